@@ -1,0 +1,52 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// GroupVersion is the group and version of all kinds of this package.
+var GroupVersion = schema.GroupVersion{Group: "partner.dispel.com", Version: "v1alpha1"}
+
+var (
+	schemeBuilder = runtime.NewSchemeBuilder(func(scheme *runtime.Scheme) error {
+		scheme.AddKnownTypes(GroupVersion,
+			&Partner{}, &PartnerList{},
+			&SupportPlan{}, &SupportPlanList{},
+			&PCSMAllocation{}, &PCSMAllocationList{},
+			&SubdomainClaim{}, &SubdomainClaimList{},
+		)
+		metav1.AddToGroupVersion(scheme, GroupVersion)
+		return nil
+	})
+
+	// AddToScheme registers the kinds of this package.
+	AddToScheme = schemeBuilder.AddToScheme
+)
+
+// SchemaRevision counts the changes of the CRDs that the manager depends on.
+// Each CRD carries the revision that it was generated with in the annotation
+// SchemaRevisionAnnotation, and the manager refuses to start on a lower one.
+const SchemaRevision = 1
+
+// Names that the operator puts on objects or reads from them.
+const (
+	// PartnerLabel is on every object of a partner's tenant; its value is the
+	// Partner's name.
+	PartnerLabel = "partner.dispel.com/partner"
+	// ManagedByLabel, with the value FieldManager, is on every object that the
+	// operator makes.
+	ManagedByLabel = "app.kubernetes.io/managed-by"
+	// FieldManager is the operator's name in server-side apply.
+	FieldManager = "partner-operator"
+	// AdoptAnnotation on an existing namespace allows the Partner that it names
+	// to take the namespace over.
+	AdoptAnnotation = "partner.dispel.com/adopt"
+	// AppliedAnnotation is a digest of what the operator last applied to an
+	// object. A different one means that the object is due to be applied again.
+	AppliedAnnotation = "partner.dispel.com/applied"
+	// SchemaRevisionAnnotation on a CRD is the SchemaRevision that it was
+	// generated with.
+	SchemaRevisionAnnotation = "partner.dispel.com/schema-revision"
+)
