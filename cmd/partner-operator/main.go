@@ -1,0 +1,79 @@
+// Command partner-operator runs the operator's servers.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+func main() {
+	// The first signal stops in order, the second at once.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	if err := newCommand().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "partner-operator:", err)
+		os.Exit(1)
+	}
+}
+
+// version is set at link time for a release.
+var version string
+
+func newCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "partner-operator",
+		Short:         "Turns partner contracts into tenants",
+		Version:       versionString(),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return fromEnvironment(cmd.Flags(), os.LookupEnv)
+		},
+	}
+	root.AddCommand(newManagerCommand())
+	return root
+}
+
+func versionString() string {
+	commit := "unknown commit"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, setting := range info.Settings {
+			if setting.Key == "vcs.revision" {
+				commit = setting.Value
+			}
+		}
+	}
+	if version == "" {
+		return "development, " + commit
+	}
+	return version + ", " + commit
+}
+
+// envPrefix starts the name of every environment variable that stands in for a
+// flag: PARTNER_OPERATOR_INGRESS_CLASS for --ingress-class.
+const envPrefix = "PARTNER_OPERATOR_"
+
+// fromEnvironment sets the flags that are not on the command line from the
+// environment.
+func fromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) error {
+	var first error
+	flags.VisitAll(func(flag *pflag.Flag) {
+		name := envPrefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
+		value, ok := lookup(name)
+		if !ok || flag.Changed || first != nil {
+			return
+		}
+		if err := flags.Set(flag.Name, value); err != nil {
+			first = fmt.Errorf("environment variable %s: %w", name, err)
+		}
+	})
+	return first
+}

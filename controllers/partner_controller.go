@@ -1,0 +1,294 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/apply"
+	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/tenant"
+)
+
+// PartnerReconciler makes tenants of Partners.
+type PartnerReconciler struct {
+	// Client reads from the cache, and sees there what it wrote itself.
+	Client client.Client
+	// References reads the metadata of the Services and Secrets that Partners
+	// name, from a cache of its own.
+	References client.Reader
+	// CertManager tells whether cert-manager's API is there.
+	CertManager *OptionalAPI
+	// Settings are the operator's defaults.
+	Settings tenant.Settings
+	// Clock tells the time.
+	Clock clock.PassiveClock
+	// Recorder emits Events.
+	Recorder events.EventRecorder
+}
+
+// refusedAgain is when to try a refused write again: what refuses it, such as a
+// policy or a missing right, may change without a trace.
+const refusedAgain = 10 * time.Minute
+
+// overtakenAgain is when to look again after a write that came too late. What
+// overtook it is on its way into the cache and comes with an event of its own.
+const overtakenAgain = time.Second
+
+// errOvertaken says that a write came too late.
+var errOvertaken = errors.New("a write came too late")
+
+// Reconcile gathers what concerns a Partner, brings the cluster to what Evaluate
+// makes of it, and reports.
+func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	snapshot, err := r.gather(ctx, request.Name)
+	if err != nil || snapshot == nil {
+		return ctrl.Result{}, err
+	}
+	before := snapshot.Partner.Status
+	outcome, err := r.converge(ctx, snapshot)
+	if errors.Is(err, errOvertaken) {
+		return ctrl.Result{RequeueAfter: overtakenAgain}, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	before.Conditions = conditions.Own(before.Conditions, v1alpha1.PartnerConditions)
+	if !equality.Semantic.DeepEqual(before, outcome.Status) {
+		err := apply.Applier{Client: r.Client}.Status(ctx, snapshot.Partner, &outcome.Status)
+		if err != nil {
+			return ctrl.Result{}, unlessGone(err)
+		}
+		for _, event := range outcome.Events {
+			r.Recorder.Eventf(snapshot.Partner, nil, event.Type, event.Reason, "Reconcile", "%s", event.Message)
+		}
+	}
+	return r.lookAgain(snapshot, outcome)
+}
+
+// lookAgain says when to reconcile again if nothing happens before.
+func (r *PartnerReconciler) lookAgain(snapshot *tenant.Snapshot, outcome tenant.Outcome) (ctrl.Result, error) {
+	result := ctrl.Result{}
+	if !outcome.LookAgain.IsZero() {
+		result.RequeueAfter = max(time.Second, outcome.LookAgain.Sub(r.Clock.Now()))
+	}
+	for _, failure := range snapshot.Failures {
+		if !failure.Refused {
+			return ctrl.Result{}, fmt.Errorf("applying %s %s: %s",
+				failure.Object.GetObjectKind().GroupVersionKind().Kind, failure.Object.GetName(), failure.Message)
+		}
+		result.RequeueAfter = refusedAgain
+	}
+	return result, nil
+}
+
+// converge evaluates and applies until there is nothing left to apply, then
+// removes what is no longer wanted. What was written is observed from the API
+// server's answers, so that the outcome is about what is there now. Each object
+// is written once at most: if the API server makes something else of it, that
+// stands until the next reconcile. The error is errOvertaken if the snapshot
+// turned out to be old.
+func (r *PartnerReconciler) converge(ctx context.Context, snapshot *tenant.Snapshot) (tenant.Outcome, error) {
+	tried := map[string]bool{}
+	for {
+		outcome := tenant.Evaluate(*snapshot)
+		changed, err := r.apply(ctx, snapshot, outcome.Objects, tried)
+		if err != nil {
+			return outcome, err
+		}
+		if !changed && len(snapshot.Failures) == 0 {
+			changed, err = r.prune(ctx, snapshot, outcome.Prune)
+			if err != nil {
+				return outcome, err
+			}
+		}
+		if !changed {
+			return outcome, nil
+		}
+	}
+}
+
+// apply writes the objects that are not as wanted and were not tried before. It
+// tells whether the snapshot changed, by a write or by a failure.
+func (r *PartnerReconciler) apply(ctx context.Context, snapshot *tenant.Snapshot, objects []tenant.Object, tried map[string]bool) (bool, error) {
+	changed := false
+	for _, wanted := range objects {
+		key := wanted.GetObjectKind().GroupVersionKind().Kind + "/" + wanted.GetName()
+		if tried[key] {
+			continue
+		}
+		written, err := r.write(ctx, wanted, snapshot.Observed(wanted))
+		if err == nil && written == nil {
+			continue
+		}
+		tried[key], changed = true, true
+		if err == nil {
+			snapshot.Observe(written)
+			continue
+		}
+		if apply.OutlookOf(err) == apply.Overtaken {
+			return changed, errOvertaken
+		}
+		snapshot.Failures = append(snapshot.Failures, tenant.Failure{
+			Object: wanted, Refused: apply.OutlookOf(err) == apply.Refused, Message: err.Error(),
+		})
+		if _, isNamespace := wanted.(*corev1.Namespace); isNamespace {
+			return changed, nil // nothing can be made in it
+		}
+	}
+	return changed, nil
+}
+
+func (r *PartnerReconciler) write(ctx context.Context, wanted, observed tenant.Object) (tenant.Object, error) {
+	applier := apply.Applier{Client: r.Client}
+	if _, claim := wanted.(*v1alpha1.SubdomainClaim); claim && observed == nil {
+		// Creation, and not apply, leaves it to the API server who comes first.
+		return applier.Create(ctx, wanted)
+	}
+	return applier.Apply(ctx, wanted, observed)
+}
+
+func (r *PartnerReconciler) prune(ctx context.Context, snapshot *tenant.Snapshot, objects []tenant.Object) (bool, error) {
+	for _, object := range objects {
+		if err := (apply.Applier{Client: r.Client}).Delete(ctx, object); err != nil {
+			return true, fmt.Errorf("deleting %s %s: %w", object.GetObjectKind().GroupVersionKind().Kind, object.GetName(), err)
+		}
+		snapshot.Children = slices.DeleteFunc(snapshot.Children, func(o tenant.Object) bool { return o == object })
+	}
+	return len(objects) > 0, nil
+}
+
+// gather reads all that Evaluate needs from the cache. It returns nil for a
+// Partner that is gone or going: garbage collection does the rest.
+func (r *PartnerReconciler) gather(ctx context.Context, name string) (*tenant.Snapshot, error) {
+	s := &tenant.Snapshot{
+		Partner:     &v1alpha1.Partner{},
+		CertManager: r.CertManager.Installed(),
+		Settings:    r.Settings,
+		Now:         r.Clock.Now(),
+	}
+	if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, s.Partner); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	if !s.Partner.DeletionTimestamp.IsZero() {
+		return nil, nil
+	}
+	if ptr.Deref(s.Partner.Spec.Suspend, false) {
+		return s, nil // nothing else is looked at
+	}
+	var err error
+	if s.Plan, err = found(ctx, r.Client, tenant.PlanName(s.Partner), &v1alpha1.SupportPlan{}); err != nil {
+		return nil, err
+	}
+	if s.Namespace, err = found(ctx, r.Client, tenant.NamespaceName(name), &corev1.Namespace{}); err != nil {
+		return nil, err
+	}
+	var allocations v1alpha1.PCSMAllocationList
+	if err := r.Client.List(ctx, &allocations, client.MatchingFields{allocationByPartner: name}); err != nil {
+		return nil, err
+	}
+	s.Allocations = allocations.Items
+	if err := r.gatherChildren(ctx, s); err != nil {
+		return nil, err
+	}
+	return s, r.gatherSubdomain(ctx, s)
+}
+
+// gatherChildren reads the objects that the operator made in the partner's
+// namespace, and the partner's claims.
+func (r *PartnerReconciler) gatherChildren(ctx context.Context, s *tenant.Snapshot) error {
+	for _, kind := range childKinds(s.CertManager) {
+		list := kind.newList()
+		scope := []client.ListOption{client.InNamespace(tenant.NamespaceName(s.Partner.Name)), client.MatchingLabels(tenant.Labels(s.Partner.Name))}
+		if _, claims := list.(*v1alpha1.SubdomainClaimList); claims {
+			scope = []client.ListOption{client.MatchingFields{claimByPartner: s.Partner.Name}}
+		}
+		if err := r.Client.List(ctx, list, scope...); err != nil {
+			return err
+		}
+		gvk, err := r.Client.GroupVersionKindFor(kind.object)
+		if err != nil {
+			return err
+		}
+		if err := meta.EachListItem(list, func(item runtime.Object) error {
+			object := item.(client.Object)
+			object.GetObjectKind().SetGroupVersionKind(gvk)
+			s.Children = append(s.Children, object)
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gatherSubdomain reads what the sub-domain hangs on.
+func (r *PartnerReconciler) gatherSubdomain(ctx context.Context, s *tenant.Snapshot) error {
+	subdomain := s.Partner.Spec.Subdomain
+	if subdomain == nil {
+		return nil
+	}
+	var err error
+	if s.Claim, err = found(ctx, r.Client, string(subdomain.Host), &v1alpha1.SubdomainClaim{}); err != nil {
+		return err
+	}
+	if service := subdomain.Backend.Service; service != nil {
+		if s.BackendFound, err = r.exists(ctx, "Service", s.Partner.Name, service.Name); err != nil {
+			return err
+		}
+	}
+	if tls := subdomain.TLS; tls != nil && tls.SecretName != "" {
+		if s.SecretFound, err = r.exists(ctx, "Secret", s.Partner.Name, tls.SecretName); err != nil {
+			return err
+		}
+	}
+	var classes networkingv1.IngressClassList
+	if err := r.Client.List(ctx, &classes); err != nil {
+		return err
+	}
+	s.IngressClasses = classes.Items
+	return nil
+}
+
+// exists tells whether the partner's namespace has a Service or Secret of a name.
+func (r *PartnerReconciler) exists(ctx context.Context, kind, partner, name string) (bool, error) {
+	object := &metav1.PartialObjectMetadata{}
+	object.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
+	err := r.References.Get(ctx, client.ObjectKey{Namespace: tenant.NamespaceName(partner), Name: name}, object)
+	return err == nil, client.IgnoreNotFound(err)
+}
+
+// found reads a cluster-scoped object into the one given; nil if there is none.
+func found[T client.Object](ctx context.Context, reader client.Reader, name string, into T) (T, error) {
+	err := reader.Get(ctx, client.ObjectKey{Name: name}, into)
+	if err != nil {
+		var none T
+		return none, client.IgnoreNotFound(err)
+	}
+	return into, nil
+}
+
+// unlessGone drops the error of a status write to an object that is gone, or in
+// whose place there is another of its name.
+func unlessGone(err error) error {
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil
+	}
+	return err
+}

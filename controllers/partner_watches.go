@@ -1,0 +1,160 @@
+package controllers
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/tenant"
+)
+
+// SetupWithManager has everything that matters to a Partner trigger it.
+// references is the cache that Reconciler.References reads.
+func (r *PartnerReconciler) SetupWithManager(mgr ctrl.Manager, references cache.Cache, options controller.Options) error {
+	changed := make(chan event.GenericEvent)
+	b := ctrl.NewControllerManagedBy(mgr).
+		Named("partner").
+		WithOptions(options).
+		For(&v1alpha1.Partner{}).
+		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(byNamespace)).
+		Watches(&v1alpha1.SupportPlan{}, handler.EnqueueRequestsFromMapFunc(r.byPlan), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.PCSMAllocation{}, handler.EnqueueRequestsFromMapFunc(byAllocation), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.SubdomainClaim{}, handler.EnqueueRequestsFromMapFunc(r.byClaim)).
+		Watches(&networkingv1.IngressClass{}, handler.EnqueueRequestsFromMapFunc(r.withSubdomain)).
+		WatchesRawSource(source.Kind(references, metadataOf("Service"), handler.TypedEnqueueRequestsFromMapFunc(r.byReference))).
+		WatchesRawSource(source.Kind(references, metadataOf("Secret"), handler.TypedEnqueueRequestsFromMapFunc(r.byReference))).
+		WatchesRawSource(source.Channel(changed, handler.EnqueueRequestsFromMapFunc(r.withSubdomain)))
+	for _, kind := range childKinds(r.CertManager.Installed()) {
+		if _, claim := kind.object.(*v1alpha1.SubdomainClaim); claim {
+			continue // watched above, for more than its holder
+		}
+		b = b.Watches(kind.object, handler.EnqueueRequestsFromMapFunc(byLabel))
+	}
+	partners, err := b.Build(r)
+	if err != nil {
+		return err
+	}
+	watched := r.CertManager.Installed()
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("optional-api").
+		WithOptions(controller.Options{EnableWarmup: options.EnableWarmup, SkipNameValidation: options.SkipNameValidation}).
+		For(&apiextensionsv1.CustomResourceDefinition{}).
+		Complete(&OptionalAPIReconciler{
+			Client: r.Client,
+			API:    r.CertManager,
+			Appeared: func(context.Context) error {
+				if watched {
+					return nil // its watch goes on by itself when the API is back
+				}
+				watched = true
+				return partners.Watch(source.Kind[client.Object](mgr.GetCache(), certificate(), handler.EnqueueRequestsFromMapFunc(byLabel)))
+			},
+			Changed: func(ctx context.Context) error {
+				select {
+				case changed <- event.GenericEvent{Object: &apiextensionsv1.CustomResourceDefinition{}}:
+				case <-ctx.Done():
+				}
+				return nil
+			},
+		})
+}
+
+func metadataOf(kind string) *metav1.PartialObjectMetadata {
+	object := &metav1.PartialObjectMetadata{}
+	object.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
+	return object
+}
+
+func request(name string) []reconcile.Request {
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: name}}}
+}
+
+// byLabel finds the partner that an object of the operator's is for.
+func byLabel(_ context.Context, object client.Object) []reconcile.Request {
+	if name := object.GetLabels()[v1alpha1.PartnerLabel]; name != "" {
+		return request(name)
+	}
+	return nil
+}
+
+// byNamespace finds the partner whose tenant namespace has this name, whoever
+// made it.
+func byNamespace(_ context.Context, namespace client.Object) []reconcile.Request {
+	if name, ok := tenant.PartnerOf(namespace.GetName()); ok {
+		return request(name)
+	}
+	return nil
+}
+
+func byAllocation(_ context.Context, object client.Object) []reconcile.Request {
+	return request(string(object.(*v1alpha1.PCSMAllocation).Spec.PartnerRef.Name))
+}
+
+func (r *PartnerReconciler) byPlan(ctx context.Context, plan client.Object) []reconcile.Request {
+	return r.partners(ctx, client.MatchingFields{partnerByPlan: plan.GetName()})
+}
+
+// byClaim finds the holder of a host and all partners that want it.
+func (r *PartnerReconciler) byClaim(ctx context.Context, claim client.Object) []reconcile.Request {
+	holder := string(claim.(*v1alpha1.SubdomainClaim).Spec.PartnerRef.Name)
+	requests := request(holder)
+	for _, wanting := range r.partners(ctx, client.MatchingFields{partnerByHost: claim.GetName()}) {
+		if wanting.Name != holder {
+			requests = append(requests, wanting)
+		}
+	}
+	return requests
+}
+
+// withSubdomain finds all partners that have a sub-domain.
+func (r *PartnerReconciler) withSubdomain(ctx context.Context, _ client.Object) []reconcile.Request {
+	return r.partners(ctx)
+}
+
+// byReference finds the partner that names a Service or Secret.
+func (r *PartnerReconciler) byReference(ctx context.Context, object *metav1.PartialObjectMetadata) []reconcile.Request {
+	name, ok := tenant.PartnerOf(object.Namespace)
+	if !ok {
+		return nil
+	}
+	partner, err := found(ctx, r.Client, name, &v1alpha1.Partner{})
+	if err != nil || partner == nil || partner.Spec.Subdomain == nil {
+		return nil
+	}
+	subdomain := partner.Spec.Subdomain
+	if service := subdomain.Backend.Service; service != nil && service.Name == object.Name ||
+		subdomain.TLS != nil && subdomain.TLS.SecretName == object.Name {
+		return request(name)
+	}
+	return nil
+}
+
+// partners lists the Partners that match, from the cache, as requests.
+func (r *PartnerReconciler) partners(ctx context.Context, options ...client.ListOption) []reconcile.Request {
+	var list v1alpha1.PartnerList
+	if err := r.Client.List(ctx, &list, append(options, client.UnsafeDisableDeepCopy)...); err != nil {
+		// The cache is read, which fails only while it is not started.
+		ctrl.LoggerFrom(ctx).Error(err, "Listing partners that an event concerns")
+		return nil
+	}
+	requests := make([]reconcile.Request, 0, len(list.Items))
+	for i := range list.Items {
+		requests = append(requests, request(list.Items[i].Name)...)
+	}
+	return requests
+}

@@ -1,0 +1,122 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/apply"
+	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/staffing"
+)
+
+// PCSMAllocationReconciler tells of each PCSMAllocation whether it counts. What
+// it counts for is the Partner's.
+type PCSMAllocationReconciler struct {
+	// Client reads from the cache, and sees there what it wrote itself.
+	Client client.Client
+	// Clock tells the time.
+	Clock clock.PassiveClock
+	// Recorder emits Events.
+	Recorder events.EventRecorder
+}
+
+// Reconcile judges one allocation and reports.
+func (r *PCSMAllocationReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	allocation, err := found(ctx, r.Client, request.Name, &v1alpha1.PCSMAllocation{})
+	if err != nil || allocation == nil || !allocation.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, err
+	}
+	partner, err := found(ctx, r.Client, string(allocation.Spec.PartnerRef.Name), &v1alpha1.Partner{})
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	now := r.Clock.Now()
+	status, findings, change := judgeAllocation(allocation, partner, now)
+	before := allocation.Status
+	before.Conditions = conditions.Own(before.Conditions, v1alpha1.PCSMAllocationConditions)
+	if !equality.Semantic.DeepEqual(before, status) {
+		err := apply.Applier{Client: r.Client}.Status(ctx, allocation, &status)
+		if err != nil {
+			return ctrl.Result{}, unlessGone(err)
+		}
+		for _, event := range conditions.Events(before.Conditions, findings) {
+			r.Recorder.Eventf(allocation, nil, event.Type, event.Reason, "Reconcile", "%s", event.Message)
+		}
+	}
+	if change.IsZero() {
+		return ctrl.Result{}, nil
+	}
+	return ctrl.Result{RequeueAfter: max(time.Second, change.Sub(now))}, nil
+}
+
+// judgeAllocation makes the status of an allocation for its partner, which is
+// nil if there is none, and says when time changes it.
+func judgeAllocation(allocation *v1alpha1.PCSMAllocation, partner *v1alpha1.Partner, now time.Time) (v1alpha1.PCSMAllocationStatus, []conditions.Finding, time.Time) {
+	accepted := conditions.True(v1alpha1.ConditionAccepted, v1alpha1.ReasonAccepted,
+		fmt.Sprintf("Partner %q can hold P-CSMs", allocation.Spec.PartnerRef.Name))
+	var refusal *staffing.Refusal
+	if errors.As(staffing.Accept(allocation, partner), &refusal) {
+		accepted = conditions.False(v1alpha1.ConditionAccepted, refusal.Reason, conditions.Stalled, refusal.Message)
+	}
+
+	window, err := staffing.WindowOf(allocation)
+	active := conditions.True(v1alpha1.ConditionActive, v1alpha1.ReasonWithinContractWindow, "today is within the contract window")
+	done := conditions.True(v1alpha1.ConditionReady, v1alpha1.ReasonCounted,
+		fmt.Sprintf("%s FTE count for Partner %q", allocation.Spec.FTE, allocation.Spec.PartnerRef.Name))
+	outside := func(reason v1alpha1.Reason, message string) {
+		active = conditions.False(v1alpha1.ConditionActive, reason, conditions.Waiting, message)
+		done.Reason, done.Message = v1alpha1.ReasonOutsideContractWindow, "accepted, and not counted: "+message
+	}
+	switch {
+	case err != nil: // the schema refuses what is no date
+		outside(v1alpha1.ReasonExpired, "the contract window cannot be read: "+err.Error())
+	case !window.Begun(now):
+		outside(v1alpha1.ReasonNotYetValid, fmt.Sprintf("the contract starts on %s", allocation.Spec.ValidFrom))
+	case window.Ended(now):
+		outside(v1alpha1.ReasonExpired, fmt.Sprintf("the contract ended on %s: extend validUntil, or delete the allocation", allocation.Spec.ValidUntil))
+	}
+
+	findings := append([]conditions.Finding{accepted, active}, conditions.Summary(done, accepted)...)
+	return v1alpha1.PCSMAllocationStatus{
+		ObservedGeneration: allocation.Generation,
+		Conditions:         conditions.Merge(allocation.Status.Conditions, findings, allocation.Generation, now),
+	}, findings, window.Next(now)
+}
+
+// SetupWithManager has an allocation's partner trigger it.
+func (r *PCSMAllocationReconciler) SetupWithManager(mgr ctrl.Manager, options controller.Options) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("pcsmallocation").
+		WithOptions(options).
+		For(&v1alpha1.PCSMAllocation{}).
+		Watches(&v1alpha1.Partner{}, handler.EnqueueRequestsFromMapFunc(r.byPartner),
+			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Complete(r)
+}
+
+func (r *PCSMAllocationReconciler) byPartner(ctx context.Context, partner client.Object) []reconcile.Request {
+	var list v1alpha1.PCSMAllocationList
+	if err := r.Client.List(ctx, &list, client.MatchingFields{allocationByPartner: partner.GetName()}, client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Listing the allocations of a partner")
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range list.Items {
+		requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+	}
+	return requests
+}

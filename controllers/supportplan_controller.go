@@ -1,0 +1,140 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/apply"
+	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/support"
+	"github.com/dispel/partner-operator/internal/tenant"
+)
+
+// SupportPlanReconciler shows each SupportPlan in full and totals its partners.
+type SupportPlanReconciler struct {
+	// Client reads from the cache, and sees there what it wrote itself.
+	Client client.Client
+	// Clock tells the time.
+	Clock clock.PassiveClock
+	// Recorder emits Events.
+	Recorder events.EventRecorder
+	// TotalsInterval is how long changed partners wait for each other before
+	// they are counted, so that a thousand of them cost a handful of writes.
+	TotalsInterval time.Duration
+}
+
+// Reconcile judges one plan, totals its partners and reports.
+func (r *SupportPlanReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	plan, err := found(ctx, r.Client, request.Name, &v1alpha1.SupportPlan{})
+	if err != nil || plan == nil || !plan.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, err
+	}
+	var partners v1alpha1.PartnerList
+	if err := r.Client.List(ctx, &partners, client.MatchingFields{partnerByPlan: plan.Name}, client.UnsafeDisableDeepCopy); err != nil {
+		return ctrl.Result{}, err
+	}
+	status, findings := judgePlan(plan, r.Clock.Now())
+	status.Totals = total(partners.Items)
+	before := plan.Status
+	before.Conditions = conditions.Own(before.Conditions, v1alpha1.SupportPlanConditions)
+	if equality.Semantic.DeepEqual(before, status) {
+		return ctrl.Result{}, nil
+	}
+	if err := (apply.Applier{Client: r.Client}).Status(ctx, plan, &status); err != nil {
+		return ctrl.Result{}, unlessGone(err)
+	}
+	for _, event := range conditions.Events(before.Conditions, findings) {
+		r.Recorder.Eventf(plan, nil, event.Type, event.Reason, "Reconcile", "%s", event.Message)
+	}
+	return ctrl.Result{}, nil
+}
+
+// judgePlan makes the status of a plan, but for its totals.
+func judgePlan(plan *v1alpha1.SupportPlan, now time.Time) (v1alpha1.SupportPlanStatus, []conditions.Finding) {
+	status := v1alpha1.SupportPlanStatus{ObservedGeneration: plan.Generation}
+	done := conditions.True(v1alpha1.ConditionReady, v1alpha1.ReasonPlanConsistent, "the plan is consistent; status.effective has it in full")
+	link := done
+	effective, err := support.Effective(plan.Spec)
+	var defect *support.Defect
+	if errors.As(err, &defect) {
+		link = conditions.False(v1alpha1.ConditionReady, defect.Reason, conditions.Stalled, defect.Message)
+	} else {
+		status.Effective = &effective
+		status.Hours = support.Describe(effective.OperatingHours)
+	}
+	findings := conditions.Summary(done, link)
+	status.Conditions = conditions.Merge(plan.Status.Conditions, findings, plan.Generation, now)
+	return status, findings
+}
+
+// total sums up partners, by what their status says of their staffing.
+func total(partners []v1alpha1.Partner) *v1alpha1.PlanTotals {
+	var customers, overCapacity int64
+	var allocated v1alpha1.FTE
+	for i := range partners {
+		partner := &partners[i]
+		customers += int64(ptr.Deref(partner.Spec.CustomerCount, 0))
+		if staffing := partner.Status.Staffing; staffing != nil {
+			allocated += staffing.AllocatedFTE
+		}
+		if meta.IsStatusConditionTrue(partner.Status.Conditions, string(v1alpha1.ConditionCapacityExceeded)) {
+			overCapacity++
+		}
+	}
+	return &v1alpha1.PlanTotals{
+		Partners:     ptr.To(int64(len(partners))),
+		Customers:    &customers,
+		AllocatedFTE: allocated,
+		OverCapacity: &overCapacity,
+	}
+}
+
+// SetupWithManager has a plan's changes trigger it at once, and those of its
+// partners, and of its status, after a while.
+func (r *SupportPlanReconciler) SetupWithManager(mgr ctrl.Manager, options controller.Options) error {
+	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+	later := func(plan string, q queue) {
+		q.AddAfter(request(plan)[0], r.TotalsInterval)
+	}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("supportplan").
+		WithOptions(options).
+		Watches(&v1alpha1.SupportPlan{}, handler.Funcs{
+			CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { q.Add(request(e.Object.GetName())[0]) },
+			UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
+				if e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() {
+					q.Add(request(e.ObjectNew.GetName())[0])
+				} else {
+					later(e.ObjectNew.GetName(), q)
+				}
+			},
+		}).
+		Watches(&v1alpha1.Partner{}, handler.Funcs{
+			CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) {
+				later(tenant.PlanName(e.Object.(*v1alpha1.Partner)), q)
+			},
+			UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
+				later(tenant.PlanName(e.ObjectOld.(*v1alpha1.Partner)), q)
+				later(tenant.PlanName(e.ObjectNew.(*v1alpha1.Partner)), q)
+			},
+			DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) {
+				later(tenant.PlanName(e.Object.(*v1alpha1.Partner)), q)
+			},
+		}).
+		Complete(r)
+}

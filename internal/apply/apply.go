@@ -1,0 +1,223 @@
+// Package apply writes objects to the API server, by server-side apply, and only
+// if they differ from what is there.
+//
+// An object is up to date when it has every field that is wanted, and when its
+// annotation partner.dispel.com/applied has the digest of what is wanted. The
+// digest notices that a field is no longer wanted, which the object alone cannot
+// tell.
+package apply
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+)
+
+// Applier writes objects as the field manager partner-operator.
+type Applier struct {
+	Client client.Client
+}
+
+// Apply makes the object in the cluster have the fields of wanted, whose kind
+// must be set. observed is what is there; nil for nothing. The result is the
+// object as stored, or nil if there was nothing to write.
+func (a Applier) Apply(ctx context.Context, wanted, observed client.Object) (client.Object, error) {
+	fields, err := Fields(wanted)
+	if err != nil {
+		return nil, err
+	}
+	if observed != nil {
+		current, err := upToDate(fields, observed)
+		if err != nil || current {
+			return nil, err
+		}
+	}
+	data, err := json.Marshal(fields)
+	if err != nil {
+		return nil, err
+	}
+	stored := wanted.DeepCopyObject().(client.Object)
+	err = a.Client.Patch(ctx, stored, client.RawPatch(types.ApplyPatchType, data),
+		client.FieldOwner(v1alpha1.FieldManager), client.ForceOwnership)
+	return asStored(stored, wanted), err
+}
+
+// Create writes an object that must not be there yet; the error is an
+// AlreadyExists otherwise.
+func (a Applier) Create(ctx context.Context, wanted client.Object) (client.Object, error) {
+	fields, err := Fields(wanted)
+	if err != nil {
+		return nil, err
+	}
+	created := wanted.DeepCopyObject().(client.Object)
+	annotations, _, err := unstructured.NestedStringMap(fields, "metadata", "annotations")
+	if err != nil {
+		return nil, err
+	}
+	created.SetAnnotations(annotations)
+	err = a.Client.Create(ctx, created, client.FieldOwner(v1alpha1.FieldManager))
+	return asStored(created, wanted), err
+}
+
+// asStored readies what the API server returned for comparison.
+func asStored(stored, wanted client.Object) client.Object {
+	stored.GetObjectKind().SetGroupVersionKind(wanted.GetObjectKind().GroupVersionKind())
+	stored.SetManagedFields(nil)
+	return stored
+}
+
+// Delete deletes the very object that was observed. One that is gone already, or
+// in whose place there is another, is no error.
+func (a Applier) Delete(ctx context.Context, observed client.Object) error {
+	err := a.Client.Delete(ctx, observed, client.Preconditions{UID: ptr.To(observed.GetUID())})
+	if apierrors.IsConflict(err) {
+		return nil
+	}
+	return client.IgnoreNotFound(err)
+}
+
+// Status applies a status, which is a struct of the object's, in one write that
+// cannot conflict. The object only says which one it is.
+func (a Applier) Status(ctx context.Context, object client.Object, status any) error {
+	gvk, err := a.Client.GroupVersionKindFor(object)
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(map[string]any{
+		"apiVersion": gvk.GroupVersion().String(),
+		"kind":       gvk.Kind,
+		// The UID keeps the status from an object that took this one's name.
+		"metadata": map[string]any{"name": object.GetName(), "uid": object.GetUID()},
+		"status":   status,
+	})
+	if err != nil {
+		return err
+	}
+	return a.Client.Status().Patch(ctx, object.DeepCopyObject().(client.Object), client.RawPatch(types.ApplyPatchType, data),
+		client.FieldOwner(v1alpha1.FieldManager), client.ForceOwnership)
+}
+
+// Fields returns the fields that an object declares, with the digest of them in
+// its annotations. The status and what the API server fills in are no part.
+func Fields(object client.Object) (map[string]any, error) {
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+	if err != nil {
+		return nil, fmt.Errorf("reading the fields of %s %s: %w", object.GetObjectKind().GroupVersionKind().Kind, object.GetName(), err)
+	}
+	if u, ok := object.(*unstructured.Unstructured); ok {
+		fields = u.DeepCopy().Object // the converter does not copy
+	}
+	delete(fields, "status")
+	unstructured.RemoveNestedField(fields, "metadata", "creationTimestamp")
+	data, err := json.Marshal(fields)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(data)
+	err = unstructured.SetNestedField(fields, hex.EncodeToString(sum[:8]), "metadata", "annotations", v1alpha1.AppliedAnnotation)
+	return fields, err
+}
+
+// upToDate tells whether an object has all wanted fields, digest included.
+func upToDate(fields map[string]any, observed client.Object) (bool, error) {
+	digest, _, err := unstructured.NestedString(fields, "metadata", "annotations", v1alpha1.AppliedAnnotation)
+	if err != nil || observed.GetAnnotations()[v1alpha1.AppliedAnnotation] != digest {
+		return false, err
+	}
+	current, err := runtime.DefaultUnstructuredConverter.ToUnstructured(observed)
+	if err != nil {
+		return false, err
+	}
+	// A typed object from the cache does not say its kind.
+	current["apiVersion"], current["kind"] = fields["apiVersion"], fields["kind"]
+	return contains(current, fields, ""), nil
+}
+
+// shared are the lists that others may add to. The API server merges them by key.
+var shared = map[string]bool{".metadata.ownerReferences": true, ".spec.ports": true}
+
+// contains tells whether observed has everything that wanted has: of a map the
+// wanted keys, of a list exactly the wanted elements, unless it is shared.
+func contains(observed, wanted any, path string) bool {
+	switch wanted := wanted.(type) {
+	case map[string]any:
+		observed, ok := observed.(map[string]any)
+		if !ok {
+			return len(wanted) == 0 && observed == nil
+		}
+		for key, value := range wanted {
+			if !contains(observed[key], value, path+"."+key) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		observed, _ := observed.([]any)
+		if shared[path] {
+			for _, value := range wanted {
+				if !containsAny(observed, value, path) {
+					return false
+				}
+			}
+			return true
+		}
+		if len(observed) != len(wanted) {
+			return false
+		}
+		for i := range wanted {
+			if !contains(observed[i], wanted[i], path) {
+				return false
+			}
+		}
+		return true
+	}
+	return observed == wanted
+}
+
+func containsAny(observed []any, wanted any, path string) bool {
+	for _, value := range observed {
+		if contains(value, wanted, path+"[]") {
+			return true
+		}
+	}
+	return false
+}
+
+// Outlook tells what becomes of a write that failed.
+type Outlook int
+
+const (
+	// Passing is a failure that may pass: try again, less and less often.
+	Passing Outlook = iota
+	// Overtaken is a write that came too late: something changed that the cache
+	// does not show yet. Look again; there is nothing to tell anybody.
+	Overtaken
+	// Refused is a write that the API server will not take as it is.
+	Refused
+)
+
+// OutlookOf tells what becomes of a failed write.
+func OutlookOf(err error) Outlook {
+	switch {
+	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err), apierrors.IsNotFound(err), meta.IsNoMatchError(err),
+		apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		return Overtaken
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsForbidden(err),
+		apierrors.IsRequestEntityTooLargeError(err), apierrors.IsMethodNotSupported(err):
+		return Refused
+	}
+	return Passing
+}

@@ -1,0 +1,260 @@
+// Package manager puts the controllers, their caches and the endpoints for
+// health and metrics together.
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/selection"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/controllers"
+	"github.com/dispel/partner-operator/internal/tenant"
+)
+
+// Options are what the manager can be told.
+type Options struct {
+	// Settings are the operator's defaults for partners.
+	Settings tenant.Settings
+	// Workers is how many Partners are reconciled at once.
+	Workers int
+	// TotalsInterval is how long the totals of a plan may trail its partners.
+	TotalsInterval time.Duration
+	// ResyncPeriod is how often everything is looked at again without cause.
+	ResyncPeriod time.Duration
+	// LeaderElection lets several replicas stand by for each other.
+	LeaderElection bool
+	// LeaderElectionNamespace is where its lease is; that of the Pod if empty.
+	LeaderElectionNamespace string
+	// HealthAddress is where /healthz and /readyz are served; "0" for nowhere.
+	HealthAddress string
+	// MetricsAddress is where /metrics are served; "0" for nowhere.
+	MetricsAddress string
+	// MetricsInsecure serves them over plain HTTP to anybody.
+	MetricsInsecure bool
+	// MetricsCertDir has the certificate for /metrics, as tls.crt and tls.key; a
+	// self-signed one is made if empty.
+	MetricsCertDir string
+	// ShutdownTimeout is how long reconciles under way may take to end.
+	ShutdownTimeout time.Duration
+	// Clock tells the time; the system's if nil.
+	Clock clock.PassiveClock
+	// Unnamed lets one process run several managers, as tests do.
+	Unnamed bool
+}
+
+// Scheme has all kinds that the manager reads or writes.
+func Scheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(apiextensionsv1.AddToScheme(scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	return scheme
+}
+
+// New returns a manager that is ready to start. The error is a *CRDError if a
+// CRD is missing or too old.
+func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manager, error) {
+	if options.Clock == nil {
+		options.Clock = clock.RealClock{}
+	}
+	config = rest.CopyConfig(config)
+	// The API server's own fairness limits the rate; two limits would only hide
+	// which of them holds.
+	config.QPS = -1
+	if err := checkCRDs(ctx, config); err != nil {
+		return nil, err
+	}
+	mgr, err := ctrl.NewManager(config, managerOptions(options))
+	if err != nil {
+		return nil, err
+	}
+	references, err := newReferences(mgr, options)
+	if err != nil {
+		return nil, err
+	}
+	if err := controllers.Index(ctx, mgr.GetFieldIndexer()); err != nil {
+		return nil, err
+	}
+	if err := addControllers(mgr, references, options); err != nil {
+		return nil, err
+	}
+	return mgr, addChecks(ctx, mgr)
+}
+
+func managerOptions(options Options) ctrl.Options {
+	// Of most kinds only what the operator made itself is of interest.
+	managed := labels.SelectorFromSet(labels.Set{v1alpha1.ManagedByLabel: v1alpha1.FieldManager})
+	byObject := map[client.Object]cache.ByObject{
+		&apiextensionsv1.CustomResourceDefinition{}: {
+			Label:     labels.Everything(),
+			Field:     fields.OneTermEqualSelector("metadata.name", certificatesCRD),
+			Transform: stripSchemas,
+		},
+	}
+	for _, kind := range givenKinds() {
+		byObject[kind] = cache.ByObject{Label: labels.Everything()}
+	}
+	metrics := metricsserver.Options{BindAddress: options.MetricsAddress}
+	if !options.MetricsInsecure {
+		metrics.SecureServing = true
+		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
+		metrics.CertDir = options.MetricsCertDir
+	}
+	return ctrl.Options{
+		Scheme: Scheme(),
+		Cache: cache.Options{
+			ByObject:             byObject,
+			DefaultLabelSelector: managed,
+			DefaultTransform:     cache.TransformStripManagedFields(),
+			SyncPeriod:           &options.ResyncPeriod,
+		},
+		Client: client.Options{Cache: &client.CacheOptions{
+			Unstructured:                    true,
+			EnableReadYourWritesConsistency: ptr.To(true),
+		}},
+		LeaderElection:                options.LeaderElection,
+		LeaderElectionID:              "partner-operator.partner.dispel.com",
+		LeaderElectionNamespace:       options.LeaderElectionNamespace,
+		LeaderElectionReleaseOnCancel: true,
+		HealthProbeBindAddress:        options.HealthAddress,
+		Metrics:                       metrics,
+		GracefulShutdownTimeout:       &options.ShutdownTimeout,
+	}
+}
+
+// givenKinds are the kinds that others make, or that matter whoever made them.
+func givenKinds() []client.Object {
+	return []client.Object{
+		&v1alpha1.Partner{}, &v1alpha1.SupportPlan{}, &v1alpha1.PCSMAllocation{}, &v1alpha1.SubdomainClaim{},
+		&corev1.Namespace{}, &networkingv1.IngressClass{},
+	}
+}
+
+// newReferences makes the cache of the Services and Secrets that Partners name:
+// their names and nothing else. The operator's own are left out.
+func newReferences(mgr ctrl.Manager, options Options) (cache.Cache, error) {
+	others, err := labels.NewRequirement(v1alpha1.ManagedByLabel, selection.NotEquals, []string{v1alpha1.FieldManager})
+	if err != nil {
+		return nil, err
+	}
+	references, err := cache.New(mgr.GetConfig(), cache.Options{
+		HTTPClient:           mgr.GetHTTPClient(),
+		Scheme:               mgr.GetScheme(),
+		Mapper:               mgr.GetRESTMapper(),
+		SyncPeriod:           &options.ResyncPeriod,
+		DefaultLabelSelector: labels.NewSelector().Add(*others),
+		DefaultTransform:     nameOnly,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return references, mgr.Add(references)
+}
+
+// nameOnly forgets all of an object's metadata that nobody asks for.
+func nameOnly(in any) (any, error) {
+	if object, ok := in.(*metav1.PartialObjectMetadata); ok {
+		object.ObjectMeta = metav1.ObjectMeta{
+			Namespace: object.Namespace, Name: object.Name, UID: object.UID, ResourceVersion: object.ResourceVersion,
+		}
+	}
+	return in, nil
+}
+
+// stripSchemas forgets all of a CRD but whether it is served.
+func stripSchemas(in any) (any, error) {
+	if crd, ok := in.(*apiextensionsv1.CustomResourceDefinition); ok {
+		crd.ManagedFields = nil
+		crd.Annotations = nil
+		crd.Spec = apiextensionsv1.CustomResourceDefinitionSpec{}
+	}
+	return in, nil
+}
+
+const certificatesCRD = "certificates.cert-manager.io"
+
+func addControllers(mgr ctrl.Manager, references cache.Cache, options Options) error {
+	each := controller.Options{
+		MaxConcurrentReconciles: options.Workers,
+		ReconciliationTimeout:   2 * time.Minute,
+		EnableWarmup:            ptr.To(true),
+		SkipNameValidation:      &options.Unnamed,
+		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, time.Minute),
+	}
+	certManager := &controllers.OptionalAPI{CRD: certificatesCRD}
+	if err := certManager.Detect(mgr.GetRESTMapper(), tenant.CertificateGVK); err != nil {
+		return fmt.Errorf("looking for cert-manager's API: %w", err)
+	}
+	recorder := mgr.GetEventRecorder("partner-operator")
+	return errors.Join(
+		(&controllers.PartnerReconciler{
+			Client: mgr.GetClient(), References: references, CertManager: certManager,
+			Settings: options.Settings, Clock: options.Clock, Recorder: recorder,
+		}).SetupWithManager(mgr, references, each),
+		(&controllers.PCSMAllocationReconciler{
+			Client: mgr.GetClient(), Clock: options.Clock, Recorder: recorder,
+		}).SetupWithManager(mgr, each),
+		(&controllers.SupportPlanReconciler{
+			Client: mgr.GetClient(), Clock: options.Clock, Recorder: recorder, TotalsInterval: options.TotalsInterval,
+		}).SetupWithManager(mgr, each),
+	)
+}
+
+// addChecks serves /healthz, and /readyz that is well once the caches are full.
+func addChecks(ctx context.Context, mgr ctrl.Manager) error {
+	// An informer that exists before the start is waited for at the start.
+	for _, kind := range append(controllers.ManagedKinds(), givenKinds()...) {
+		if _, err := mgr.GetCache().GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
+			return err
+		}
+	}
+	var synced atomic.Bool
+	// Runnables other than caches start after these are full.
+	afterCaches := ctrlmanager.RunnableFunc(func(ctx context.Context) error {
+		synced.Store(true)
+		<-ctx.Done()
+		return nil
+	})
+	return errors.Join(
+		mgr.Add(everyReplica{afterCaches}),
+		mgr.AddHealthzCheck("ping", func(*http.Request) error { return nil }),
+		mgr.AddReadyzCheck("caches", func(*http.Request) error {
+			if !synced.Load() {
+				return errors.New("the caches are not full yet")
+			}
+			return nil
+		}),
+	)
+}
+
+// everyReplica runs on replicas that do not lead, too.
+type everyReplica struct{ ctrlmanager.Runnable }
+
+func (everyReplica) NeedLeaderElection() bool { return false }

@@ -1,0 +1,123 @@
+package staffing
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/support"
+)
+
+// Refusal says why an allocation does not count. Its Error is a sentence with a
+// remedy.
+type Refusal struct {
+	Reason  v1alpha1.Reason
+	Message string
+}
+
+func (r *Refusal) Error() string {
+	return r.Message
+}
+
+// Accept tells whether an allocation can count for its partner, which is nil if
+// there is none. Only an OEM or MSP can hold P-CSMs, whose support teams they
+// augment (read out of "Partner Support Enablement", channel models). The error
+// is a *Refusal.
+func Accept(allocation *v1alpha1.PCSMAllocation, partner *v1alpha1.Partner) error {
+	name := allocation.Spec.PartnerRef.Name
+	if partner == nil {
+		return &Refusal{v1alpha1.ReasonPartnerNotFound, fmt.Sprintf(
+			"there is no Partner %q: create it, or delete this allocation and make one for the right partner", name)}
+	}
+	if !partner.Spec.ChannelModel.WhiteLabels() {
+		return &Refusal{v1alpha1.ReasonChannelModelWithoutPCSM, fmt.Sprintf(
+			"Partner %q is a %s, whose customers Dispel serves in any case: delete this allocation, or set the partner's channelModel to OEM or MSP",
+			name, partner.Spec.ChannelModel)}
+	}
+	if allocation.Spec.Localization == nil || allocation.Spec.Localization.TimeZone == "" {
+		return nil
+	}
+	if _, err := support.LoadZone(allocation.Spec.Localization.TimeZone); err != nil {
+		return &Refusal{v1alpha1.ReasonUnknownTimeZone, "spec.localization.timeZone: " + err.Error()}
+	}
+	return nil
+}
+
+// Window is a contract window: whole days in UTC, both ends included.
+type Window struct {
+	// From is the first instant; zero if the contract has begun in any case.
+	From time.Time
+	// Until is the first instant after the end; zero if there is no end.
+	Until time.Time
+}
+
+// WindowOf returns an allocation's contract window. The error is that of dates
+// that the schema would have refused.
+func WindowOf(allocation *v1alpha1.PCSMAllocation) (Window, error) {
+	var w Window
+	var errFrom, errUntil error
+	if d := allocation.Spec.ValidFrom; d != "" {
+		w.From, errFrom = d.Time(time.UTC)
+	}
+	if d := allocation.Spec.ValidUntil; d != "" {
+		w.Until, errUntil = d.Time(time.UTC)
+		w.Until = w.Until.AddDate(0, 0, 1)
+	}
+	return w, errors.Join(errFrom, errUntil)
+}
+
+// Begun tells whether the contract has begun.
+func (w Window) Begun(now time.Time) bool {
+	return !now.Before(w.From)
+}
+
+// Ended tells whether the contract has ended.
+func (w Window) Ended(now time.Time) bool {
+	return !w.Until.IsZero() && !now.Before(w.Until)
+}
+
+// Contains tells whether the contract is running.
+func (w Window) Contains(now time.Time) bool {
+	return w.Begun(now) && !w.Ended(now)
+}
+
+// Next is when Contains changes next; zero if it never does.
+func (w Window) Next(now time.Time) time.Time {
+	switch {
+	case !w.Begun(now):
+		return w.From
+	case !w.Ended(now):
+		return w.Until
+	}
+	return time.Time{}
+}
+
+// Sum adds up the FTE of the partner's allocations that are accepted and in
+// their contract window, and says when that changes next; zero if never.
+// Allocations of other partners do not count.
+func Sum(partner *v1alpha1.Partner, allocations []v1alpha1.PCSMAllocation, now time.Time) (total v1alpha1.FTE, counted []v1alpha1.PCSMAllocation, next time.Time) {
+	for _, allocation := range allocations {
+		if string(allocation.Spec.PartnerRef.Name) != partner.Name || !allocation.DeletionTimestamp.IsZero() {
+			continue
+		}
+		window, err := WindowOf(&allocation)
+		if err != nil || Accept(&allocation, partner) != nil {
+			continue
+		}
+		if window.Contains(now) {
+			total += allocation.Spec.FTE
+			counted = append(counted, allocation)
+		}
+		next = Earlier(next, window.Next(now))
+	}
+	return total, counted, next
+}
+
+// Earlier returns the earlier of two instants, of which zero is never.
+func Earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

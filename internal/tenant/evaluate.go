@@ -1,0 +1,411 @@
+package tenant
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/staffing"
+	"github.com/dispel/partner-operator/internal/support"
+)
+
+// Evaluate decides what the Partner of a snapshot becomes.
+func Evaluate(snapshot Snapshot) Outcome {
+	if ptr.Deref(snapshot.Partner.Spec.Suspend, false) {
+		return suspended(snapshot)
+	}
+	e := &evaluation{
+		Snapshot: snapshot,
+		build:    builder{partner: snapshot.Partner, settings: snapshot.Settings},
+	}
+	e.judgePlan()
+	e.judgeStaffing()
+	e.decideWidget()
+	e.tenant()
+	e.subdomain()
+	e.prune()
+	e.report()
+	return e.Outcome
+}
+
+// suspended changes nothing but to say so.
+func suspended(s Snapshot) Outcome {
+	finding := conditions.True(v1alpha1.ConditionSuspended, v1alpha1.ReasonSuspendedBySpec,
+		"spec.suspend is true: nothing is changed and the rest of the status stays as it was; set it to false to go on")
+	status := *s.Partner.Status.DeepCopy()
+	kept := slices.DeleteFunc(status.Conditions, func(c metav1.Condition) bool { return c.Type == string(finding.Type) })
+	status.Conditions = append(kept, conditions.Merge(s.Partner.Status.Conditions, []conditions.Finding{finding}, s.Partner.Generation, s.Now)...)
+	slices.SortFunc(status.Conditions, func(a, b metav1.Condition) int { return cmp.Compare(a.Type, b.Type) })
+	return Outcome{Status: status, Events: conditions.Events(s.Partner.Status.Conditions, []conditions.Finding{finding})}
+}
+
+// evaluation is what the steps of one Evaluate share.
+type evaluation struct {
+	Snapshot
+	Outcome
+	build builder
+
+	// By judgePlan. Without a plan that can be used, effective is nil.
+	effective *v1alpha1.EffectivePlan
+	planReady conditions.Finding
+
+	// By judgeStaffing.
+	allocated v1alpha1.FTE
+	counted   []v1alpha1.PCSMAllocation
+	verdict   *staffing.Verdict // nil without P-CSMs or without a plan
+
+	// By decideWidget: whether the widget is to have its path on the route.
+	widget bool
+
+	// By tenant. While the namespace is blocked, nothing is made in it.
+	tenantReady conditions.Finding
+	blocked     bool
+
+	// By subdomain; nil for a Partner without one.
+	subdomainReady *conditions.Finding
+}
+
+func (e *evaluation) judgePlan() {
+	name := PlanName(e.Partner)
+	if e.Plan == nil {
+		e.planReady = conditions.False("", v1alpha1.ReasonSupportPlanNotFound, conditions.Stalled, fmt.Sprintf(
+			"there is no SupportPlan %q: create it, or name another in spec.supportPlanRef; what runs is left as it is", name))
+		return
+	}
+	effective, err := support.Effective(e.Plan.Spec)
+	var defect *support.Defect
+	if errors.As(err, &defect) {
+		e.planReady = conditions.False("", v1alpha1.ReasonSupportPlanNotReady, conditions.Stalled, fmt.Sprintf(
+			"SupportPlan %q cannot be used: %s; what runs is left as it is", name, defect.Message))
+		return
+	}
+	e.effective = &effective
+	e.planReady = conditions.True("", v1alpha1.ReasonPlanConsistent, "")
+}
+
+func (e *evaluation) judgeStaffing() {
+	e.allocated, e.counted, e.LookAgain = staffing.Sum(e.Partner, e.Allocations, e.Now)
+	if e.allocated > 0 && e.effective != nil {
+		verdict := staffing.Judge(int64(ptr.Deref(e.Partner.Spec.CustomerCount, 0)), e.allocated, e.effective.Staffing)
+		e.verdict = &verdict
+	}
+}
+
+// keptOff tells whether the plan keeps the widget off for want of staff.
+func (e *evaluation) keptOff() bool {
+	return e.verdict != nil && e.effective.Staffing.Enforcement == v1alpha1.Required && e.verdict.BelowMinimum()
+}
+
+// decideWidget wants the widget once P-CSMs are contracted ("Customer Success
+// Manager (P-CSM)", How customers interact with P-CSMs), unless the plan keeps
+// it off. Without a plan it stays as it is.
+func (e *evaluation) decideWidget() {
+	if !e.whiteLabelled() || e.allocated == 0 {
+		return
+	}
+	if e.effective == nil {
+		e.widget = e.child(serviceKind, WidgetServiceName) != nil
+		return
+	}
+	e.widget = !e.keptOff()
+}
+
+// whiteLabelled tells whether the Partner has a sub-domain and may have one.
+func (e *evaluation) whiteLabelled() bool {
+	return e.Partner.Spec.Subdomain != nil && e.Partner.Spec.ChannelModel.WhiteLabels()
+}
+
+// tenant wants the namespace, its guards and the contract.
+func (e *evaluation) tenant() {
+	name := NamespaceName(e.Partner.Name)
+	switch ns := e.Namespace; {
+	case ns != nil && !ns.DeletionTimestamp.IsZero():
+		e.blocked = true
+		e.tenantReady = conditions.False(v1alpha1.ConditionTenantReady, v1alpha1.ReasonNamespaceTerminating, conditions.Waiting, fmt.Sprintf(
+			"namespace %s is being deleted; it is made anew once it is gone. If that takes long, see its status for what holds it up", name))
+		return
+	case ns != nil && !e.ownsNamespace():
+		e.blocked = true
+		e.tenantReady = conditions.False(v1alpha1.ConditionTenantReady, v1alpha1.ReasonNamespaceNotOwned, conditions.Stalled, fmt.Sprintf(
+			"namespace %s was there before and is not this partner's: annotate it with %s=%s to hand it over, or delete it",
+			name, v1alpha1.AdoptAnnotation, e.Partner.Name))
+		return
+	}
+	if i := slices.IndexFunc(e.Failures, func(f Failure) bool { return f.Object.GetName() == name }); i >= 0 {
+		// Without its namespace, nothing of the tenant can be made.
+		e.blocked = true
+		e.tenantReady = *e.failed(v1alpha1.ConditionTenantReady, false)
+		return
+	}
+	e.Objects = append(e.Objects, e.build.namespace())
+	e.Objects = append(e.Objects, e.build.guards()...)
+	if e.effective != nil {
+		data, err := contractFor(e.Partner, e.Plan, *e.effective, e.counted, e.widget, e.Now)
+		if err != nil { // a contract holds nothing that JSON cannot
+			e.Failures = append(e.Failures, Failure{Object: e.build.contract(""), Refused: true, Message: err.Error()})
+		} else {
+			e.Objects = append(e.Objects, e.build.contract(data))
+		}
+	}
+	if failed := e.failed(v1alpha1.ConditionTenantReady, false); failed != nil {
+		e.tenantReady = *failed
+		return
+	}
+	e.tenantReady = conditions.True(v1alpha1.ConditionTenantReady, v1alpha1.ReasonTenantProvisioned,
+		fmt.Sprintf("namespace %s and its guards are as declared", name))
+}
+
+// ownsNamespace tells whether the namespace is this partner's, or may become so.
+func (e *evaluation) ownsNamespace() bool {
+	holder, labelled := e.Namespace.Labels[v1alpha1.PartnerLabel]
+	if labelled && holder == e.Partner.Name {
+		return true
+	}
+	if e.Namespace.Annotations[v1alpha1.AdoptAnnotation] == e.Partner.Name {
+		return true
+	}
+	// Somebody took the label off, but what we applied is still noted.
+	return !labelled && e.Namespace.Annotations[v1alpha1.AppliedAnnotation] != ""
+}
+
+// failed finds the first failed write of the sub-domain's objects or of the
+// others.
+func (e *evaluation) failed(condition v1alpha1.ConditionType, subdomain bool) *conditions.Finding {
+	for _, failure := range e.Failures {
+		kind := failure.Object.GetObjectKind().GroupVersionKind().Kind
+		if _, exposes := exposure[kind]; exposes != subdomain {
+			continue
+		}
+		what := kind + " " + strings.TrimPrefix(failure.Object.GetNamespace()+"/"+failure.Object.GetName(), "/")
+		finding := conditions.False(condition, v1alpha1.ReasonApplyFailed, conditions.Waiting,
+			fmt.Sprintf("%s could not be applied and is tried again: %s", what, failure.Message))
+		if failure.Refused {
+			finding = conditions.False(condition, v1alpha1.ReasonObjectRefused, conditions.Stalled,
+				fmt.Sprintf("the API server refuses %s; change what the Partner declares for it, or the policy that refuses it: %s", what, failure.Message))
+		}
+		return &finding
+	}
+	return nil
+}
+
+// exposure are the kinds of a sub-domain's objects, in the order in which they
+// go: what is reached from outside first, the claim last.
+var exposure = map[string]int{ingressKind: 0, serviceKind: 1, CertificateGVK.Kind: 2, claimKind: 9}
+
+// prune removes what the Partner has and no longer wants. What an old host is
+// served with stays until the new one is.
+func (e *evaluation) prune() {
+	replacing := e.whiteLabelled() && e.subdomainReady.Status != metav1.ConditionTrue
+	for _, child := range e.Children {
+		kind := child.GetObjectKind().GroupVersionKind().Kind
+		_, exposes := exposure[kind]
+		switch {
+		case !child.GetDeletionTimestamp().IsZero(),
+			slices.ContainsFunc(e.Objects, func(wanted Object) bool { return sameKindAndName(wanted, child) }),
+			// Nothing that the operator has not applied, whatever its labels say.
+			child.GetAnnotations()[v1alpha1.AppliedAnnotation] == "",
+			exposes && replacing && (e.widget || child.GetName() != WidgetServiceName),
+			kind == contractKind && e.effective == nil,
+			kind != claimKind && e.blocked:
+			continue
+		}
+		e.Prune = append(e.Prune, child)
+	}
+	const others = 5
+	rank := func(object Object) int {
+		kind := object.GetObjectKind().GroupVersionKind().Kind
+		if rank, exposes := exposure[kind]; exposes {
+			return rank
+		}
+		return others
+	}
+	slices.SortStableFunc(e.Prune, func(a, b Object) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.GetName(), b.GetName()))
+	})
+}
+
+// report writes the status and the events.
+//
+//	Ready
+//	|- TenantReady            the namespace, its guards, the contract
+//	|- the support plan       by its own reasons
+//	`- SubdomainReady         claim, certificate, backend, route
+//	   `- SupportWidgetEnabled     no part of Ready
+//	StaffingSufficient, CapacityExceeded   no part of Ready
+func (e *evaluation) report() {
+	var findings []conditions.Finding
+	links := []conditions.Finding{e.tenantReady, e.planReady}
+	findings = append(findings, e.tenantReady)
+	if e.subdomainReady != nil {
+		links = append(links, *e.subdomainReady)
+		findings = append(findings, *e.subdomainReady)
+	}
+	if e.whiteLabelled() {
+		findings = append(findings, e.widgetEnabled())
+	}
+	findings = append(findings, e.staffingFindings()...)
+	findings = append(findings, conditions.Summary(
+		conditions.True(v1alpha1.ConditionReady, v1alpha1.ReasonProvisioned, e.readyMessage()), links...)...)
+
+	before := e.Partner.Status.Conditions
+	e.Events = conditions.Events(before, findings)
+	e.Status = v1alpha1.PartnerStatus{
+		ObservedGeneration: e.Partner.Generation,
+		Namespace:          NamespaceName(e.Partner.Name),
+		SupportPlan:        &v1alpha1.SupportPlanSummary{Name: v1alpha1.ObjectName(PlanName(e.Partner))},
+		Subdomain:          e.served(),
+		Staffing:           staffingStatus(e.verdict),
+		Responsibilities:   support.Responsibilities(e.Partner.Spec.ChannelModel, e.allocated > 0),
+		Conditions:         conditions.Merge(before, findings, e.Partner.Generation, e.Now),
+	}
+	if e.Plan != nil {
+		e.Status.SupportPlan.Tier = e.Plan.Spec.Tier
+	}
+	if e.whiteLabelled() {
+		enabled := e.widgetEnabled().Status == metav1.ConditionTrue
+		e.Status.SupportWidget = &v1alpha1.SupportWidgetStatus{Enabled: &enabled}
+		if enabled {
+			e.Status.SupportWidget.ScriptURL = e.Status.Subdomain.URL + WidgetPath + "/widget.js"
+		}
+	}
+}
+
+func (e *evaluation) readyMessage() string {
+	switch {
+	case e.whiteLabelled():
+		return e.subdomainReady.Message
+	case e.Partner.Spec.ChannelModel.WhiteLabels():
+		return fmt.Sprintf("namespace %s is provisioned; no sub-domain is declared", NamespaceName(e.Partner.Name))
+	}
+	return fmt.Sprintf("namespace %s is provisioned; a %s has no sub-domain, and Dispel serves its customers",
+		NamespaceName(e.Partner.Name), e.Partner.Spec.ChannelModel)
+}
+
+func (e *evaluation) widgetEnabled() conditions.Finding {
+	off := func(reason v1alpha1.Reason, format string, args ...any) conditions.Finding {
+		return conditions.False(v1alpha1.ConditionSupportWidgetEnabled, reason, conditions.Done, fmt.Sprintf(format, args...))
+	}
+	switch {
+	case e.allocated == 0:
+		return off(v1alpha1.ReasonNoPCSMAllocation,
+			"no P-CSM is at work for this partner, so its own team answers: create a PCSMAllocation to enable the widget")
+	case e.keptOff():
+		return off(v1alpha1.ReasonStaffingBelowMinimum,
+			"SupportPlan %q keeps the widget off below its minimum staffing: %s", e.Plan.Name, e.verdict.Message())
+	case !e.widget:
+		return off(e.planReady.Reason, "%s", e.planReady.Message)
+	case e.subdomainReady.Status != metav1.ConditionTrue:
+		return off(v1alpha1.ReasonSubdomainNotReady, "the widget opens on the sub-domain, which is not ready: %s", e.subdomainReady.Message)
+	}
+	return conditions.True(v1alpha1.ConditionSupportWidgetEnabled, v1alpha1.ReasonWidgetEnabled,
+		fmt.Sprintf("%s FTE of P-CSMs answer on %s", e.allocated, e.Partner.Spec.Subdomain.Host))
+}
+
+// staffingFindings are there only with P-CSMs contracted, and are no part of
+// Ready.
+func (e *evaluation) staffingFindings() []conditions.Finding {
+	if e.allocated == 0 {
+		return nil
+	}
+	sufficient, exceeded := v1alpha1.ConditionStaffingSufficient, v1alpha1.ConditionCapacityExceeded
+	if e.verdict == nil {
+		return []conditions.Finding{
+			conditions.Unknown(sufficient, e.planReady.Reason, e.planReady.Message),
+			conditions.Unknown(exceeded, e.planReady.Reason, e.planReady.Message),
+		}
+	}
+	v := e.verdict
+	found := make([]conditions.Finding, 0, 2)
+	if v.Exceeded() || v.BelowMinimum() {
+		found = append(found, conditions.False(sufficient, v.Reason(), conditions.Done, v.Message()))
+	} else {
+		found = append(found, conditions.True(sufficient, v.Reason(), v.Message()))
+	}
+	switch {
+	case v.Exceeded():
+		return append(found, conditions.True(exceeded, v1alpha1.ReasonCustomersExceedFTECapacity, v.CapacityMessage()))
+	case v.Near():
+		return append(found, conditions.False(exceeded, v1alpha1.ReasonNearCapacity, conditions.Done, v.CapacityMessage()))
+	}
+	return append(found, conditions.False(exceeded, v1alpha1.ReasonWithinCapacity, conditions.Done, v.CapacityMessage()))
+}
+
+func staffingStatus(v *staffing.Verdict) *v1alpha1.StaffingStatus {
+	if v == nil {
+		return nil
+	}
+	return &v1alpha1.StaffingStatus{
+		AllocatedFTE:         v.Allocated,
+		MinimumFTE:           v.Terms.MinimumFTE,
+		RequiredFTE:          v.Required,
+		RecommendedFTE:       v.Recommended,
+		ComfortableCustomers: ptr.To(v.Comfortable),
+		MaximumCustomers:     ptr.To(v.Maximum),
+		UtilizationPercent:   ptr.To(v.UtilizationPercent()),
+		CustomersUntilBreach: ptr.To(v.UntilBreach()),
+		Capacity:             v.Capacity(),
+	}
+}
+
+// served is the sub-domain that has a route: the wanted host, or an old one
+// that is kept until the wanted one is ready.
+func (e *evaluation) served() *v1alpha1.SubdomainStatus {
+	var route *networkingv1.Ingress
+	for _, child := range e.Children {
+		ingress, ok := child.(*networkingv1.Ingress)
+		if !ok || slices.Contains(e.Prune, child) {
+			continue
+		}
+		wanted := e.whiteLabelled() && ingress.Name == string(e.Partner.Spec.Subdomain.Host)
+		if route == nil || wanted {
+			route = ingress
+		}
+		if wanted {
+			break
+		}
+	}
+	if route == nil {
+		return nil
+	}
+	scheme := "http://"
+	if len(route.Spec.TLS) > 0 {
+		scheme = "https://"
+	}
+	status := &v1alpha1.SubdomainStatus{URL: scheme + route.Name, Route: v1alpha1.IngressRoute}
+	for _, address := range route.Status.LoadBalancer.Ingress {
+		status.Addresses = append(status.Addresses, cmp.Or(address.IP, address.Hostname))
+	}
+	slices.Sort(status.Addresses)
+	status.Addresses = slices.Compact(status.Addresses)
+	const most = 16 // as the schema has it
+	status.Addresses = status.Addresses[:min(len(status.Addresses), most)]
+	return status
+}
+
+// Converge carries a snapshot to the outcome that it has once every write
+// succeeded: what the operator does, without a cluster. accept stands for the
+// API server: it is given each object to write and returns it as stored.
+func Converge(snapshot Snapshot, accept func(Object) Object) Outcome {
+	var written []Object
+	for {
+		outcome := Evaluate(snapshot)
+		before := len(written)
+		for _, object := range outcome.Objects {
+			if !slices.ContainsFunc(written, func(o Object) bool { return sameKindAndName(o, object) }) {
+				written = append(written, object)
+				snapshot.Observe(accept(object))
+			}
+		}
+		if len(written) == before {
+			return outcome
+		}
+	}
+}

@@ -1,0 +1,142 @@
+package tenant
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/conditions"
+)
+
+// Object is an object of the API, with its kind set.
+type Object interface {
+	metav1.Object
+	runtime.Object
+}
+
+// Settings are the operator's defaults, given by its flags.
+type Settings struct {
+	// IngressClassName is for routes that name none; if it is empty too, the
+	// cluster's default class serves them.
+	IngressClassName string
+	// IngressAnnotations are on every route, under the route's own.
+	IngressAnnotations map[string]string
+	// IngressControllerNamespace is from where the ingress controller reaches
+	// the tenants' pods.
+	IngressControllerNamespace string
+	// DefaultIssuer signs for sub-domains that say nothing about TLS; nil for
+	// none.
+	DefaultIssuer *v1alpha1.IssuerReference
+	// ReservedHostSuffixes are domains that no partner may have a host under.
+	ReservedHostSuffixes []string
+	// WidgetBackend is where the widget server answers.
+	WidgetBackend v1alpha1.ExternalBackend
+}
+
+// Snapshot is all that Evaluate decides from.
+type Snapshot struct {
+	// Partner is the Partner as last read.
+	Partner *v1alpha1.Partner
+	// Plan is the plan that it names; nil if there is none.
+	Plan *v1alpha1.SupportPlan
+	// Allocations are those that name the Partner.
+	Allocations []v1alpha1.PCSMAllocation
+	// Namespace is the namespace of the tenant's name, whoever made it; nil if
+	// there is none.
+	Namespace *corev1.Namespace
+	// Claim is the claim on the host that the Partner wants, whoever holds it;
+	// nil if there is none.
+	Claim *v1alpha1.SubdomainClaim
+	// Children are the objects that the operator made for the Partner, without
+	// the namespace: those in it, and all claims of the Partner.
+	Children []Object
+	// BackendFound and SecretFound tell whether the Service and the Secret that
+	// the sub-domain names are there; of no meaning if it names none.
+	BackendFound, SecretFound bool
+	// IngressClasses are those of the cluster.
+	IngressClasses []networkingv1.IngressClass
+	// CertManager tells whether cert-manager's API is installed.
+	CertManager bool
+	// Failures are the writes that failed since the snapshot was taken.
+	Failures []Failure
+	// Settings are the operator's defaults.
+	Settings Settings
+	// Now is the time.
+	Now time.Time
+}
+
+// Failure is a write that failed.
+type Failure struct {
+	// Object is what was to be written.
+	Object Object
+	// Refused tells that the API server will never take the object as it is.
+	Refused bool
+	// Message is the API server's word.
+	Message string
+}
+
+// Outcome is what Evaluate decides.
+type Outcome struct {
+	// Objects are the objects to have, in the order in which to write them.
+	Objects []Object
+	// Prune are objects to delete, in this order, once Objects are in place.
+	Prune []Object
+	// Status is the Partner's status.
+	Status v1alpha1.PartnerStatus
+	// Events tell of the conditions that changed.
+	Events []conditions.Event
+	// LookAgain is when time alone changes the outcome; zero if it never does.
+	LookAgain time.Time
+}
+
+// child finds the observed object of the same kind, namespace and name; nil if
+// there is none.
+func (s *Snapshot) child(kind, name string) Object {
+	for _, object := range s.Children {
+		if object.GetObjectKind().GroupVersionKind().Kind == kind && object.GetName() == name {
+			return object
+		}
+	}
+	return nil
+}
+
+// Observed returns what the snapshot has in an object's place; nil if nothing.
+func (s *Snapshot) Observed(object Object) Object {
+	kind := object.GetObjectKind().GroupVersionKind().Kind
+	if kind == namespaceKind {
+		if s.Namespace == nil {
+			return nil
+		}
+		return s.Namespace
+	}
+	return s.child(kind, object.GetName())
+}
+
+// Observe puts a written object in its place in the snapshot.
+func (s *Snapshot) Observe(written Object) {
+	switch written := written.(type) {
+	case *corev1.Namespace:
+		s.Namespace = written
+		return
+	case *v1alpha1.SubdomainClaim:
+		s.Claim = written
+	}
+	for i, object := range s.Children {
+		if sameKindAndName(object, written) {
+			s.Children[i] = written
+			return
+		}
+	}
+	s.Children = append(s.Children, written)
+}
+
+// sameKindAndName suffices to tell a partner's objects apart: they are in one
+// namespace or in none.
+func sameKindAndName(a, b Object) bool {
+	return a.GetName() == b.GetName() &&
+		a.GetObjectKind().GroupVersionKind().Kind == b.GetObjectKind().GroupVersionKind().Kind
+}

@@ -1,0 +1,165 @@
+package tenant
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/conditions"
+)
+
+// subdomain wants the claim and, once the host is held, what serves it. It finds
+// the first broken link on the way from the host to the route.
+func (e *evaluation) subdomain() {
+	if e.Partner.Spec.Subdomain == nil {
+		return
+	}
+	link := e.subdomainLink()
+	if link.Status != metav1.ConditionTrue {
+		if old := e.served(); old != nil && !strings.HasSuffix(old.URL, "//"+string(e.Partner.Spec.Subdomain.Host)) {
+			link.Message += "; until then " + old.URL + " is served as before"
+		}
+	}
+	e.subdomainReady = &link
+}
+
+func (e *evaluation) subdomainLink() conditions.Finding {
+	subdomain := e.Partner.Spec.Subdomain
+	if !e.whiteLabelled() {
+		return broken(v1alpha1.ReasonChannelModelWithoutSubdomain, conditions.Stalled,
+			"a %s does not white-label the engine, so %s is not served: remove spec.subdomain, or set spec.channelModel to OEM or MSP",
+			e.Partner.Spec.ChannelModel, subdomain.Host)
+	}
+	if suffix, reserved := e.reserved(); reserved {
+		return broken(v1alpha1.ReasonHostReserved, conditions.Stalled,
+			"hosts under %s are reserved, and %s is one: write a host under the partner's own domain", suffix, subdomain.Host)
+	}
+	switch claim := e.Claim; {
+	case claim != nil && string(claim.Spec.PartnerRef.Name) != e.Partner.Name:
+		return broken(v1alpha1.ReasonHostClaimedByAnotherPartner, conditions.Stalled,
+			"%s is held by Partner %q: write another host, or remove it from that partner", subdomain.Host, claim.Spec.PartnerRef.Name)
+	case claim != nil && !claim.DeletionTimestamp.IsZero():
+		return broken(v1alpha1.ReasonHostReleasing, conditions.Waiting,
+			"an earlier claim on %s is being deleted; the host is claimed anew once it is gone", subdomain.Host)
+	case e.blocked:
+		return broken(v1alpha1.ReasonTenantNotReady, e.tenantReady.Progress,
+			"%s is served from the tenant namespace, which is not ready: %s", subdomain.Host, e.tenantReady.Message)
+	}
+	e.Objects = append(e.Objects, e.build.claim(subdomain.Host))
+	if e.Claim == nil {
+		if failed := e.failed(v1alpha1.ConditionSubdomainReady, true); failed != nil {
+			return *failed
+		}
+		return broken(v1alpha1.ReasonHostReleasing, conditions.Waiting, "%s is about to be claimed", subdomain.Host)
+	}
+	return e.routeLink()
+}
+
+// routeLink wants what serves a host that is held.
+func (e *evaluation) routeLink() conditions.Finding {
+	subdomain := e.Partner.Spec.Subdomain
+	issuer := e.build.issuer()
+	if issuer != nil && e.CertManager {
+		e.Objects = append(e.Objects, e.build.certificate(*issuer))
+	}
+	if subdomain.Backend.External != nil {
+		e.Objects = append(e.Objects, e.build.externalService(EngineServiceName, *subdomain.Backend.External))
+	}
+	if e.widget {
+		e.Objects = append(e.Objects, e.build.externalService(WidgetServiceName, e.Settings.WidgetBackend))
+	}
+	e.Objects = append(e.Objects, e.build.ingress(e.widget))
+
+	if failed := e.failed(v1alpha1.ConditionSubdomainReady, true); failed != nil {
+		return *failed
+	}
+	namespace := NamespaceName(e.Partner.Name)
+	switch {
+	case issuer != nil && !e.CertManager:
+		return broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
+			"a certificate from %s is asked for, and cert-manager's API is not installed: install cert-manager, or bring a certificate in spec.subdomain.tls.secretName", issuer.Name)
+	case issuer != nil:
+		if ready, why := e.certificateReady(); !ready {
+			return broken(v1alpha1.ReasonCertificatePending, conditions.Waiting,
+				"Certificate %s/%s is not issued: %s", namespace, subdomain.Host, why)
+		}
+	case e.build.tlsSecret() != "" && !e.SecretFound:
+		return broken(v1alpha1.ReasonSecretNotFound, conditions.Waiting,
+			"there is no Secret %s/%s with the certificate: create it, or name another in spec.subdomain.tls.secretName", namespace, e.build.tlsSecret())
+	}
+	if service := subdomain.Backend.Service; service != nil && !e.BackendFound {
+		return broken(v1alpha1.ReasonBackendNotFound, conditions.Waiting,
+			"there is no Service %s/%s: deploy the engine there, or name another in spec.subdomain.backend", namespace, service.Name)
+	}
+	if why := e.classMissing(); why != "" {
+		return broken(v1alpha1.ReasonRouteNotAccepted, conditions.Stalled, "no ingress controller takes the route: %s", why)
+	}
+	if e.child(ingressKind, string(subdomain.Host)) == nil {
+		return broken(v1alpha1.ReasonRouteNotAccepted, conditions.Waiting, "Ingress %s/%s is about to be created", namespace, subdomain.Host)
+	}
+	return conditions.True(v1alpha1.ConditionSubdomainReady, v1alpha1.ReasonRouteAccepted,
+		fmt.Sprintf("%s is routed by Ingress %s/%s", subdomain.Host, namespace, subdomain.Host))
+}
+
+func broken(reason v1alpha1.Reason, progress conditions.Progress, format string, args ...any) conditions.Finding {
+	return conditions.False(v1alpha1.ConditionSubdomainReady, reason, progress, fmt.Sprintf(format, args...))
+}
+
+// reserved tells whether the host is under a suffix that no partner may have.
+func (e *evaluation) reserved() (suffix string, reserved bool) {
+	host := string(e.Partner.Spec.Subdomain.Host)
+	i := slices.IndexFunc(e.Settings.ReservedHostSuffixes, func(suffix string) bool {
+		return host == suffix || strings.HasSuffix(host, "."+suffix)
+	})
+	if i < 0 {
+		return "", false
+	}
+	return e.Settings.ReservedHostSuffixes[i], true
+}
+
+// certificateReady tells whether cert-manager issued the certificate as it is
+// asked for now, and if not, why.
+func (e *evaluation) certificateReady() (ready bool, why string) {
+	certificate, ok := e.child(CertificateGVK.Kind, string(e.Partner.Spec.Subdomain.Host)).(*unstructured.Unstructured)
+	if !ok {
+		return false, "it is about to be created"
+	}
+	observed, _, _ := unstructured.NestedSlice(certificate.Object, "status", "conditions")
+	why = "cert-manager has not said anything about it yet"
+	for _, condition := range observed {
+		condition, ok := condition.(map[string]any)
+		if !ok || condition["type"] != "Ready" {
+			continue
+		}
+		if condition["status"] != string(metav1.ConditionTrue) {
+			why = fmt.Sprint(condition["message"])
+			continue
+		}
+		generation, given := condition["observedGeneration"].(int64)
+		if !given || generation == certificate.GetGeneration() {
+			return true, ""
+		}
+		why = "cert-manager has not taken up its last change yet"
+	}
+	return false, why
+}
+
+// classMissing says why no ingress controller will take the route; empty if one
+// should.
+func (e *evaluation) classMissing() string {
+	name := e.build.ingressClassName()
+	for _, class := range e.IngressClasses {
+		if name == class.Name || name == "" && class.Annotations[networkingv1.AnnotationIsDefaultIngressClass] == "true" {
+			return ""
+		}
+	}
+	if name == "" {
+		return "no ingress class is named and the cluster has no default one: name one in spec.subdomain.route.ingressClassName or with the operator's --ingress-class"
+	}
+	return fmt.Sprintf("there is no IngressClass %q: install its controller, or name another in spec.subdomain.route.ingressClassName or with the operator's --ingress-class", name)
+}
