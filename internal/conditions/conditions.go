@@ -105,7 +105,8 @@ type Event struct {
 
 // Events returns an event for each condition that changed its status. The
 // conditions that only repeat others (Ready, Reconciling, Stalled) have none,
-// and neither has a condition that was absent and comes as one would wish.
+// and neither has a condition that was absent and comes as one would wish. Two
+// conditions with the same to say say it once.
 func Events(before []metav1.Condition, findings []Finding) []Event {
 	var events []Event
 	for _, f := range findings {
@@ -124,7 +125,9 @@ func Events(before []metav1.Condition, findings []Finding) []Event {
 		if f.Status == wished(f.Type) || f.Progress == Waiting || f.Reason == v1alpha1.ReasonNoPCSMAllocation {
 			event.Type = corev1.EventTypeNormal
 		}
-		events = append(events, event)
+		if !slices.ContainsFunc(events, func(e Event) bool { return e == event }) {
+			events = append(events, event)
+		}
 	}
 	return events
 }

@@ -30,7 +30,7 @@ type ControlPlane struct {
 	urls        urls
 
 	guard                              *guard
-	etcd, apiServer, controllerManager *process
+	etcd, apiServer, controllerManager *Process
 }
 
 type urls struct {
@@ -150,7 +150,7 @@ func (c *ControlPlane) StartAPIServer(ctx context.Context) error {
 
 // StopAPIServer stops the API server alone, as in an outage.
 func (c *ControlPlane) StopAPIServer() error {
-	return c.apiServer.stop()
+	return c.apiServer.Stop()
 }
 
 func (c *ControlPlane) startControllerManager(ctx context.Context) error {
@@ -170,10 +170,15 @@ func (c *ControlPlane) startControllerManager(ctx context.Context) error {
 	return c.controllerManager.waitFor(ctx, insecure, c.urls.controllerManager+"/healthz")
 }
 
+// Run starts a program beside the control plane.
+func (c *ControlPlane) Run(path string, args ...string) (*Process, error) {
+	return c.guard.run(c.path(filepath.Base(path)+".log"), path, args...)
+}
+
 // Stop ends all components, in the reverse order of their start, and removes
 // their data.
 func (c *ControlPlane) Stop() error {
-	err := errors.Join(c.controllerManager.stop(), c.apiServer.stop(), c.etcd.stop(), c.guard.stop())
+	err := errors.Join(c.controllerManager.Stop(), c.apiServer.Stop(), c.etcd.Stop(), c.guard.stop())
 	return errors.Join(err, os.RemoveAll(c.dir))
 }
 
@@ -219,7 +224,7 @@ func (c *ControlPlane) path(elem ...string) string {
 // CopyLogs writes the last lines of each component's log to out, for the case
 // that something went wrong.
 func (c *ControlPlane) CopyLogs(out io.Writer) {
-	for _, p := range []*process{c.etcd, c.apiServer, c.controllerManager} {
+	for _, p := range []*Process{c.etcd, c.apiServer, c.controllerManager} {
 		if p != nil {
 			fmt.Fprintf(out, "--- %s\n%s\n", p.log, tail(p.log))
 		}

@@ -55,7 +55,7 @@ func (g *guard) stop() error {
 
 // run starts a component in the guard's process group. Its own group keeps it
 // from an interrupt typed at the terminal, so that it is stopped in order.
-func (g *guard) run(logPath, path string, args ...string) (*process, error) {
+func (g *guard) run(logPath, path string, args ...string) (*Process, error) {
 	logFile, err := os.OpenFile(logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func (g *guard) run(logPath, path string, args ...string) (*process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", filepath.Base(path), err)
 	}
-	p := &process{name: filepath.Base(path), log: logPath, cmd: cmd, exited: make(chan struct{})}
+	p := &Process{name: filepath.Base(path), log: logPath, cmd: cmd, exited: make(chan struct{})}
 	go func() {
 		p.err = cmd.Wait()
 		close(p.exited)
@@ -75,8 +75,9 @@ func (g *guard) run(logPath, path string, args ...string) (*process, error) {
 	return p, nil
 }
 
-// process is a running component.
-type process struct {
+// Process is a component of the control plane, or a program that runs beside it
+// and ends with it at the latest.
+type Process struct {
 	name, log string
 	cmd       *exec.Cmd
 	exited    chan struct{}
@@ -84,7 +85,7 @@ type process struct {
 }
 
 // waitFor returns once url answers with success.
-func (p *process) waitFor(ctx context.Context, client *http.Client, url string) error {
+func (p *Process) waitFor(ctx context.Context, client *http.Client, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
@@ -114,8 +115,8 @@ func healthy(ctx context.Context, client *http.Client, url string) bool {
 	return response.StatusCode == http.StatusOK
 }
 
-// stop ends the process: politely, and after a while by force.
-func (p *process) stop() error {
+// Stop ends the process: politely, and after a while by force.
+func (p *Process) Stop() error {
 	if p == nil {
 		return nil
 	}
@@ -130,6 +131,16 @@ func (p *process) stop() error {
 	}
 	<-p.exited
 	return nil
+}
+
+// Exited is closed when the process has ended.
+func (p *Process) Exited() <-chan struct{} {
+	return p.exited
+}
+
+// Log returns the end of what the process wrote.
+func (p *Process) Log() string {
+	return tail(p.log)
 }
 
 // tail returns the end of a log file.

@@ -302,11 +302,11 @@ func (e *evaluation) widgetEnabled() conditions.Finding {
 			"SupportPlan %q keeps the widget off below its minimum staffing: %s", e.Plan.Name, e.verdict.Message())
 	case !e.widget:
 		return off(e.planReady.Reason, "%s", e.planReady.Message)
-	case e.subdomainReady.Status != metav1.ConditionTrue:
+	case e.subdomainReady.Status != metav1.ConditionTrue && e.servedOfOld() == nil:
 		return off(v1alpha1.ReasonSubdomainNotReady, "the widget opens on the sub-domain, which is not ready: %s", e.subdomainReady.Message)
 	}
 	return conditions.True(v1alpha1.ConditionSupportWidgetEnabled, v1alpha1.ReasonWidgetEnabled,
-		fmt.Sprintf("%s FTE of P-CSMs answer on %s", e.allocated, e.Partner.Spec.Subdomain.Host))
+		fmt.Sprintf("%s FTE of P-CSMs answer on %s", e.allocated, e.served().URL))
 }
 
 // staffingFindings are there only with P-CSMs contracted, and are no part of
@@ -388,6 +388,15 @@ func (e *evaluation) served() *v1alpha1.SubdomainStatus {
 	const most = 16 // as the schema has it
 	status.Addresses = status.Addresses[:min(len(status.Addresses), most)]
 	return status
+}
+
+// servedOfOld is the served sub-domain if it is not the wanted host's; nil
+// otherwise.
+func (e *evaluation) servedOfOld() *v1alpha1.SubdomainStatus {
+	if served := e.served(); served != nil && !strings.HasSuffix(served.URL, "//"+string(e.Partner.Spec.Subdomain.Host)) {
+		return served
+	}
+	return nil
 }
 
 // Converge carries a snapshot to the outcome that it has once every write

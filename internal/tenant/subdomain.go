@@ -21,7 +21,7 @@ func (e *evaluation) subdomain() {
 	}
 	link := e.subdomainLink()
 	if link.Status != metav1.ConditionTrue {
-		if old := e.served(); old != nil && !strings.HasSuffix(old.URL, "//"+string(e.Partner.Spec.Subdomain.Host)) {
+		if old := e.servedOfOld(); old != nil && e.whiteLabelled() {
 			link.Message += "; until then " + old.URL + " is served as before"
 		}
 	}

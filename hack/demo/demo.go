@@ -1,0 +1,263 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/dispel/partner-operator/internal/controlplane"
+)
+
+// Demo is one run of the demonstration.
+type Demo struct {
+	// Manager is the path of the partner-operator binary.
+	Manager string
+	// Out is where people read.
+	Out io.Writer
+	// Once ends the demo after printing.
+	Once bool
+	// RunTries runs the commands that the demo proposes, and checks what they
+	// lead to.
+	RunTries bool
+
+	cluster *controlplane.ControlPlane
+}
+
+// expected are the tables of partners and of plans that the samples lead to, without ages.
+//
+//go:embed expected.txt
+var expected string
+
+// patience is how long the samples may take to reach their states.
+const patience = time.Minute
+
+// try is something for the reader to do next.
+type try struct {
+	title    string
+	commands []string
+	// shows is what the last command prints in the end.
+	shows string
+}
+
+var tries = []try{
+	{
+		title: "Give acme more customers than its P-CSMs support, and watch the condition come:",
+		commands: []string{
+			`kubectl patch partner acme --type merge -p '{"spec":{"customerCount":46}}'`,
+			`kubectl wait partner acme --for condition=CapacityExceeded --timeout 20s`,
+			`kubectl get partner acme -o jsonpath='{.status.conditions[?(@.type=="CapacityExceeded")].message}{"\n"}'`,
+		},
+		shows: "46 customers exceed the 45 that 3 FTE support (15 per FTE) by 1: add 0.5 FTE",
+	},
+	{
+		title: "Add half a P-CSM, and watch it go:",
+		commands: []string{
+			`kubectl create -f - <<< '{"apiVersion":"partner.dispel.com/v1alpha1","kind":"PCSMAllocation","metadata":{"name":"acme-extra"},"spec":{"partnerRef":{"name":"acme"},"fte":0.5}}'`,
+			`kubectl wait partner acme --for condition=CapacityExceeded=false --timeout 20s`,
+			`kubectl get partner acme -o jsonpath='{.status.staffing.capacity}{"\n"}'`,
+		},
+		shows: "46/52",
+	},
+	{
+		title: "Delete a child, and see it return:",
+		commands: []string{
+			`kubectl delete ingress --namespace partner-acme remote.acmecorp.com`,
+			`kubectl wait ingress --namespace partner-acme remote.acmecorp.com --for create --timeout 20s`,
+			`kubectl get ingress --namespace partner-acme --output name`,
+		},
+		shows: "ingress.networking.k8s.io/remote.acmecorp.com",
+	},
+}
+
+// Run starts everything, applies the samples, prints, and waits. The error tells
+// what did not come about.
+func (d *Demo) Run(ctx context.Context) (err error) {
+	if _, err := controlplane.Build(ctx, d.Out); err != nil {
+		return err
+	}
+	d.say("Starting etcd, kube-apiserver and kube-controller-manager")
+	if d.cluster, err = controlplane.Start(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.cluster.Stop()) }()
+
+	if err := d.apply(ctx, "config/crd"); err != nil {
+		return err
+	}
+	if _, err := d.kubectl(ctx, "wait", "crd", "--for=condition=Established", "--timeout=30s", "--all"); err != nil {
+		return err
+	}
+	stopManager, err := d.startManager(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopManager()) }()
+
+	// The rival comes last, so that it is always the same partner that loses.
+	if err := d.apply(ctx, "config/samples"); err != nil {
+		return err
+	}
+	if err := d.wait(ctx, "claims", func() (bool, error) {
+		claims, err := d.kubectl(ctx, "get", "subdomainclaims", "portal.stark.com", "--ignore-not-found", "--output=name")
+		return claims != "", err
+	}); err != nil {
+		return err
+	}
+	if err := d.apply(ctx, "config/samples/rival"); err != nil {
+		return err
+	}
+	if err := d.reached(ctx); err != nil {
+		return err
+	}
+	if err := d.show(ctx); err != nil {
+		return err
+	}
+	if d.RunTries {
+		if err := d.runTries(ctx); err != nil {
+			return err
+		}
+	}
+	if d.Once {
+		return nil
+	}
+	d.say("\nThe demo stays up until you interrupt it.")
+	<-ctx.Done()
+	d.say("Stopping")
+	return nil
+}
+
+// startManager runs the operator beside the control plane, as it runs in a
+// cluster but for the ports.
+func (d *Demo) startManager(ctx context.Context) (stop func() error, err error) {
+	d.say("Starting partner-operator manager")
+	manager, err := d.cluster.Run(d.Manager, "manager", "--kubeconfig="+d.cluster.Kubeconfig(),
+		"--health-probe-bind-address=0", "--metrics-bind-address=0", "--plan-totals-interval=1s")
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-manager.Exited():
+		return nil, fmt.Errorf("the manager ended at its start:\n%s", manager.Log())
+	case <-ctx.Done():
+	case <-time.After(500 * time.Millisecond):
+	}
+	return manager.Stop, nil
+}
+
+// reached waits until all samples are in their expected states.
+func (d *Demo) reached(ctx context.Context) error {
+	d.say("Waiting for the samples to reach their states")
+	var table string
+	err := d.wait(ctx, "the samples' states", func() (bool, error) {
+		partners, err := d.kubectl(ctx, "get", "partners", "--no-headers")
+		if err != nil {
+			return false, err
+		}
+		plans, err := d.kubectl(ctx, "get", "supportplans", "--no-headers")
+		table = withoutAges(partners + plans)
+		return table == expected, err
+	})
+	if err != nil {
+		return fmt.Errorf("%w\nexpected:\n%s\nfound:\n%s", err, expected, table)
+	}
+	return nil
+}
+
+// withoutAges drops the last column and evens the blanks.
+func withoutAges(table string) string {
+	var lines []string
+	for line := range strings.Lines(table) {
+		fields := strings.Fields(line)
+		lines = append(lines, strings.Join(fields[:len(fields)-1], " ")+"\n")
+	}
+	return strings.Join(lines, "")
+}
+
+func (d *Demo) show(ctx context.Context) error {
+	for _, args := range [][]string{
+		{"get", "partners"},
+		{"get", "supportplans"},
+		{"get", "pcsmallocations"},
+		{"get", "subdomainclaims"},
+		{"get", "namespaces", "--selector=app.kubernetes.io/managed-by=partner-operator"},
+		{"get", "ingress,service,configmap,networkpolicy,resourcequota,rolebinding", "--namespace=partner-acme", "--selector=app.kubernetes.io/managed-by=partner-operator"},
+	} {
+		out, err := d.kubectl(ctx, args...)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(d.Out, "\n$ kubectl %s\n%s", strings.Join(args, " "), out)
+	}
+	fmt.Fprintf(d.Out, "\nIn a second terminal:\n\n  export KUBECONFIG=%s\n  export PATH=%s:$PATH\n",
+		d.cluster.Kubeconfig(), filepath.Dir(d.cluster.Kubectl()))
+	for _, try := range tries {
+		fmt.Fprintf(d.Out, "\n%s\n\n  %s\n", try.title, strings.Join(try.commands, "\n  "))
+	}
+	return nil
+}
+
+// runTries does what the demo proposes, as a reader's shell would.
+func (d *Demo) runTries(ctx context.Context) error {
+	for _, try := range tries {
+		var out string
+		for _, command := range try.commands {
+			cmd := exec.CommandContext(ctx, "bash", "-c", command)
+			cmd.Env = append(os.Environ(), "KUBECONFIG="+d.cluster.Kubeconfig(),
+				"PATH="+filepath.Dir(d.cluster.Kubectl())+":"+os.Getenv("PATH"))
+			combined, err := cmd.CombinedOutput()
+			if err != nil {
+				return fmt.Errorf("%s: %w\n%s", command, err, combined)
+			}
+			out = strings.TrimSpace(string(combined))
+		}
+		if out != try.shows {
+			return fmt.Errorf("%s\nshows %q, not %q", try.title, out, try.shows)
+		}
+	}
+	return nil
+}
+
+func (d *Demo) apply(ctx context.Context, folder string) error {
+	d.say("Applying " + folder)
+	_, err := d.kubectl(ctx, "apply", "--server-side", "--kustomize", folder)
+	return err
+}
+
+func (d *Demo) kubectl(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, d.cluster.Kubectl(), append([]string{"--kubeconfig=" + d.cluster.Kubeconfig()}, args...)...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("kubectl %s: %w\n%s", strings.Join(args, " "), err, stderr.String())
+	}
+	return stdout.String(), nil
+}
+
+// wait asks until the answer is yes.
+func (d *Demo) wait(ctx context.Context, what string, done func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		ok, err := done()
+		if err != nil || ok {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for %s: %w", what, ctx.Err())
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+func (d *Demo) say(line string) {
+	fmt.Fprintln(d.Out, line)
+}

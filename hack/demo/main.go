@@ -1,0 +1,26 @@
+// Command demo runs the operator on the embedded control plane, applies the
+// samples and shows what becomes of them. It stays up until interrupted, or ends
+// by itself with ONCE=1.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	demo := Demo{
+		Manager: "bin/partner-operator",
+		Out:     os.Stdout,
+		Once:    os.Getenv("ONCE") != "",
+	}
+	if err := demo.Run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}

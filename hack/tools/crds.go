@@ -1,0 +1,6 @@
+//go:build tools
+
+// Package tools pins what the Makefile and the tests take from other modules.
+package tools
+
+import _ "github.com/cert-manager/cert-manager/pkg/apis/certmanager" // its CRDs, for the tests

@@ -1,0 +1,283 @@
+package support_test
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/utils/ptr"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/support"
+)
+
+func effective(spec v1alpha1.SupportPlanSpec) v1alpha1.EffectivePlan {
+	GinkgoHelper()
+	plan, err := support.Effective(spec)
+	Expect(err).NotTo(HaveOccurred())
+	return plan
+}
+
+var _ = Describe("A plan", func() {
+	DescribeTable("has the terms of its tier",
+		func(tier v1alpha1.Tier, minimum, hours string) {
+			plan := effective(v1alpha1.SupportPlanSpec{Tier: tier})
+			Expect(plan.Staffing.MinimumFTE.String()).To(Equal(minimum))
+			Expect(plan.Staffing.RecommendedCustomersPerFTE).To(BeEquivalentTo(10))
+			Expect(plan.Staffing.MaximumCustomersPerFTE).To(BeEquivalentTo(15))
+			Expect(plan.Staffing.Enforcement).To(Equal(v1alpha1.Advisory))
+			Expect(support.Describe(plan.OperatingHours)).To(Equal(hours))
+		},
+		Entry("Basic", v1alpha1.Basic, "0.5", "Mon-Fri 09:00-17:00 America/New_York, without U.S. federal holidays"),
+		Entry("Premium", v1alpha1.Premium, "3", "24x7"),
+		Entry("Mission Critical", v1alpha1.MissionCritical, "3", "24x7"),
+	)
+
+	DescribeTable("puts its own values in their place, each by itself",
+		func(spec v1alpha1.SupportPlanSpec, minimum string, recommended, maximum int, enforcement v1alpha1.Enforcement, hours string) {
+			plan := effective(spec)
+			Expect(plan.Staffing.MinimumFTE.String()).To(Equal(minimum))
+			Expect(plan.Staffing.RecommendedCustomersPerFTE).To(BeEquivalentTo(recommended))
+			Expect(plan.Staffing.MaximumCustomersPerFTE).To(BeEquivalentTo(maximum))
+			Expect(plan.Staffing.Enforcement).To(Equal(enforcement))
+			Expect(support.Describe(plan.OperatingHours)).To(Equal(hours))
+		},
+		Entry("the minimum alone",
+			v1alpha1.SupportPlanSpec{Tier: v1alpha1.Premium, Staffing: &v1alpha1.PlanStaffing{MinimumFTE: ptr.To(v1alpha1.FTE(9))}},
+			"4.5", 10, 15, v1alpha1.Advisory, "24x7"),
+		Entry("the maximum and the enforcement",
+			v1alpha1.SupportPlanSpec{Tier: v1alpha1.Premium, Staffing: &v1alpha1.PlanStaffing{
+				CustomersPerFTE: &v1alpha1.CustomersPerFTE{Maximum: ptr.To[int32](20)}, Enforcement: v1alpha1.Required}},
+			"3", 10, 20, v1alpha1.Required, "24x7"),
+		Entry("another time zone and other holidays",
+			v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic, OperatingHours: &v1alpha1.OperatingHours{TimeZone: "Europe/Berlin", Holidays: v1alpha1.NoHolidays}},
+			"0.5", 10, 15, v1alpha1.Advisory, "Mon-Fri 09:00-17:00 Europe/Berlin"),
+		Entry("other days and a later end",
+			v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic, OperatingHours: &v1alpha1.OperatingHours{
+				Days: []v1alpha1.DayOfWeek{"Sunday", "Monday", "Tuesday", "Thursday"}, Closes: "24:00"}},
+			"0.5", 10, 15, v1alpha1.Advisory, "Mon,Tue,Thu,Sun 09:00-24:00 America/New_York, without U.S. federal holidays"),
+		Entry("a Basic plan around the clock",
+			v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic, OperatingHours: &v1alpha1.OperatingHours{AlwaysOn: ptr.To(true)}},
+			"0.5", 10, 15, v1alpha1.Advisory, "24x7"),
+		Entry("a Premium plan with a window has no holidays of its own",
+			v1alpha1.SupportPlanSpec{Tier: v1alpha1.Premium, OperatingHours: &v1alpha1.OperatingHours{
+				TimeZone: "Asia/Tokyo", Days: []v1alpha1.DayOfWeek{"Monday"}, Opens: "08:00", Closes: "20:00"}},
+			"3", 10, 15, v1alpha1.Advisory, "Mon 08:00-20:00 Asia/Tokyo"),
+	)
+
+	DescribeTable("is refused if it makes no sense, although the schema took it",
+		func(spec v1alpha1.SupportPlanSpec, reason v1alpha1.Reason, message string) {
+			_, err := support.Effective(spec)
+			var defect *support.Defect
+			Expect(errors.As(err, &defect)).To(BeTrue())
+			Expect(defect.Reason).To(Equal(reason))
+			Expect(defect.Message).To(ContainSubstring(message))
+		},
+		Entry("an unknown zone",
+			v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic, OperatingHours: &v1alpha1.OperatingHours{TimeZone: "EST5"}},
+			v1alpha1.ReasonUnknownTimeZone, `the time zone "EST5" is unknown: write an IANA name`),
+		Entry("an end before the start",
+			v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic, OperatingHours: &v1alpha1.OperatingHours{Opens: "18:00"}},
+			v1alpha1.ReasonPlanInconsistent, `opens is "18:00" and closes "17:00"`),
+		Entry("a day that is none",
+			v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic, OperatingHours: &v1alpha1.OperatingHours{Days: []v1alpha1.DayOfWeek{"Funday"}}},
+			v1alpha1.ReasonPlanInconsistent, `"Funday" is no day of the week`),
+		Entry("a closure that is no date",
+			v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic, OperatingHours: &v1alpha1.OperatingHours{Closures: []v1alpha1.Date{"tomorrow"}}},
+			v1alpha1.ReasonPlanInconsistent, `"tomorrow" is no date`),
+		Entry("a window without days",
+			v1alpha1.SupportPlanSpec{Tier: v1alpha1.Premium, OperatingHours: &v1alpha1.OperatingHours{TimeZone: "Asia/Tokyo", Opens: "08:00", Closes: "20:00"}},
+			v1alpha1.ReasonPlanInconsistent, "days: there are none"),
+		Entry("more comfortably than at most",
+			v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic, Staffing: &v1alpha1.PlanStaffing{CustomersPerFTE: &v1alpha1.CustomersPerFTE{Recommended: ptr.To[int32](16)}}},
+			v1alpha1.ReasonPlanInconsistent, "recommended is 16 and maximum 15"),
+	)
+})
+
+var _ = Describe("Operating hours", func() {
+	hours := func(given v1alpha1.OperatingHours) support.Hours {
+		GinkgoHelper()
+		h, err := support.NewHours(effective(v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic, OperatingHours: &given}).OperatingHours)
+		Expect(err).NotTo(HaveOccurred())
+		return h
+	}
+	eastern := v1alpha1.OperatingHours{TimeZone: "America/New_York"}
+
+	DescribeTable("of the Basic tier",
+		func(now string, open bool, change string) {
+			t, err := time.Parse(time.RFC3339, now)
+			Expect(err).NotTo(HaveOccurred())
+			gotOpen, gotChange := hours(eastern).At(t)
+			Expect(gotOpen).To(Equal(open))
+			Expect(gotChange.Format(time.RFC3339)).To(Equal(change))
+		},
+		Entry("a minute before work", "2026-11-24T08:59:00-05:00", false, "2026-11-24T09:00:00-05:00"),
+		Entry("the first instant", "2026-11-24T09:00:00-05:00", true, "2026-11-24T17:00:00-05:00"),
+		Entry("the last instant", "2026-11-24T16:59:59-05:00", true, "2026-11-24T17:00:00-05:00"),
+		Entry("the instant after", "2026-11-24T17:00:00-05:00", false, "2026-11-25T09:00:00-05:00"),
+		Entry("a Friday evening leads to Monday", "2026-11-20T18:00:00-05:00", false, "2026-11-23T09:00:00-05:00"),
+		Entry("a viewer elsewhere sees the same", "2026-11-24T23:30:00+09:00", true, "2026-11-24T17:00:00-05:00"),
+		Entry("the eve of Thanksgiving leads past it", "2026-11-25T17:30:00-05:00", false, "2026-11-27T09:00:00-05:00"),
+		Entry("Independence Day 2026 is a Saturday, observed on Friday", "2026-07-03T12:00:00-04:00", false, "2026-07-06T09:00:00-04:00"),
+		Entry("New Year 2028 is a Saturday, observed in the year before", "2027-12-31T12:00:00-05:00", false, "2028-01-03T09:00:00-05:00"),
+		Entry("the weekend on which summer time starts", "2026-03-06T18:00:00-05:00", false, "2026-03-09T09:00:00-04:00"),
+		Entry("the weekend on which it ends", "2026-10-30T18:00:00-04:00", false, "2026-11-02T09:00:00-05:00"),
+	)
+
+	It("pass over closures", func() {
+		h := hours(v1alpha1.OperatingHours{TimeZone: "America/New_York", Closures: []v1alpha1.Date{"2026-11-24", "2026-11-25"}})
+		open, change := h.At(time.Date(2026, 11, 24, 15, 0, 0, 0, time.UTC))
+		Expect(open).To(BeFalse())
+		Expect(change.Format(time.RFC3339)).To(Equal("2026-11-27T09:00:00-05:00"))
+	})
+
+	It("go on across midnight where one day follows on another", func() {
+		h := hours(v1alpha1.OperatingHours{TimeZone: "Europe/Berlin", Opens: "00:00", Closes: "24:00", Holidays: v1alpha1.NoHolidays})
+		open, change := h.At(time.Date(2026, 10, 22, 12, 0, 0, 0, time.UTC))
+		Expect(open).To(BeTrue())
+		Expect(change.Format(time.RFC3339)).To(Equal("2026-10-24T00:00:00+02:00"), "Friday's end")
+	})
+
+	It("never close around the clock", func() {
+		for _, given := range []v1alpha1.OperatingHours{
+			{AlwaysOn: ptr.To(true)},
+			{TimeZone: "Europe/Berlin", Opens: "00:00", Closes: "24:00", Holidays: v1alpha1.NoHolidays,
+				Days: []v1alpha1.DayOfWeek{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"}},
+		} {
+			open, change := hours(given).At(time.Now())
+			Expect(open).To(BeTrue())
+			Expect(change).To(BeZero())
+		}
+	})
+
+	It("keep the time of the wall clock on the day on which the clocks change", func() {
+		h := hours(v1alpha1.OperatingHours{TimeZone: "America/New_York", Days: []v1alpha1.DayOfWeek{"Sunday"}, Holidays: v1alpha1.NoHolidays})
+		open, change := h.At(time.Date(2026, 3, 8, 12, 0, 0, 0, time.UTC))
+		Expect(open).To(BeFalse())
+		Expect(change.Format(time.RFC3339)).To(Equal("2026-03-08T09:00:00-04:00"))
+	})
+
+	It("agree with a walk through the year, minute for minute", func() {
+		h := hours(eastern)
+		start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		open, change := h.At(start)
+		for t := start; t.Year() == 2026; t = t.Add(15 * time.Minute) {
+			if !t.Before(change) {
+				open = !open
+				var again bool
+				again, change = h.At(t)
+				Expect(again).To(Equal(open), t.String())
+			}
+			now, _ := h.At(t)
+			Expect(now).To(Equal(open), t.String())
+		}
+	})
+})
+
+var _ = Describe("U.S. federal holidays", func() {
+	DescribeTable("are those of the law, on the days on which they are observed",
+		func(year int, dates ...string) {
+			var got []string
+			for _, holiday := range support.FederalHolidays(year) {
+				got = append(got, fmt.Sprintf("%s %s", holiday.Date, holiday.Name))
+			}
+			Expect(got).To(Equal(dates))
+		},
+		Entry("2026", 2026,
+			"2026-01-01 New Year's Day", "2026-01-19 Martin Luther King Jr. Day", "2026-02-16 Presidents' Day", "2026-05-25 Memorial Day",
+			"2026-06-19 Juneteenth", "2026-07-03 Independence Day", "2026-09-07 Labor Day", "2026-10-12 Columbus Day",
+			"2026-11-11 Veterans Day", "2026-11-26 Thanksgiving Day", "2026-12-25 Christmas Day"),
+		Entry("2027, with the New Year's Day of 2028", 2027,
+			"2027-01-01 New Year's Day", "2027-01-18 Martin Luther King Jr. Day", "2027-02-15 Presidents' Day", "2027-05-31 Memorial Day",
+			"2027-06-18 Juneteenth", "2027-07-05 Independence Day", "2027-09-06 Labor Day", "2027-10-11 Columbus Day",
+			"2027-11-11 Veterans Day", "2027-11-25 Thanksgiving Day", "2027-12-24 Christmas Day", "2027-12-31 New Year's Day"),
+		Entry("2028, without one of its own", 2028,
+			"2028-01-17 Martin Luther King Jr. Day", "2028-02-21 Presidents' Day", "2028-05-29 Memorial Day",
+			"2028-06-19 Juneteenth", "2028-07-04 Independence Day", "2028-09-04 Labor Day", "2028-10-09 Columbus Day",
+			"2028-11-10 Veterans Day", "2028-11-23 Thanksgiving Day", "2028-12-25 Christmas Day"),
+	)
+})
+
+var _ = Describe("Responsibilities", func() {
+	DescribeTable("follow the channel table",
+		func(model v1alpha1.ChannelModel, implementation, success, maintenance, technical v1alpha1.Party) {
+			for _, pcsm := range []bool{false, true} {
+				var got []v1alpha1.Party
+				for _, r := range support.Responsibilities(model, pcsm) {
+					got = append(got, r.Responsible)
+					Expect(r.WithPCSM).To(Equal(pcsm && model.WhiteLabels()))
+				}
+				Expect(got).To(Equal([]v1alpha1.Party{implementation, success, maintenance, technical}))
+			}
+		},
+		Entry("Reseller", v1alpha1.Reseller, v1alpha1.PartyDispel, v1alpha1.PartyDispel, v1alpha1.PartyDispel, v1alpha1.PartyDispel),
+		Entry("Distributor", v1alpha1.Distributor, v1alpha1.PartyDispel, v1alpha1.PartyDispel, v1alpha1.PartyDispel, v1alpha1.PartyDispel),
+		Entry("OEM", v1alpha1.OEM, v1alpha1.PartyPartner, v1alpha1.PartyPartner, v1alpha1.PartyPartner, v1alpha1.PartyDispel),
+		Entry("MSP", v1alpha1.MSP, v1alpha1.PartyPartner, v1alpha1.PartyPartner, v1alpha1.PartyPartner, v1alpha1.PartyDispel),
+	)
+})
+
+var _ = Describe("The responsibility matrix", func() {
+	const (
+		primary   = support.Primary
+		secondary = support.Secondary
+		materials = support.DocumentationAndTraining
+		nobody    = support.Role("")
+	)
+	type row struct {
+		task              string
+		service           v1alpha1.ServiceType
+		customer, partner support.Role
+		dispel            []support.Role
+		pcsm              bool
+	}
+	rows := func(model v1alpha1.ChannelModel, pcsm bool) []row {
+		var rows []row
+		for _, t := range support.Tasks(model, pcsm) {
+			rows = append(rows, row{t.Name, t.ServiceType, t.Customer, t.Partner, t.Dispel, t.WithPCSM})
+		}
+		return rows
+	}
+	both, only := []support.Role{secondary, materials}, func(r support.Role) []support.Role { return []support.Role{r} }
+
+	for _, model := range []v1alpha1.ChannelModel{v1alpha1.OEM, v1alpha1.MSP} {
+		for _, pcsm := range []bool{false, true} {
+			It(fmt.Sprintf("is the partner's own for an %s, with P-CSMs beside it: %t", model, pcsm), func() {
+				Expect(rows(model, pcsm)).To(Equal([]row{
+					{"User account management", v1alpha1.Implementation, primary, nobody, only(materials), false},
+					{"User access management", v1alpha1.Implementation, primary, nobody, only(materials), false},
+					{"Communication with partner's customers", v1alpha1.CustomerSuccess, nobody, primary, both, pcsm},
+					{"End-user support", v1alpha1.CustomerSuccess, nobody, primary, both, pcsm},
+					{"Wicket deployment and installation", v1alpha1.Implementation, nobody, primary, both, pcsm},
+					{"Training and onboarding", v1alpha1.CustomerSuccess, nobody, primary, both, pcsm},
+					{"Virtual desktop stack management", v1alpha1.CustomerSuccess, nobody, primary, both, pcsm},
+					{"Network connectivity", v1alpha1.Implementation, nobody, primary, only(secondary), pcsm},
+					{"Applying Wicket ESI patches and updates", v1alpha1.Maintenance, nobody, primary, only(secondary), pcsm},
+					{"Zero Trust Engine bugs", v1alpha1.Maintenance, nobody, nobody, only(primary), false},
+					{"Zero Trust Engine security patches", v1alpha1.Maintenance, nobody, nobody, only(primary), false},
+					{"Critical infrastructure outages", v1alpha1.TechnicalSupport, nobody, nobody, only(primary), false},
+				}))
+			})
+		}
+	}
+
+	for _, model := range []v1alpha1.ChannelModel{v1alpha1.Reseller, v1alpha1.Distributor} {
+		It("is Dispel's for a "+string(model)+", but for what customers do themselves", func() {
+			for _, pcsm := range []bool{false, true} {
+				for i, r := range rows(model, pcsm) {
+					Expect(r.partner).To(Equal(nobody))
+					Expect(r.pcsm).To(BeFalse())
+					if i < 2 {
+						Expect(r.customer).To(Equal(primary))
+						Expect(r.dispel).To(Equal(only(materials)))
+					} else {
+						Expect(r.customer).To(Equal(nobody))
+						Expect(r.dispel).To(Equal(only(primary)))
+					}
+				}
+			}
+		})
+	}
+})

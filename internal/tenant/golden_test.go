@@ -1,0 +1,320 @@
+package tenant_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/yaml"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/apply"
+	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/tenant"
+)
+
+// A golden case is testdata/<name>.in.yaml, a snapshot as manifests, and
+// testdata/<name>.out.yaml, the outcome once every write succeeded. A new case
+// needs no Go; UPDATE_GOLDEN=1 writes the outcomes anew.
+//
+// The snapshot's manifests go where their kind and labels say: an object that
+// carries the partner's label is a child, an unlabelled Service or Secret is one
+// that others made. A first document of kind Case says the rest.
+type goldenCase struct {
+	// Description says what the case is about.
+	Description string `json:"description"`
+	// Now is the time; goldenNow if it is left out.
+	Now *metav1.Time `json:"now"`
+	// CertManager tells that cert-manager's API is installed.
+	CertManager bool `json:"certManager"`
+	// Settings are laid over goldenSettings.
+	Settings *tenant.Settings `json:"settings"`
+	// Failures are writes that failed.
+	Failures []struct {
+		APIVersion, Kind, Namespace, Name string
+		Refused                           bool
+		Message                           string
+	} `json:"failures"`
+}
+
+var goldenNow = time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
+
+func goldenSettings() tenant.Settings {
+	return tenant.Settings{
+		IngressClassName:           "traefik",
+		IngressControllerNamespace: "traefik",
+		ReservedHostSuffixes:       []string{"dispel.example"},
+		WidgetBackend:              v1alpha1.ExternalBackend{Host: "widget.partner-operator-system.svc.cluster.local", Port: 8082},
+	}
+}
+
+// goldenOutcome is the first document of an out.yaml; the objects follow.
+type goldenOutcome struct {
+	Status    v1alpha1.PartnerStatus `json:"status"`
+	Events    []conditions.Event     `json:"events,omitempty"`
+	Prune     []string               `json:"prune,omitempty"`
+	LookAgain *metav1.Time           `json:"lookAgain,omitempty"`
+}
+
+var _ = Describe("Evaluate", func() {
+	inputs, err := filepath.Glob("testdata/*.in.yaml")
+	if err != nil || len(inputs) == 0 {
+		panic(fmt.Sprint("no golden cases: ", err))
+	}
+	for _, input := range inputs {
+		name := strings.TrimSuffix(filepath.Base(input), ".in.yaml")
+		It("makes of "+name+" what its golden file says", func() {
+			snapshot := readSnapshot(input)
+			outcome := tenant.Converge(snapshot, func(o tenant.Object) tenant.Object { return o.DeepCopyObject().(tenant.Object) })
+
+			checkContract(outcome)
+			checkIdempotence(snapshot, outcome)
+			checkConditions(outcome.Status.Conditions)
+
+			got := render(outcome)
+			output := strings.Replace(input, ".in.", ".out.", 1)
+			if os.Getenv("UPDATE_GOLDEN") != "" {
+				Expect(os.WriteFile(output, got, 0o644)).To(Succeed())
+			}
+			want, err := os.ReadFile(output)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(string(got)).To(Equal(string(want)), "run `make generate` if this is meant, and read the difference")
+		})
+	}
+
+	It("has an input for every golden outcome", func() {
+		outputs, err := filepath.Glob("testdata/*.out.yaml")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(outputs).To(HaveLen(len(inputs)))
+	})
+})
+
+func readSnapshot(path string) tenant.Snapshot {
+	GinkgoHelper()
+	file, err := os.Open(path)
+	Expect(err).NotTo(HaveOccurred())
+	defer file.Close()
+	snapshot := tenant.Snapshot{Settings: goldenSettings(), Now: goldenNow}
+	var others []*unstructured.Unstructured
+	documents := utilyaml.NewYAMLReader(bufio.NewReader(file))
+	for {
+		document, err := documents.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		Expect(err).NotTo(HaveOccurred())
+		var object unstructured.Unstructured
+		Expect(yaml.Unmarshal(document, &object.Object)).To(Succeed())
+		switch object.GetKind() {
+		case "":
+			continue // comments only
+		case "Case":
+			applyCase(&snapshot, document)
+		case "Partner":
+			Expect(snapshot.Partner).To(BeNil(), "a case is about one Partner")
+			snapshot.Partner = decode(document, &v1alpha1.Partner{})
+			if snapshot.Partner.UID == "" {
+				snapshot.Partner.UID = "11111111-1111-1111-1111-111111111111"
+			}
+			if snapshot.Partner.Generation == 0 {
+				snapshot.Partner.Generation = 1
+			}
+		case "PCSMAllocation":
+			snapshot.Allocations = append(snapshot.Allocations, *decode(document, &v1alpha1.PCSMAllocation{}))
+		default:
+			others = append(others, &object)
+		}
+	}
+	Expect(snapshot.Partner).NotTo(BeNil(), "a case has a Partner")
+	for _, object := range others {
+		place(&snapshot, object)
+	}
+	return snapshot
+}
+
+func applyCase(snapshot *tenant.Snapshot, document []byte) {
+	GinkgoHelper()
+	given := goldenCase{Settings: &snapshot.Settings}
+	Expect(yaml.Unmarshal(document, &given)).To(Succeed())
+	Expect(given.Description).NotTo(BeEmpty())
+	snapshot.CertManager = given.CertManager
+	if given.Now != nil {
+		snapshot.Now = given.Now.Time
+	}
+	for _, failure := range given.Failures {
+		object := &unstructured.Unstructured{}
+		object.SetAPIVersion(failure.APIVersion)
+		object.SetKind(failure.Kind)
+		object.SetNamespace(failure.Namespace)
+		object.SetName(failure.Name)
+		snapshot.Failures = append(snapshot.Failures, tenant.Failure{Object: object, Refused: failure.Refused, Message: failure.Message})
+	}
+}
+
+// place puts an object where the controller would find it.
+func place(snapshot *tenant.Snapshot, object *unstructured.Unstructured) {
+	GinkgoHelper()
+	partner := snapshot.Partner
+	typed := typedOf(object)
+	switch typed := typed.(type) {
+	case *v1alpha1.SupportPlan:
+		if typed.Name == tenant.PlanName(partner) {
+			snapshot.Plan = typed
+		}
+		return
+	case *corev1.Namespace:
+		Expect(typed.Name).To(Equal(tenant.NamespaceName(partner.Name)))
+		snapshot.Namespace = typed
+		return
+	case *networkingv1.IngressClass:
+		snapshot.IngressClasses = append(snapshot.IngressClasses, *typed)
+		return
+	case *v1alpha1.SubdomainClaim:
+		if partner.Spec.Subdomain != nil && typed.Name == string(partner.Spec.Subdomain.Host) {
+			snapshot.Claim = typed
+		}
+		if string(typed.Spec.PartnerRef.Name) != partner.Name {
+			return
+		}
+	}
+	if object.GetLabels()[v1alpha1.PartnerLabel] == partner.Name {
+		snapshot.Children = append(snapshot.Children, typed)
+		return
+	}
+	subdomain := partner.Spec.Subdomain
+	switch object.GetKind() {
+	case "Service":
+		snapshot.BackendFound = object.GetName() == subdomain.Backend.Service.Name
+	case "Secret":
+		snapshot.SecretFound = object.GetName() == subdomain.TLS.SecretName
+	default:
+		Fail("nothing to do with a " + object.GetKind() + " that has no label of the partner")
+	}
+}
+
+var scheme = func() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	_ = clientgoscheme.AddToScheme(scheme)
+	_ = v1alpha1.AddToScheme(scheme)
+	return scheme
+}()
+
+// typedOf returns the object as the cache holds it.
+func typedOf(object *unstructured.Unstructured) tenant.Object {
+	GinkgoHelper()
+	typed, err := scheme.New(object.GroupVersionKind())
+	if runtime.IsNotRegisteredError(err) {
+		return object
+	}
+	Expect(err).NotTo(HaveOccurred())
+	data, err := json.Marshal(object)
+	Expect(err).NotTo(HaveOccurred())
+	return decode(data, typed.(tenant.Object))
+}
+
+func decode[T any](document []byte, into T) T {
+	GinkgoHelper()
+	Expect(yaml.UnmarshalStrict(document, into)).To(Succeed())
+	return into
+}
+
+func render(outcome tenant.Outcome) []byte {
+	GinkgoHelper()
+	summary := goldenOutcome{Status: outcome.Status, Events: outcome.Events}
+	for _, object := range outcome.Prune {
+		summary.Prune = append(summary.Prune, object.GetObjectKind().GroupVersionKind().Kind+" "+object.GetName())
+	}
+	if !outcome.LookAgain.IsZero() {
+		summary.LookAgain = &metav1.Time{Time: outcome.LookAgain}
+	}
+	documents := []any{summary}
+	for _, object := range outcome.Objects {
+		fields, err := apply.Fields(object)
+		Expect(err).NotTo(HaveOccurred())
+		unstructured.RemoveNestedField(fields, "metadata", "annotations", v1alpha1.AppliedAnnotation)
+		if annotations, _, _ := unstructured.NestedMap(fields, "metadata", "annotations"); len(annotations) == 0 {
+			unstructured.RemoveNestedField(fields, "metadata", "annotations")
+		}
+		documents = append(documents, fields)
+	}
+	var out bytes.Buffer
+	for i, document := range documents {
+		if i > 0 {
+			out.WriteString("---\n")
+		}
+		data, err := yaml.Marshal(document)
+		Expect(err).NotTo(HaveOccurred())
+		out.Write(data)
+	}
+	return out.Bytes()
+}
+
+// checkContract holds every support.json against its schema.
+func checkContract(outcome tenant.Outcome) {
+	GinkgoHelper()
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(tenant.ContractSchema))
+	Expect(err).NotTo(HaveOccurred())
+	compiler := jsonschema.NewCompiler()
+	Expect(compiler.AddResource("support.schema.json", document)).To(Succeed())
+	schema, err := compiler.Compile("support.schema.json")
+	Expect(err).NotTo(HaveOccurred())
+	for _, object := range outcome.Objects {
+		contract, ok := object.(*corev1.ConfigMap)
+		if !ok {
+			continue
+		}
+		instance, err := jsonschema.UnmarshalJSON(strings.NewReader(contract.Data[tenant.ContractKey]))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(schema.Validate(instance)).To(Succeed())
+	}
+}
+
+// checkIdempotence evaluates the outcome's own status and objects again: there
+// must be nothing to change, and nothing to tell.
+func checkIdempotence(snapshot tenant.Snapshot, outcome tenant.Outcome) {
+	GinkgoHelper()
+	snapshot.Partner = snapshot.Partner.DeepCopy()
+	snapshot.Partner.Status = outcome.Status
+	snapshot.Now = snapshot.Now.Add(time.Second)
+	again := tenant.Converge(snapshot, func(o tenant.Object) tenant.Object { return o.DeepCopyObject().(tenant.Object) })
+	Expect(again.Status).To(Equal(outcome.Status))
+	Expect(again.Events).To(BeEmpty())
+}
+
+// checkConditions holds the conditions to the rules of kstatus.
+func checkConditions(found []metav1.Condition) {
+	GinkgoHelper()
+	by := map[string]metav1.ConditionStatus{}
+	for _, condition := range found {
+		by[condition.Type] = condition.Status
+		Expect(condition.Reason).NotTo(BeEmpty())
+		Expect(condition.Message).NotTo(BeEmpty())
+	}
+	if by["Suspended"] == metav1.ConditionTrue {
+		return
+	}
+	progressing, stalled := by["Reconciling"] == metav1.ConditionTrue, by["Stalled"] == metav1.ConditionTrue
+	Expect(by).To(HaveKey("Ready"))
+	if by["Ready"] == metav1.ConditionTrue {
+		Expect(progressing || stalled).To(BeFalse(), "Ready, and yet Reconciling or Stalled")
+	} else {
+		Expect(progressing).NotTo(Equal(stalled), "not Ready, and not just one of Reconciling and Stalled")
+	}
+}
