@@ -75,9 +75,7 @@ func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 		if err != nil {
 			return ctrl.Result{}, unlessGone(err)
 		}
-		for _, event := range outcome.Events {
-			r.Recorder.Eventf(snapshot.Partner, nil, event.Type, event.Reason, "Reconcile", "%s", event.Message)
-		}
+		emit(r.Recorder, snapshot.Partner, outcome.Events)
 	}
 	return r.lookAgain(snapshot, outcome)
 }
@@ -291,4 +289,11 @@ func unlessGone(err error) error {
 		return nil
 	}
 	return err
+}
+
+// emit tells of changed conditions.
+func emit(recorder events.EventRecorder, about client.Object, tell []conditions.Event) {
+	for _, event := range tell {
+		recorder.Eventf(about, nil, event.Type, event.Reason, string(event.Condition), "%s", event.Message)
+	}
 }

@@ -53,9 +53,7 @@ func (r *PCSMAllocationReconciler) Reconcile(ctx context.Context, request ctrl.R
 		if err != nil {
 			return ctrl.Result{}, unlessGone(err)
 		}
-		for _, event := range conditions.Events(before.Conditions, findings) {
-			r.Recorder.Eventf(allocation, nil, event.Type, event.Reason, "Reconcile", "%s", event.Message)
-		}
+		emit(r.Recorder, allocation, conditions.Events(before.Conditions, findings))
 	}
 	if change.IsZero() {
 		return ctrl.Result{}, nil
@@ -68,8 +66,7 @@ func (r *PCSMAllocationReconciler) Reconcile(ctx context.Context, request ctrl.R
 func judgeAllocation(allocation *v1alpha1.PCSMAllocation, partner *v1alpha1.Partner, now time.Time) (v1alpha1.PCSMAllocationStatus, []conditions.Finding, time.Time) {
 	accepted := conditions.True(v1alpha1.ConditionAccepted, v1alpha1.ReasonAccepted,
 		fmt.Sprintf("Partner %q can hold P-CSMs", allocation.Spec.PartnerRef.Name))
-	var refusal *staffing.Refusal
-	if errors.As(staffing.Accept(allocation, partner), &refusal) {
+	if refusal, ok := errors.AsType[*staffing.Refusal](staffing.Accept(allocation, partner)); ok {
 		accepted = conditions.False(v1alpha1.ConditionAccepted, refusal.Reason, conditions.Stalled, refusal.Message)
 	}
 

@@ -58,9 +58,7 @@ func (r *SupportPlanReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 	if err := (apply.Applier{Client: r.Client}).Status(ctx, plan, &status); err != nil {
 		return ctrl.Result{}, unlessGone(err)
 	}
-	for _, event := range conditions.Events(before.Conditions, findings) {
-		r.Recorder.Eventf(plan, nil, event.Type, event.Reason, "Reconcile", "%s", event.Message)
-	}
+	emit(r.Recorder, plan, conditions.Events(before.Conditions, findings))
 	return ctrl.Result{}, nil
 }
 
@@ -70,8 +68,7 @@ func judgePlan(plan *v1alpha1.SupportPlan, now time.Time) (v1alpha1.SupportPlanS
 	done := conditions.True(v1alpha1.ConditionReady, v1alpha1.ReasonPlanConsistent, "the plan is consistent; status.effective has it in full")
 	link := done
 	effective, err := support.Effective(plan.Spec)
-	var defect *support.Defect
-	if errors.As(err, &defect) {
+	if defect, ok := errors.AsType[*support.Defect](err); ok {
 		link = conditions.False(v1alpha1.ConditionReady, defect.Reason, conditions.Stalled, defect.Message)
 	} else {
 		status.Effective = &effective
@@ -97,7 +94,7 @@ func total(partners []v1alpha1.Partner) *v1alpha1.PlanTotals {
 		}
 	}
 	return &v1alpha1.PlanTotals{
-		Partners:     ptr.To(int64(len(partners))),
+		Partners:     new(int64(len(partners))),
 		Customers:    &customers,
 		AllocatedFTE: allocated,
 		OverCapacity: &overCapacity,

@@ -294,8 +294,8 @@ type Tenant struct {
 	// +kubebuilder:validation:MaxProperties=64
 	ResourceQuota corev1.ResourceList `json:"resourceQuota,omitempty"`
 
-	// networkIsolation, when Enabled, which holds if it is left out, lets only
-	// the namespace itself and the ingress controller reach its pods.
+	// networkIsolation is Enabled, which holds if it is left out, to let only the
+	// namespace itself and the ingress controller reach its pods, or Disabled.
 	// +optional
 	NetworkIsolation NetworkIsolation `json:"networkIsolation,omitempty"`
 }
@@ -552,6 +552,7 @@ type StaffingStatus struct {
 
 	// capacity is "<customers>/<maximumCustomers>", for the table.
 	// +required
+	// +kubebuilder:validation:MinLength=3
 	// +kubebuilder:validation:MaxLength=32
 	Capacity string `json:"capacity,omitempty"`
 }

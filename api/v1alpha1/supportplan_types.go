@@ -282,10 +282,12 @@ type EffectiveStaffing struct {
 	// recommendedCustomersPerFTE is up to how many customers one FTE supports
 	// comfortably.
 	// +required
+	// +kubebuilder:validation:Minimum=1
 	RecommendedCustomersPerFTE int32 `json:"recommendedCustomersPerFTE,omitempty"`
 
 	// maximumCustomersPerFTE is how many customers one FTE supports at most.
 	// +required
+	// +kubebuilder:validation:Minimum=1
 	MaximumCustomersPerFTE int32 `json:"maximumCustomersPerFTE,omitempty"`
 
 	// enforcement says what follows when staffing is below the minimum.

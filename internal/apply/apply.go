@@ -20,7 +20,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
@@ -82,7 +81,7 @@ func asStored(stored, wanted client.Object) client.Object {
 // Delete deletes the very object that was observed. One that is gone already, or
 // in whose place there is another, is no error.
 func (a Applier) Delete(ctx context.Context, observed client.Object) error {
-	err := a.Client.Delete(ctx, observed, client.Preconditions{UID: ptr.To(observed.GetUID())})
+	err := a.Client.Delete(ctx, observed, client.Preconditions{UID: new(observed.GetUID())})
 	if apierrors.IsConflict(err) {
 		return nil
 	}

@@ -8,10 +8,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dispel/partner-operator/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
 )
 
 // Progress tells whether a finding passes by itself.
@@ -99,14 +100,17 @@ func Merge(observed []metav1.Condition, findings []Finding, generation int64, no
 type Event struct {
 	// Type is Normal or Warning.
 	Type string
+	// Condition is the condition's type. Two events of the same type and reason
+	// count as one to the API unless they differ in it.
+	Condition v1alpha1.ConditionType
 	// Reason and Message are the condition's.
 	Reason, Message string
 }
 
 // Events returns an event for each condition that changed its status. The
 // conditions that only repeat others (Ready, Reconciling, Stalled) have none,
-// and neither has a condition that was absent and comes as one would wish. Two
-// conditions with the same to say say it once.
+// and neither has a condition that was absent and comes as one would wish. What
+// two conditions have in common to say is said once.
 func Events(before []metav1.Condition, findings []Finding) []Event {
 	var events []Event
 	for _, f := range findings {
@@ -121,11 +125,11 @@ func Events(before []metav1.Condition, findings []Finding) []Event {
 		if was == f.Status {
 			continue
 		}
-		event := Event{Type: corev1.EventTypeWarning, Reason: string(f.Reason), Message: f.Message}
+		event := Event{Type: corev1.EventTypeWarning, Condition: f.Type, Reason: string(f.Reason), Message: f.Message}
 		if f.Status == wished(f.Type) || f.Progress == Waiting || f.Reason == v1alpha1.ReasonNoPCSMAllocation {
 			event.Type = corev1.EventTypeNormal
 		}
-		if !slices.ContainsFunc(events, func(e Event) bool { return e == event }) {
+		if !slices.ContainsFunc(events, func(e Event) bool { return e.Message == event.Message }) {
 			events = append(events, event)
 		}
 	}

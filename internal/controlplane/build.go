@@ -26,8 +26,7 @@ const diskNeeded = 5 << 30
 // Of two builds at once, one works and the other waits for it.
 func Build(ctx context.Context, out io.Writer) (string, error) {
 	dir, err := Assets()
-	var missing *NotBuiltError
-	if !errors.As(err, &missing) {
+	if _, missing := errors.AsType[*NotBuiltError](err); !missing {
 		return dir, err
 	}
 	b, err := pinned()
@@ -175,11 +174,11 @@ func explain(ctx context.Context, what string, lines []string, err error) error 
 }
 
 func enoughDisk(dir string) error {
+	// A file system that cannot say is no reason to refuse: the build will say
+	// what it lacks.
 	var fs syscall.Statfs_t
-	if err := syscall.Statfs(dir, &fs); err != nil {
-		return nil // not a reason to refuse: the build will say what it lacks
-	}
-	if free := uint64(fs.Bavail) * uint64(fs.Bsize); free < diskNeeded {
+	known := syscall.Statfs(dir, &fs) == nil
+	if free := fs.Bavail * uint64(fs.Bsize); known && free < diskNeeded {
 		return fmt.Errorf("%s has %d MiB free, and building the control plane takes up to %d MiB: free some, or set %s to a folder elsewhere",
 			dir, free>>20, diskNeeded>>20, CacheEnv)
 	}

@@ -23,7 +23,6 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -137,7 +136,7 @@ func managerOptions(options Options) ctrl.Options {
 		},
 		Client: client.Options{Cache: &client.CacheOptions{
 			Unstructured:                    true,
-			EnableReadYourWritesConsistency: ptr.To(true),
+			EnableReadYourWritesConsistency: new(true),
 		}},
 		LeaderElection:                options.LeaderElection,
 		LeaderElectionID:              "partner-operator.partner.dispel.com",
@@ -204,7 +203,7 @@ func addControllers(mgr ctrl.Manager, references cache.Cache, options Options) e
 	each := controller.Options{
 		MaxConcurrentReconciles: options.Workers,
 		ReconciliationTimeout:   2 * time.Minute,
-		EnableWarmup:            ptr.To(true),
+		EnableWarmup:            new(true),
 		SkipNameValidation:      &options.Unnamed,
 		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, time.Minute),
 	}
@@ -257,4 +256,5 @@ func addChecks(ctx context.Context, mgr ctrl.Manager) error {
 // everyReplica runs on replicas that do not lead, too.
 type everyReplica struct{ ctrlmanager.Runnable }
 
+// NeedLeaderElection implements manager.LeaderElectionRunnable.
 func (everyReplica) NeedLeaderElection() bool { return false }

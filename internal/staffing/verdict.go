@@ -42,7 +42,7 @@ func Judge(customers int64, allocated v1alpha1.FTE, terms v1alpha1.EffectiveStaf
 
 // fteFor is customers/perFTE, rounded up to the next half unit.
 func fteFor(customers, perFTE int64) v1alpha1.FTE {
-	return v1alpha1.FTE((customers*int64(v1alpha1.OneFTE) + perFTE - 1) / perFTE)
+	return v1alpha1.FTE((customers*int64(v1alpha1.OneFTE) + perFTE - 1) / perFTE) //nolint:gosec // the schema bounds customers at a million
 }
 
 // Contracted tells whether any P-CSM is at work.

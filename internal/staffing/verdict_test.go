@@ -84,7 +84,11 @@ var _ = Describe("Judge", func() {
 					Expect(short.Exceeded() || short.BelowMinimum()).To(BeTrue())
 				}
 				Expect(v.Exceeded()).To(Equal(2*customers > int64(allocated)*15), "C > A x m, by integers")
-				Expect(v.UntilBreach() < 0).To(Equal(v.Exceeded()))
+				if v.Exceeded() {
+					Expect(v.UntilBreach()).To(BeNumerically("<", 0))
+				} else {
+					Expect(v.UntilBreach()).To(BeNumerically(">=", 0))
+				}
 			}
 		}
 	})

@@ -5,9 +5,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/rickar/cal/v2"
 	"github.com/rickar/cal/v2/us"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
 )
 
 // Holiday is a public holiday on the day on which it is observed.

@@ -7,8 +7,9 @@ import (
 	"time"
 	_ "time/tzdata" // the same zones in a container without any as elsewhere
 
-	"github.com/dispel/partner-operator/api/v1alpha1"
 	"k8s.io/utils/ptr"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
 )
 
 // LoadZone finds a time zone by its IANA name. The error says what to write.

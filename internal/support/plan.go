@@ -3,8 +3,9 @@ package support
 import (
 	"fmt"
 
-	"github.com/dispel/partner-operator/api/v1alpha1"
 	"k8s.io/utils/ptr"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
 )
 
 // Defect is what makes a plan unfit for use. Error is a sentence with a remedy.
@@ -38,7 +39,7 @@ func minimumFTE(tier v1alpha1.Tier) v1alpha1.FTE {
 // Time, daylight saving included.
 func tierHours(tier v1alpha1.Tier) v1alpha1.OperatingHours {
 	if tier != v1alpha1.Basic {
-		return v1alpha1.OperatingHours{AlwaysOn: ptr.To(true)}
+		return v1alpha1.OperatingHours{AlwaysOn: new(true)}
 	}
 	return v1alpha1.OperatingHours{
 		TimeZone: "America/New_York",
@@ -91,7 +92,7 @@ func effectiveHours(spec v1alpha1.SupportPlanSpec) v1alpha1.OperatingHours {
 	case given == nil:
 		return hours
 	case ptr.Deref(given.AlwaysOn, false):
-		return v1alpha1.OperatingHours{AlwaysOn: ptr.To(true)}
+		return v1alpha1.OperatingHours{AlwaysOn: new(true)}
 	case ptr.Deref(hours.AlwaysOn, false):
 		// The schema asks for a whole window here, so nothing is left to fill in
 		// but the holidays, which a tier around the clock does not have.

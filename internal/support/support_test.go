@@ -59,7 +59,7 @@ var _ = Describe("A plan", func() {
 				Days: []v1alpha1.DayOfWeek{"Sunday", "Monday", "Tuesday", "Thursday"}, Closes: "24:00"}},
 			"0.5", 10, 15, v1alpha1.Advisory, "Mon,Tue,Thu,Sun 09:00-24:00 America/New_York, without U.S. federal holidays"),
 		Entry("a Basic plan around the clock",
-			v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic, OperatingHours: &v1alpha1.OperatingHours{AlwaysOn: ptr.To(true)}},
+			v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic, OperatingHours: &v1alpha1.OperatingHours{AlwaysOn: new(true)}},
 			"0.5", 10, 15, v1alpha1.Advisory, "24x7"),
 		Entry("a Premium plan with a window has no holidays of its own",
 			v1alpha1.SupportPlanSpec{Tier: v1alpha1.Premium, OperatingHours: &v1alpha1.OperatingHours{
@@ -142,7 +142,7 @@ var _ = Describe("Operating hours", func() {
 
 	It("never close around the clock", func() {
 		for _, given := range []v1alpha1.OperatingHours{
-			{AlwaysOn: ptr.To(true)},
+			{AlwaysOn: new(true)},
 			{TimeZone: "Europe/Berlin", Opens: "00:00", Closes: "24:00", Holidays: v1alpha1.NoHolidays,
 				Days: []v1alpha1.DayOfWeek{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"}},
 		} {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -41,9 +42,8 @@ func suspended(s Snapshot) Outcome {
 	finding := conditions.True(v1alpha1.ConditionSuspended, v1alpha1.ReasonSuspendedBySpec,
 		"spec.suspend is true: nothing is changed and the rest of the status stays as it was; set it to false to go on")
 	status := *s.Partner.Status.DeepCopy()
-	kept := slices.DeleteFunc(status.Conditions, func(c metav1.Condition) bool { return c.Type == string(finding.Type) })
-	status.Conditions = append(kept, conditions.Merge(s.Partner.Status.Conditions, []conditions.Finding{finding}, s.Partner.Generation, s.Now)...)
-	slices.SortFunc(status.Conditions, func(a, b metav1.Condition) int { return cmp.Compare(a.Type, b.Type) })
+	meta.SetStatusCondition(&status.Conditions, conditions.Merge(status.Conditions, []conditions.Finding{finding}, s.Partner.Generation, s.Now)[0])
+	status.Conditions = conditions.Own(status.Conditions, v1alpha1.PartnerConditions)
 	return Outcome{Status: status, Events: conditions.Events(s.Partner.Status.Conditions, []conditions.Finding{finding})}
 }
 
@@ -81,8 +81,7 @@ func (e *evaluation) judgePlan() {
 		return
 	}
 	effective, err := support.Effective(e.Plan.Spec)
-	var defect *support.Defect
-	if errors.As(err, &defect) {
+	if defect, ok := errors.AsType[*support.Defect](err); ok {
 		e.planReady = conditions.False("", v1alpha1.ReasonSupportPlanNotReady, conditions.Stalled, fmt.Sprintf(
 			"SupportPlan %q cannot be used: %s; what runs is left as it is", name, defect.Message))
 		return
@@ -347,17 +346,18 @@ func staffingStatus(v *staffing.Verdict) *v1alpha1.StaffingStatus {
 		MinimumFTE:           v.Terms.MinimumFTE,
 		RequiredFTE:          v.Required,
 		RecommendedFTE:       v.Recommended,
-		ComfortableCustomers: ptr.To(v.Comfortable),
-		MaximumCustomers:     ptr.To(v.Maximum),
-		UtilizationPercent:   ptr.To(v.UtilizationPercent()),
-		CustomersUntilBreach: ptr.To(v.UntilBreach()),
+		ComfortableCustomers: new(v.Comfortable),
+		MaximumCustomers:     new(v.Maximum),
+		UtilizationPercent:   new(v.UtilizationPercent()),
+		CustomersUntilBreach: new(v.UntilBreach()),
 		Capacity:             v.Capacity(),
 	}
 }
 
-// served is the sub-domain that has a route: the wanted host, or an old one
-// that is kept until the wanted one is ready.
+// served is the sub-domain that has a route: the wanted host's, but an old one's
+// as long as it is kept because the wanted one is not ready.
 func (e *evaluation) served() *v1alpha1.SubdomainStatus {
+	ready := e.subdomainReady != nil && e.subdomainReady.Status == metav1.ConditionTrue
 	var route *networkingv1.Ingress
 	for _, child := range e.Children {
 		ingress, ok := child.(*networkingv1.Ingress)
@@ -365,11 +365,8 @@ func (e *evaluation) served() *v1alpha1.SubdomainStatus {
 			continue
 		}
 		wanted := e.whiteLabelled() && ingress.Name == string(e.Partner.Spec.Subdomain.Host)
-		if route == nil || wanted {
+		if route == nil || wanted == ready {
 			route = ingress
-		}
-		if wanted {
-			break
 		}
 	}
 	if route == nil {

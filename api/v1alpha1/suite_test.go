@@ -1,0 +1,26 @@
+package v1alpha1_test
+
+import (
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/dispel/partner-operator/internal/controlplane"
+	"github.com/dispel/partner-operator/test/cluster"
+)
+
+func Test(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "api/v1alpha1")
+}
+
+var (
+	controlPlane *controlplane.ControlPlane
+	direct       client.Client
+)
+
+var _ = BeforeSuite(func(ctx SpecContext) {
+	controlPlane, direct = cluster.Start(ctx)
+})

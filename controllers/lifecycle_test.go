@@ -1,0 +1,510 @@
+package controllers_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/manager"
+	"github.com/dispel/partner-operator/internal/tenant"
+)
+
+var _ = Describe("A new Partner", func() {
+	It("costs one write an object and one of its status, and no reads", func(ctx SpecContext) {
+		m := startManager()
+		applyYAML(ctx, allocationYAML("cost", "0.5", ""))
+		applyYAML(ctx, partnerYAML("cost", everything))
+		eventually(ctx, "cost", "Ready=True/Provisioned", "TenantReady=True/TenantProvisioned", "SubdomainReady=True/RouteAccepted",
+			"SupportWidgetEnabled=True/WidgetEnabled", "StaffingSufficient=True/WithinCapacity", "CapacityExceeded=False/WithinCapacity")
+
+		namespace := "/api/v1/namespaces/partner-cost"
+		want := []string{
+			"PATCH " + namespace,
+			"PATCH networking.k8s.io/v1/namespaces/partner-cost/networkpolicies/dispel-isolation",
+			"PATCH " + namespace + "/resourcequotas/dispel-quota",
+			"PATCH rbac.authorization.k8s.io/v1/namespaces/partner-cost/rolebindings/dispel-administrators",
+			"PATCH " + namespace + "/configmaps/dispel-support",
+			"POST partner.dispel.com/v1alpha1/subdomainclaims",
+			"PATCH " + namespace + "/services/dispel-engine",
+			"PATCH " + namespace + "/services/dispel-support-widget",
+			"PATCH networking.k8s.io/v1/namespaces/partner-cost/ingresses/cost.example.com",
+			"PATCH partner.dispel.com/v1alpha1/partners/cost/status",
+		}
+		ofPartner := func() []string {
+			var writes []string
+			for _, write := range m.Writes("") {
+				if !strings.Contains(write, "/pcsmallocations/") && !strings.Contains(write, "/supportplans/") && !strings.Contains(write, "/events") {
+					writes = append(writes, write)
+				}
+			}
+			return writes
+		}
+		Expect(ofPartner()).To(ConsistOf(want))
+		reconciled := reconciles()
+		By("looking at it again, for every event that its own writes caused")
+		patchPartner(ctx, "cost", `metadata: {annotations: {example.com/touched: "true"}}`)
+		Eventually(reconciles).Should(BeNumerically(">", reconciled))
+		Expect(ofPartner()).To(ConsistOf(want))
+		Expect(m.Reads()).To(BeEmpty())
+	})
+
+	It("has all its objects labelled, and no finalizer anywhere", func(ctx SpecContext) {
+		startManager()
+		applyYAML(ctx, allocationYAML("labelled", "1", "")+partnerYAML("labelled", everything))
+		eventually(ctx, "labelled", "Ready=True/Provisioned", "SupportWidgetEnabled=True/WidgetEnabled")
+		for _, child := range children("labelled") {
+			Expect(direct.Get(ctx, client.ObjectKeyFromObject(child), child)).To(Succeed())
+			Expect(child.GetLabels()).To(HaveKeyWithValue(v1alpha1.PartnerLabel, "labelled"))
+			Expect(child.GetLabels()).To(HaveKeyWithValue(v1alpha1.ManagedByLabel, "partner-operator"))
+			Expect(child.GetFinalizers()).To(BeEmpty())
+		}
+		Expect(partner(ctx, "labelled").Finalizers).To(BeEmpty())
+
+		By("passing no label or annotation of the Partner on")
+		patchPartner(ctx, "labelled", `metadata: {labels: {argocd.argoproj.io/instance: fleet}, annotations: {example.com/note: x}}`)
+		eventually(ctx, "labelled", "Ready=True/Provisioned")
+		for _, child := range children("labelled") {
+			Expect(direct.Get(ctx, client.ObjectKeyFromObject(child), child)).To(Succeed())
+			Expect(child.GetLabels()).NotTo(HaveKey("argocd.argoproj.io/instance"))
+			Expect(child.GetAnnotations()).NotTo(HaveKey("example.com/note"))
+		}
+	})
+})
+
+// reconciles is how many reconciles of Partners this process has done.
+func reconciles() float64 {
+	GinkgoHelper()
+	families, err := metrics.Registry.Gather()
+	Expect(err).NotTo(HaveOccurred())
+	total := 0.0
+	for _, family := range families {
+		if family.GetName() != "controller_runtime_reconcile_total" {
+			continue
+		}
+		for _, metric := range family.GetMetric() {
+			for _, label := range metric.GetLabel() {
+				if label.GetName() == "controller" && label.GetValue() == "partner" {
+					total += metric.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	return total
+}
+
+var _ = Describe("In a quiet hour", func() {
+	It("restarts and resyncs write nothing", func(ctx SpecContext) {
+		first := startManager()
+		applyYAML(ctx, allocationYAML("quiet", "1", "")+partnerYAML("quiet", everything))
+		eventually(ctx, "quiet", "Ready=True/Provisioned")
+		applyYAML(ctx, partnerYAML("quiet-broken", "").replacing("quiet-broken.example.com", "quiet.example.com"))
+		eventually(ctx, "quiet-broken", "Ready=False/HostClaimedByAnotherPartner")
+		Eventually(func() int64 { return totalsOf(ctx, "basic").partners }).Should(BeNumerically(">=", 2))
+		first.stop()
+
+		before := reconciles()
+		second := startManager(func(o *manager.Options) { o.ResyncPeriod = 300 * time.Millisecond })
+		// Every resync looks at each Partner and each of its children.
+		Eventually(reconciles).Should(BeNumerically(">", before+30))
+		Expect(second.Writes("")).To(BeEmpty())
+		Expect(second.Reads()).To(BeEmpty())
+	})
+})
+
+type totals struct {
+	partners, customers, over int64
+	fte                       string
+}
+
+func totalsOf(ctx context.Context, plan string) totals {
+	GinkgoHelper()
+	found := get(ctx, &v1alpha1.SupportPlan{}, plan).Status.Totals
+	if found == nil {
+		return totals{}
+	}
+	return totals{*found.Partners, *found.Customers, *found.OverCapacity, found.AllocatedFTE.String()}
+}
+
+var _ = Describe("Drift", func() {
+	It("is undone, whichever child is edited or deleted by hand", func(ctx SpecContext) {
+		startManager()
+		applyYAML(ctx, allocationYAML("drift", "1", "")+partnerYAML("drift", everything))
+		eventually(ctx, "drift", "Ready=True/Provisioned", "SupportWidgetEnabled=True/WidgetEnabled")
+
+		for i, child := range children("drift") {
+			By(fmt.Sprintf("taking the label off %T %s", child, child.GetName()))
+			patch(ctx, child, `metadata: {labels: {partner.dispel.com/partner: null}}`)
+			Eventually(func() map[string]string {
+				Expect(direct.Get(ctx, client.ObjectKeyFromObject(child), child)).To(Succeed())
+				return child.GetLabels()
+			}).Should(HaveKeyWithValue(v1alpha1.PartnerLabel, "drift"))
+			if i == 0 {
+				continue // the namespace's deletion has a spec of its own
+			}
+			By(fmt.Sprintf("deleting %T %s", child, child.GetName()))
+			uid := string(child.GetUID())
+			Expect(direct.Delete(ctx, child)).To(Succeed())
+			eventuallyThere(ctx, child, uid)
+		}
+		eventually(ctx, "drift", "Ready=True/Provisioned", "SupportWidgetEnabled=True/WidgetEnabled")
+	})
+
+	It("is undone in the fields, and leaves others' fields alone", func(ctx SpecContext) {
+		startManager()
+		applyYAML(ctx, partnerYAML("fields", everything))
+		eventually(ctx, "fields", "Ready=True/Provisioned")
+		namespace := tenant.NamespaceName("fields")
+
+		ingress := get(ctx, &networkingv1.Ingress{}, "fields.example.com", namespace)
+		patch(ctx, ingress, `{metadata: {annotations: {example.com/theirs: kept}}, spec: {rules: [{host: evil.example.org}]}}`)
+		Eventually(func() string {
+			return get(ctx, ingress, "fields.example.com", namespace).Spec.Rules[0].Host
+		}).Should(Equal("fields.example.com"))
+		Expect(ingress.Annotations).To(HaveKeyWithValue("example.com/theirs", "kept"))
+
+		policy := get(ctx, &networkingv1.NetworkPolicy{}, tenant.IsolationName, namespace)
+		patch(ctx, policy, `spec: {ingress: [{}]}`)
+		Eventually(func() int { return len(get(ctx, policy, tenant.IsolationName, namespace).Spec.Ingress) }).Should(Equal(2))
+
+		quota := get(ctx, &corev1.ResourceQuota{}, tenant.QuotaName, namespace)
+		patch(ctx, quota, `spec: {hard: {pods: "500"}}`)
+		Eventually(func() string { return get(ctx, quota, tenant.QuotaName, namespace).Spec.Hard.Pods().String() }).Should(Equal("5"))
+
+		binding := get(ctx, &rbacv1.RoleBinding{}, tenant.AdministratorsName, namespace)
+		patch(ctx, binding, `subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: intruder}]`)
+		Eventually(func() string { return get(ctx, binding, tenant.AdministratorsName, namespace).Subjects[0].Name }).Should(Equal("admins"))
+
+		contract := get(ctx, &corev1.ConfigMap{}, tenant.ContractName, namespace)
+		patch(ctx, contract, `data: {support.json: "{}"}`)
+		Eventually(func() string { return get(ctx, contract, tenant.ContractName, namespace).Data[tenant.ContractKey] }).Should(HavePrefix(`{"version":"v1"`))
+	})
+
+	It("is undone in the status", func(ctx SpecContext) {
+		startManager()
+		applyYAML(ctx, partnerYAML("status", ""))
+		eventually(ctx, "status", "Ready=True/Provisioned")
+		lost := partner(ctx, "status")
+		lost.Status = v1alpha1.PartnerStatus{}
+		Expect(direct.Status().Update(ctx, lost)).To(Succeed())
+		eventually(ctx, "status", "Ready=True/Provisioned")
+	})
+
+	It("is no reason to touch the conditions of others", func(ctx SpecContext) {
+		m := startManager()
+		applyYAML(ctx, partnerYAML("others", ""))
+		eventually(ctx, "others", "Ready=True/Provisioned")
+		patched := partner(ctx, "others")
+		patched.Status.Conditions = append(patched.Status.Conditions, metav1.Condition{
+			Type: "BillingReady", Status: metav1.ConditionTrue, Reason: "Paid", Message: "paid", LastTransitionTime: metav1.Now()})
+		Expect(direct.Status().Update(ctx, patched)).To(Succeed())
+		m.reset()
+		patchPartner(ctx, "others", `spec: {customerCount: 6}`)
+		eventually(ctx, "others", "Ready=True/Provisioned", "BillingReady=True/Paid")
+		Eventually(func() []string { return m.Writes("partners/others/status") }).Should(HaveLen(1))
+	})
+})
+
+var _ = Describe("A suspended Partner", func() {
+	It("is left alone until it goes on", func(ctx SpecContext) {
+		m := startManager()
+		applyYAML(ctx, partnerYAML("suspended", ""))
+		eventually(ctx, "suspended", "Ready=True/Provisioned")
+		patchPartner(ctx, "suspended", `spec: {suspend: true, subdomain: {host: other.suspended.example.com}}`)
+		Eventually(func() []metav1.Condition { return partner(ctx, "suspended").Status.Conditions }).Should(ContainElement(And(
+			HaveField("Type", "Suspended"), HaveField("Status", metav1.ConditionTrue), HaveField("Reason", "SuspendedBySpec"))))
+		Expect(partner(ctx, "suspended").Status.ObservedGeneration).To(BeEquivalentTo(1), "the rest of the status stays")
+
+		m.reset()
+		ingress := &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.NamespaceName("suspended"), Name: "suspended.example.com"}}
+		before := reconciles()
+		Expect(direct.Delete(ctx, ingress)).To(Succeed())
+		Eventually(reconciles).Should(BeNumerically(">", before))
+		Expect(m.Writes("suspended")).To(BeEmpty())
+
+		patchPartner(ctx, "suspended", `spec: {suspend: null}`)
+		eventually(ctx, "suspended", "Ready=True/Provisioned")
+		Expect(partner(ctx, "suspended").Status.Subdomain.URL).To(Equal("http://other.suspended.example.com"))
+		Expect(partner(ctx, "suspended").Status.Conditions).NotTo(ContainElement(HaveField("Type", "Suspended")))
+	})
+})
+
+var _ = Describe("Deletion", func() {
+	// owned are the children that go with the Partner, whatever becomes of the
+	// namespace.
+	owned := func(name string) []client.Object {
+		return children(name)[4:]
+	}
+	guards := func(name string) []client.Object {
+		return children(name)[:4]
+	}
+
+	It("under Retain closes the exposure, keeps the namespace with its guards, and is taken back", func(ctx SpecContext) {
+		startManager()
+		manifests := allocationYAML("retained", "1", "") + partnerYAML("retained", everything)
+		applyYAML(ctx, manifests)
+		eventually(ctx, "retained", "Ready=True/Provisioned", "SupportWidgetEnabled=True/WidgetEnabled")
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.NamespaceName("retained"), Name: "precious"}}
+		Expect(direct.Create(ctx, secret)).To(Succeed())
+
+		Expect(direct.Delete(ctx, partner(ctx, "retained"))).To(Succeed())
+		for _, child := range owned("retained") {
+			eventuallyGone(ctx, child)
+		}
+		for _, child := range guards("retained") {
+			Expect(direct.Get(ctx, client.ObjectKeyFromObject(child), child)).To(Succeed())
+			Expect(child.GetOwnerReferences()).To(BeEmpty())
+		}
+		namespace := guards("retained")[0]
+		Expect(direct.Get(ctx, client.ObjectKeyFromObject(namespace), namespace)).To(Succeed())
+
+		applyYAML(ctx, manifests)
+		eventually(ctx, "retained", "Ready=True/Provisioned", "SupportWidgetEnabled=True/WidgetEnabled")
+		again := get(ctx, &corev1.Namespace{}, namespace.GetName())
+		Expect(again.UID).To(Equal(namespace.GetUID()))
+		Expect(direct.Get(ctx, client.ObjectKeyFromObject(secret), secret)).To(Succeed())
+	})
+
+	It("under Delete takes the namespace and all in it", func(ctx SpecContext) {
+		startManager()
+		applyYAML(ctx, allocationYAML("deleted", "1", "")+partnerYAML("deleted", everything+"  deletionPolicy: Delete\n"))
+		eventually(ctx, "deleted", "Ready=True/Provisioned", "SupportWidgetEnabled=True/WidgetEnabled")
+		Expect(direct.Delete(ctx, partner(ctx, "deleted"))).To(Succeed())
+		for _, child := range children("deleted") {
+			eventuallyGone(ctx, child)
+		}
+	})
+
+	It("happens while the operator is down", func(ctx SpecContext) {
+		m := startManager()
+		applyYAML(ctx, allocationYAML("down-retain", "1", "")+partnerYAML("down-retain", everything))
+		applyYAML(ctx, partnerYAML("down-delete", everything+"  deletionPolicy: Delete\n"))
+		eventually(ctx, "down-retain", "Ready=True/Provisioned", "SupportWidgetEnabled=True/WidgetEnabled")
+		eventually(ctx, "down-delete", "Ready=True/Provisioned")
+		m.stop()
+
+		Expect(direct.Delete(ctx, partner(ctx, "down-retain"))).To(Succeed())
+		Expect(direct.Delete(ctx, partner(ctx, "down-delete"))).To(Succeed())
+		for _, child := range owned("down-retain") {
+			eventuallyGone(ctx, child)
+		}
+		for _, child := range guards("down-retain") {
+			Expect(direct.Get(ctx, client.ObjectKeyFromObject(child), child)).To(Succeed())
+		}
+		for _, child := range children("down-delete") {
+			eventuallyGone(ctx, child)
+		}
+
+		By("recreating a Partner, which takes the retained namespace back")
+		startManager()
+		applyYAML(ctx, partnerYAML("down-retain", everything))
+		eventually(ctx, "down-retain", "Ready=True/Provisioned")
+	})
+
+	It("follows a change of the policy", func(ctx SpecContext) {
+		startManager()
+		applyYAML(ctx, partnerYAML("changed-mind", "  deletionPolicy: Delete\n"))
+		eventually(ctx, "changed-mind", "Ready=True/Provisioned")
+		namespace := tenant.NamespaceName("changed-mind")
+		Expect(get(ctx, &corev1.Namespace{}, namespace).OwnerReferences).To(HaveLen(1))
+		patchPartner(ctx, "changed-mind", `spec: {deletionPolicy: Retain}`)
+		Eventually(func() []metav1.OwnerReference { return get(ctx, &corev1.Namespace{}, namespace).OwnerReferences }).Should(BeEmpty())
+	})
+
+	It("survives a Partner that is recreated at once, with another UID", func(ctx SpecContext) {
+		startManager()
+		manifest := partnerYAML("reborn", everything)
+		applyYAML(ctx, manifest)
+		eventually(ctx, "reborn", "Ready=True/Provisioned")
+		Expect(direct.Delete(ctx, partner(ctx, "reborn"))).To(Succeed())
+		applyYAML(ctx, manifest)
+		uid := partner(ctx, "reborn").UID
+		for _, child := range owned("reborn") {
+			if child.GetName() == tenant.WidgetServiceName {
+				continue // no P-CSMs
+			}
+			Eventually(func(ctx context.Context) ([]metav1.OwnerReference, error) {
+				err := direct.Get(ctx, client.ObjectKeyFromObject(child), child)
+				return child.GetOwnerReferences(), err
+			}).WithContext(ctx).Should(ConsistOf(HaveField("UID", uid)))
+		}
+		eventually(ctx, "reborn", "Ready=True/Provisioned")
+	})
+})
+
+var _ = Describe("The tenant namespace", func() {
+	It("is never taken over unless it says so", func(ctx SpecContext) {
+		startManager()
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: tenant.NamespaceName("squatted")}}
+		Expect(direct.Create(ctx, namespace)).To(Succeed())
+		applyYAML(ctx, partnerYAML("squatted", ""))
+		eventually(ctx, "squatted", "Ready=False/NamespaceNotOwned", "Stalled=True/NamespaceNotOwned", "TenantReady=False/NamespaceNotOwned", "SubdomainReady=False/TenantNotReady")
+		Expect(message(ctx, "squatted", v1alpha1.ConditionReady)).To(Equal(
+			"namespace partner-squatted was there before and is not this partner's: annotate it with partner.dispel.com/adopt=squatted to hand it over, or delete it"))
+		Expect(get(ctx, &corev1.Namespace{}, namespace.Name).Labels).NotTo(HaveKey(v1alpha1.PartnerLabel))
+
+		patch(ctx, namespace, `metadata: {annotations: {partner.dispel.com/adopt: squatted}}`)
+		eventually(ctx, "squatted", "Ready=True/Provisioned")
+	})
+
+	It("is made anew after its deletion, and nothing is made in it before", func(ctx SpecContext) {
+		startManager()
+		applyYAML(ctx, partnerYAML("terminated", ""))
+		eventually(ctx, "terminated", "Ready=True/Provisioned")
+		namespace := get(ctx, &corev1.Namespace{}, tenant.NamespaceName("terminated"))
+		stuck := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: "stuck", Finalizers: []string{"example.com/stuck"}}}
+		Expect(direct.Create(ctx, stuck)).To(Succeed())
+		Expect(direct.Delete(ctx, namespace)).To(Succeed())
+		eventually(ctx, "terminated", "Ready=False/NamespaceTerminating", "Reconciling=True/NamespaceTerminating", "SubdomainReady=False/TenantNotReady")
+		eventuallyGone(ctx, &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: "terminated.example.com"}})
+
+		patch(ctx, stuck, `metadata: {finalizers: null}`)
+		eventually(ctx, "terminated", "Ready=True/Provisioned")
+		Expect(get(ctx, &corev1.Namespace{}, namespace.Name).UID).NotTo(Equal(namespace.UID))
+	})
+})
+
+var _ = Describe("A fault", func() {
+	It("of the API server's for a while loses nothing", func(ctx SpecContext) {
+		startManager()
+		applyYAML(ctx, partnerYAML("outage", everything))
+		eventually(ctx, "outage", "Ready=True/Provisioned")
+		By("changing the Partner and taking the API server away at once")
+		applyYAML(ctx, allocationYAML("outage", "0.5", ""))
+		patchPartner(ctx, "outage", `spec: {customerCount: 8}`)
+		Expect(controlPlane.StopAPIServer()).To(Succeed())
+		Expect(controlPlane.StartAPIServer(ctx)).To(Succeed())
+		eventually(ctx, "outage", "Ready=True/Provisioned", "CapacityExceeded=True/CustomersExceedFTECapacity",
+			"StaffingSufficient=False/CapacityExceeded", "SupportWidgetEnabled=True/WidgetEnabled")
+	})
+
+	It("of the manager's at any write converges to the same state", func(ctx SpecContext) {
+		manifests := allocationYAML("killed", "1", "") + partnerYAML("killed", everything)
+		const writes = 10 // as the first spec counts them
+		for survived := range writes {
+			By(fmt.Sprintf("cutting the manager off after %d writes", survived))
+			var left atomic.Int64
+			left.Store(int64(survived))
+			m := startManager()
+			m.mu.Lock()
+			m.refuse = func(write string) error {
+				if strings.Contains(write, "killed") || strings.Contains(write, "subdomainclaims") {
+					if left.Add(-1) < 0 {
+						return http.ErrServerClosed
+					}
+				}
+				return nil
+			}
+			m.mu.Unlock()
+			applyYAML(ctx, manifests)
+			Eventually(left.Load).Should(BeNumerically("<", 0))
+			m.stop()
+
+			m = startManager()
+			eventually(ctx, "killed", "Ready=True/Provisioned", "SupportWidgetEnabled=True/WidgetEnabled", "StaffingSufficient=True/WithinCapacity")
+			for _, child := range children("killed") {
+				Expect(direct.Get(ctx, client.ObjectKeyFromObject(child), child)).To(Succeed())
+			}
+			patchPartner(ctx, "killed", `spec: {deletionPolicy: Delete}`)
+			Eventually(func() []metav1.OwnerReference {
+				return get(ctx, &corev1.Namespace{}, tenant.NamespaceName("killed")).OwnerReferences
+			}).Should(HaveLen(1))
+			Expect(direct.Delete(ctx, partner(ctx, "killed"))).To(Succeed())
+			for _, child := range children("killed") {
+				eventuallyGone(ctx, child)
+			}
+			m.stop()
+		}
+	})
+
+	It("of two managers at work at once duplicates nothing", func(ctx SpecContext) {
+		startManager()
+		startManager()
+		for i := range 10 {
+			applyYAML(ctx, partnerYAML(fmt.Sprintf("twice-%d", i), everything))
+		}
+		for i := range 10 {
+			eventually(ctx, fmt.Sprintf("twice-%d", i), "Ready=True/Provisioned")
+		}
+		var claims v1alpha1.SubdomainClaimList
+		Expect(direct.List(ctx, &claims)).To(Succeed())
+		holders := map[string]int{}
+		for _, claim := range claims.Items {
+			holders[string(claim.Spec.PartnerRef.Name)]++
+		}
+		for i := range 10 {
+			Expect(holders[fmt.Sprintf("twice-%d", i)]).To(Equal(1))
+		}
+	})
+
+	It("that the API server finds in an object stalls, and is told", func(ctx SpecContext) {
+		startManager()
+		applyYAML(ctx, partnerYAML("refused", "").withRoute(`{annotations: {"no such key": x}}`))
+		eventually(ctx, "refused", "Ready=False/ObjectRefused", "Stalled=True/ObjectRefused", "SubdomainReady=False/ObjectRefused", "TenantReady=True/TenantProvisioned")
+		Expect(message(ctx, "refused", v1alpha1.ConditionReady)).To(HavePrefix(
+			"the API server refuses Ingress partner-refused/refused.example.com; change what the Partner declares for it, or the policy that refuses it: "))
+		patchPartner(ctx, "refused", `spec: {subdomain: {route: null}}`)
+		eventually(ctx, "refused", "Ready=True/Provisioned")
+	})
+
+	It("that passes is tried again, and told in the meantime", func(ctx SpecContext) {
+		m := startManager()
+		var down atomic.Bool
+		down.Store(true)
+		m.mu.Lock()
+		m.refuse = func(write string) error {
+			if down.Load() && strings.Contains(write, "partner-flaky/resourcequotas") {
+				return http.ErrHandlerTimeout
+			}
+			return nil
+		}
+		m.mu.Unlock()
+		applyYAML(ctx, partnerYAML("flaky", everything))
+		eventually(ctx, "flaky", "Ready=False/ApplyFailed", "Reconciling=True/ApplyFailed", "TenantReady=False/ApplyFailed", "SubdomainReady=True/RouteAccepted")
+		down.Store(false)
+		eventually(ctx, "flaky", "Ready=True/Provisioned")
+	})
+})
+
+var _ = Describe("Events", func() {
+	It("tell when a condition changes its status, and only then", func(ctx SpecContext) {
+		startManager()
+		set, err := kubernetes.NewForConfig(controlPlane.Config())
+		Expect(err).NotTo(HaveOccurred())
+		of := func() []string {
+			list, err := set.EventsV1().Events("").List(ctx, metav1.ListOptions{})
+			Expect(err).NotTo(HaveOccurred())
+			var told []string
+			for _, event := range list.Items {
+				if event.Regarding.Name == "eventful" && event.Regarding.Kind == "Partner" {
+					told = append(told, event.Type+" "+event.Reason)
+				}
+			}
+			return told
+		}
+		applyYAML(ctx, allocationYAML("eventful", "0.5", "")+partnerYAML("eventful", ""))
+		eventually(ctx, "eventful", "Ready=True/Provisioned")
+		Expect(of()).To(BeEmpty())
+		patchPartner(ctx, "eventful", `spec: {customerCount: 8}`)
+		eventually(ctx, "eventful", "CapacityExceeded=True/CustomersExceedFTECapacity")
+		Eventually(of).Should(ConsistOf("Warning CapacityExceeded", "Warning CustomersExceedFTECapacity"))
+		patchPartner(ctx, "eventful", `spec: {customerCount: 9}`)
+		eventually(ctx, "eventful", "CapacityExceeded=True/CustomersExceedFTECapacity")
+		patchPartner(ctx, "eventful", `spec: {customerCount: 1}`)
+		eventually(ctx, "eventful", "CapacityExceeded=False/WithinCapacity")
+		Eventually(of).Should(ConsistOf("Warning CapacityExceeded", "Warning CustomersExceedFTECapacity", "Normal WithinCapacity", "Normal WithinCapacity"))
+	})
+})

@@ -1,0 +1,130 @@
+package controllers_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
+	"github.com/go-logr/logr"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	gomegatypes "github.com/onsi/gomega/types"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+)
+
+func logs() logr.Logger {
+	return zap.New(zap.WriteTo(GinkgoWriter), zap.UseDevMode(true))
+}
+
+// state reads the conditions of an object, as "Type=Status/Reason", once its
+// status is about its newest spec, and holds them to kstatus.
+func state(object client.Object) func(context.Context) ([]string, error) {
+	return func(ctx context.Context) ([]string, error) {
+		if err := direct.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
+			return nil, err
+		}
+		conditions, observed := statusOf(object)
+		if observed != object.GetGeneration() {
+			return nil, fmt.Errorf("the status is about generation %d of %d", observed, object.GetGeneration())
+		}
+		if err := kstatus(object, conditions); err != nil {
+			return nil, StopTrying(err.Error())
+		}
+		var found []string
+		for _, c := range conditions {
+			found = append(found, fmt.Sprintf("%s=%s/%s", c.Type, c.Status, c.Reason))
+		}
+		return found, nil
+	}
+}
+
+func statusOf(object client.Object) ([]metav1.Condition, int64) {
+	switch object := object.(type) {
+	case *v1alpha1.Partner:
+		return object.Status.Conditions, object.Status.ObservedGeneration
+	case *v1alpha1.PCSMAllocation:
+		return object.Status.Conditions, object.Status.ObservedGeneration
+	case *v1alpha1.SupportPlan:
+		return object.Status.Conditions, object.Status.ObservedGeneration
+	}
+	panic(fmt.Sprintf("%T has no status", object))
+}
+
+// kstatus compares the library's verdict on a live object with its conditions.
+func kstatus(object client.Object, conditions []metav1.Condition) error {
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+	if err != nil {
+		return err
+	}
+	result, err := status.Compute(&unstructured.Unstructured{Object: fields})
+	if err != nil {
+		return err
+	}
+	want := status.InProgressStatus
+	switch {
+	case meta.IsStatusConditionTrue(conditions, "Ready"):
+		want = status.CurrentStatus
+	case meta.IsStatusConditionTrue(conditions, "Stalled"):
+		want = status.FailedStatus
+	}
+	if object.GetDeletionTimestamp() != nil {
+		want = status.TerminatingStatus
+	}
+	if result.Status != want {
+		return fmt.Errorf("kstatus says %s (%s) of %v", result.Status, result.Message, conditions)
+	}
+	return nil
+}
+
+// eventually waits for conditions of a Partner.
+func eventually(ctx context.Context, name string, conditions ...string) {
+	GinkgoHelper()
+	eventuallyOf(ctx, &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: name}}, conditions...)
+}
+
+func eventuallyOf(ctx context.Context, object client.Object, conditions ...string) {
+	GinkgoHelper()
+	var all []gomegatypes.GomegaMatcher
+	for _, condition := range conditions {
+		all = append(all, ContainElement(condition))
+	}
+	Eventually(state(object)).WithContext(ctx).Should(And(all...))
+}
+
+// message is that of a Partner's condition.
+func message(ctx context.Context, name string, condition v1alpha1.ConditionType) string {
+	GinkgoHelper()
+	found := meta.FindStatusCondition(partner(ctx, name).Status.Conditions, string(condition))
+	Expect(found).NotTo(BeNil())
+	return found.Message
+}
+
+// beGone matches the error of reading what is not there.
+func beGone() gomegatypes.GomegaMatcher {
+	return WithTransform(func(err error) bool { return err != nil && client.IgnoreNotFound(err) == nil }, BeTrue())
+}
+
+// eventuallyGone waits until an object is not there.
+func eventuallyGone(ctx context.Context, object client.Object) {
+	GinkgoHelper()
+	Eventually(func(ctx context.Context) error {
+		return direct.Get(ctx, client.ObjectKeyFromObject(object), object)
+	}).WithContext(ctx).Should(beGone())
+}
+
+// eventuallyThere waits until an object is there, and no longer the one with
+// the given UIDs.
+func eventuallyThere(ctx context.Context, object client.Object, not ...string) {
+	GinkgoHelper()
+	Eventually(func(ctx context.Context) (string, error) {
+		err := direct.Get(ctx, client.ObjectKeyFromObject(object), object)
+		return string(object.GetUID()), err
+	}).WithContext(ctx).ShouldNot(BeElementOf(append(not, "")))
+}

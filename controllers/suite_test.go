@@ -1,0 +1,364 @@
+package controllers_test
+
+import (
+	"context"
+	"net/http"
+	"path"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/controlplane"
+	"github.com/dispel/partner-operator/internal/manager"
+	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/test/cluster"
+)
+
+func Test(t *testing.T) {
+	RegisterFailHandler(Fail)
+	ctrl.SetLogger(logs())
+	RunSpecs(t, "controllers")
+}
+
+var (
+	controlPlane *controlplane.ControlPlane
+	// direct talks to the API server as an administrator, without a cache.
+	direct client.Client
+	// asManager is the connection of the manager's own service account, so that
+	// every spec shows that its rights suffice.
+	asManager *rest.Config
+)
+
+var _ = BeforeSuite(func(ctx SpecContext) {
+	controlPlane, direct = cluster.Start(ctx)
+	asManager = serviceAccount(ctx)
+	for _, tier := range []struct {
+		name string
+		tier v1alpha1.Tier
+	}{{"basic", v1alpha1.Basic}, {"premium", v1alpha1.Premium}} {
+		Expect(direct.Create(ctx, &v1alpha1.SupportPlan{
+			ObjectMeta: metav1.ObjectMeta{Name: tier.name}, Spec: v1alpha1.SupportPlanSpec{Tier: tier.tier},
+		})).To(Succeed())
+	}
+	Expect(direct.Create(ctx, &networkingv1.IngressClass{
+		ObjectMeta: metav1.ObjectMeta{Name: "traefik"}, Spec: networkingv1.IngressClassSpec{Controller: "example.net/test"},
+	})).To(Succeed())
+})
+
+// serviceAccount gives the manager's generated roles to a service account.
+func serviceAccount(ctx context.Context) *rest.Config {
+	GinkgoHelper()
+	const namespace, name = "system", "manager"
+	Expect(direct.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})).To(Succeed())
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	Expect(direct.Create(ctx, account)).To(Succeed())
+	for _, file := range []string{"role.yaml", "role_binding.yaml"} {
+		for _, object := range cluster.ReadObjects("config", "rbac", file) {
+			Expect(direct.Create(ctx, object)).To(Succeed())
+		}
+	}
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: ptr.To[int64](24 * 3600)}}
+	Expect(direct.SubResource("token").Create(ctx, account, request)).To(Succeed())
+	config := controlPlane.Config()
+	config.BearerToken = request.Status.Token
+	return config
+}
+
+// requests counts what a manager sends to the API server.
+type requests struct {
+	mu sync.Mutex
+	// writes are "VERB resource", reads are reads of single objects and lists
+	// that no watch follows.
+	writes, reads []string
+	// refuse, if set, is asked before each write whether it is to fail.
+	refuse func(write string) error
+}
+
+func (r *requests) wrap(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(request *http.Request) (*http.Response, error) {
+		name := path.Base(request.URL.Path)
+		what := request.Method + " " + strings.TrimPrefix(request.URL.Path, "/apis/")
+		query := request.URL.Query()
+		switch {
+		case strings.Contains(request.URL.Path, "/leases"), strings.HasPrefix(name, "openapi"):
+		case request.Method != http.MethodGet:
+			r.mu.Lock()
+			refuse := r.refuse
+			r.mu.Unlock()
+			if refuse != nil {
+				if err := refuse(what); err != nil {
+					return nil, err
+				}
+			}
+			r.mu.Lock()
+			r.writes = append(r.writes, what)
+			r.mu.Unlock()
+		case query.Has("watch"), query.Has("limit"), query.Has("resourceVersion"), strings.HasSuffix(request.URL.Path, "/v1alpha1"),
+			request.URL.Path == "/api", request.URL.Path == "/apis", strings.Count(request.URL.Path, "/") <= 3:
+			// watches, the lists that start them, and discovery
+		default:
+			r.mu.Lock()
+			r.reads = append(r.reads, what)
+			r.mu.Unlock()
+		}
+		return next.RoundTrip(request)
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// reset forgets what was counted.
+func (r *requests) reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.writes, r.reads = nil, nil
+}
+
+// Writes are the writes so far that are about something of a name; all without
+// one. Events are not counted with a name.
+func (r *requests) Writes(name string) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var found []string
+	for _, write := range r.writes {
+		if strings.Contains(write, name) {
+			found = append(found, write)
+		}
+	}
+	return found
+}
+
+// Reads are the reads so far.
+func (r *requests) Reads() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]string(nil), r.reads...)
+}
+
+// options are those of a manager in a test: as in a cluster, but for the ports
+// and the waiting.
+func options() manager.Options {
+	return manager.Options{
+		Settings: tenant.Settings{
+			IngressClassName:           "traefik",
+			IngressControllerNamespace: "traefik",
+			ReservedHostSuffixes:       []string{"dispel.example"},
+			WidgetBackend:              v1alpha1.ExternalBackend{Host: "widget.system.svc.cluster.local", Port: 8082},
+		},
+		Workers:         8,
+		TotalsInterval:  200 * time.Millisecond,
+		ResyncPeriod:    10 * time.Hour,
+		HealthAddress:   "0",
+		MetricsAddress:  "0",
+		ShutdownTimeout: 10 * time.Second,
+		Unnamed:         true,
+	}
+}
+
+// running is a manager that runs.
+type running struct {
+	requests
+	stop func()
+}
+
+// startManager runs a manager until the spec ends, or until it is stopped.
+func startManager(change ...func(*manager.Options)) *running {
+	GinkgoHelper()
+	given := options()
+	for _, change := range change {
+		change(&given)
+	}
+	r := &running{}
+	config := rest.CopyConfig(asManager)
+	config.Wrap(r.wrap)
+	ctx, cancel := context.WithCancel(context.Background())
+	mgr, err := manager.New(ctx, config, given)
+	Expect(err).NotTo(HaveOccurred())
+	ended := make(chan error, 1)
+	go func() {
+		defer GinkgoRecover()
+		ended <- mgr.Start(ctx)
+	}()
+	var once sync.Once
+	r.stop = func() {
+		once.Do(func() {
+			cancel()
+			Expect(<-ended).To(Succeed())
+		})
+	}
+	DeferCleanup(r.stop)
+	Expect(mgr.GetCache().WaitForCacheSync(ctx)).To(BeTrue())
+	r.reset()
+	return r
+}
+
+// offsetClock runs like the system's, from another time on.
+type offsetClock struct {
+	clock.PassiveClock
+	offset time.Duration
+}
+
+func (c offsetClock) Now() time.Time                  { return c.PassiveClock.Now().Add(c.offset) }
+func (c offsetClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
+
+// clockAt makes a clock that shows a time now.
+func clockAt(t time.Time) clock.PassiveClock {
+	return offsetClock{clock.RealClock{}, time.Until(t)}
+}
+
+// yamlText is one or more manifests.
+type yamlText string
+
+// replacing exchanges a piece of the text, which must be there.
+func (y yamlText) replacing(old, by string) yamlText {
+	GinkgoHelper()
+	Expect(string(y)).To(ContainSubstring(old))
+	return yamlText(strings.ReplaceAll(string(y), old, by))
+}
+
+// withRoute and withTLS set what partnerYAML leaves out of the sub-domain.
+func (y yamlText) withRoute(route string) yamlText {
+	return y.replacing("    backend:", "    route: "+route+"\n    backend:")
+}
+
+func (y yamlText) withTLS(tls string) yamlText {
+	return y.replacing("    backend:", "    tls: "+tls+"\n    backend:")
+}
+
+func jsonPatch(data string) client.Patch {
+	return client.RawPatch(types.MergePatchType, []byte(data))
+}
+
+// applyYAML creates or changes objects, as kubectl does.
+func applyYAML(ctx context.Context, manifests yamlText) {
+	GinkgoHelper()
+	for _, object := range cluster.ParseObjects([]byte(manifests)) {
+		Expect(direct.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner("kubectl"), client.ForceOwnership)).To(Succeed())
+	}
+}
+
+// deleteAtEnd deletes Partners, their allocations and their namespaces when the
+// spec is over.
+func deleteAtEnd(names ...string) {
+	DeferCleanup(func(ctx SpecContext) {
+		for _, name := range names {
+			_ = direct.Delete(ctx, &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: name}})
+			_ = direct.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: tenant.NamespaceName(name)}})
+			var allocations v1alpha1.PCSMAllocationList
+			Expect(direct.List(ctx, &allocations)).To(Succeed())
+			for i := range allocations.Items {
+				if string(allocations.Items[i].Spec.PartnerRef.Name) == name {
+					_ = direct.Delete(ctx, &allocations.Items[i])
+				}
+			}
+		}
+	})
+}
+
+// partnerYAML is an OEM on the host <name>.example.com with an external backend;
+// more is appended to its spec.
+func partnerYAML(name, more string) yamlText {
+	deleteAtEnd(name)
+	return yamlText(`
+apiVersion: partner.dispel.com/v1alpha1
+kind: Partner
+metadata: {name: ` + name + `}
+spec:
+  displayName: ` + name + `
+  channelModel: OEM
+  customerCount: 5
+  subdomain:
+    host: ` + name + `.example.com
+    backend:
+      external: {host: engine.example.net, port: 8080}
+` + more + "\n---\n")
+}
+
+// allocationYAML is an allocation for a partner of the same name.
+func allocationYAML(partner, fte, more string) yamlText {
+	return yamlText(`
+apiVersion: partner.dispel.com/v1alpha1
+kind: PCSMAllocation
+metadata: {name: ` + partner + `}
+spec:
+  partnerRef: {name: ` + partner + `}
+  fte: ` + fte + "\n" + more + "\n---\n")
+}
+
+// get reads a cluster-scoped object, or one of a tenant namespace.
+func get[T client.Object](ctx context.Context, into T, name string, namespace ...string) T {
+	GinkgoHelper()
+	Expect(direct.Get(ctx, key(name, namespace...), into)).To(Succeed())
+	return into
+}
+
+func key(name string, namespace ...string) client.ObjectKey {
+	return client.ObjectKey{Namespace: strings.Join(namespace, ""), Name: name}
+}
+
+func partner(ctx context.Context, name string) *v1alpha1.Partner {
+	GinkgoHelper()
+	return get(ctx, &v1alpha1.Partner{}, name)
+}
+
+// patch merges YAML into an object.
+func patch(ctx context.Context, object client.Object, change string) {
+	GinkgoHelper()
+	data, err := yaml.YAMLToJSON([]byte(change))
+	Expect(err).NotTo(HaveOccurred())
+	Expect(direct.Patch(ctx, object, client.RawPatch(types.MergePatchType, data))).To(Succeed())
+}
+
+func patchPartner(ctx context.Context, name, change string) {
+	GinkgoHelper()
+	patch(ctx, &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: name}}, change)
+}
+
+// children are all objects that the operator makes for a partner, as fresh ones
+// to read into.
+func children(name string) []client.Object {
+	namespace := tenant.NamespaceName(name)
+	in := func(object client.Object, name string) client.Object {
+		object.SetName(name)
+		object.SetNamespace(namespace)
+		return object
+	}
+	claim := &v1alpha1.SubdomainClaim{ObjectMeta: metav1.ObjectMeta{Name: name + ".example.com"}}
+	return []client.Object{
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
+		in(&networkingv1.NetworkPolicy{}, tenant.IsolationName),
+		in(&corev1.ResourceQuota{}, tenant.QuotaName),
+		in(&rbacv1.RoleBinding{}, tenant.AdministratorsName),
+		in(&corev1.ConfigMap{}, tenant.ContractName),
+		claim,
+		in(&corev1.Service{}, tenant.EngineServiceName),
+		in(&corev1.Service{}, tenant.WidgetServiceName),
+		in(&networkingv1.Ingress{}, name+".example.com"),
+	}
+}
+
+// everything makes a partner have one object of each kind in children.
+const everything = `
+  tenant:
+    administrators: [{kind: Group, name: admins}]
+    resourceQuota: {pods: "5"}
+`

@@ -1,0 +1,121 @@
+// Package cluster runs the embedded control plane for a test suite, with the
+// operator's CRDs in it.
+package cluster
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/yaml"
+
+	"github.com/dispel/partner-operator/internal/controlplane"
+	"github.com/dispel/partner-operator/internal/manager"
+)
+
+// Start runs a control plane with the operator's CRDs until the suite ends. Call
+// it in BeforeSuite. client talks to it without a cache.
+func Start(ctx context.Context) (*controlplane.ControlPlane, client.Client) {
+	GinkgoHelper()
+	controlPlane := StartBare(ctx)
+	Install(controlPlane, CRDs())
+	direct, err := client.New(controlPlane.Config(), client.Options{Scheme: manager.Scheme()})
+	Expect(err).NotTo(HaveOccurred())
+	return controlPlane, direct
+}
+
+// StartBare runs a control plane with nothing in it until the suite, or the
+// spec that calls it, ends.
+func StartBare(ctx context.Context) *controlplane.ControlPlane {
+	GinkgoHelper()
+	controlPlane, err := controlplane.Start(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(controlPlane.Stop)
+	// The garbage collector notices new kinds every 30 seconds.
+	SetDefaultEventuallyTimeout(60 * time.Second)
+	EnforceDefaultTimeoutsWhenUsingContexts()
+	SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
+	return controlPlane
+}
+
+// Install applies CRDs from files and waits until they are served.
+func Install(controlPlane *controlplane.ControlPlane, paths ...string) {
+	GinkgoHelper()
+	_, err := envtest.InstallCRDs(controlPlane.Config(), envtest.CRDInstallOptions{
+		Scheme: manager.Scheme(), Paths: paths, ErrorIfPathMissing: true, MaxTime: 30 * time.Second,
+	})
+	Expect(err).NotTo(HaveOccurred())
+}
+
+// Uninstall removes CRDs and waits until they are gone.
+func Uninstall(ctx context.Context, direct client.Client, names ...string) {
+	GinkgoHelper()
+	for _, name := range names {
+		crd := &apiextensionsv1.CustomResourceDefinition{}
+		crd.Name = name
+		Expect(client.IgnoreNotFound(direct.Delete(ctx, crd))).To(Succeed())
+		Eventually(direct.Get).WithArguments(ctx, client.ObjectKeyFromObject(crd), crd).Should(
+			Satisfy(func(err error) bool { return client.IgnoreNotFound(err) == nil && err != nil }))
+	}
+}
+
+// CRDs is the folder of the operator's CRDs.
+func CRDs() string {
+	return filepath.Join(Root(), "config", "crd", "bases")
+}
+
+// Root is the top of the work tree.
+func Root() string {
+	GinkgoHelper()
+	dir, err := os.Getwd()
+	Expect(err).NotTo(HaveOccurred())
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "PROJECT")); err == nil {
+			return dir
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			Expect(errors.New("no PROJECT file in any folder above")).NotTo(HaveOccurred())
+		}
+		dir = parent
+	}
+}
+
+// ReadObjects reads the objects of a YAML file of the work tree.
+func ReadObjects(elem ...string) []*unstructured.Unstructured {
+	GinkgoHelper()
+	data, err := os.ReadFile(filepath.Join(append([]string{Root()}, elem...)...))
+	Expect(err).NotTo(HaveOccurred())
+	return ParseObjects(data)
+}
+
+// ParseObjects reads the objects of YAML documents.
+func ParseObjects(data []byte) []*unstructured.Unstructured {
+	GinkgoHelper()
+	var objects []*unstructured.Unstructured
+	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(data)))
+	for {
+		document, err := documents.Read()
+		if errors.Is(err, io.EOF) {
+			return objects
+		}
+		Expect(err).NotTo(HaveOccurred())
+		var object unstructured.Unstructured
+		Expect(yaml.Unmarshal(document, &object.Object)).To(Succeed())
+		if object.Object != nil {
+			objects = append(objects, &object)
+		}
+	}
+}
