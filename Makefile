@@ -1,0 +1,107 @@
+# partner-operator: `make demo` shows it at work, `make test` tests it. Both need
+# Go, git and a C compiler, and build whatever else they use.
+SHELL := /usr/bin/env bash -o pipefail -e
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+IMAGE ?= partner-operator:latest
+PLATFORMS ?= linux/amd64,linux/arm64
+LDFLAGS := -s -w -X main.version=$(VERSION)
+TOOLS := hack/tools/go.mod
+CONTROLLER_GEN := go tool -modfile=$(TOOLS) controller-gen
+GOLANGCI_LINT := bin/golangci-lint
+export CGO_ENABLED ?= 0
+
+##@ Main
+
+.PHONY: demo
+demo: build ## Run the operator on a real control plane with the samples (ONCE=1 ends after printing).
+	go build -o bin/demo ./hack/demo
+	@exec bin/demo
+
+.PHONY: test
+test: controlplane ## Run all tests: unit, golden, CEL and controllers on a real control plane.
+	go -C hack/tools mod download github.com/cert-manager/cert-manager
+	go test ./... -timeout 15m
+
+##@ Development
+
+.PHONY: help
+help: ## Show this help.
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-zA-Z_-]+:.*##/ {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: controlplane
+controlplane: ## Build the embedded control plane, once per version, and print its folder.
+	@go run ./hack/cluster build
+
+.PHONY: build
+build: ## Build the binaries into bin/.
+	go build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
+
+.PHONY: run
+run: build ## Run the manager against the cluster of the current kubeconfig.
+	bin/partner-operator manager --log-format=text --health-probe-bind-address=127.0.0.1:8081 --metrics-bind-address=0
+
+.PHONY: generate
+generate: ## Generate deepcopy code, CRDs, roles and golden files.
+	$(CONTROLLER_GEN) object paths=./api/...
+	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
+	$(CONTROLLER_GEN) rbac:roleName=manager paths=./controllers/... output:rbac:dir=config/rbac
+	UPDATE_GOLDEN=1 go test ./internal/tenant -count=1
+
+.PHONY: manifests
+manifests: generate ## The same as generate, by its kubebuilder name.
+
+.PHONY: fmt
+fmt: ## Format the code.
+	gofmt -w api cmd controllers hack internal test
+
+.PHONY: vet
+vet: ## Run go vet.
+	go vet ./...
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Run golangci-lint with kube-api-linter.
+	$(GOLANGCI_LINT) run ./...
+
+$(GOLANGCI_LINT): hack/tools/go.mod hack/tools/go.sum hack/tools/golangci-lint/main.go
+	@echo "Building golangci-lint, which takes some minutes the first time"
+	go build -C hack/tools -o $(CURDIR)/$@ ./golangci-lint
+
+.PHONY: verify
+verify: ## Fail if anything that is generated or documented differs from the tree.
+	go mod tidy
+	go -C hack/controlplane mod tidy
+	go -C hack/tools mod tidy
+	$(MAKE) fmt generate
+	go test ./docs -count=1
+	@changes="$$(git status --porcelain)"; if [[ -n "$$changes" ]]; then \
+		echo "Generated files differ from the tree, or files are not committed:" >&2; echo "$$changes" >&2; git --no-pager diff >&2; exit 1; fi
+
+##@ Cluster
+
+.PHONY: install
+install: ## Install the CRDs into the cluster of the current kubeconfig.
+	kubectl apply --server-side --kustomize config/crd
+
+.PHONY: uninstall
+uninstall: ## Remove the CRDs, and all Partners with them.
+	kubectl delete --ignore-not-found --kustomize config/crd
+
+.PHONY: deploy
+deploy: ## Install CRDs, plans and the manager into the cluster of the current kubeconfig.
+	kubectl apply --server-side --kustomize config/default
+
+.PHONY: undeploy
+undeploy: ## Remove the manager, and nothing of any partner.
+	kubectl delete --ignore-not-found --kustomize config/operator
+
+##@ Image
+
+.PHONY: docker-build
+docker-build: ## Build the image for this machine.
+	docker build --build-arg VERSION=$(VERSION) --tag $(IMAGE) .
+
+.PHONY: docker-buildx
+docker-buildx: ## Build and push the image for all platforms.
+	docker buildx build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) --tag $(IMAGE) --push .

@@ -1,0 +1,265 @@
+// Package docs has no code. Its tests hold every name in the documentation
+// against the tree.
+package docs
+
+import (
+	"bytes"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"sigs.k8s.io/yaml"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+)
+
+func Test(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "docs")
+}
+
+const root = ".."
+
+// pages are all pages, by their path from the root.
+func pages() map[string]string {
+	found := map[string]string{}
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md"} {
+		paths, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			panic(err)
+		}
+		for _, path := range paths {
+			name, err := filepath.Rel(root, path)
+			if err != nil {
+				panic(err)
+			}
+			found[name] = read(name)
+		}
+	}
+	return found
+}
+
+func read(path string) string {
+	data, err := os.ReadFile(filepath.Join(root, path))
+	if err != nil {
+		panic(err)
+	}
+	return string(data)
+}
+
+// constants are the values of the constants of a type in conditions.go.
+func constants(ofType string) []string {
+	GinkgoHelper()
+	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, "api", "v1alpha1", "conditions.go"), nil, 0)
+	Expect(err).NotTo(HaveOccurred())
+	var values []string
+	ast.Inspect(file, func(node ast.Node) bool {
+		spec, ok := node.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if name, ok := spec.Type.(*ast.Ident); ok && name.Name == ofType {
+			value, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+			Expect(err).NotTo(HaveOccurred())
+			values = append(values, value)
+		}
+		return true
+	})
+	Expect(values).NotTo(BeEmpty())
+	return values
+}
+
+// matches are the first groups of a pattern, each once.
+func matches(pattern, text string) []string {
+	var found []string
+	seen := map[string]bool{}
+	for _, match := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+		if !seen[match[1]] {
+			seen[match[1]] = true
+			found = append(found, match[1])
+		}
+	}
+	return found
+}
+
+var _ = Describe("The pages", func() {
+	It("link to what is there", func() {
+		for name, page := range pages() {
+			for _, link := range matches(`\]\(([^)#]+)[^)]*\)`, page) {
+				if !strings.Contains(link, "://") {
+					Expect(filepath.Join(root, filepath.Dir(name), link)).To(BeAnExistingFile(), name)
+				}
+			}
+		}
+	})
+
+	It("name paths that are there", func() {
+		for name, page := range pages() {
+			for _, path := range matches("`((?:api|cmd|config|controllers|docs|hack|internal|test|\\.ci)/[\\w./-]*)`", page) {
+				Expect(filepath.Join(root, path)).To(BeAnExistingFile(), name)
+			}
+		}
+	})
+
+	It("name make targets that are there", func() {
+		targets := matches(`(?m)^([a-z-]+):.*##`, read("Makefile"))
+		for name, page := range pages() {
+			for _, target := range matches("`?make ([a-z][a-z-]+)`", page) {
+				Expect(targets).To(ContainElement(target), name)
+			}
+		}
+	})
+
+	It("name commands of this repository that are there", func() {
+		for name, page := range pages() {
+			for _, path := range matches(`go run \./([\w/-]+)`, page) {
+				Expect(filepath.Join(root, path)).To(BeADirectory(), name)
+			}
+		}
+	})
+
+	It("have manifests that fit the kinds", func() {
+		kinds := map[string]func() any{
+			"Partner":        func() any { return &v1alpha1.Partner{} },
+			"SupportPlan":    func() any { return &v1alpha1.SupportPlan{} },
+			"PCSMAllocation": func() any { return &v1alpha1.PCSMAllocation{} },
+			"SubdomainClaim": func() any { return &v1alpha1.SubdomainClaim{} },
+		}
+		checked := 0
+		for name, page := range pages() {
+			for _, block := range matches("(?s)```yaml\n(apiVersion: partner.dispel.com.*?)```", page) {
+				for _, document := range strings.Split(block, "---\n") {
+					var kind struct{ Kind string }
+					Expect(yaml.Unmarshal([]byte(document), &kind)).To(Succeed(), name)
+					Expect(kinds).To(HaveKey(kind.Kind), name)
+					Expect(yaml.UnmarshalStrict([]byte(document), kinds[kind.Kind]())).To(Succeed(), name)
+					checked++
+				}
+			}
+		}
+		Expect(checked).To(BeNumerically(">=", 3))
+	})
+})
+
+var _ = Describe("The conditions", func() {
+	page := read("docs/conditions.md")
+
+	It("are all in the page, with a remedy for each reason, and no others", func() {
+		var rows []string
+		for line := range strings.Lines(page) {
+			if cells := strings.Split(line, "|"); len(cells) == 5 {
+				Expect(strings.TrimSpace(cells[3])).NotTo(BeEmpty(), line)
+				rows = append(rows, matches("`([A-Z]\\w+)`", cells[2])...)
+			}
+		}
+		reasons := constants("Reason")
+		for _, reason := range reasons {
+			Expect(rows).To(ContainElement(reason))
+		}
+		for _, row := range rows {
+			Expect(append(reasons, constants("ConditionType")...)).To(ContainElement(row))
+		}
+		for _, condition := range constants("ConditionType") {
+			Expect(page).To(ContainSubstring("`" + condition + "`"), "a condition is in the page")
+		}
+	})
+
+	It("have each reason produced by a golden file or by a spec on a real API server", func() {
+		var produced bytes.Buffer
+		for _, pattern := range []string{"internal/tenant/testdata/*.out.yaml", "controllers/*_test.go"} {
+			paths, err := filepath.Glob(filepath.Join(root, pattern))
+			Expect(err).NotTo(HaveOccurred())
+			for _, path := range paths {
+				data, err := os.ReadFile(path)
+				Expect(err).NotTo(HaveOccurred())
+				produced.Write(data)
+			}
+		}
+		for _, reason := range constants("Reason") {
+			Expect(regexp.MustCompile(`(reason: |(True|False|Unknown)/)`+reason+`\b`).FindString(produced.String())).NotTo(BeEmpty(), reason)
+		}
+	})
+
+	It("are listed with their legal reasons beside each constant", func() {
+		source := read("api/v1alpha1/conditions.go")
+		comments, _, _ := strings.Cut(source, "// Reasons of a Partner.")
+		for _, reason := range constants("Reason") {
+			Expect(comments).To(MatchRegexp(`\b` + reason + `\b`))
+		}
+	})
+})
+
+var _ = Describe("The manager's flags", func() {
+	It("are all in the page, and no others", func() {
+		help, err := exec.Command("go", "run", filepath.Join(root, "cmd", "partner-operator"), "manager", "--help").CombinedOutput()
+		Expect(err).NotTo(HaveOccurred(), string(help))
+		real := matches(`(?m)^ +(?:-\w, )?--([a-z-]+)`, string(help))
+		documented := matches("(?m)^\\| `--([a-z-]+)`", read("docs/manager.md"))
+		for _, flag := range real {
+			if flag != "help" {
+				Expect(documented).To(ContainElement(flag))
+			}
+		}
+		for _, flag := range documented {
+			Expect(real).To(ContainElement(flag))
+		}
+		for name, page := range pages() {
+			for _, flag := range matches("`--([a-z-]+)", page) {
+				Expect(real).To(ContainElement(flag), name)
+			}
+		}
+	})
+})
+
+var _ = Describe("The README", func() {
+	It("shows the table that the demo leads to", func() {
+		var shown []string
+		for line := range strings.Lines(read("README.md")) {
+			fields := strings.Fields(line)
+			if len(fields) > 3 && regexp.MustCompile(`^\d+s$`).MatchString(fields[len(fields)-1]) {
+				shown = append(shown, strings.Join(fields[:len(fields)-1], " "))
+			}
+		}
+		for line := range strings.Lines(read("hack/demo/expected.txt")) {
+			Expect(shown).To(ContainElement(strings.TrimSpace(line)))
+		}
+	})
+})
+
+var _ = Describe("The tree", func() {
+	It("has a test or a doc comment for what each package is for", func() {
+		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || !entry.IsDir() {
+				return err
+			}
+			if strings.HasPrefix(entry.Name(), ".") && entry.Name() != ".." || entry.Name() == "testdata" || entry.Name() == "bin" {
+				return fs.SkipDir
+			}
+			packages, err := parser.ParseDir(token.NewFileSet(), path, func(f fs.FileInfo) bool {
+				return !strings.HasSuffix(f.Name(), "_test.go")
+			}, parser.ParseComments|parser.PackageClauseOnly)
+			if err != nil {
+				return err
+			}
+			for name, pkg := range packages {
+				documented := false
+				for _, file := range pkg.Files {
+					documented = documented || file.Doc != nil
+				}
+				Expect(documented).To(BeTrue(), "package %s in %s has no doc comment", name, path)
+			}
+			return nil
+		})
+		Expect(err).NotTo(HaveOccurred())
+	})
+})

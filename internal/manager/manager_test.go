@@ -1,0 +1,181 @@
+package manager_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/manager"
+	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/test/cluster"
+)
+
+func options() manager.Options {
+	return manager.Options{
+		Settings:        tenant.Settings{IngressControllerNamespace: "traefik", WidgetBackend: v1alpha1.ExternalBackend{Host: "widget.example.net", Port: 80}},
+		Workers:         1,
+		TotalsInterval:  time.Second,
+		ResyncPeriod:    time.Hour,
+		HealthAddress:   "0",
+		MetricsAddress:  "0",
+		ShutdownTimeout: 10 * time.Second,
+		Unnamed:         true,
+	}
+}
+
+// start runs a manager until the spec ends; ended tells how it ended.
+func start(options manager.Options) (stop func(), ended <-chan error) {
+	GinkgoHelper()
+	ctx, cancel := context.WithCancel(context.Background())
+	mgr, err := manager.New(ctx, controlPlane.Config(), options)
+	Expect(err).NotTo(HaveOccurred())
+	end := make(chan error, 1)
+	go func() { end <- mgr.Start(ctx); close(end) }()
+	DeferCleanup(func() {
+		cancel()
+		Eventually(end).Should(BeClosed())
+	})
+	return cancel, end
+}
+
+func freeAddress() string {
+	GinkgoHelper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	Expect(err).NotTo(HaveOccurred())
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// status asks for a page; 0 if nobody answers.
+func status(url, token string) func() int {
+	insecure := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	return func() int {
+		request, err := http.NewRequest(http.MethodGet, url, nil)
+		if err != nil {
+			return 0
+		}
+		if token != "" {
+			request.Header.Set("Authorization", "Bearer "+token)
+		}
+		response, err := insecure.Do(request)
+		if err != nil {
+			return 0
+		}
+		defer response.Body.Close()
+		_, _ = io.Copy(io.Discard, response.Body)
+		return response.StatusCode
+	}
+}
+
+var _ = Describe("The manager", func() {
+	It("is alive and ready, and stops when told to", func() {
+		given := options()
+		given.HealthAddress = freeAddress()
+		stop, ended := start(given)
+		Eventually(status("http://"+given.HealthAddress+"/healthz", "")).Should(Equal(http.StatusOK))
+		Eventually(status("http://"+given.HealthAddress+"/readyz", "")).Should(Equal(http.StatusOK))
+		stop()
+		Eventually(ended).Should(Receive(BeNil()))
+		Expect(status("http://"+given.HealthAddress+"/healthz", "")()).To(Equal(0))
+	})
+
+	It("is not ready before its caches are full", func(ctx SpecContext) {
+		given := options()
+		given.HealthAddress = freeAddress()
+		// Without the API server no cache fills.
+		mctx, cancel := context.WithCancel(context.Background())
+		mgr, err := manager.New(mctx, controlPlane.Config(), given)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(controlPlane.StopAPIServer()).To(Succeed())
+		ended := make(chan error, 1)
+		go func() { ended <- mgr.Start(mctx) }()
+		Eventually(status("http://"+given.HealthAddress+"/healthz", "")).Should(Equal(http.StatusOK))
+		Expect(status("http://"+given.HealthAddress+"/readyz", "")()).To(Equal(http.StatusInternalServerError))
+		Expect(controlPlane.StartAPIServer(ctx)).To(Succeed())
+		Eventually(status("http://"+given.HealthAddress+"/readyz", "")).Should(Equal(http.StatusOK))
+		cancel()
+		Eventually(ended).Should(Receive())
+	})
+
+	It("shows metrics over HTTPS to those who may see them", func() {
+		given := options()
+		given.MetricsAddress = freeAddress()
+		start(given)
+		url := "https://" + given.MetricsAddress + "/metrics"
+		Eventually(status(url, "")).Should(Equal(http.StatusUnauthorized))
+		Expect(status(url, "no-such-token")()).NotTo(Equal(http.StatusOK))
+		Expect(status(url, controlPlane.Config().BearerToken)()).To(Equal(http.StatusOK))
+	})
+
+	It("stands by while another replica leads, and takes over at once when that stops", func(ctx SpecContext) {
+		given := options()
+		given.LeaderElection, given.LeaderElectionNamespace = true, "default"
+		lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "partner-operator.partner.dispel.com"}}
+		holder := func() (string, error) {
+			err := direct.Get(ctx, client.ObjectKeyFromObject(lease), lease)
+			if err != nil || lease.Spec.HolderIdentity == nil {
+				return "", client.IgnoreNotFound(err)
+			}
+			return *lease.Spec.HolderIdentity, nil
+		}
+		stopFirst, ended := start(given)
+		Eventually(holder).ShouldNot(BeEmpty())
+		first := *lease.Spec.HolderIdentity
+
+		standby := given
+		standby.HealthAddress = freeAddress()
+		start(standby)
+		Eventually(status("http://"+standby.HealthAddress+"/readyz", "")).Should(Equal(http.StatusOK))
+		Expect(holder()).To(Equal(first))
+		stopFirst()
+		Eventually(ended).Should(Receive(BeNil()))
+		Eventually(holder).ShouldNot(Or(BeEmpty(), Equal(first)))
+	})
+})
+
+var _ = Describe("The manager's CRDs", Ordered, func() {
+	AfterAll(func() { cluster.Install(controlPlane, cluster.CRDs()) })
+
+	refusal := func(ctx context.Context) *manager.CRDError {
+		GinkgoHelper()
+		_, err := manager.New(ctx, controlPlane.Config(), options())
+		refused, ok := errors.AsType[*manager.CRDError](err)
+		Expect(ok).To(BeTrue(), "%v", err)
+		return refused
+	}
+
+	It("must not be older than it needs", func(ctx SpecContext) {
+		crd := &apiextensionsv1.CustomResourceDefinition{}
+		crd.Name = "partners.partner.dispel.com"
+		Expect(direct.Patch(ctx, crd, client.RawPatch("application/merge-patch+json",
+			[]byte(`{"metadata":{"annotations":{"partner.dispel.com/schema-revision":"0"}}}`)))).To(Succeed())
+		Expect(refusal(ctx)).To(MatchError("CustomResourceDefinitions are older than schema revision 1, which this version needs: partners.partner.dispel.com. " +
+			"Apply those of this version (config/crd) before starting it"))
+	})
+
+	It("must be there", func(ctx SpecContext) {
+		cluster.Uninstall(ctx, direct, "subdomainclaims.partner.dispel.com", "supportplans.partner.dispel.com")
+		Expect(refusal(ctx)).To(MatchError("CustomResourceDefinitions are not installed: subdomainclaims.partner.dispel.com, supportplans.partner.dispel.com; " +
+			"and older than schema revision 1, which this version needs: partners.partner.dispel.com. Apply those of this version (config/crd) before starting it"))
+	})
+
+	It("carry the revision that the code has", func() {
+		for _, plural := range []string{"partners", "supportplans", "pcsmallocations", "subdomainclaims"} {
+			crd := cluster.ReadObjects("config", "crd", "bases", "partner.dispel.com_"+plural+".yaml")[0]
+			Expect(crd.GetAnnotations()).To(HaveKeyWithValue(v1alpha1.SchemaRevisionAnnotation, "1"))
+			Expect(v1alpha1.SchemaRevision).To(Equal(1))
+		}
+	})
+})
