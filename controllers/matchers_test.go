@@ -4,19 +4,17 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	"github.com/go-logr/logr"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	gomegatypes "github.com/onsi/gomega/types"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/test/kstatus"
 )
 
 func logs() logr.Logger {
@@ -34,7 +32,7 @@ func state(object client.Object) func(context.Context) ([]string, error) {
 		if observed != object.GetGeneration() {
 			return nil, fmt.Errorf("the status is about generation %d of %d", observed, object.GetGeneration())
 		}
-		if err := kstatus(object, conditions); err != nil {
+		if err := kstatus.Check(object, conditions); err != nil {
 			return nil, StopTrying(err.Error())
 		}
 		var found []string
@@ -55,32 +53,6 @@ func statusOf(object client.Object) ([]metav1.Condition, int64) {
 		return object.Status.Conditions, object.Status.ObservedGeneration
 	}
 	panic(fmt.Sprintf("%T has no status", object))
-}
-
-// kstatus compares the library's verdict on a live object with its conditions.
-func kstatus(object client.Object, conditions []metav1.Condition) error {
-	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
-	if err != nil {
-		return err
-	}
-	result, err := status.Compute(&unstructured.Unstructured{Object: fields})
-	if err != nil {
-		return err
-	}
-	want := status.InProgressStatus
-	switch {
-	case meta.IsStatusConditionTrue(conditions, "Ready"):
-		want = status.CurrentStatus
-	case meta.IsStatusConditionTrue(conditions, "Stalled"):
-		want = status.FailedStatus
-	}
-	if object.GetDeletionTimestamp() != nil {
-		want = status.TerminatingStatus
-	}
-	if result.Status != want {
-		return fmt.Errorf("kstatus says %s (%s) of %v", result.Status, result.Message, conditions)
-	}
-	return nil
 }
 
 // eventually waits for conditions of a Partner.

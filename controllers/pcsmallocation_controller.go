@@ -2,8 +2,6 @@ package controllers
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -45,7 +43,7 @@ func (r *PCSMAllocationReconciler) Reconcile(ctx context.Context, request ctrl.R
 		return ctrl.Result{}, err
 	}
 	now := r.Clock.Now()
-	status, findings, change := judgeAllocation(allocation, partner, now)
+	status, findings, change := staffing.Status(allocation, partner, now)
 	before := allocation.Status
 	before.Conditions = conditions.Own(before.Conditions, v1alpha1.PCSMAllocationConditions)
 	if !equality.Semantic.DeepEqual(before, status) {
@@ -59,39 +57,6 @@ func (r *PCSMAllocationReconciler) Reconcile(ctx context.Context, request ctrl.R
 		return ctrl.Result{}, nil
 	}
 	return ctrl.Result{RequeueAfter: max(time.Second, change.Sub(now))}, nil
-}
-
-// judgeAllocation makes the status of an allocation for its partner, which is
-// nil if there is none, and says when time changes it.
-func judgeAllocation(allocation *v1alpha1.PCSMAllocation, partner *v1alpha1.Partner, now time.Time) (v1alpha1.PCSMAllocationStatus, []conditions.Finding, time.Time) {
-	accepted := conditions.True(v1alpha1.ConditionAccepted, v1alpha1.ReasonAccepted,
-		fmt.Sprintf("Partner %q can hold P-CSMs", allocation.Spec.PartnerRef.Name))
-	if refusal, ok := errors.AsType[*staffing.Refusal](staffing.Accept(allocation, partner)); ok {
-		accepted = conditions.False(v1alpha1.ConditionAccepted, refusal.Reason, conditions.Stalled, refusal.Message)
-	}
-
-	window, err := staffing.WindowOf(allocation)
-	active := conditions.True(v1alpha1.ConditionActive, v1alpha1.ReasonWithinContractWindow, "today is within the contract window")
-	done := conditions.True(v1alpha1.ConditionReady, v1alpha1.ReasonCounted,
-		fmt.Sprintf("%s FTE count for Partner %q", allocation.Spec.FTE, allocation.Spec.PartnerRef.Name))
-	outside := func(reason v1alpha1.Reason, message string) {
-		active = conditions.False(v1alpha1.ConditionActive, reason, conditions.Waiting, message)
-		done.Reason, done.Message = v1alpha1.ReasonOutsideContractWindow, "accepted, and not counted: "+message
-	}
-	switch {
-	case err != nil: // the schema refuses what is no date
-		outside(v1alpha1.ReasonExpired, "the contract window cannot be read: "+err.Error())
-	case !window.Begun(now):
-		outside(v1alpha1.ReasonNotYetValid, fmt.Sprintf("the contract starts on %s", allocation.Spec.ValidFrom))
-	case window.Ended(now):
-		outside(v1alpha1.ReasonExpired, fmt.Sprintf("the contract ended on %s: extend validUntil, or delete the allocation", allocation.Spec.ValidUntil))
-	}
-
-	findings := append([]conditions.Finding{accepted, active}, conditions.Summary(done, accepted)...)
-	return v1alpha1.PCSMAllocationStatus{
-		ObservedGeneration: allocation.Generation,
-		Conditions:         conditions.Merge(allocation.Status.Conditions, findings, allocation.Generation, now),
-	}, findings, window.Next(now)
 }
 
 // SetupWithManager has an allocation's partner trigger it.

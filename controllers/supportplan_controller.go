@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -48,7 +47,7 @@ func (r *SupportPlanReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 	if err := r.Client.List(ctx, &partners, client.MatchingFields{partnerByPlan: plan.Name}, client.UnsafeDisableDeepCopy); err != nil {
 		return ctrl.Result{}, err
 	}
-	status, findings := judgePlan(plan, r.Clock.Now())
+	status, findings := support.Status(plan, r.Clock.Now())
 	status.Totals = total(partners.Items)
 	before := plan.Status
 	before.Conditions = conditions.Own(before.Conditions, v1alpha1.SupportPlanConditions)
@@ -60,23 +59,6 @@ func (r *SupportPlanReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 	}
 	emit(r.Recorder, plan, conditions.Events(before.Conditions, findings))
 	return ctrl.Result{}, nil
-}
-
-// judgePlan makes the status of a plan, but for its totals.
-func judgePlan(plan *v1alpha1.SupportPlan, now time.Time) (v1alpha1.SupportPlanStatus, []conditions.Finding) {
-	status := v1alpha1.SupportPlanStatus{ObservedGeneration: plan.Generation}
-	done := conditions.True(v1alpha1.ConditionReady, v1alpha1.ReasonPlanConsistent, "the plan is consistent; status.effective has it in full")
-	link := done
-	effective, err := support.Effective(plan.Spec)
-	if defect, ok := errors.AsType[*support.Defect](err); ok {
-		link = conditions.False(v1alpha1.ConditionReady, defect.Reason, conditions.Stalled, defect.Message)
-	} else {
-		status.Effective = &effective
-		status.Hours = support.Describe(effective.OperatingHours)
-	}
-	findings := conditions.Summary(done, link)
-	status.Conditions = conditions.Merge(plan.Status.Conditions, findings, plan.Generation, now)
-	return status, findings
 }
 
 // total sums up partners, by what their status says of their staffing.

@@ -28,6 +28,7 @@ import (
 	"github.com/dispel/partner-operator/internal/apply"
 	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/test/kstatus"
 )
 
 // A golden case is testdata/<name>.in.yaml, a snapshot as manifests, and
@@ -86,7 +87,9 @@ var _ = Describe("Evaluate", func() {
 
 			checkContract(outcome)
 			checkIdempotence(snapshot, outcome)
-			checkConditions(outcome.Status.Conditions)
+			judged := snapshot.Partner.DeepCopy()
+			judged.Status = outcome.Status
+			Expect(kstatus.Check(judged, judged.Status.Conditions)).To(Succeed())
 
 			got := render(outcome)
 			output := strings.Replace(input, ".in.", ".out.", 1)
@@ -296,25 +299,4 @@ func checkIdempotence(snapshot tenant.Snapshot, outcome tenant.Outcome) {
 	again := tenant.Converge(snapshot, func(o tenant.Object) tenant.Object { return o.DeepCopyObject().(tenant.Object) })
 	Expect(again.Status).To(Equal(outcome.Status))
 	Expect(again.Events).To(BeEmpty())
-}
-
-// checkConditions holds the conditions to the rules of kstatus.
-func checkConditions(found []metav1.Condition) {
-	GinkgoHelper()
-	by := map[string]metav1.ConditionStatus{}
-	for _, condition := range found {
-		by[condition.Type] = condition.Status
-		Expect(condition.Reason).NotTo(BeEmpty())
-		Expect(condition.Message).NotTo(BeEmpty())
-	}
-	if by["Suspended"] == metav1.ConditionTrue {
-		return
-	}
-	progressing, stalled := by["Reconciling"] == metav1.ConditionTrue, by["Stalled"] == metav1.ConditionTrue
-	Expect(by).To(HaveKey("Ready"))
-	if by["Ready"] == metav1.ConditionTrue {
-		Expect(progressing || stalled).To(BeFalse(), "Ready, and yet Reconciling or Stalled")
-	} else {
-		Expect(progressing).NotTo(Equal(stalled), "not Ready, and not just one of Reconciling and Stalled")
-	}
 }
