@@ -23,6 +23,7 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/apply"
 	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
 
@@ -82,18 +83,19 @@ func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 
 // lookAgain says when to reconcile again if nothing happens before.
 func (r *PartnerReconciler) lookAgain(snapshot *tenant.Snapshot, outcome tenant.Outcome) (ctrl.Result, error) {
-	result := ctrl.Result{}
-	if !outcome.LookAgain.IsZero() {
-		result.RequeueAfter = max(time.Second, outcome.LookAgain.Sub(r.Clock.Now()))
-	}
+	now := r.Clock.Now()
+	next := outcome.LookAgain
 	for _, failure := range snapshot.Failures {
 		if !failure.Refused {
 			return ctrl.Result{}, fmt.Errorf("applying %s %s: %s",
 				failure.Object.GetObjectKind().GroupVersionKind().Kind, failure.Object.GetName(), failure.Message)
 		}
-		result.RequeueAfter = refusedAgain
+		next = staffing.Earlier(next, now.Add(refusedAgain))
 	}
-	return result, nil
+	if next.IsZero() {
+		return ctrl.Result{}, nil
+	}
+	return ctrl.Result{RequeueAfter: max(time.Second, next.Sub(now))}, nil
 }
 
 // converge evaluates and applies until there is nothing left to apply, then

@@ -356,9 +356,10 @@ func children(name string) []client.Object {
 	}
 }
 
-// everything makes a partner have one object of each kind in children.
+// everything makes a partner have one object of each kind in children. The
+// quantities are not in the form in which the API server keeps them.
 const everything = `
   tenant:
     administrators: [{kind: Group, name: admins}]
-    resourceQuota: {pods: "5"}
+    resourceQuota: {pods: "5", requests.cpu: 1500m, requests.memory: 1024Mi}
 `

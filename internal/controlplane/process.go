@@ -86,20 +86,23 @@ type Process struct {
 
 // waitFor returns once url answers with success.
 func (p *Process) waitFor(ctx context.Context, client *http.Client, url string) error {
+	return p.waitUntil(ctx, "answer at "+url, func(ctx context.Context) bool { return healthy(ctx, client, url) })
+}
+
+// waitUntil returns once the process does what is asked of it.
+func (p *Process) waitUntil(ctx context.Context, what string, does func(context.Context) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	for {
-		if healthy(ctx, client, url) {
-			return nil
-		}
+	for !does(ctx) {
 		select {
 		case <-p.exited:
 			return fmt.Errorf("%s ended at its start: %w\n%s", p.name, p.err, tail(p.log))
 		case <-ctx.Done():
-			return fmt.Errorf("%s does not answer at %s: %w\n%s", p.name, url, ctx.Err(), tail(p.log))
+			return fmt.Errorf("%s does not %s: %w\n%s", p.name, what, ctx.Err(), tail(p.log))
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+	return nil
 }
 
 func healthy(ctx context.Context, client *http.Client, url string) bool {
