@@ -1,5 +1,5 @@
 # partner-operator: `make demo` shows it at work, `make test` tests it. Both need
-# Go, git and a C compiler, and build whatever else they use.
+# Go and git, and build whatever else they use.
 SHELL := /usr/bin/env bash -o pipefail -e
 .DEFAULT_GOAL := help
 
@@ -89,7 +89,8 @@ uninstall: ## Remove the CRDs, and all Partners with them.
 	kubectl delete --ignore-not-found --kustomize config/crd
 
 .PHONY: deploy
-deploy: ## Install CRDs, plans and the manager into the cluster of the current kubeconfig.
+deploy: install ## Install CRDs, plans and the manager into the cluster of the current kubeconfig.
+	kubectl wait --for=condition=Established --timeout=60s --filename config/crd/bases
 	kubectl apply --server-side --kustomize config/default
 
 .PHONY: undeploy

@@ -177,8 +177,15 @@ var _ = Describe("Drift", func() {
 		Expect(ingress.Annotations).To(HaveKeyWithValue("example.com/theirs", "kept"))
 
 		policy := get(ctx, &networkingv1.NetworkPolicy{}, tenant.IsolationName, namespace)
-		patch(ctx, policy, `spec: {ingress: [{}]}`)
-		Eventually(func() int { return len(get(ctx, policy, tenant.IsolationName, namespace).Spec.Ingress) }).Should(Equal(2))
+		declared := policy.Spec
+		for _, opened := range []string{
+			`spec: {ingress: [{}]}`,
+			`spec: {podSelector: {matchLabels: {only: this}}}`,
+			`spec: {ingress: [{from: [{podSelector: {}, namespaceSelector: {}}]}, {from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: traefik}}}]}]}`,
+		} {
+			patch(ctx, policy, opened)
+			Eventually(func() networkingv1.NetworkPolicySpec { return get(ctx, policy, tenant.IsolationName, namespace).Spec }).Should(Equal(declared), opened)
+		}
 
 		quota := get(ctx, &corev1.ResourceQuota{}, tenant.QuotaName, namespace)
 		patch(ctx, quota, `spec: {hard: {pods: "500"}}`)
@@ -451,6 +458,25 @@ var _ = Describe("A fault", func() {
 			"the API server refuses Ingress partner-refused/refused.example.com; change what the Partner declares for it, or the policy that refuses it: "))
 		patchPartner(ctx, "refused", `spec: {subdomain: {route: null}}`)
 		eventually(ctx, "refused", "Ready=True/Provisioned")
+	})
+
+	It("that an object of others' is in the way is told, and the object is left alone", func(ctx SpecContext) {
+		namespace := tenant.NamespaceName("occupied")
+		Expect(direct.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+			Name: namespace, Annotations: map[string]string{v1alpha1.AdoptAnnotation: "occupied"},
+		}})).To(Succeed())
+		theirs := &corev1.Service{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: tenant.EngineServiceName},
+			Spec:       corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "theirs.example.net"},
+		}
+		Expect(direct.Create(ctx, theirs)).To(Succeed())
+		startManager()
+		applyYAML(ctx, partnerYAML("occupied", ""))
+		eventually(ctx, "occupied", "Ready=False/ObjectRefused", "Stalled=True/ObjectRefused", "SubdomainReady=False/ObjectRefused", "TenantReady=True/TenantProvisioned")
+		Expect(message(ctx, "occupied", v1alpha1.ConditionReady)).To(HaveSuffix(
+			"an object of that name is there already, and others own fields of it: delete it, or give it another name"))
+		Expect(get(ctx, theirs, theirs.Name, namespace).Spec.ExternalName).To(Equal("theirs.example.net"))
+		Expect(theirs.Labels).To(BeEmpty())
 	})
 
 	It("that passes is tried again, and told in the meantime", func(ctx SpecContext) {

@@ -17,6 +17,8 @@ import (
 type OptionalAPI struct {
 	// CRD is the name of its CustomResourceDefinition.
 	CRD string
+	// Version is the version of it that the operator uses.
+	Version string
 
 	installed atomic.Bool
 }
@@ -56,9 +58,12 @@ func (r *OptionalAPIReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	served := crd != nil && crd.DeletionTimestamp.IsZero() && slices.ContainsFunc(crd.Status.Conditions,
-		func(c apiextensionsv1.CustomResourceDefinitionCondition) bool {
+	served := crd != nil && crd.DeletionTimestamp.IsZero() &&
+		slices.ContainsFunc(crd.Status.Conditions, func(c apiextensionsv1.CustomResourceDefinitionCondition) bool {
 			return c.Type == apiextensionsv1.Established && c.Status == apiextensionsv1.ConditionTrue
+		}) &&
+		slices.ContainsFunc(crd.Spec.Versions, func(v apiextensionsv1.CustomResourceDefinitionVersion) bool {
+			return v.Name == r.API.Version && v.Served
 		})
 	if served == r.API.Installed() {
 		return ctrl.Result{}, nil

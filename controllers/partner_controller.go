@@ -1,10 +1,10 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -63,7 +63,7 @@ func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 		return ctrl.Result{}, err
 	}
 	before := snapshot.Partner.Status
-	outcome, err := r.converge(ctx, snapshot)
+	outcome, met, err := r.converge(ctx, snapshot)
 	if errors.Is(err, errOvertaken) {
 		return ctrl.Result{RequeueAfter: overtakenAgain}, nil
 	}
@@ -78,18 +78,17 @@ func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 		}
 		emit(r.Recorder, snapshot.Partner, outcome.Events)
 	}
-	return r.lookAgain(snapshot, outcome)
+	return r.lookAgain(outcome, met)
 }
 
 // lookAgain says when to reconcile again if nothing happens before.
-func (r *PartnerReconciler) lookAgain(snapshot *tenant.Snapshot, outcome tenant.Outcome) (ctrl.Result, error) {
+func (r *PartnerReconciler) lookAgain(outcome tenant.Outcome, trouble trouble) (ctrl.Result, error) {
+	if trouble.passing != nil {
+		return ctrl.Result{}, trouble.passing
+	}
 	now := r.Clock.Now()
 	next := outcome.LookAgain
-	for _, failure := range snapshot.Failures {
-		if !failure.Refused {
-			return ctrl.Result{}, fmt.Errorf("applying %s %s: %s",
-				failure.Object.GetObjectKind().GroupVersionKind().Kind, failure.Object.GetName(), failure.Message)
-		}
+	if trouble.refused {
 		next = staffing.Earlier(next, now.Add(refusedAgain))
 	}
 	if next.IsZero() {
@@ -98,61 +97,101 @@ func (r *PartnerReconciler) lookAgain(snapshot *tenant.Snapshot, outcome tenant.
 	return ctrl.Result{RequeueAfter: max(time.Second, next.Sub(now))}, nil
 }
 
+// trouble is what a reconcile met with.
+type trouble struct {
+	// passing are the errors that may pass.
+	passing error
+	// refused tells that the API server refused something.
+	refused bool
+	// tried are the writes and deletions tried: once a reconcile is enough.
+	tried map[string]bool
+}
+
 // converge evaluates and applies until there is nothing left to apply, then
 // removes what is no longer wanted. What was written is observed from the API
 // server's answers, so that the outcome is about what is there now. Each object
 // is written once at most: if the API server makes something else of it, that
 // stands until the next reconcile. The error is errOvertaken if the snapshot
 // turned out to be old.
-func (r *PartnerReconciler) converge(ctx context.Context, snapshot *tenant.Snapshot) (tenant.Outcome, error) {
-	tried := map[string]bool{}
+func (r *PartnerReconciler) converge(ctx context.Context, snapshot *tenant.Snapshot) (tenant.Outcome, trouble, error) {
+	met := trouble{tried: map[string]bool{}}
 	for {
 		outcome := tenant.Evaluate(*snapshot)
-		changed, err := r.apply(ctx, snapshot, outcome.Objects, tried)
-		if err != nil {
-			return outcome, err
+		changed, err := r.apply(ctx, snapshot, outcome.Objects, &met)
+		if err == nil && !changed {
+			changed, err = r.prune(ctx, snapshot, outcome.Prune, &met)
 		}
-		if !changed && len(snapshot.Failures) == 0 {
-			changed, err = r.prune(ctx, snapshot, outcome.Prune)
-			if err != nil {
-				return outcome, err
-			}
-		}
-		if !changed {
-			return outcome, nil
+		if err != nil || !changed {
+			return outcome, met, err
 		}
 	}
 }
 
 // apply writes the objects that are not as wanted and were not tried before. It
 // tells whether the snapshot changed, by a write or by a failure.
-func (r *PartnerReconciler) apply(ctx context.Context, snapshot *tenant.Snapshot, objects []tenant.Object, tried map[string]bool) (bool, error) {
+func (r *PartnerReconciler) apply(ctx context.Context, snapshot *tenant.Snapshot, objects []tenant.Object, met *trouble) (bool, error) {
 	changed := false
 	for _, wanted := range objects {
-		key := wanted.GetObjectKind().GroupVersionKind().Kind + "/" + wanted.GetName()
-		if tried[key] {
+		if met.tried[nameOf(wanted)] {
 			continue
 		}
 		written, err := r.write(ctx, wanted, snapshot.Observed(wanted))
 		if err == nil && written == nil {
 			continue
 		}
-		tried[key], changed = true, true
+		met.tried[nameOf(wanted)], changed = true, true
 		if err == nil {
 			snapshot.Observe(written)
 			continue
 		}
-		if apply.OutlookOf(err) == apply.Overtaken {
-			return changed, errOvertaken
+		if err := met.note(snapshot, tenant.Failure{Object: wanted}, err); err != nil {
+			return changed, err
 		}
-		snapshot.Failures = append(snapshot.Failures, tenant.Failure{
-			Object: wanted, Refused: apply.OutlookOf(err) == apply.Refused, Message: err.Error(),
-		})
 		if _, isNamespace := wanted.(*corev1.Namespace); isNamespace {
 			return changed, nil // nothing can be made in it
 		}
 	}
 	return changed, nil
+}
+
+// prune deletes objects. It tells whether the snapshot changed, as apply does. It
+// ends at the first failure, so that what goes last, the claim, outlives what
+// hangs on it.
+func (r *PartnerReconciler) prune(ctx context.Context, snapshot *tenant.Snapshot, objects []tenant.Object, met *trouble) (bool, error) {
+	for _, object := range objects {
+		if met.tried["deletion of "+nameOf(object)] {
+			return false, nil
+		}
+		met.tried["deletion of "+nameOf(object)] = true
+		if err := (apply.Applier{Client: r.Client}).Delete(ctx, object); err != nil {
+			return true, met.note(snapshot, tenant.Failure{Object: object, Delete: true}, err)
+		}
+		snapshot.Remove(object)
+	}
+	return len(objects) > 0, nil
+}
+
+// note records a failure in the snapshot. The error is errOvertaken if it came of
+// an old snapshot.
+func (t *trouble) note(snapshot *tenant.Snapshot, failure tenant.Failure, err error) error {
+	switch apply.OutlookOf(err) {
+	case apply.Overtaken:
+		return errOvertaken
+	case apply.Refused:
+		t.refused = true
+		failure.Refused, failure.Message = true, err.Error()
+	default:
+		// A status that repeats the error would change with every port number.
+		failure.Message = cmp.Or(string(apierrors.ReasonForError(err)), "no answer from the API server")
+		t.passing = errors.Join(t.passing, fmt.Errorf("writing %s: %w", nameOf(failure.Object), err))
+	}
+	snapshot.Failures = append(snapshot.Failures, failure)
+	return nil
+}
+
+// nameOf tells the objects of a partner apart.
+func nameOf(object tenant.Object) string {
+	return object.GetObjectKind().GroupVersionKind().Kind + " " + object.GetName()
 }
 
 func (r *PartnerReconciler) write(ctx context.Context, wanted, observed tenant.Object) (tenant.Object, error) {
@@ -162,16 +201,6 @@ func (r *PartnerReconciler) write(ctx context.Context, wanted, observed tenant.O
 		return applier.Create(ctx, wanted)
 	}
 	return applier.Apply(ctx, wanted, observed)
-}
-
-func (r *PartnerReconciler) prune(ctx context.Context, snapshot *tenant.Snapshot, objects []tenant.Object) (bool, error) {
-	for _, object := range objects {
-		if err := (apply.Applier{Client: r.Client}).Delete(ctx, object); err != nil {
-			return true, fmt.Errorf("deleting %s %s: %w", object.GetObjectKind().GroupVersionKind().Kind, object.GetName(), err)
-		}
-		snapshot.Children = slices.DeleteFunc(snapshot.Children, func(o tenant.Object) bool { return o == object })
-	}
-	return len(objects) > 0, nil
 }
 
 // gather reads all that Evaluate needs from the cache. It returns nil for a

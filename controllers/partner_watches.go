@@ -35,10 +35,10 @@ func (r *PartnerReconciler) SetupWithManager(mgr ctrl.Manager, references cache.
 		Watches(&v1alpha1.SupportPlan{}, handler.EnqueueRequestsFromMapFunc(r.byPlan), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.PCSMAllocation{}, handler.EnqueueRequestsFromMapFunc(byAllocation), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.SubdomainClaim{}, handler.EnqueueRequestsFromMapFunc(r.byClaim)).
-		Watches(&networkingv1.IngressClass{}, handler.EnqueueRequestsFromMapFunc(r.withSubdomain)).
+		Watches(&networkingv1.IngressClass{}, handler.EnqueueRequestsFromMapFunc(r.all)).
 		WatchesRawSource(source.Kind(references, metadataOf("Service"), handler.TypedEnqueueRequestsFromMapFunc(r.byReference))).
 		WatchesRawSource(source.Kind(references, metadataOf("Secret"), handler.TypedEnqueueRequestsFromMapFunc(r.byReference))).
-		WatchesRawSource(source.Channel(changed, handler.EnqueueRequestsFromMapFunc(r.withSubdomain)))
+		WatchesRawSource(source.Channel(changed, handler.EnqueueRequestsFromMapFunc(r.all)))
 	for _, kind := range childKinds(r.CertManager.Installed()) {
 		if _, claim := kind.object.(*v1alpha1.SubdomainClaim); claim {
 			continue // watched above, for more than its holder
@@ -121,8 +121,8 @@ func (r *PartnerReconciler) byClaim(ctx context.Context, claim client.Object) []
 	return requests
 }
 
-// withSubdomain finds all partners that have a sub-domain.
-func (r *PartnerReconciler) withSubdomain(ctx context.Context, _ client.Object) []reconcile.Request {
+// all finds every partner.
+func (r *PartnerReconciler) all(ctx context.Context, _ client.Object) []reconcile.Request {
 	return r.partners(ctx)
 }
 
@@ -132,8 +132,9 @@ func (r *PartnerReconciler) byReference(ctx context.Context, object *metav1.Part
 	if !ok {
 		return nil
 	}
-	partner, err := found(ctx, r.Client, name, &v1alpha1.Partner{})
-	if err != nil || partner == nil || partner.Spec.Subdomain == nil {
+	var partner v1alpha1.Partner
+	err := r.Client.Get(ctx, types.NamespacedName{Name: name}, &partner, client.DisableReadYourWritesConsistency)
+	if err != nil || partner.Spec.Subdomain == nil {
 		return nil
 	}
 	subdomain := partner.Spec.Subdomain
@@ -147,8 +148,9 @@ func (r *PartnerReconciler) byReference(ctx context.Context, object *metav1.Part
 // partners lists the Partners that match, from the cache, as requests.
 func (r *PartnerReconciler) partners(ctx context.Context, options ...client.ListOption) []reconcile.Request {
 	var list v1alpha1.PartnerList
-	if err := r.Client.List(ctx, &list, append(options, client.UnsafeDisableDeepCopy)...); err != nil {
-		// The cache is read, which fails only while it is not started.
+	// An event is about what the cache has; there is no write to wait for.
+	options = append(options, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency)
+	if err := r.Client.List(ctx, &list, options...); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Listing partners that an event concerns")
 		return nil
 	}

@@ -72,7 +72,7 @@ func (r *PCSMAllocationReconciler) SetupWithManager(mgr ctrl.Manager, options co
 
 func (r *PCSMAllocationReconciler) byPartner(ctx context.Context, partner client.Object) []reconcile.Request {
 	var list v1alpha1.PCSMAllocationList
-	if err := r.Client.List(ctx, &list, client.MatchingFields{allocationByPartner: partner.GetName()}, client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.Client.List(ctx, &list, client.MatchingFields{allocationByPartner: partner.GetName()}, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Listing the allocations of a partner")
 		return nil
 	}

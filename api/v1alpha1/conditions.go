@@ -15,7 +15,8 @@ const (
 	//
 	// Partner: True with Provisioned; False with the reason of the first broken
 	// link of TenantReady, the support plan (SupportPlanNotFound,
-	// SupportPlanNotReady) and SubdomainReady.
+	// SupportPlanNotReady) and SubdomainReady, or with SuspendedBySpec if it was
+	// suspended before anything was provisioned.
 	//
 	// PCSMAllocation: True with Counted or OutsideContractWindow; False with the
 	// reason of Accepted.

@@ -53,6 +53,7 @@ func (m ChannelModel) WhiteLabels() bool {
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 55",message="metadata.name is too long: the tenant namespace partner-<name> leaves room for 55 characters, so write a name of at most 55"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name != 'operator-system'",message="the namespace partner-operator-system is the operator's own: write another metadata.name"
 // +kubebuilder:validation:XValidation:rule="!self.metadata.name.contains('.')",message="metadata.name contains a dot, which a namespace's name cannot: write letters, digits and hyphens"
 type Partner struct {
 	metav1.TypeMeta `json:",inline"`
@@ -201,6 +202,7 @@ type ServiceBackend struct {
 type ExternalBackend struct {
 	// host is the DNS name under which the engine is reached.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="!self.endsWith('.svc') && !self.contains('.svc.') && !self.endsWith('.cluster.local')",message="this is a Service of a cluster, and could be another tenant's: name a Service of the tenant namespace in backend.service instead"
 	Host Host `json:"host,omitempty"`
 
 	// port is the port on which it answers.

@@ -226,7 +226,7 @@ type ResponseTarget struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+h)?([0-9]+m)?$') && duration(self) >= duration('1m')",message="this is no time to answer in: write hours and minutes, at least one minute, such as 30m, 4h or 1h30m"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,4}h)?([0-9]{1,6}m)?$') && duration(self) >= duration('1m')",message="this is no time to answer in: write hours and minutes, at least one minute, such as 30m, 4h or 1h30m"
 	Within string `json:"within,omitempty"`
 }
 

@@ -9,12 +9,14 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/manager"
 	"github.com/dispel/partner-operator/test/cluster"
 )
 
@@ -123,9 +125,29 @@ var _ = Describe("The API", func() {
 		kubectl("apply", "--dry-run=server", "--kustomize", filepath.Join(cluster.Root(), "config", "samples", "rival"))
 	})
 
-	It("takes the operator's own manifests as they are", func() {
-		kubectl("apply", "--server-side", "--kustomize", filepath.Join(cluster.Root(), "config", "default"))
-		kubectl("delete", "--wait=false", "--kustomize", filepath.Join(cluster.Root(), "config", "operator"))
+	It("comes into an empty cluster by make deploy, and goes without harm by make undeploy", func(ctx SpecContext) {
+		empty := cluster.StartBare(ctx)
+		run := func(target string) {
+			GinkgoHelper()
+			cmd := exec.Command("make", target)
+			cmd.Dir = cluster.Root()
+			cmd.Env = append(os.Environ(), "KUBECONFIG="+empty.Kubeconfig(), "PATH="+filepath.Dir(empty.Kubectl())+":"+os.Getenv("PATH"))
+			out, err := cmd.CombinedOutput()
+			Expect(err).NotTo(HaveOccurred(), string(out))
+		}
+		run("deploy")
+		there, err := client.New(empty.Config(), client.Options{Scheme: manager.Scheme()})
+		Expect(err).NotTo(HaveOccurred())
+		var plans v1alpha1.SupportPlanList
+		Expect(there.List(ctx, &plans)).To(Succeed())
+		Expect(plans.Items).To(HaveLen(3))
+		deployment := client.ObjectKey{Namespace: "partner-operator-system", Name: "partner-operator-manager"}
+		Expect(there.Get(ctx, deployment, &appsv1.Deployment{})).To(Succeed())
+
+		run("undeploy")
+		Expect(there.Get(ctx, deployment, &appsv1.Deployment{})).NotTo(Succeed())
+		Expect(there.List(ctx, &plans)).To(Succeed())
+		Expect(plans.Items).To(HaveLen(3))
 	})
 
 	It("explains every field", func() {

@@ -29,6 +29,7 @@ type Demo struct {
 	RunTries bool
 
 	cluster *controlplane.ControlPlane
+	manager *controlplane.Process
 }
 
 // expected are the tables of partners and of plans that the samples lead to, without ages.
@@ -129,27 +130,35 @@ func (d *Demo) Run(ctx context.Context) (err error) {
 		return nil
 	}
 	d.say("\nThe demo stays up until you interrupt it.")
-	<-ctx.Done()
-	d.say("Stopping")
-	return nil
+	select {
+	case <-ctx.Done():
+		d.say("Stopping")
+		return nil
+	case <-d.manager.Exited():
+		return d.managerEnded()
+	}
 }
 
 // startManager runs the operator beside the control plane, as it runs in a
 // cluster but for the ports.
 func (d *Demo) startManager(ctx context.Context) (stop func() error, err error) {
 	d.say("Starting partner-operator manager")
-	manager, err := d.cluster.Run(d.Manager, "manager", "--kubeconfig="+d.cluster.Kubeconfig(),
+	d.manager, err = d.cluster.Run(d.Manager, "manager", "--kubeconfig="+d.cluster.Kubeconfig(),
 		"--health-probe-bind-address=0", "--metrics-bind-address=0", "--plan-totals-interval=1s")
 	if err != nil {
 		return nil, err
 	}
 	select {
-	case <-manager.Exited():
-		return nil, fmt.Errorf("the manager ended at its start:\n%s", manager.Log())
+	case <-d.manager.Exited():
+		return nil, d.managerEnded()
 	case <-ctx.Done():
 	case <-time.After(500 * time.Millisecond):
 	}
-	return manager.Stop, nil
+	return d.manager.Stop, nil
+}
+
+func (d *Demo) managerEnded() error {
+	return fmt.Errorf("the manager ended by itself:\n%s", d.manager.Log())
 }
 
 // reached waits until all samples are in their expected states.
@@ -251,6 +260,8 @@ func (d *Demo) wait(ctx context.Context, what string, done func() (bool, error))
 			return err
 		}
 		select {
+		case <-d.manager.Exited():
+			return d.managerEnded()
 		case <-ctx.Done():
 			return fmt.Errorf("waiting for %s: %w", what, ctx.Err())
 		case <-time.After(200 * time.Millisecond):

@@ -12,9 +12,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -32,7 +34,8 @@ type Applier struct {
 
 // Apply makes the object in the cluster have the fields of wanted, whose kind
 // must be set. observed is what is there; nil for nothing. The result is the
-// object as stored, or nil if there was nothing to write.
+// object as stored, or nil if there was nothing to write. The error is an
+// *OccupiedError if there is an object after all, with fields of others.
 func (a Applier) Apply(ctx context.Context, wanted, observed client.Object) (client.Object, error) {
 	fields, err := Fields(wanted)
 	if err != nil {
@@ -49,9 +52,28 @@ func (a Applier) Apply(ctx context.Context, wanted, observed client.Object) (cli
 		return nil, err
 	}
 	stored := wanted.DeepCopyObject().(client.Object)
-	err = a.Client.Patch(ctx, stored, client.RawPatch(types.ApplyPatchType, data),
-		client.FieldOwner(v1alpha1.FieldManager), client.ForceOwnership)
+	options := []client.PatchOption{client.FieldOwner(v1alpha1.FieldManager)}
+	if observed != nil {
+		options = append(options, client.ForceOwnership) // it is ours to put right
+	}
+	err = a.Client.Patch(ctx, stored, client.RawPatch(types.ApplyPatchType, data), options...)
+	if observed == nil && apierrors.IsConflict(err) {
+		return nil, &OccupiedError{cause: err}
+	}
 	return asStored(stored, wanted), err
+}
+
+// OccupiedError says that an object is there which the operator did not make.
+type OccupiedError struct {
+	cause error
+}
+
+func (e *OccupiedError) Error() string {
+	return "an object of that name is there already, and others own fields of it: delete it, or give it another name"
+}
+
+func (e *OccupiedError) Unwrap() error {
+	return e.cause
 }
 
 // Create writes an object that must not be there yet; the error is an
@@ -120,6 +142,9 @@ func Fields(object client.Object) (map[string]any, error) {
 		fields = u.DeepCopy().Object // the converter does not copy
 	}
 	delete(fields, "status")
+	if spec, ok := fields["spec"].(map[string]any); ok && len(spec) == 0 {
+		delete(fields, "spec") // a typed object without a spec still writes one
+	}
 	unstructured.RemoveNestedField(fields, "metadata", "creationTimestamp")
 	data, err := json.Marshal(fields)
 	if err != nil {
@@ -149,13 +174,15 @@ func upToDate(fields map[string]any, observed client.Object) (bool, error) {
 var shared = map[string]bool{".metadata.ownerReferences": true, ".spec.ports": true}
 
 // contains tells whether observed has everything that wanted has: of a map the
-// wanted keys, of a list exactly the wanted elements, unless it is shared.
+// wanted keys, and none if none is wanted; of a list exactly the wanted elements,
+// unless it is shared. What is added to an element changes what it means: another
+// selector beside ours lets others in.
 func contains(observed, wanted any, path string) bool {
 	switch wanted := wanted.(type) {
 	case map[string]any:
 		observed, ok := observed.(map[string]any)
-		if !ok {
-			return len(wanted) == 0 && observed == nil
+		if !ok || len(wanted) == 0 {
+			return len(wanted) == 0 && len(observed) == 0
 		}
 		for key, value := range wanted {
 			if !contains(observed[key], value, path+"."+key) {
@@ -173,15 +200,7 @@ func contains(observed, wanted any, path string) bool {
 			}
 			return true
 		}
-		if len(observed) != len(wanted) {
-			return false
-		}
-		for i := range wanted {
-			if !contains(observed[i], wanted[i], path) {
-				return false
-			}
-		}
-		return true
+		return equality.Semantic.DeepEqual(observed, wanted)
 	}
 	return observed == wanted
 }
@@ -210,6 +229,9 @@ const (
 
 // OutlookOf tells what becomes of a failed write.
 func OutlookOf(err error) Outlook {
+	if _, occupied := errors.AsType[*OccupiedError](err); occupied {
+		return Refused
+	}
 	switch {
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err), apierrors.IsNotFound(err), meta.IsNoMatchError(err),
 		apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):

@@ -126,7 +126,10 @@ func Events(before []metav1.Condition, findings []Finding) []Event {
 			continue
 		}
 		event := Event{Type: corev1.EventTypeWarning, Condition: f.Type, Reason: string(f.Reason), Message: f.Message}
-		if f.Status == wished(f.Type) || f.Progress == Waiting || f.Reason == v1alpha1.ReasonNoPCSMAllocation {
+		switch {
+		case f.Status == wished(f.Type), f.Progress == Waiting,
+			// What somebody decided is no cause for a warning.
+			f.Reason == v1alpha1.ReasonNoPCSMAllocation, f.Reason == v1alpha1.ReasonSuspendedBySpec:
 			event.Type = corev1.EventTypeNormal
 		}
 		if !slices.ContainsFunc(events, func(e Event) bool { return e.Message == event.Message }) {

@@ -104,7 +104,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err := addControllers(mgr, references, options); err != nil {
 		return nil, err
 	}
-	return mgr, addChecks(ctx, mgr)
+	return mgr, addChecks(ctx, mgr, references)
 }
 
 func managerOptions(options Options) ctrl.Options {
@@ -187,12 +187,16 @@ func nameOnly(in any) (any, error) {
 	return in, nil
 }
 
-// stripSchemas forgets all of a CRD but whether it is served.
+// stripSchemas forgets all of a CRD but which versions of it are served.
 func stripSchemas(in any) (any, error) {
 	if crd, ok := in.(*apiextensionsv1.CustomResourceDefinition); ok {
 		crd.ManagedFields = nil
 		crd.Annotations = nil
+		versions := crd.Spec.Versions
 		crd.Spec = apiextensionsv1.CustomResourceDefinitionSpec{}
+		for _, version := range versions {
+			crd.Spec.Versions = append(crd.Spec.Versions, apiextensionsv1.CustomResourceDefinitionVersion{Name: version.Name, Served: version.Served})
+		}
 	}
 	return in, nil
 }
@@ -207,7 +211,7 @@ func addControllers(mgr ctrl.Manager, references cache.Cache, options Options) e
 		SkipNameValidation:      &options.Unnamed,
 		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, time.Minute),
 	}
-	certManager := &controllers.OptionalAPI{CRD: certificatesCRD}
+	certManager := &controllers.OptionalAPI{CRD: certificatesCRD, Version: tenant.CertificateGVK.Version}
 	if err := certManager.Detect(mgr.GetRESTMapper(), tenant.CertificateGVK); err != nil {
 		return fmt.Errorf("looking for cert-manager's API: %w", err)
 	}
@@ -227,9 +231,9 @@ func addControllers(mgr ctrl.Manager, references cache.Cache, options Options) e
 }
 
 // addChecks serves /healthz, and /readyz that is well once the caches are full.
-func addChecks(ctx context.Context, mgr ctrl.Manager) error {
+func addChecks(ctx context.Context, mgr ctrl.Manager, references cache.Cache) error {
 	// An informer that exists before the start is waited for at the start.
-	for _, kind := range append(controllers.ManagedKinds(), givenKinds()...) {
+	for _, kind := range append(controllers.ManagedKinds(), append(givenKinds(), &apiextensionsv1.CustomResourceDefinition{})...) {
 		if _, err := mgr.GetCache().GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
 			return err
 		}
@@ -237,7 +241,7 @@ func addChecks(ctx context.Context, mgr ctrl.Manager) error {
 	var synced atomic.Bool
 	// Runnables other than caches start after these are full.
 	afterCaches := ctrlmanager.RunnableFunc(func(ctx context.Context) error {
-		synced.Store(true)
+		synced.Store(references.WaitForCacheSync(ctx))
 		<-ctx.Done()
 		return nil
 	})

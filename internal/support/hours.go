@@ -128,7 +128,7 @@ func (h Hours) window(noon time.Time) (opens, closes time.Time, works bool) {
 }
 
 // Describe writes operating hours in a line, such as "Mon-Fri 09:00-17:00
-// America/New_York, no U.S. federal holidays".
+// America/New_York, without U.S. federal holidays".
 func Describe(effective v1alpha1.OperatingHours) string {
 	if ptr.Deref(effective.AlwaysOn, false) {
 		return "24x7"

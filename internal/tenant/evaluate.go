@@ -25,7 +25,7 @@ func Evaluate(snapshot Snapshot) Outcome {
 	}
 	e := &evaluation{
 		Snapshot: snapshot,
-		build:    builder{partner: snapshot.Partner, settings: snapshot.Settings},
+		build:    builder{partner: snapshot.Partner, settings: snapshot.Settings, classes: snapshot.IngressClasses},
 	}
 	e.judgePlan()
 	e.judgeStaffing()
@@ -42,7 +42,15 @@ func suspended(s Snapshot) Outcome {
 	finding := conditions.True(v1alpha1.ConditionSuspended, v1alpha1.ReasonSuspendedBySpec,
 		"spec.suspend is true: nothing is changed and the rest of the status stays as it was; set it to false to go on")
 	status := *s.Partner.Status.DeepCopy()
-	meta.SetStatusCondition(&status.Conditions, conditions.Merge(status.Conditions, []conditions.Finding{finding}, s.Partner.Generation, s.Now)[0])
+	findings := []conditions.Finding{finding}
+	if meta.FindStatusCondition(status.Conditions, string(v1alpha1.ConditionReady)) == nil {
+		// Nothing was ever provisioned, which must not pass for health.
+		link := conditions.False("", finding.Reason, conditions.Stalled, "spec.suspend is true since before anything was provisioned: set it to false to begin")
+		findings = append(findings, conditions.Summary(conditions.Finding{}, link)...)
+	}
+	for _, condition := range conditions.Merge(status.Conditions, findings, s.Partner.Generation, s.Now) {
+		meta.SetStatusCondition(&status.Conditions, condition)
+	}
 	status.Conditions = conditions.Own(status.Conditions, v1alpha1.PartnerConditions)
 	return Outcome{Status: status, Events: conditions.Events(s.Partner.Status.Conditions, []conditions.Finding{finding})}
 }
@@ -184,11 +192,14 @@ func (e *evaluation) failed(condition v1alpha1.ConditionType, subdomain bool) *c
 			continue
 		}
 		what := kind + " " + strings.TrimPrefix(failure.Object.GetNamespace()+"/"+failure.Object.GetName(), "/")
+		if failure.Delete {
+			what = "the deletion of " + what
+		}
 		finding := conditions.False(condition, v1alpha1.ReasonApplyFailed, conditions.Waiting,
-			fmt.Sprintf("%s could not be applied and is tried again: %s", what, failure.Message))
+			fmt.Sprintf("%s failed for now (%s) and is tried again; the operator's log has the whole error", what, failure.Message))
 		if failure.Refused {
 			finding = conditions.False(condition, v1alpha1.ReasonObjectRefused, conditions.Stalled,
-				fmt.Sprintf("the API server refuses %s; change what the Partner declares for it, or the policy that refuses it: %s", what, failure.Message))
+				fmt.Sprintf("the API server refuses %s; change what the Partner declares for it, or what refuses it: %s", what, failure.Message))
 		}
 		return &finding
 	}
@@ -202,18 +213,18 @@ var exposure = map[string]int{ingressKind: 0, serviceKind: 1, CertificateGVK.Kin
 // prune removes what the Partner has and no longer wants. What an old host is
 // served with stays until the new one is.
 func (e *evaluation) prune() {
-	replacing := e.whiteLabelled() && e.subdomainReady.Status != metav1.ConditionTrue
+	kept := e.keptHost()
 	for _, child := range e.Children {
-		kind := child.GetObjectKind().GroupVersionKind().Kind
-		_, exposes := exposure[kind]
-		switch {
+		switch kind := child.GetObjectKind().GroupVersionKind().Kind; {
 		case !child.GetDeletionTimestamp().IsZero(),
 			slices.ContainsFunc(e.Objects, func(wanted Object) bool { return sameKindAndName(wanted, child) }),
 			// Nothing that the operator has not applied, whatever its labels say.
 			child.GetAnnotations()[v1alpha1.AppliedAnnotation] == "",
-			exposes && replacing && (e.widget || child.GetName() != WidgetServiceName),
 			kind == contractKind && e.effective == nil,
-			kind != claimKind && e.blocked:
+			// A host is let go only once nothing routes it any more.
+			kind == claimKind && e.child(ingressKind, child.GetName()) != nil,
+			kind != claimKind && e.blocked,
+			kept != "" && e.keeps(kept, child):
 			continue
 		}
 		e.Prune = append(e.Prune, child)
@@ -229,6 +240,40 @@ func (e *evaluation) prune() {
 	slices.SortStableFunc(e.Prune, func(a, b Object) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.GetName(), b.GetName()))
 	})
+}
+
+// keptHost is the host whose route stays although the sub-domain as declared is
+// not ready: the wanted one if it is held, else the old one that is served;
+// empty if there is none.
+func (e *evaluation) keptHost() string {
+	if !e.whiteLabelled() || e.subdomainReady.Status == metav1.ConditionTrue {
+		return ""
+	}
+	if old := e.oldRoute(); old != nil {
+		return old.Name
+	}
+	return string(e.Partner.Spec.Subdomain.Host)
+}
+
+// keeps tells whether an object serves a host that is kept and may be.
+func (e *evaluation) keeps(host string, child Object) bool {
+	if !e.mayServe(host) {
+		return false
+	}
+	switch child.GetObjectKind().GroupVersionKind().Kind {
+	case serviceKind:
+		return e.widget || child.GetName() != WidgetServiceName
+	case ingressKind, CertificateGVK.Kind, claimKind:
+		return child.GetName() == host
+	}
+	return false
+}
+
+// mayServe tells whether the partner holds a host, and it is not reserved.
+func (e *evaluation) mayServe(host string) bool {
+	_, reserved := e.reserved(host)
+	claim := e.child(claimKind, host)
+	return !reserved && claim != nil && claim.GetDeletionTimestamp().IsZero()
 }
 
 // report writes the status and the events.
@@ -301,7 +346,7 @@ func (e *evaluation) widgetEnabled() conditions.Finding {
 			"SupportPlan %q keeps the widget off below its minimum staffing: %s", e.Plan.Name, e.verdict.Message())
 	case !e.widget:
 		return off(e.planReady.Reason, "%s", e.planReady.Message)
-	case e.subdomainReady.Status != metav1.ConditionTrue && e.servedOfOld() == nil:
+	case e.subdomainReady.Status != metav1.ConditionTrue && !hasWidget(e.oldRoute()):
 		return off(v1alpha1.ReasonSubdomainNotReady, "the widget opens on the sub-domain, which is not ready: %s", e.subdomainReady.Message)
 	}
 	return conditions.True(v1alpha1.ConditionSupportWidgetEnabled, v1alpha1.ReasonWidgetEnabled,
@@ -354,29 +399,17 @@ func staffingStatus(v *staffing.Verdict) *v1alpha1.StaffingStatus {
 	}
 }
 
-// served is the sub-domain that has a route: the wanted host's, but an old one's
-// as long as it is kept because the wanted one is not ready.
+// served is the sub-domain that has a route: an old one's as long as it is kept,
+// else the wanted host's.
 func (e *evaluation) served() *v1alpha1.SubdomainStatus {
-	ready := e.subdomainReady != nil && e.subdomainReady.Status == metav1.ConditionTrue
-	var route *networkingv1.Ingress
-	for _, child := range e.Children {
-		ingress, ok := child.(*networkingv1.Ingress)
-		if !ok || slices.Contains(e.Prune, child) {
-			continue
-		}
-		wanted := e.whiteLabelled() && ingress.Name == string(e.Partner.Spec.Subdomain.Host)
-		if route == nil || wanted == ready {
-			route = ingress
-		}
+	route := e.oldRoute()
+	if route == nil && e.whiteLabelled() {
+		route, _ = e.child(ingressKind, string(e.Partner.Spec.Subdomain.Host)).(*networkingv1.Ingress)
 	}
 	if route == nil {
 		return nil
 	}
-	scheme := "http://"
-	if len(route.Spec.TLS) > 0 {
-		scheme = "https://"
-	}
-	status := &v1alpha1.SubdomainStatus{URL: scheme + route.Name, Route: v1alpha1.IngressRoute}
+	status := &v1alpha1.SubdomainStatus{URL: urlOf(route), Route: v1alpha1.IngressRoute}
 	for _, address := range route.Status.LoadBalancer.Ingress {
 		status.Addresses = append(status.Addresses, cmp.Or(address.IP, address.Hostname))
 	}
@@ -387,31 +420,72 @@ func (e *evaluation) served() *v1alpha1.SubdomainStatus {
 	return status
 }
 
-// servedOfOld is the served sub-domain if it is not the wanted host's; nil
-// otherwise.
-func (e *evaluation) servedOfOld() *v1alpha1.SubdomainStatus {
-	if served := e.served(); served != nil && !strings.HasSuffix(served.URL, "//"+string(e.Partner.Spec.Subdomain.Host)) {
-		return served
+// oldRoute is the route of an old host that is served while the sub-domain as
+// declared is not ready; nil if there is none. Of several it is the oldest: a
+// host that was never ready came after the one that was.
+func (e *evaluation) oldRoute() *networkingv1.Ingress {
+	if !e.whiteLabelled() || e.subdomainReady != nil && e.subdomainReady.Status == metav1.ConditionTrue {
+		return nil
 	}
-	return nil
+	var oldest *networkingv1.Ingress
+	for _, child := range e.Children {
+		route, ok := child.(*networkingv1.Ingress)
+		if !ok || route.Name == string(e.Partner.Spec.Subdomain.Host) || !route.DeletionTimestamp.IsZero() || !e.mayServe(route.Name) {
+			continue
+		}
+		if oldest == nil || cmp.Or(route.CreationTimestamp.Compare(oldest.CreationTimestamp.Time), cmp.Compare(route.Name, oldest.Name)) < 0 {
+			oldest = route
+		}
+	}
+	return oldest
 }
 
-// Converge carries a snapshot to the outcome that it has once every write
-// succeeded: what the operator does, without a cluster. accept stands for the
-// API server: it is given each object to write and returns it as stored.
+func urlOf(route *networkingv1.Ingress) string {
+	if len(route.Spec.TLS) > 0 {
+		return "https://" + route.Name
+	}
+	return "http://" + route.Name
+}
+
+// hasWidget tells whether a route, nil for none, leads to the widget server.
+func hasWidget(route *networkingv1.Ingress) bool {
+	if route == nil {
+		return false
+	}
+	return slices.ContainsFunc(route.Spec.Rules, func(rule networkingv1.IngressRule) bool {
+		return rule.HTTP != nil && slices.ContainsFunc(rule.HTTP.Paths, func(path networkingv1.HTTPIngressPath) bool {
+			return path.Path == WidgetPath
+		})
+	})
+}
+
+// Converge carries a snapshot to the outcome that it has once every write and
+// every deletion succeeded: what the operator does, without a cluster. accept
+// stands for the API server: it is given each object to write and returns it as
+// stored. The outcome's Prune is all that was deleted on the way.
 func Converge(snapshot Snapshot, accept func(Object) Object) Outcome {
-	var written []Object
+	snapshot.Children = slices.Clone(snapshot.Children)
+	var written, pruned []Object
 	for {
 		outcome := Evaluate(snapshot)
-		before := len(written)
+		done := true
 		for _, object := range outcome.Objects {
 			if !slices.ContainsFunc(written, func(o Object) bool { return sameKindAndName(o, object) }) {
 				written = append(written, object)
 				snapshot.Observe(accept(object))
+				done = false
 			}
 		}
-		if len(written) == before {
+		if !done {
+			continue
+		}
+		if len(outcome.Prune) == 0 {
+			outcome.Prune = pruned
 			return outcome
+		}
+		for _, object := range outcome.Prune {
+			pruned = append(pruned, object)
+			snapshot.Remove(object)
 		}
 	}
 }

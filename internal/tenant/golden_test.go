@@ -50,7 +50,7 @@ type goldenCase struct {
 	// Failures are writes that failed.
 	Failures []struct {
 		APIVersion, Kind, Namespace, Name string
-		Refused                           bool
+		Refused, Delete                   bool
 		Message                           string
 	} `json:"failures"`
 }
@@ -167,7 +167,9 @@ func applyCase(snapshot *tenant.Snapshot, document []byte) {
 		object.SetKind(failure.Kind)
 		object.SetNamespace(failure.Namespace)
 		object.SetName(failure.Name)
-		snapshot.Failures = append(snapshot.Failures, tenant.Failure{Object: object, Refused: failure.Refused, Message: failure.Message})
+		snapshot.Failures = append(snapshot.Failures, tenant.Failure{
+			Object: object, Delete: failure.Delete, Refused: failure.Refused, Message: failure.Message,
+		})
 	}
 }
 

@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"maps"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -80,6 +81,7 @@ func Labels(partner string) map[string]string {
 type builder struct {
 	partner  *v1alpha1.Partner
 	settings Settings
+	classes  []networkingv1.IngressClass
 }
 
 func (b builder) meta(name string) metav1.ObjectMeta {
@@ -260,11 +262,25 @@ func (b builder) externalService(name string, to v1alpha1.ExternalBackend) *core
 	}
 }
 
+// ingressClassName is that of the route, of the operator or of the cluster,
+// whichever is given first; empty if none is.
 func (b builder) ingressClassName() string {
 	if route := b.partner.Spec.Subdomain.Route; route != nil && route.IngressClassName != "" {
 		return route.IngressClassName
 	}
-	return b.settings.IngressClassName
+	if b.settings.IngressClassName != "" {
+		return b.settings.IngressClassName
+	}
+	// The API server fills in the default class at creation only, and so misses
+	// one that comes later.
+	var defaults []string
+	for _, class := range b.classes {
+		if class.Annotations[networkingv1.AnnotationIsDefaultIngressClass] == "true" {
+			defaults = append(defaults, class.Name)
+		}
+	}
+	slices.Sort(defaults)
+	return strings.Join(defaults[:min(1, len(defaults))], "")
 }
 
 // ingress leads the host to the engine, and the widget's path to the widget

@@ -1,6 +1,7 @@
 package tenant
 
 import (
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -71,11 +72,14 @@ type Snapshot struct {
 
 // Failure is a write that failed.
 type Failure struct {
-	// Object is what was to be written.
+	// Object is what was to be written, or deleted.
 	Object Object
-	// Refused tells that the API server will never take the object as it is.
+	// Delete tells that it was to be deleted.
+	Delete bool
+	// Refused tells that the API server will not do it as things are.
 	Refused bool
-	// Message is the API server's word.
+	// Message is the API server's word: of a refusal in full, else nothing that
+	// differs from one try to the next.
 	Message string
 }
 
@@ -132,6 +136,18 @@ func (s *Snapshot) Observe(written Object) {
 		}
 	}
 	s.Children = append(s.Children, written)
+}
+
+// Remove forgets a deleted object, unless it has finalizers to wait for.
+func (s *Snapshot) Remove(deleted Object) {
+	if len(deleted.GetFinalizers()) > 0 {
+		deleted.SetDeletionTimestamp(&metav1.Time{Time: s.Now})
+		return
+	}
+	s.Children = slices.DeleteFunc(s.Children, func(o Object) bool { return sameKindAndName(o, deleted) })
+	if s.Claim != nil && sameKindAndName(s.Claim, deleted) {
+		s.Claim = nil
+	}
 }
 
 // sameKindAndName suffices to tell a partner's objects apart: they are in one

@@ -17,12 +17,13 @@ import (
 // the first broken link on the way from the host to the route.
 func (e *evaluation) subdomain() {
 	if e.Partner.Spec.Subdomain == nil {
+		e.subdomainReady = e.failed(v1alpha1.ConditionSubdomainReady, true) // to remove what there was
 		return
 	}
 	link := e.subdomainLink()
 	if link.Status != metav1.ConditionTrue {
-		if old := e.servedOfOld(); old != nil && e.whiteLabelled() {
-			link.Message += "; until then " + old.URL + " is served as before"
+		if old := e.oldRoute(); old != nil {
+			link.Message += "; until then " + urlOf(old) + " is served as before"
 		}
 	}
 	e.subdomainReady = &link
@@ -35,7 +36,7 @@ func (e *evaluation) subdomainLink() conditions.Finding {
 			"a %s does not white-label the engine, so %s is not served: remove spec.subdomain, or set spec.channelModel to OEM or MSP",
 			e.Partner.Spec.ChannelModel, subdomain.Host)
 	}
-	if suffix, reserved := e.reserved(); reserved {
+	if suffix, reserved := e.reserved(string(subdomain.Host)); reserved {
 		return broken(v1alpha1.ReasonHostReserved, conditions.Stalled,
 			"hosts under %s are reserved, and %s is one: write a host under the partner's own domain", suffix, subdomain.Host)
 	}
@@ -47,6 +48,9 @@ func (e *evaluation) subdomainLink() conditions.Finding {
 		return broken(v1alpha1.ReasonHostReleasing, conditions.Waiting,
 			"an earlier claim on %s is being deleted; the host is claimed anew once it is gone", subdomain.Host)
 	case e.blocked:
+		if claim != nil {
+			e.Objects = append(e.Objects, e.build.claim(subdomain.Host)) // still wanted
+		}
 		return broken(v1alpha1.ReasonTenantNotReady, e.tenantReady.Progress,
 			"%s is served from the tenant namespace, which is not ready: %s", subdomain.Host, e.tenantReady.Message)
 	}
@@ -110,9 +114,8 @@ func broken(reason v1alpha1.Reason, progress conditions.Progress, format string,
 	return conditions.False(v1alpha1.ConditionSubdomainReady, reason, progress, fmt.Sprintf(format, args...))
 }
 
-// reserved tells whether the host is under a suffix that no partner may have.
-func (e *evaluation) reserved() (suffix string, reserved bool) {
-	host := string(e.Partner.Spec.Subdomain.Host)
+// reserved tells whether a host is under a suffix that no partner may have.
+func (e *evaluation) reserved(host string) (suffix string, reserved bool) {
 	i := slices.IndexFunc(e.Settings.ReservedHostSuffixes, func(suffix string) bool {
 		return host == suffix || strings.HasSuffix(host, "."+suffix)
 	})
@@ -153,13 +156,11 @@ func (e *evaluation) certificateReady() (ready bool, why string) {
 // should.
 func (e *evaluation) classMissing() string {
 	name := e.build.ingressClassName()
-	for _, class := range e.IngressClasses {
-		if name == class.Name || name == "" && class.Annotations[networkingv1.AnnotationIsDefaultIngressClass] == "true" {
-			return ""
-		}
-	}
-	if name == "" {
+	switch {
+	case name == "":
 		return "no ingress class is named and the cluster has no default one: name one in spec.subdomain.route.ingressClassName or with the operator's --ingress-class"
+	case slices.ContainsFunc(e.IngressClasses, func(class networkingv1.IngressClass) bool { return class.Name == name }):
+		return ""
 	}
 	return fmt.Sprintf("there is no IngressClass %q: install its controller, or name another in spec.subdomain.route.ingressClassName or with the operator's --ingress-class", name)
 }

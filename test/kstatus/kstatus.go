@@ -34,14 +34,15 @@ func Check(object client.Object, conditions []metav1.Condition) error {
 	switch {
 	case has(v1alpha1.ConditionReconciling) && !reconciling, has(v1alpha1.ConditionStalled) && !stalled:
 		return fmt.Errorf("condition Reconciling or Stalled is there and not True: %v", conditions)
-	case is(v1alpha1.ConditionSuspended):
-		return nil // the rest of the status stays as it was
 	case !has(v1alpha1.ConditionReady):
 		return fmt.Errorf("there is no Ready: %v", conditions)
 	case ready && (reconciling || stalled):
 		return fmt.Errorf("condition Ready is True, and Reconciling or Stalled is there: %v", conditions)
 	case !ready && reconciling == stalled:
 		return fmt.Errorf("condition Ready is not True, and not just one of Reconciling and Stalled is there: %v", conditions)
+	}
+	if is(v1alpha1.ConditionSuspended) && ready {
+		return nil // the status stays as it was, about an earlier spec perhaps
 	}
 	want := status.InProgressStatus
 	switch {
