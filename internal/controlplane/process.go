@@ -136,6 +136,13 @@ func (p *Process) Stop() error {
 	return nil
 }
 
+// Kill ends the process at once, as a crash does.
+func (p *Process) Kill() error {
+	err := p.cmd.Process.Kill()
+	<-p.exited
+	return err
+}
+
 // Exited is closed when the process has ended.
 func (p *Process) Exited() <-chan struct{} {
 	return p.exited

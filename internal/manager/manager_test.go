@@ -4,19 +4,25 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os/exec"
+	"path/filepath"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	coordinationv1 "k8s.io/api/coordination/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/controlplane"
 	"github.com/dispel/partner-operator/internal/manager"
 	"github.com/dispel/partner-operator/internal/tenant"
 	"github.com/dispel/partner-operator/test/cluster"
@@ -142,6 +148,58 @@ var _ = Describe("The manager", func() {
 		stopFirst()
 		Eventually(ended).Should(Receive(BeNil()))
 		Eventually(holder).ShouldNot(Or(BeEmpty(), Equal(first)))
+	})
+})
+
+var _ = Describe("The binary", func() {
+	It("may be killed while partners converge, and loses nothing", func(ctx SpecContext) {
+		binary := filepath.Join(GinkgoT().TempDir(), "partner-operator")
+		out, err := exec.Command("go", "build", "-o", binary, "../../cmd/partner-operator").CombinedOutput()
+		Expect(err).NotTo(HaveOccurred(), string(out))
+		run := func() *controlplane.Process {
+			GinkgoHelper()
+			process, err := controlPlane.Run(binary, "manager", "--kubeconfig="+controlPlane.Kubeconfig(), "--ingress-class=any",
+				"--health-probe-bind-address=0", "--metrics-bind-address=0")
+			Expect(err).NotTo(HaveOccurred())
+			return process
+		}
+		Expect(direct.Create(ctx, &networkingv1.IngressClass{ObjectMeta: metav1.ObjectMeta{Name: "any"}, Spec: networkingv1.IngressClassSpec{Controller: "example.net/any"}})).To(Succeed())
+		Expect(direct.Create(ctx, &v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "basic"}, Spec: v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic}})).To(Succeed())
+		const partners = 30
+		for i := range partners {
+			name := fmt.Sprintf("crash-%d", i)
+			Expect(direct.Create(ctx, &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.PartnerSpec{
+				DisplayName: name, ChannelModel: v1alpha1.OEM,
+				Subdomain: &v1alpha1.Subdomain{
+					Host:    v1alpha1.Host(name + ".example.com"),
+					Backend: v1alpha1.Backend{External: &v1alpha1.ExternalBackend{Host: "engine.example.net", Port: 80}},
+				},
+			}})).To(Succeed())
+		}
+		var claims v1alpha1.SubdomainClaimList
+		held := func() int {
+			Expect(direct.List(ctx, &claims)).To(Succeed())
+			return len(claims.Items)
+		}
+		process := run()
+		for _, least := range []int{1, 10, 20} {
+			Eventually(held).WithPolling(time.Millisecond).Should(BeNumerically(">=", least))
+			Expect(process.Kill()).To(Succeed())
+			process = run()
+		}
+		Eventually(func() int {
+			ready := 0
+			var list v1alpha1.PartnerList
+			Expect(direct.List(ctx, &list)).To(Succeed())
+			for _, partner := range list.Items {
+				if meta.IsStatusConditionTrue(partner.Status.Conditions, "Ready") {
+					ready++
+				}
+			}
+			return ready
+		}).Should(Equal(partners))
+		Expect(held()).To(Equal(partners))
+		Expect(process.Stop()).To(Succeed())
 	})
 })
 
