@@ -24,6 +24,11 @@ test: controlplane ## Run all tests: unit, golden, CEL and controllers on a real
 	go -C hack/tools mod download github.com/cert-manager/cert-manager
 	go test ./... -timeout 15m
 
+.PHONY: test-race
+test-race: controlplane ## Run the tests of what runs concurrently with the race detector, which needs a C compiler.
+	go -C hack/tools mod download github.com/cert-manager/cert-manager
+	CGO_ENABLED=1 go test -race ./controllers ./internal/manager -timeout 15m
+
 ##@ Development
 
 .PHONY: help
