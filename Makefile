@@ -41,7 +41,7 @@ controlplane: ## Build the embedded control plane, once per version, and print i
 
 .PHONY: build
 build: ## Build the binaries into bin/.
-	go build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
+	go build -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
 
 .PHONY: run
 run: build ## Run the manager against the cluster of the current kubeconfig.
