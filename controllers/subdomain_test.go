@@ -274,9 +274,15 @@ var _ = Describe("A certificate", Ordered, func() {
 // certManagerCRD is cert-manager's own, from its module.
 func certManagerCRD() string {
 	GinkgoHelper()
-	out, err := exec.Command("go", "-C", filepath.Join(cluster.Root(), "hack", "tools"), "list", "-mod=mod", "-m", "-f", "{{.Dir}}", "github.com/cert-manager/cert-manager").CombinedOutput()
+	return moduleFile("github.com/cert-manager/cert-manager", "deploy", "crds", "cert-manager.io_certificates.yaml")
+}
+
+// moduleFile is a file of a module that hack/tools pins.
+func moduleFile(module string, elem ...string) string {
+	GinkgoHelper()
+	out, err := exec.Command("go", "-C", filepath.Join(cluster.Root(), "hack", "tools"), "list", "-mod=mod", "-m", "-f", "{{.Dir}}", module).CombinedOutput()
 	Expect(err).NotTo(HaveOccurred(), string(out))
-	return filepath.Join(strings.TrimSpace(string(out)), "deploy", "crds", "cert-manager.io_certificates.yaml")
+	return filepath.Join(append([]string{strings.TrimSpace(string(out))}, elem...)...)
 }
 
 func setReady(ctx context.Context, name, status, message string) {

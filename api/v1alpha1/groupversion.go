@@ -43,6 +43,10 @@ const (
 	// AdoptAnnotation on an existing namespace allows the Partner that it names
 	// to take the namespace over.
 	AdoptAnnotation = "partner.dispel.com/adopt"
+	// HostsAnnotation on a tenant namespace lists the hosts that the partner
+	// holds, joined by commas. The admission policies in config/admission keep
+	// the routes in the namespace to them.
+	HostsAnnotation = "partner.dispel.com/hosts"
 	// AppliedAnnotation is a digest of what the operator last applied to an
 	// object. A different one means that the object is due to be applied again.
 	AppliedAnnotation = "partner.dispel.com/applied"

@@ -3,4 +3,8 @@
 // Package tools pins what the Makefile and the tests take from other modules.
 package tools
 
-import _ "github.com/cert-manager/cert-manager/pkg/apis/certmanager" // its CRDs, for the tests
+import (
+	// Their CRDs are for the tests.
+	_ "github.com/cert-manager/cert-manager/pkg/apis/certmanager"
+	_ "sigs.k8s.io/gateway-api/apis/v1"
+)

@@ -32,6 +32,7 @@ func Evaluate(snapshot Snapshot) Outcome {
 	e.decideWidget()
 	e.tenant()
 	e.subdomain()
+	e.claimFirst()
 	e.prune()
 	e.report()
 	return e.Outcome
@@ -152,7 +153,7 @@ func (e *evaluation) tenant() {
 		e.tenantReady = *e.failed(v1alpha1.ConditionTenantReady, false)
 		return
 	}
-	e.Objects = append(e.Objects, e.build.namespace())
+	e.Objects = append(e.Objects, e.build.namespace(e.heldHosts()))
 	e.Objects = append(e.Objects, e.build.guards()...)
 	if e.effective != nil {
 		data, err := contractFor(e.Partner, e.Plan, *e.effective, e.counted, e.widget, e.Now)
@@ -170,6 +171,18 @@ func (e *evaluation) tenant() {
 		fmt.Sprintf("namespace %s and its guards are as declared", name))
 }
 
+// heldHosts are the hosts that the partner holds, in order.
+func (e *evaluation) heldHosts() []string {
+	var hosts []string
+	for _, child := range e.Children {
+		if child.GetObjectKind().GroupVersionKind().Kind == claimKind && child.GetDeletionTimestamp().IsZero() {
+			hosts = append(hosts, child.GetName())
+		}
+	}
+	slices.Sort(hosts)
+	return hosts
+}
+
 // ownsNamespace tells whether the namespace is this partner's, or may become so.
 func (e *evaluation) ownsNamespace() bool {
 	holder, labelled := e.Namespace.Labels[v1alpha1.PartnerLabel]
@@ -181,6 +194,17 @@ func (e *evaluation) ownsNamespace() bool {
 	}
 	// Somebody took the label off, but what we applied is still noted.
 	return !labelled && e.Namespace.Annotations[v1alpha1.AppliedAnnotation] != ""
+}
+
+// claimFirst puts all else off until the host is held, if it is about to be: the
+// namespace notes the hosts, and is to be written once.
+func (e *evaluation) claimFirst() {
+	if e.Claim != nil || e.failed(v1alpha1.ConditionSubdomainReady, true) != nil {
+		return
+	}
+	if i := slices.IndexFunc(e.Objects, func(o Object) bool { _, claim := o.(*v1alpha1.SubdomainClaim); return claim }); i >= 0 {
+		e.Objects = e.Objects[i : i+1]
+	}
 }
 
 // failed finds the first failed write of the sub-domain's objects or of the

@@ -110,14 +110,18 @@ func typeMeta(gv schema.GroupVersion, kind string) metav1.TypeMeta {
 	return metav1.TypeMeta{APIVersion: gv.String(), Kind: kind}
 }
 
-// namespace is the tenant's, at the strictest of the pod security standards.
-func (b builder) namespace() *corev1.Namespace {
+// namespace is the tenant's, at the strictest of the pod security standards, with
+// a note of the hosts that the partner holds.
+func (b builder) namespace(hosts []string) *corev1.Namespace {
 	namespace := &corev1.Namespace{
 		TypeMeta:   typeMeta(corev1.SchemeGroupVersion, namespaceKind),
 		ObjectMeta: metav1.ObjectMeta{Name: NamespaceName(b.partner.Name), Labels: Labels(b.partner.Name)},
 	}
 	for _, mode := range []string{"enforce", "warn"} {
 		namespace.Labels["pod-security.kubernetes.io/"+mode] = "restricted"
+	}
+	if len(hosts) > 0 {
+		namespace.Annotations = map[string]string{v1alpha1.HostsAnnotation: strings.Join(hosts, ",")}
 	}
 	if b.partner.Spec.DeletionPolicy == v1alpha1.DeletionPolicyDelete {
 		namespace.OwnerReferences = b.owner()

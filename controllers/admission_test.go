@@ -1,0 +1,158 @@
+package controllers_test
+
+import (
+	"context"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/manager"
+	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/test/cluster"
+)
+
+// applyAdmission puts the policies of a file in force until the spec ends.
+func applyAdmission(ctx context.Context, elem ...string) {
+	GinkgoHelper()
+	for _, object := range cluster.ReadObjects(append([]string{"config", "admission"}, elem...)...) {
+		Expect(direct.Create(ctx, object)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(direct.Delete(ctx, object)).To(Succeed()) })
+	}
+}
+
+// asAdministrator is a client of somebody in the group that `everything` makes an
+// administrator of the tenant.
+func asAdministrator() client.Client {
+	GinkgoHelper()
+	config := controlPlane.Config()
+	config.Impersonate = rest.ImpersonationConfig{UserName: "eve", Groups: []string{"admins", "system:authenticated"}}
+	eve, err := client.New(config, client.Options{Scheme: manager.Scheme()})
+	Expect(err).NotTo(HaveOccurred())
+	return eve
+}
+
+func routeTo(namespace, name, host string) *networkingv1.Ingress {
+	backend := networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: "x", Port: networkingv1.ServiceBackendPort{Number: 80}}}
+	return &networkingv1.Ingress{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec: networkingv1.IngressSpec{Rules: []networkingv1.IngressRule{{
+			Host: host,
+			IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{Paths: []networkingv1.HTTPIngressPath{{
+				Path: "/", PathType: new(networkingv1.PathTypePrefix), Backend: backend,
+			}}}},
+		}}},
+	}
+}
+
+var _ = Describe("The host guard", func() {
+	It("keeps the Ingresses of a tenant's administrators to the hosts that the partner holds", func(ctx SpecContext) {
+		startManager()
+		applyYAML(ctx, partnerYAML("guarded", everything))
+		applyYAML(ctx, partnerYAML("victim", ""))
+		eventually(ctx, "guarded", "Ready=True/Provisioned")
+		eventually(ctx, "victim", "Ready=True/Provisioned")
+		applyAdmission(ctx, "host-guard.yaml")
+		eve, namespace := asAdministrator(), tenant.NamespaceName("guarded")
+
+		By("taking the host of another, once the policy is in force")
+		Eventually(func() error {
+			return eve.Create(ctx, routeTo(namespace, "theft", "victim.example.com"), client.DryRunAll)
+		}).Should(MatchError(ContainSubstring(
+			"spec.rules: the host victim.example.com is not held by the partner of namespace partner-guarded: write one of its own (guarded.example.com), or have it declared in the Partner")))
+
+		By("taking every host")
+		Expect(eve.Create(ctx, routeTo(namespace, "theft", ""), client.DryRunAll)).To(MatchError(ContainSubstring("the host * is not held")))
+		Expect(eve.Create(ctx, routeTo(namespace, "theft", "*.example.com"), client.DryRunAll)).To(MatchError(ContainSubstring("the host *.example.com is not held")))
+		everyHost := routeTo(namespace, "theft", "guarded.example.com")
+		everyHost.Spec.DefaultBackend = &everyHost.Spec.Rules[0].HTTP.Paths[0].Backend
+		Expect(eve.Create(ctx, everyHost, client.DryRunAll)).To(MatchError(ContainSubstring("the host * is not held")))
+		certified := routeTo(namespace, "theft", "guarded.example.com")
+		certified.Spec.TLS = []networkingv1.IngressTLS{{Hosts: []string{"victim.example.com"}}}
+		Expect(eve.Create(ctx, certified, client.DryRunAll)).To(MatchError(ContainSubstring("spec.tls: a host is not held by the partner of namespace partner-guarded")))
+
+		By("writing a route of the partner's own, and turning it")
+		own := routeTo(namespace, "own", "guarded.example.com")
+		Expect(eve.Create(ctx, own)).To(Succeed())
+		own.Spec.Rules[0].Host = "victim.example.com"
+		Expect(eve.Update(ctx, own)).To(MatchError(ContainSubstring("the host victim.example.com is not held")))
+
+		By("writing the note of the hosts, or the claim")
+		Expect(eve.Patch(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
+			jsonPatch(`{"metadata":{"annotations":{"partner.dispel.com/hosts":"victim.example.com"}}}`))).To(MatchError(ContainSubstring("forbidden")))
+		Expect(eve.Create(ctx, &v1alpha1.SubdomainClaim{ObjectMeta: metav1.ObjectMeta{Name: "new.example.com"}})).To(MatchError(ContainSubstring("forbidden")))
+
+		By("moving to another host, in which the operator is not hindered")
+		patchPartner(ctx, "guarded", `spec: {subdomain: {host: moved.guarded.example.com}}`)
+		eventually(ctx, "guarded", "Ready=True/Provisioned")
+		eventuallyGone(ctx, claimOf("guarded.example.com"))
+		Eventually(func() string {
+			return get(ctx, &corev1.Namespace{}, namespace).Annotations[v1alpha1.HostsAnnotation]
+		}).Should(Equal("moved.guarded.example.com"))
+		Eventually(func() error {
+			return eve.Create(ctx, routeTo(namespace, "old", "guarded.example.com"), client.DryRunAll)
+		}).Should(
+			MatchError(ContainSubstring("write one of its own (moved.guarded.example.com)")))
+
+		By("leaving other namespaces alone")
+		Expect(direct.Create(ctx, routeTo("default", "free", "victim.example.com"), client.DryRunAll)).To(Succeed())
+	})
+
+	It("keeps their HTTPRoutes to these hosts, too", func(ctx SpecContext) {
+		cluster.Install(controlPlane, moduleFile("sigs.k8s.io/gateway-api", "config", "crd", "standard", "gateway.networking.k8s.io_httproutes.yaml"))
+		DeferCleanup(func(ctx SpecContext) { cluster.Uninstall(ctx, direct, "httproutes.gateway.networking.k8s.io") })
+		startManager()
+		applyYAML(ctx, partnerYAML("gated", everything))
+		eventually(ctx, "gated", "Ready=True/Provisioned")
+		applyAdmission(ctx, "host-guard.yaml")
+		eve, namespace := asAdministrator(), tenant.NamespaceName("gated")
+		role := &rbacv1.ClusterRole{
+			ObjectMeta: metav1.ObjectMeta{Name: "httproutes", Labels: map[string]string{"rbac.authorization.k8s.io/aggregate-to-admin": "true"}},
+			Rules:      []rbacv1.PolicyRule{{APIGroups: []string{"gateway.networking.k8s.io"}, Resources: []string{"httproutes"}, Verbs: []string{"*"}}},
+		}
+		Expect(direct.Create(ctx, role)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(direct.Delete(ctx, role)).To(Succeed()) })
+		route := func(hostnames ...any) *unstructured.Unstructured {
+			object := &unstructured.Unstructured{Object: map[string]any{
+				"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+				"metadata": map[string]any{"name": "route", "namespace": namespace},
+				"spec":     map[string]any{},
+			}}
+			if len(hostnames) > 0 {
+				object.Object["spec"] = map[string]any{"hostnames": hostnames}
+			}
+			return object
+		}
+		Eventually(func() error {
+			return eve.Create(ctx, route("gated.example.com", "victim.example.com"), client.DryRunAll)
+		}).Should(MatchError(ContainSubstring(
+			"spec.hostnames: the host victim.example.com is not held by the partner of namespace partner-gated: write one of its own (gated.example.com)")))
+		Expect(eve.Create(ctx, route(), client.DryRunAll)).To(MatchError(ContainSubstring("no hostnames take every host")))
+		Expect(eve.Create(ctx, route("gated.example.com"), client.DryRunAll)).To(Succeed())
+	})
+})
+
+var _ = Describe("The deletion guard", func() {
+	It("wants a live sub-domain's deletion confirmed", func(ctx SpecContext) {
+		startManager()
+		applyYAML(ctx, partnerYAML("lively", ""))
+		applyYAML(ctx, partnerYAML("quiet-one", "").replacing("quiet-one.example.com", "quiet-one.dispel.example"))
+		eventually(ctx, "lively", "Ready=True/Provisioned")
+		eventually(ctx, "quiet-one", "Ready=False/HostReserved")
+		applyAdmission(ctx, "deletion-guard", "deletion-guard.yaml")
+		Eventually(func() error { return direct.Delete(ctx, partner(ctx, "lively"), client.DryRunAll) }).Should(MatchError(ContainSubstring(
+			"Partner lively is served at http://lively.example.com, which its deletion would end: annotate it with partner.dispel.com/confirm-deletion=lively first, or remove spec.subdomain")))
+		Expect(direct.Delete(ctx, partner(ctx, "quiet-one"))).To(Succeed())
+		patchPartner(ctx, "lively", `metadata: {annotations: {partner.dispel.com/confirm-deletion: other}}`)
+		Expect(direct.Delete(ctx, partner(ctx, "lively"))).NotTo(Succeed())
+		patchPartner(ctx, "lively", `metadata: {annotations: {partner.dispel.com/confirm-deletion: lively}}`)
+		Expect(direct.Delete(ctx, partner(ctx, "lively"))).To(Succeed())
+	})
+})
