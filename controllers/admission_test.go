@@ -78,6 +78,15 @@ var _ = Describe("The host guard", func() {
 		certified.Spec.TLS = []networkingv1.IngressTLS{{Hosts: []string{"victim.example.com"}}}
 		Expect(eve.Create(ctx, certified, client.DryRunAll)).To(MatchError(ContainSubstring("spec.tls: a host is not held by the partner of namespace partner-guarded")))
 
+		By("taking it by an annotation that some controllers read")
+		for key, value := range map[string]string{
+			"haproxy-ingress.github.io/server-alias": "victim.example.com", "external-dns.alpha.kubernetes.io/hostname": "guarded.example.com, victim.example.com",
+		} {
+			aliased := routeTo(namespace, "theft", "guarded.example.com")
+			aliased.Annotations = map[string]string{key: value}
+			Expect(eve.Create(ctx, aliased, client.DryRunAll)).To(MatchError(ContainSubstring("metadata.annotations: " + key + " takes hosts that are not held")))
+		}
+
 		By("writing a route of the partner's own, and turning it")
 		own := routeTo(namespace, "own", "guarded.example.com")
 		Expect(eve.Create(ctx, own)).To(Succeed())
@@ -100,6 +109,9 @@ var _ = Describe("The host guard", func() {
 			return eve.Create(ctx, routeTo(namespace, "old", "guarded.example.com"), client.DryRunAll)
 		}).Should(
 			MatchError(ContainSubstring("write one of its own (moved.guarded.example.com)")))
+
+		By("letting what is there be, so that finalizers can go")
+		Expect(eve.Patch(ctx, own, jsonPatch(`{"metadata":{"labels":{"touched":"yes"}}}`))).To(Succeed())
 
 		By("leaving other namespaces alone")
 		Expect(direct.Create(ctx, routeTo("default", "free", "victim.example.com"), client.DryRunAll)).To(Succeed())

@@ -147,11 +147,13 @@ var _ = Describe("Drift", func() {
 
 		for i, child := range children("drift") {
 			By(fmt.Sprintf("taking the label off %T %s", child, child.GetName()))
-			patch(ctx, child, `metadata: {labels: {partner.dispel.com/partner: null}}`)
-			Eventually(func() map[string]string {
-				Expect(direct.Get(ctx, client.ObjectKeyFromObject(child), child)).To(Succeed())
-				return child.GetLabels()
-			}).Should(HaveKeyWithValue(v1alpha1.PartnerLabel, "drift"))
+			for _, labels := range []string{`{partner.dispel.com/partner: null}`, `{app.kubernetes.io/managed-by: eve}`} {
+				patch(ctx, child, `metadata: {labels: `+labels+`}`)
+				Eventually(func() map[string]string {
+					Expect(direct.Get(ctx, client.ObjectKeyFromObject(child), child)).To(Succeed())
+					return child.GetLabels()
+				}).Should(And(HaveKeyWithValue(v1alpha1.PartnerLabel, "drift"), HaveKeyWithValue(v1alpha1.ManagedByLabel, "partner-operator")))
+			}
 			if i == 0 {
 				continue // the namespace's deletion has a spec of its own
 			}
@@ -276,7 +278,11 @@ var _ = Describe("Deletion", func() {
 			Expect(child.GetOwnerReferences()).To(BeEmpty())
 		}
 		namespace := guards("retained")[0]
-		Expect(direct.Get(ctx, client.ObjectKeyFromObject(namespace), namespace)).To(Succeed())
+		By("forgetting the hosts that it held")
+		Eventually(func() map[string]string {
+			Expect(direct.Get(ctx, client.ObjectKeyFromObject(namespace), namespace)).To(Succeed())
+			return namespace.GetAnnotations()
+		}).Should(HaveKeyWithValue(v1alpha1.HostsAnnotation, ""))
 
 		applyYAML(ctx, manifests)
 		eventually(ctx, "retained", "Ready=True/Provisioned", "SupportWidgetEnabled=True/WidgetEnabled")

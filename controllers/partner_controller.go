@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
@@ -154,21 +155,29 @@ func (r *PartnerReconciler) apply(ctx context.Context, snapshot *tenant.Snapshot
 	return changed, nil
 }
 
-// prune deletes objects. It tells whether the snapshot changed, as apply does. It
-// ends at the first failure, so that what goes last, the claim, outlives what
-// hangs on it.
+// prune deletes objects. It tells whether the snapshot changed, as apply does.
+// After a failure the claims, which go last, outlive what may hang on them.
 func (r *PartnerReconciler) prune(ctx context.Context, snapshot *tenant.Snapshot, objects []tenant.Object, met *trouble) (bool, error) {
+	changed, failed := false, false
 	for _, object := range objects {
-		if met.tried["deletion of "+nameOf(object)] {
-			return false, nil
+		key := "deletion of " + nameOf(object)
+		_, claim := object.(*v1alpha1.SubdomainClaim)
+		if met.tried[key] || claim && failed {
+			failed = true
+			continue
 		}
-		met.tried["deletion of "+nameOf(object)] = true
-		if err := (apply.Applier{Client: r.Client}).Delete(ctx, object); err != nil {
-			return true, met.note(snapshot, tenant.Failure{Object: object, Delete: true}, err)
+		met.tried[key], changed = true, true
+		err := apply.Applier{Client: r.Client}.Delete(ctx, object)
+		if err == nil {
+			snapshot.Remove(object)
+			continue
 		}
-		snapshot.Remove(object)
+		failed = true
+		if err := met.note(snapshot, tenant.Failure{Object: object, Delete: true}, err); err != nil {
+			return changed, err
+		}
 	}
-	return len(objects) > 0, nil
+	return changed, nil
 }
 
 // note records a failure in the snapshot. The error is errOvertaken if it came of
@@ -213,7 +222,10 @@ func (r *PartnerReconciler) gather(ctx context.Context, name string) (*tenant.Sn
 		Now:         r.Clock.Now(),
 	}
 	if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, s.Partner); err != nil {
-		return nil, client.IgnoreNotFound(err)
+		if apierrors.IsNotFound(err) {
+			err = r.forgetHosts(ctx, name)
+		}
+		return nil, err
 	}
 	if !s.Partner.DeletionTimestamp.IsZero() {
 		return nil, nil
@@ -237,6 +249,18 @@ func (r *PartnerReconciler) gather(ctx context.Context, name string) (*tenant.Sn
 		return nil, err
 	}
 	return s, r.gatherSubdomain(ctx, s)
+}
+
+// forgetHosts clears the note of the hosts on the namespace that a deleted Partner
+// left behind: garbage collection let go of the claims, but cannot do this.
+func (r *PartnerReconciler) forgetHosts(ctx context.Context, name string) error {
+	namespace, err := found(ctx, r.Client, tenant.NamespaceName(name), &corev1.Namespace{})
+	if err != nil || namespace == nil || !namespace.DeletionTimestamp.IsZero() ||
+		namespace.Labels[v1alpha1.PartnerLabel] != name || namespace.Annotations[v1alpha1.HostsAnnotation] == "" {
+		return err
+	}
+	forget := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"`+v1alpha1.HostsAnnotation+`":""}}}`))
+	return client.IgnoreNotFound(r.Client.Patch(ctx, namespace, forget, client.FieldOwner(v1alpha1.FieldManager)))
 }
 
 // gatherChildren reads the objects that the operator made in the partner's

@@ -14,11 +14,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -56,11 +58,31 @@ func (a Applier) Apply(ctx context.Context, wanted, observed client.Object) (cli
 	if observed != nil {
 		options = append(options, client.ForceOwnership) // it is ours to put right
 	}
-	err = a.Client.Patch(ctx, stored, client.RawPatch(types.ApplyPatchType, data), options...)
+	patch := client.RawPatch(types.ApplyPatchType, data)
+	err = a.Client.Patch(ctx, stored, patch, options...)
 	if observed == nil && apierrors.IsConflict(err) {
-		return nil, &OccupiedError{cause: err}
+		if !overLabelsOnly(err) {
+			return nil, &OccupiedError{cause: err}
+		}
+		// Somebody changed the label that the cache selects by.
+		err = a.Client.Patch(ctx, stored, patch, append(options, client.ForceOwnership)...)
 	}
 	return asStored(stored, wanted), err
+}
+
+// overLabelsOnly tells whether a conflict is about labels and nothing else: the
+// rest of the object is as the operator wrote it.
+func overLabelsOnly(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil {
+		return false
+	}
+	for _, cause := range status.Status().Details.Causes {
+		if cause.Type == metav1.CauseTypeFieldManagerConflict && !strings.HasPrefix(cause.Field, ".metadata.labels.") {
+			return false
+		}
+	}
+	return true
 }
 
 // OccupiedError says that an object is there which the operator did not make.

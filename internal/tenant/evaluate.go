@@ -32,9 +32,9 @@ func Evaluate(snapshot Snapshot) Outcome {
 	e.decideWidget()
 	e.tenant()
 	e.subdomain()
-	e.claimFirst()
 	e.prune()
 	e.report()
+	e.claimFirst()
 	return e.Outcome
 }
 

@@ -114,14 +114,16 @@ func typeMeta(gv schema.GroupVersion, kind string) metav1.TypeMeta {
 // a note of the hosts that the partner holds.
 func (b builder) namespace(hosts []string) *corev1.Namespace {
 	namespace := &corev1.Namespace{
-		TypeMeta:   typeMeta(corev1.SchemeGroupVersion, namespaceKind),
-		ObjectMeta: metav1.ObjectMeta{Name: NamespaceName(b.partner.Name), Labels: Labels(b.partner.Name)},
+		TypeMeta: typeMeta(corev1.SchemeGroupVersion, namespaceKind),
+		ObjectMeta: metav1.ObjectMeta{
+			Name:   NamespaceName(b.partner.Name),
+			Labels: Labels(b.partner.Name),
+			// Without a host, too: another's note may be there from before.
+			Annotations: map[string]string{v1alpha1.HostsAnnotation: strings.Join(hosts, ",")},
+		},
 	}
 	for _, mode := range []string{"enforce", "warn"} {
 		namespace.Labels["pod-security.kubernetes.io/"+mode] = "restricted"
-	}
-	if len(hosts) > 0 {
-		namespace.Annotations = map[string]string{v1alpha1.HostsAnnotation: strings.Join(hosts, ",")}
 	}
 	if b.partner.Spec.DeletionPolicy == v1alpha1.DeletionPolicyDelete {
 		namespace.OwnerReferences = b.owner()

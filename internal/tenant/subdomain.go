@@ -103,8 +103,8 @@ func (e *evaluation) routeLink() conditions.Finding {
 	if why := e.classMissing(); why != "" {
 		return broken(v1alpha1.ReasonRouteNotAccepted, conditions.Stalled, "no ingress controller takes the route: %s", why)
 	}
-	if e.child(ingressKind, string(subdomain.Host)) == nil {
-		return broken(v1alpha1.ReasonRouteNotAccepted, conditions.Waiting, "Ingress %s/%s is about to be created", namespace, subdomain.Host)
+	if route := e.child(ingressKind, string(subdomain.Host)); route == nil || !route.GetDeletionTimestamp().IsZero() {
+		return broken(v1alpha1.ReasonRouteNotAccepted, conditions.Waiting, "Ingress %s/%s is about to be created, once one that is being deleted is gone", namespace, subdomain.Host)
 	}
 	return conditions.True(v1alpha1.ConditionSubdomainReady, v1alpha1.ReasonRouteAccepted,
 		fmt.Sprintf("%s is routed by Ingress %s/%s", subdomain.Host, namespace, subdomain.Host))
