@@ -13,8 +13,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
@@ -27,6 +29,7 @@ var _ = Describe("A new Partner", func() {
 	It("costs one write an object and one of its status, and no reads", func(ctx SpecContext) {
 		m := startManager()
 		applyYAML(ctx, allocationYAML("cost", "0.5", ""))
+		eventuallyOf(ctx, allocationNamed("cost"), "Accepted=False/PartnerNotFound") // the manager has seen it
 		applyYAML(ctx, partnerYAML("cost", everything))
 		eventually(ctx, "cost", "Ready=True/Provisioned", "TenantReady=True/TenantProvisioned", "SubdomainReady=True/RouteAccepted",
 			"SupportWidgetEnabled=True/WidgetEnabled", "StaffingSufficient=True/WithinCapacity", "CapacityExceeded=False/WithinCapacity")
@@ -110,10 +113,14 @@ var _ = Describe("In a quiet hour", func() {
 	It("restarts and resyncs write nothing", func(ctx SpecContext) {
 		first := startManager()
 		applyYAML(ctx, allocationYAML("quiet", "1", "")+partnerYAML("quiet", everything))
-		eventually(ctx, "quiet", "Ready=True/Provisioned")
+		eventually(ctx, "quiet", "Ready=True/Provisioned", "StaffingSufficient=True/WithinCapacity", "SupportWidgetEnabled=True/WidgetEnabled")
+		eventuallyOf(ctx, allocationNamed("quiet"), "Ready=True/Counted")
 		applyYAML(ctx, partnerYAML("quiet-broken", "").replacing("quiet-broken.example.com", "quiet.example.com"))
 		eventually(ctx, "quiet-broken", "Ready=False/HostClaimedByAnotherPartner")
-		Eventually(func() int64 { return totalsOf(ctx, "basic").partners }).Should(BeNumerically(">=", 2))
+		By("waiting for the totals, which trail the partners of this spec and of those before")
+		for _, plan := range []string{"basic", "premium"} {
+			Eventually(func(g Gomega) { g.Expect(totalsOf(ctx, plan)).To(Equal(totalsNow(ctx, plan))) }).Should(Succeed())
+		}
 		first.stop()
 
 		before := reconciles()
@@ -137,6 +144,29 @@ func totalsOf(ctx context.Context, plan string) totals {
 		return totals{}
 	}
 	return totals{*found.Partners, *found.Customers, *found.OverCapacity, found.AllocatedFTE.String()}
+}
+
+// totalsNow are what the totals of a plan come to, by the partners as they are.
+func totalsNow(ctx context.Context, plan string) totals {
+	GinkgoHelper()
+	var partners v1alpha1.PartnerList
+	Expect(direct.List(ctx, &partners)).To(Succeed())
+	var sum totals
+	var allocated v1alpha1.FTE
+	for i := range partners.Items {
+		if partner := &partners.Items[i]; tenant.PlanName(partner) == plan {
+			sum.partners++
+			sum.customers += int64(ptr.Deref(partner.Spec.CustomerCount, 0))
+			if partner.Status.Staffing != nil {
+				allocated += partner.Status.Staffing.AllocatedFTE
+			}
+			if meta.IsStatusConditionTrue(partner.Status.Conditions, "CapacityExceeded") {
+				sum.over++
+			}
+		}
+	}
+	sum.fte = allocated.String()
+	return sum
 }
 
 var _ = Describe("Drift", func() {
@@ -520,7 +550,9 @@ var _ = Describe("Events", func() {
 			}
 			return told
 		}
-		applyYAML(ctx, allocationYAML("eventful", "0.5", "")+partnerYAML("eventful", ""))
+		applyYAML(ctx, allocationYAML("eventful", "0.5", ""))
+		eventuallyOf(ctx, allocationNamed("eventful"), "Accepted=False/PartnerNotFound") // the manager has seen it
+		applyYAML(ctx, partnerYAML("eventful", ""))
 		eventually(ctx, "eventful", "Ready=True/Provisioned")
 		Expect(of()).To(BeEmpty())
 		patchPartner(ctx, "eventful", `spec: {customerCount: 8}`)
