@@ -9,8 +9,6 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -225,16 +223,6 @@ func (c *ControlPlane) writeKubeconfig() error {
 
 func (c *ControlPlane) path(elem ...string) string {
 	return filepath.Join(append([]string{c.dir}, elem...)...)
-}
-
-// CopyLogs writes the last lines of each component's log to out, for the case
-// that something went wrong.
-func (c *ControlPlane) CopyLogs(out io.Writer) {
-	for _, p := range []*Process{c.etcd, c.apiServer, c.controllerManager} {
-		if p != nil {
-			fmt.Fprintf(out, "--- %s\n%s\n", p.log, tail(p.log))
-		}
-	}
 }
 
 // insecure asks for health only, before the serving certificate is known.

@@ -3,7 +3,6 @@ package support_test
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/support"
+	"github.com/dispel/partner-operator/test/golden"
 	"github.com/dispel/partner-operator/test/kstatus"
 )
 
@@ -33,13 +33,7 @@ var _ = Describe("The status of a plan", func() {
 
 			got, err := yaml.Marshal(plan.Status)
 			Expect(err).NotTo(HaveOccurred())
-			output := strings.Replace(input, ".in.", ".out.", 1)
-			if os.Getenv("UPDATE_GOLDEN") != "" {
-				Expect(os.WriteFile(output, got, 0o644)).To(Succeed())
-			}
-			want, err := os.ReadFile(output)
-			Expect(err).NotTo(HaveOccurred())
-			Expect(string(got)).To(Equal(string(want)), "run `make generate` if this is meant, and read the difference")
+			golden.ExpectOutcome(input, got)
 		})
 	}
 })

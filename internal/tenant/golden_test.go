@@ -28,6 +28,7 @@ import (
 	"github.com/dispel/partner-operator/internal/apply"
 	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/test/golden"
 	"github.com/dispel/partner-operator/test/kstatus"
 )
 
@@ -92,13 +93,7 @@ var _ = Describe("Evaluate", func() {
 			Expect(kstatus.Check(judged, judged.Status.Conditions)).To(Succeed())
 
 			got := render(outcome)
-			output := strings.Replace(input, ".in.", ".out.", 1)
-			if os.Getenv("UPDATE_GOLDEN") != "" {
-				Expect(os.WriteFile(output, got, 0o644)).To(Succeed())
-			}
-			want, err := os.ReadFile(output)
-			Expect(err).NotTo(HaveOccurred())
-			Expect(string(got)).To(Equal(string(want)), "run `make generate` if this is meant, and read the difference")
+			golden.ExpectOutcome(input, got)
 		})
 	}
 
