@@ -19,9 +19,12 @@ import (
 	"github.com/dispel/partner-operator/test/cluster"
 )
 
-// applyAdmission puts the policies of a file in force until the spec ends.
-func applyAdmission(ctx context.Context, elem ...string) {
+// applyAdmission puts the policies of a file in force until the spec ends. The
+// API server goes on to judge by a policy for a moment after it is deleted: the
+// spec ends when refused, a request that the policies refuse, is let through.
+func applyAdmission(ctx context.Context, refused func(context.Context) error, elem ...string) {
 	GinkgoHelper()
+	DeferCleanup(func(ctx SpecContext) { Eventually(refused).WithContext(ctx).Should(Succeed()) })
 	for _, object := range cluster.ReadObjects(append([]string{"config", "admission"}, elem...)...) {
 		Expect(direct.Create(ctx, object)).To(Succeed())
 		DeferCleanup(func(ctx SpecContext) { Expect(direct.Delete(ctx, object)).To(Succeed()) })
@@ -59,13 +62,14 @@ var _ = Describe("The host guard", func() {
 		applyYAML(ctx, partnerYAML("victim", ""))
 		eventually(ctx, "guarded", "Ready=True/Provisioned")
 		eventually(ctx, "victim", "Ready=True/Provisioned")
-		applyAdmission(ctx, "host-guard.yaml")
 		eve, namespace := asAdministrator(), tenant.NamespaceName("guarded")
+		theft := func(ctx context.Context) error {
+			return eve.Create(ctx, routeTo(namespace, "theft", "victim.example.com"), client.DryRunAll)
+		}
+		applyAdmission(ctx, theft, "host-guard.yaml")
 
 		By("taking the host of another, once the policy is in force")
-		Eventually(func() error {
-			return eve.Create(ctx, routeTo(namespace, "theft", "victim.example.com"), client.DryRunAll)
-		}).Should(MatchError(ContainSubstring(
+		Eventually(theft).WithContext(ctx).Should(MatchError(ContainSubstring(
 			"spec.rules: the host victim.example.com is not held by the partner of namespace partner-guarded: write one of its own (guarded.example.com), or have it declared in the Partner")))
 
 		By("taking every host")
@@ -123,7 +127,6 @@ var _ = Describe("The host guard", func() {
 		startManager()
 		applyYAML(ctx, partnerYAML("gated", everything))
 		eventually(ctx, "gated", "Ready=True/Provisioned")
-		applyAdmission(ctx, "host-guard.yaml")
 		eve, namespace := asAdministrator(), tenant.NamespaceName("gated")
 		role := &rbacv1.ClusterRole{
 			ObjectMeta: metav1.ObjectMeta{Name: "httproutes", Labels: map[string]string{"rbac.authorization.k8s.io/aggregate-to-admin": "true"}},
@@ -142,9 +145,11 @@ var _ = Describe("The host guard", func() {
 			}
 			return object
 		}
-		Eventually(func() error {
+		theft := func(ctx context.Context) error {
 			return eve.Create(ctx, route("gated.example.com", "victim.example.com"), client.DryRunAll)
-		}).Should(MatchError(ContainSubstring(
+		}
+		applyAdmission(ctx, theft, "host-guard.yaml")
+		Eventually(theft).WithContext(ctx).Should(MatchError(ContainSubstring(
 			"spec.hostnames: the host victim.example.com is not held by the partner of namespace partner-gated: write one of its own (gated.example.com)")))
 		Expect(eve.Create(ctx, route(), client.DryRunAll)).To(MatchError(ContainSubstring("no hostnames take every host")))
 		Expect(eve.Create(ctx, route("gated.example.com"), client.DryRunAll)).To(Succeed())
@@ -158,13 +163,15 @@ var _ = Describe("The deletion guard", func() {
 		applyYAML(ctx, partnerYAML("quiet-one", "").replacing("quiet-one.example.com", "quiet-one.dispel.example"))
 		eventually(ctx, "lively", "Ready=True/Provisioned")
 		eventually(ctx, "quiet-one", "Ready=False/HostReserved")
-		applyAdmission(ctx, "deletion-guard", "deletion-guard.yaml")
-		Eventually(func() error { return direct.Delete(ctx, partner(ctx, "lively"), client.DryRunAll) }).Should(MatchError(ContainSubstring(
+		deletion := func(ctx context.Context) error { return direct.Delete(ctx, partner(ctx, "lively"), client.DryRunAll) }
+		applyAdmission(ctx, deletion, "deletion-guard", "deletion-guard.yaml")
+		Eventually(deletion).WithContext(ctx).Should(MatchError(ContainSubstring(
 			"Partner lively is served at http://lively.example.com, which its deletion would end: annotate it with partner.dispel.com/confirm-deletion=lively first, or remove spec.subdomain")))
 		Expect(direct.Delete(ctx, partner(ctx, "quiet-one"))).To(Succeed())
 		patchPartner(ctx, "lively", `metadata: {annotations: {partner.dispel.com/confirm-deletion: other}}`)
-		Expect(direct.Delete(ctx, partner(ctx, "lively"))).NotTo(Succeed())
+		Expect(deletion(ctx)).To(MatchError(ContainSubstring("annotate it")))
 		patchPartner(ctx, "lively", `metadata: {annotations: {partner.dispel.com/confirm-deletion: lively}}`)
-		Expect(direct.Delete(ctx, partner(ctx, "lively"))).To(Succeed())
+		Expect(deletion(ctx)).To(Succeed())
+		patchPartner(ctx, "lively", `metadata: {annotations: {partner.dispel.com/confirm-deletion: null}}`)
 	})
 })
