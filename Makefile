@@ -52,7 +52,8 @@ generate: ## Generate deepcopy code, CRDs, roles and golden files.
 	$(CONTROLLER_GEN) object paths=./api/...
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=manager paths=./controllers/... output:rbac:dir=config/rbac
-	UPDATE_GOLDEN=1 go test ./internal/support ./internal/tenant -count=1
+	$(CONTROLLER_GEN) rbac:roleName=widget paths=./internal/widgetserver/... output:rbac:dir=config/widget
+	UPDATE_GOLDEN=1 go test ./internal/support ./internal/tenant ./internal/widget -count=1
 
 .PHONY: manifests
 manifests: generate ## The same as generate, by its kubebuilder name.

@@ -24,6 +24,7 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/apply"
 	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/index"
 	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
@@ -241,7 +242,7 @@ func (r *PartnerReconciler) gather(ctx context.Context, name string) (*tenant.Sn
 		return nil, err
 	}
 	var allocations v1alpha1.PCSMAllocationList
-	if err := r.Client.List(ctx, &allocations, client.MatchingFields{allocationByPartner: name}); err != nil {
+	if err := r.Client.List(ctx, &allocations, index.AllocationByPartner.Is(name)); err != nil {
 		return nil, err
 	}
 	s.Allocations = allocations.Items
@@ -270,7 +271,7 @@ func (r *PartnerReconciler) gatherChildren(ctx context.Context, s *tenant.Snapsh
 		list := kind.newList()
 		scope := []client.ListOption{client.InNamespace(tenant.NamespaceName(s.Partner.Name)), client.MatchingLabels(tenant.Labels(s.Partner.Name))}
 		if _, claims := list.(*v1alpha1.SubdomainClaimList); claims {
-			scope = []client.ListOption{client.MatchingFields{claimByPartner: s.Partner.Name}}
+			scope = []client.ListOption{index.ClaimByPartner.Is(s.Partner.Name)}
 		}
 		if err := r.Client.List(ctx, list, scope...); err != nil {
 			return err

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/index"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
 
@@ -106,14 +107,14 @@ func byAllocation(_ context.Context, object client.Object) []reconcile.Request {
 }
 
 func (r *PartnerReconciler) byPlan(ctx context.Context, plan client.Object) []reconcile.Request {
-	return r.partners(ctx, client.MatchingFields{partnerByPlan: plan.GetName()})
+	return r.partners(ctx, index.PartnerByPlan.Is(plan.GetName()))
 }
 
 // byClaim finds the holder of a host and all partners that want it.
 func (r *PartnerReconciler) byClaim(ctx context.Context, claim client.Object) []reconcile.Request {
 	holder := string(claim.(*v1alpha1.SubdomainClaim).Spec.PartnerRef.Name)
 	requests := request(holder)
-	for _, wanting := range r.partners(ctx, client.MatchingFields{partnerByHost: claim.GetName()}) {
+	for _, wanting := range r.partners(ctx, index.PartnerByHost.Is(claim.GetName())) {
 		if wanting.Name != holder {
 			requests = append(requests, wanting)
 		}

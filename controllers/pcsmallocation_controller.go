@@ -18,6 +18,7 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/apply"
 	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/index"
 	"github.com/dispel/partner-operator/internal/staffing"
 )
 
@@ -72,7 +73,7 @@ func (r *PCSMAllocationReconciler) SetupWithManager(mgr ctrl.Manager, options co
 
 func (r *PCSMAllocationReconciler) byPartner(ctx context.Context, partner client.Object) []reconcile.Request {
 	var list v1alpha1.PCSMAllocationList
-	if err := r.Client.List(ctx, &list, client.MatchingFields{allocationByPartner: partner.GetName()}, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
+	if err := r.Client.List(ctx, &list, index.AllocationByPartner.Is(partner.GetName()), client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Listing the allocations of a partner")
 		return nil
 	}

@@ -11,7 +11,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -19,7 +18,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -48,7 +46,7 @@ var (
 
 var _ = BeforeSuite(func(ctx SpecContext) {
 	controlPlane, direct = cluster.Start(ctx)
-	asManager = serviceAccount(ctx)
+	asManager = cluster.AsServiceAccount(ctx, controlPlane, direct, "manager", "config/rbac/role.yaml", "config/rbac/role_binding.yaml")
 	for _, tier := range []struct {
 		name string
 		tier v1alpha1.Tier
@@ -61,25 +59,6 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 		ObjectMeta: metav1.ObjectMeta{Name: "traefik"}, Spec: networkingv1.IngressClassSpec{Controller: "example.net/test"},
 	})).To(Succeed())
 })
-
-// serviceAccount gives the manager's generated roles to a service account.
-func serviceAccount(ctx context.Context) *rest.Config {
-	GinkgoHelper()
-	const namespace, name = "system", "manager"
-	Expect(direct.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})).To(Succeed())
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
-	Expect(direct.Create(ctx, account)).To(Succeed())
-	for _, file := range []string{"role.yaml", "role_binding.yaml"} {
-		for _, object := range cluster.ReadObjects("config", "rbac", file) {
-			Expect(direct.Create(ctx, object)).To(Succeed())
-		}
-	}
-	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: ptr.To[int64](24 * 3600)}}
-	Expect(direct.SubResource("token").Create(ctx, account, request)).To(Succeed())
-	config := controlPlane.Config()
-	config.BearerToken = request.Status.Token
-	return config
-}
 
 // requests counts what a manager sends to the API server.
 type requests struct {

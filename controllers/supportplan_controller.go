@@ -20,6 +20,7 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/apply"
 	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/index"
 	"github.com/dispel/partner-operator/internal/support"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
@@ -44,7 +45,7 @@ func (r *SupportPlanReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 		return ctrl.Result{}, err
 	}
 	var partners v1alpha1.PartnerList
-	if err := r.Client.List(ctx, &partners, client.MatchingFields{partnerByPlan: plan.Name}, client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.Client.List(ctx, &partners, index.PartnerByPlan.Is(plan.Name), client.UnsafeDisableDeepCopy); err != nil {
 		return ctrl.Result{}, err
 	}
 	status, findings := support.Status(plan, r.Clock.Now())

@@ -38,7 +38,7 @@ func newCommand() *cobra.Command {
 			return fromEnvironment(cmd.Flags(), os.LookupEnv)
 		},
 	}
-	root.AddCommand(newManagerCommand())
+	root.AddCommand(newManagerCommand(), newWidgetCommand())
 	return root
 }
 

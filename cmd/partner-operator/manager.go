@@ -3,18 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/validation"
-	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
@@ -24,14 +19,15 @@ import (
 // managerFlags are the flags of `partner-operator manager` that are not taken
 // over into manager.Options as they are.
 type managerFlags struct {
-	kubeconfig, logFormat, logLevel string
-	defaultIssuer, widgetBackend    string
-	metricsSecure                   bool
+	defaultIssuer, widgetBackend string
+	metricsSecure                bool
 }
 
 func newManagerCommand() *cobra.Command {
 	var options manager.Options
 	var given managerFlags
+	var logs logFlags
+	var cluster clusterFlags
 	cmd := &cobra.Command{
 		Use:   "manager",
 		Short: "Runs the controllers",
@@ -42,10 +38,19 @@ func newManagerCommand() *cobra.Command {
 			if err := given.complete(&options); err != nil {
 				return err
 			}
-			if err := given.setUpLogs(); err != nil {
+			if err := logs.setUp(); err != nil {
 				return err
 			}
-			return given.run(cmd, options)
+			config, err := cluster.connect("partner-operator-manager")
+			if err != nil {
+				return err
+			}
+			mgr, err := manager.New(cmd.Context(), config, options)
+			if err != nil {
+				return err
+			}
+			ctrl.Log.Info("Starting the manager", "version", versionString())
+			return mgr.Start(cmd.Context())
 		},
 	}
 	flags := cmd.Flags()
@@ -70,9 +75,8 @@ func newManagerCommand() *cobra.Command {
 	flags.BoolVar(&given.metricsSecure, "metrics-secure", true, "serve /metrics over HTTPS, to those whom the API server allows to get the path")
 	flags.StringVar(&options.MetricsCertDir, "metrics-cert-dir", "", "folder with tls.crt and tls.key for /metrics; a self-signed certificate if empty")
 
-	flags.StringVar(&given.kubeconfig, "kubeconfig", "", "kubeconfig file; that of $KUBECONFIG or of the cluster that this runs in if empty")
-	flags.StringVar(&given.logFormat, "log-format", "json", "json or text")
-	flags.StringVar(&given.logLevel, "log-level", "info", "debug, info, warn or error")
+	cluster.add(flags)
+	logs.add(flags)
 	return cmd
 }
 
@@ -120,41 +124,4 @@ func (f managerFlags) complete(options *manager.Options) error {
 	}
 	options.MetricsInsecure = !f.metricsSecure
 	return errors.Join(faults...)
-}
-
-func (f managerFlags) setUpLogs() error {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
-		return fmt.Errorf("--log-level %q: write debug, info, warn or error", f.logLevel)
-	}
-	options := &slog.HandlerOptions{Level: level}
-	var logs slog.Handler
-	switch f.logFormat {
-	case "json":
-		logs = slog.NewJSONHandler(os.Stderr, options)
-	case "text":
-		logs = slog.NewTextHandler(os.Stderr, options)
-	default:
-		return fmt.Errorf("--log-format %q: write json or text", f.logFormat)
-	}
-	logger := logr.FromSlogHandler(logs)
-	ctrl.SetLogger(logger)
-	klog.SetLogger(logger)
-	return nil
-}
-
-func (f managerFlags) run(cmd *cobra.Command, options manager.Options) error {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = f.kubeconfig
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
-	if err != nil {
-		return fmt.Errorf("finding the cluster: %w", err)
-	}
-	config.UserAgent = "partner-operator-manager/" + versionString()
-	mgr, err := manager.New(cmd.Context(), config, options)
-	if err != nil {
-		return err
-	}
-	ctrl.Log.Info("Starting the manager", "version", versionString())
-	return mgr.Start(cmd.Context())
 }

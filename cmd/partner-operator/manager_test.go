@@ -20,7 +20,7 @@ func Test(t *testing.T) {
 
 var _ = Describe("The manager's flags", func() {
 	complete := func(change func(*managerFlags, *manager.Options)) (manager.Options, error) {
-		flags := managerFlags{widgetBackend: "widget.system.svc.cluster.local:8082", metricsSecure: true, logLevel: "info", logFormat: "json"}
+		flags := managerFlags{widgetBackend: "widget.system.svc.cluster.local:8082", metricsSecure: true}
 		options := manager.Options{
 			Settings: tenant.Settings{IngressControllerNamespace: "traefik"},
 			Workers:  1, TotalsInterval: time.Second, ResyncPeriod: time.Hour, ShutdownTimeout: time.Second,
@@ -74,8 +74,8 @@ var _ = Describe("The manager's flags", func() {
 	})
 
 	It("name the logs that there are", func() {
-		Expect(managerFlags{logLevel: "loud", logFormat: "json"}.setUpLogs()).To(MatchError(ContainSubstring(`--log-level "loud": write debug, info, warn or error`)))
-		Expect(managerFlags{logLevel: "info", logFormat: "xml"}.setUpLogs()).To(MatchError(ContainSubstring(`--log-format "xml": write json or text`)))
+		Expect((&logFlags{level: "loud", format: "json"}).setUp()).To(MatchError(ContainSubstring(`--log-level "loud": write debug, info, warn or error`)))
+		Expect((&logFlags{level: "info", format: "xml"}).setUp()).To(MatchError(ContainSubstring(`--log-format "xml": write json or text`)))
 	})
 })
 

@@ -4,22 +4,27 @@ import (
 	"bytes"
 	"context"
 	_ "embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"k8s.io/utils/ptr"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/controlplane"
 )
 
 // Demo is one run of the demonstration.
 type Demo struct {
-	// Manager is the path of the partner-operator binary.
-	Manager string
+	// Operator is the path of the partner-operator binary.
+	Operator string
 	// Out is where people read.
 	Out io.Writer
 	// Once ends the demo after printing.
@@ -30,6 +35,11 @@ type Demo struct {
 
 	cluster *controlplane.ControlPlane
 	manager *controlplane.Process
+	// widget is the widget server, at the address widgetURL.
+	widget    *controlplane.Process
+	widgetURL *url.URL
+	// Preview is the address of the preview once the demo runs.
+	Preview string
 }
 
 // expected are the tables of partners and of plans that the samples lead to, without ages.
@@ -96,11 +106,10 @@ func (d *Demo) Run(ctx context.Context) (err error) {
 	if _, err := d.kubectl(ctx, "wait", "crd", "--for=condition=Established", "--timeout=30s", "--all"); err != nil {
 		return err
 	}
-	stopManager, err := d.startManager(ctx)
-	if err != nil {
+	if err := d.startOperator(); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stopManager()) }()
+	defer func() { err = errors.Join(err, d.manager.Stop(), d.widget.Stop()) }()
 
 	// The rival comes last, so that it is always the same partner that loses.
 	if err := d.apply(ctx, "config/samples"); err != nil {
@@ -116,6 +125,11 @@ func (d *Demo) Run(ctx context.Context) (err error) {
 		return err
 	}
 	if err := d.reached(ctx); err != nil {
+		return err
+	}
+	ctx, stopPreview := context.WithCancel(ctx)
+	defer stopPreview()
+	if err := d.startPreview(ctx); err != nil {
 		return err
 	}
 	if err := d.show(ctx); err != nil {
@@ -135,30 +149,66 @@ func (d *Demo) Run(ctx context.Context) (err error) {
 		d.say("Stopping")
 		return nil
 	case <-d.manager.Exited():
-		return d.managerEnded()
+	case <-d.widget.Exited():
 	}
+	return d.ended()
 }
 
-// startManager runs the operator beside the control plane, as it runs in a
-// cluster but for the ports.
-func (d *Demo) startManager(ctx context.Context) (stop func() error, err error) {
-	d.say("Starting partner-operator manager")
-	d.manager, err = d.cluster.Run(d.Manager, "manager", "--kubeconfig="+d.cluster.Kubeconfig(),
+// startOperator runs the manager and the widget server beside the control plane,
+// as they run in a cluster but for the ports.
+func (d *Demo) startOperator() error {
+	ports, err := controlplane.FreePorts(1)
+	if err != nil {
+		return err
+	}
+	d.widgetURL = &url.URL{Scheme: "http", Host: "127.0.0.1:" + ports[0]}
+	d.say("Starting partner-operator manager and partner-operator widget")
+	d.manager, err = d.cluster.Run(d.Operator, "manager", "--kubeconfig="+d.cluster.Kubeconfig(),
 		"--health-probe-bind-address=0", "--metrics-bind-address=0", "--plan-totals-interval=1s")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	select {
-	case <-d.manager.Exited():
-		return nil, d.managerEnded()
-	case <-ctx.Done():
-	case <-time.After(500 * time.Millisecond):
+	d.widget, err = d.cluster.Run(d.Operator, "widget", "--kubeconfig="+d.cluster.Kubeconfig(),
+		"--health-probe-bind-address=0", "--bind-address="+d.widgetURL.Host, "--support-email=support@example.com")
+	if err != nil {
+		return errors.Join(err, d.manager.Stop())
 	}
-	return d.manager.Stop, nil
+	return nil
 }
 
-func (d *Demo) managerEnded() error {
-	return fmt.Errorf("the manager ended by itself:\n%s", d.manager.Log())
+// ended tells which part of the operator ended by itself; nil if none did.
+func (d *Demo) ended() error {
+	for name, process := range map[string]*controlplane.Process{"manager": d.manager, "widget server": d.widget} {
+		select {
+		case <-process.Exited():
+			return fmt.Errorf("the %s ended by itself:\n%s", name, process.Log())
+		default:
+		}
+	}
+	return nil
+}
+
+// startPreview serves the preview of the sample partners.
+func (d *Demo) startPreview(ctx context.Context) error {
+	out, err := d.kubectl(ctx, "get", "partners", "--output=json")
+	if err != nil {
+		return err
+	}
+	var partners v1alpha1.PartnerList
+	if err := json.Unmarshal([]byte(out), &partners); err != nil {
+		return err
+	}
+	p := preview{widget: d.widgetURL}
+	for _, partner := range partners.Items {
+		if partner.Status.Subdomain != nil {
+			p.samples = append(p.samples, sample{
+				Name: partner.Name, DisplayName: partner.Spec.DisplayName, Host: string(partner.Spec.Subdomain.Host),
+				Widget: partner.Status.SupportWidget != nil && ptr.Deref(partner.Status.SupportWidget.Enabled, false),
+			})
+		}
+	}
+	d.Preview, err = p.start(ctx)
+	return err
 }
 
 // reached waits until all samples are in their expected states.
@@ -205,6 +255,7 @@ func (d *Demo) show(ctx context.Context) error {
 		}
 		fmt.Fprintf(d.Out, "\n$ kubectl %s\n%s", strings.Join(args, " "), out)
 	}
+	fmt.Fprintf(d.Out, "\nThe support widget, as end customers of the sample partners see it:\n\n  %s\n", d.Preview)
 	fmt.Fprintf(d.Out, "\nIn a second terminal:\n\n  export KUBECONFIG=%s\n  export PATH=%s:$PATH\n",
 		d.cluster.Kubeconfig(), filepath.Dir(d.cluster.Kubectl()))
 	for _, try := range tries {
@@ -255,13 +306,14 @@ func (d *Demo) wait(ctx context.Context, what string, done func() (bool, error))
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
+		if err := d.ended(); err != nil {
+			return err
+		}
 		ok, err := done()
 		if err != nil || ok {
 			return err
 		}
 		select {
-		case <-d.manager.Exited():
-			return d.managerEnded()
 		case <-ctx.Done():
 			return fmt.Errorf("waiting for %s: %w", what, ctx.Err())
 		case <-time.After(200 * time.Millisecond):

@@ -19,11 +19,11 @@ func Test(t *testing.T) {
 var _ = Describe("The demo", func() {
 	It("brings every sample to its state, and its proposals work as printed", func(ctx SpecContext) {
 		Expect(os.Chdir("../..")).To(Succeed())
-		manager := filepath.Join(GinkgoT().TempDir(), "partner-operator")
-		out, err := exec.Command("go", "build", "-o", manager, "./cmd/partner-operator").CombinedOutput()
+		operator := filepath.Join(GinkgoT().TempDir(), "partner-operator")
+		out, err := exec.Command("go", "build", "-o", operator, "./cmd/partner-operator").CombinedOutput()
 		Expect(err).NotTo(HaveOccurred(), string(out))
 		said := gbytes.NewBuffer()
-		demo := Demo{Manager: manager, Out: said, Once: true, RunTries: true}
+		demo := Demo{Operator: operator, Out: said, Once: true, RunTries: true}
 		Expect(demo.Run(ctx)).To(Succeed())
 		for _, try := range tries {
 			for _, command := range try.commands {

@@ -15,9 +15,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	demo := Demo{
-		Manager: "bin/partner-operator",
-		Out:     os.Stdout,
-		Once:    os.Getenv("ONCE") != "",
+		Operator: "bin/partner-operator",
+		Out:      os.Stdout,
+		Once:     os.Getenv("ONCE") != "",
 	}
 	if err := demo.Run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)

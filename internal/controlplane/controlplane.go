@@ -88,7 +88,7 @@ func start(ctx context.Context, assets string) (_ *ControlPlane, err error) {
 
 // prepare chooses ports and writes the credentials that the components share.
 func (c *ControlPlane) prepare() error {
-	ports, err := freePorts(3)
+	ports, err := FreePorts(3)
 	if err != nil {
 		return err
 	}
@@ -231,7 +231,8 @@ var insecure = &http.Client{
 	Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}},
 }
 
-func freePorts(n int) ([]string, error) {
+// FreePorts finds ports on loopback that nobody listens on.
+func FreePorts(n int) ([]string, error) {
 	var ports []string
 	for range n {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")

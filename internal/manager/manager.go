@@ -34,6 +34,7 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/controllers"
+	"github.com/dispel/partner-operator/internal/index"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
 
@@ -98,7 +99,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err != nil {
 		return nil, err
 	}
-	if err := controllers.Index(ctx, mgr.GetFieldIndexer()); err != nil {
+	if err := index.Add(ctx, mgr.GetFieldIndexer(), index.PartnerByPlan, index.PartnerByHost, index.AllocationByPartner, index.ClaimByPartner); err != nil {
 		return nil, err
 	}
 	if err := addControllers(mgr, references, options); err != nil {

@@ -17,7 +17,7 @@ type Holiday struct {
 	// weekend.
 	Date v1alpha1.Date `json:"date"`
 	// Name is the holiday's name in English.
-	Name string `json:"name"`
+	Name string `json:"name,omitempty"`
 }
 
 // federal are the holidays that 5 U.S.C. 6103(a) names.

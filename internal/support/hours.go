@@ -115,6 +115,30 @@ func (h Hours) At(now time.Time) (open bool, change time.Time) {
 	return false, change
 }
 
+// Span is a time in which P-CSMs are at work.
+type Span struct {
+	Opens time.Time `json:"opens"`
+	// Closes is zero if they never stop.
+	Closes time.Time `json:"closes,omitzero"`
+}
+
+// Openings are the spans of work from an instant on until another, and as many
+// after it as make two. One that is under way begins with the first instant.
+func (h Hours) Openings(from, until time.Time) []Span {
+	var spans []Span
+	for at := from; at.Before(until) || len(spans) < 2; {
+		open, change := h.At(at)
+		if open {
+			spans = append(spans, Span{Opens: at.UTC(), Closes: change.UTC()})
+		}
+		if change.IsZero() {
+			break
+		}
+		at = change
+	}
+	return spans
+}
+
 // window is the working time of the day that noon is in.
 func (h Hours) window(noon time.Time) (opens, closes time.Time, works bool) {
 	if !h.days[noon.Weekday()] || h.closures[v1alpha1.Date(noon.Format(time.DateOnly))] {

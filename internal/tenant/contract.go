@@ -2,7 +2,6 @@ package tenant
 
 import (
 	_ "embed"
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -78,11 +77,11 @@ const ContractVersion = "v1"
 //go:embed support.schema.json
 var ContractSchema []byte
 
-// contractFor writes support.json. It depends on the year for the holidays, and
-// on the time in no other way.
-func contractFor(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, effective v1alpha1.EffectivePlan,
+// NewContract puts a partner's contract together. counted are the allocations in
+// force. It depends on the year for the holidays, and on the time in no other way.
+func NewContract(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, effective v1alpha1.EffectivePlan,
 	counted []v1alpha1.PCSMAllocation, widget bool, now time.Time,
-) (string, error) {
+) Contract {
 	hours := effective.OperatingHours
 	contract := Contract{
 		Version: ContractVersion,
@@ -110,8 +109,7 @@ func contractFor(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, effectiv
 	if widget {
 		contract.Widget.Path = WidgetPath
 	}
-	data, err := json.Marshal(contract)
-	return string(data), err
+	return contract
 }
 
 // languages are those of all allocations, each once, in order.

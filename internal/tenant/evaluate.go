@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -156,11 +157,11 @@ func (e *evaluation) tenant() {
 	e.Objects = append(e.Objects, e.build.namespace(e.heldHosts()))
 	e.Objects = append(e.Objects, e.build.guards()...)
 	if e.effective != nil {
-		data, err := contractFor(e.Partner, e.Plan, *e.effective, e.counted, e.widget, e.Now)
+		data, err := json.Marshal(NewContract(e.Partner, e.Plan, *e.effective, e.counted, e.widget, e.Now))
 		if err != nil { // a contract holds nothing that JSON cannot
 			e.Failures = append(e.Failures, Failure{Object: e.build.contract(""), Refused: true, Message: err.Error()})
 		} else {
-			e.Objects = append(e.Objects, e.build.contract(data))
+			e.Objects = append(e.Objects, e.build.contract(string(data)))
 		}
 	}
 	if failed := e.failed(v1alpha1.ConditionTenantReady, false); failed != nil {

@@ -14,9 +14,14 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
@@ -48,6 +53,26 @@ func StartBare(ctx context.Context) *controlplane.ControlPlane {
 	EnforceDefaultTimeoutsWhenUsingContexts()
 	SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
 	return controlPlane
+}
+
+// AsServiceAccount makes a service account with the rights in some files of the
+// work tree, in the namespace "system" that the files name, and connects as it.
+func AsServiceAccount(ctx context.Context, controlPlane *controlplane.ControlPlane, direct client.Client, name string, files ...string) *rest.Config {
+	GinkgoHelper()
+	const namespace = "system"
+	Expect(client.IgnoreAlreadyExists(direct.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}))).To(Succeed())
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	Expect(direct.Create(ctx, account)).To(Succeed())
+	for _, file := range files {
+		for _, object := range ReadObjects(file) {
+			Expect(direct.Create(ctx, object)).To(Succeed())
+		}
+	}
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: ptr.To[int64](24 * 3600)}}
+	Expect(direct.SubResource("token").Create(ctx, account, request)).To(Succeed())
+	config := controlPlane.Config()
+	config.BearerToken = request.Status.Token
+	return config
 }
 
 // Install applies CRDs from files and waits until they are served.

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"html/template"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/dispel/partner-operator/internal/dashboard"
+	"github.com/dispel/partner-operator/internal/tenant"
+)
+
+// sample is a sample partner with a sub-domain.
+type sample struct {
+	Name, DisplayName, Host string
+	// Widget tells whether the widget is enabled.
+	Widget bool
+}
+
+// preview serves, below a folder for each sample partner, what an end customer
+// would see on its sub-domain: a page in the place of the engine, and the widget
+// from the widget server. It stands in for DNS and for an ingress controller.
+type preview struct {
+	samples []sample
+	widget  *url.URL
+}
+
+// start serves until the context ends, and returns the address.
+func (p *preview) start(ctx context.Context) (string, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	server := &http.Server{Handler: p.routes(), ReadHeaderTimeout: 5 * time.Second}
+	go server.Serve(listener)                             //nolint:errcheck // it ends with the demo
+	context.AfterFunc(ctx, func() { _ = server.Close() }) // nothing to save
+	return "http://" + listener.Addr().String() + "/", nil
+}
+
+func (p *preview) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Security-Policy", "default-src 'none'")
+		_ = contents.Execute(w, p.samples)
+	})
+	for _, sample := range p.samples {
+		toWidget := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(p.widget)
+			r.Out.Host = sample.Host // as an ingress controller passes it on
+		}}
+		folder := "/" + sample.Name
+		instance := dashboard.Instance{DisplayName: sample.DisplayName}
+		mux.Handle(folder+"/", http.StripPrefix(folder, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.URL.Path, tenant.WidgetPath+"/") {
+				toWidget.ServeHTTP(w, r)
+				return
+			}
+			instance.ServeHTTP(w, r)
+		})))
+	}
+	return mux
+}
+
+var contents = template.Must(template.New("contents").Parse(`<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Sample partners</title>
+<h1>Sample partners</h1>
+<p>Each page stands in for the partner's instance on its sub-domain. The support widget on it is the real one.</p>
+<ul>
+{{range .}}<li><a href="{{.Name}}/">{{.DisplayName}}</a>, {{.Host}}{{if not .Widget}}: no widget{{end}}</li>
+{{end}}</ul>
+`))

@@ -1,0 +1,54 @@
+// Package index has the indexes of the caches, by which related objects find
+// each other without a walk over all of them.
+package index
+
+import (
+	"context"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/tenant"
+)
+
+// Index is a way to look up objects of one kind by something other than their
+// name.
+type Index struct {
+	name   string
+	object client.Object
+	keys   func(client.Object) []string
+}
+
+// The indexes.
+var (
+	PartnerByPlan = Index{"partner/plan", &v1alpha1.Partner{}, func(o client.Object) []string {
+		return []string{tenant.PlanName(o.(*v1alpha1.Partner))}
+	}}
+	PartnerByHost = Index{"partner/host", &v1alpha1.Partner{}, func(o client.Object) []string {
+		if subdomain := o.(*v1alpha1.Partner).Spec.Subdomain; subdomain != nil {
+			return []string{string(subdomain.Host)}
+		}
+		return nil
+	}}
+	AllocationByPartner = Index{"allocation/partner", &v1alpha1.PCSMAllocation{}, func(o client.Object) []string {
+		return []string{string(o.(*v1alpha1.PCSMAllocation).Spec.PartnerRef.Name)}
+	}}
+	ClaimByPartner = Index{"claim/partner", &v1alpha1.SubdomainClaim{}, func(o client.Object) []string {
+		return []string{string(o.(*v1alpha1.SubdomainClaim).Spec.PartnerRef.Name)}
+	}}
+)
+
+// Add adds indexes to a cache. Call it before the cache starts.
+func Add(ctx context.Context, to client.FieldIndexer, indexes ...Index) error {
+	for _, index := range indexes {
+		if err := to.IndexField(ctx, index.object, index.name, index.keys); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Is selects the objects that an index has under a key.
+func (i Index) Is(key string) client.MatchingFields {
+	return client.MatchingFields{i.name: key}
+}

@@ -1,0 +1,130 @@
+package widget
+
+import (
+	"net/url"
+	"time"
+
+	"k8s.io/utils/ptr"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/staffing"
+	"github.com/dispel/partner-operator/internal/support"
+	"github.com/dispel/partner-operator/internal/tenant"
+)
+
+// Config is config.json: what the widget shows on one sub-domain. Whoever reaches
+// the sub-domain can read it, so it has nothing of the contract that an end
+// customer should not see.
+type Config struct {
+	// Version is the version of this format.
+	Version string `json:"version"`
+	// Partner is the partner's name as people read it.
+	Partner string `json:"partner"`
+	// PolicyURL is where the Support Policy can be read.
+	PolicyURL string `json:"policyURL,omitempty"`
+	// Hours are the operating hours as they were agreed; absent while the plan
+	// cannot be used.
+	Hours *Hours `json:"hours,omitempty"`
+	// Openings are the instants between which P-CSMs are at work, some days
+	// ahead. With these a browser needs no knowledge of time zones, daylight
+	// saving or holidays.
+	Openings []support.Span `json:"openings,omitempty"`
+	// Closures are the days off in the same time, in the time zone of Hours.
+	Closures []support.Holiday `json:"closures,omitempty"`
+	// ResponseTargets are the times within which Dispel answers, the gravest
+	// severity first.
+	ResponseTargets []ResponseTarget `json:"responseTargets,omitempty"`
+	// Languages are what the P-CSMs at work speak, as sorted BCP 47 tags.
+	Languages []v1alpha1.Language `json:"languages,omitempty"`
+	// Contact is how to reach the P-CSMs.
+	Contact Contact `json:"contact"`
+}
+
+// Hours are operating hours.
+type Hours struct {
+	AlwaysOn bool                 `json:"alwaysOn,omitempty"`
+	TimeZone v1alpha1.TimeZone    `json:"timeZone,omitempty"`
+	Days     []v1alpha1.DayOfWeek `json:"days,omitempty"`
+	Opens    v1alpha1.TimeOfDay   `json:"opens,omitempty"`
+	Closes   v1alpha1.TimeOfDay   `json:"closes,omitempty"`
+}
+
+// ResponseTarget is a time within which Dispel answers.
+type ResponseTarget struct {
+	// Severity is 1, the gravest, to 4.
+	Severity int32 `json:"severity"`
+	// Minutes are the time.
+	Minutes int `json:"minutes"`
+}
+
+// ConfigVersion is the version of the format of config.json.
+const ConfigVersion = "v1"
+
+// foresight is how far ahead openings are given. A page looks for news every few
+// minutes, so this only has to outlast the longest break.
+const foresight = 8 * 24 * time.Hour
+
+// ConfigFor makes what the widget shows for a partner on a host. plan is nil if
+// there is none. It depends on the date in UTC, and on the time in no other way.
+func ConfigFor(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, allocations []v1alpha1.PCSMAllocation, contact Contact, now time.Time) Config {
+	config := Config{Version: ConfigVersion, Partner: partner.Spec.DisplayName, Contact: contact}
+	if plan == nil {
+		return config
+	}
+	effective, err := support.Effective(plan.Spec)
+	if err != nil {
+		return config // the plan's own status says why
+	}
+	hours, err := support.NewHours(effective.OperatingHours)
+	if err != nil {
+		return config
+	}
+	_, counted, _ := staffing.Sum(partner, allocations, now)
+	contract := tenant.NewContract(partner, plan, effective, counted, true, now)
+	config.PolicyURL = contract.Plan.PolicyURL
+	config.Languages = contract.Languages
+	config.Hours = &Hours{
+		AlwaysOn: contract.Hours.AlwaysOn, TimeZone: contract.Hours.TimeZone,
+		Days: contract.Hours.Days, Opens: contract.Hours.Opens, Closes: contract.Hours.Closes,
+	}
+	for _, target := range contract.ResponseTargets {
+		within, err := time.ParseDuration(target.Within)
+		if err != nil {
+			continue // the schema has no other way to write one
+		}
+		config.ResponseTargets = append(config.ResponseTargets, ResponseTarget{target.Severity, int(within.Minutes())})
+	}
+	if contract.Hours.AlwaysOn {
+		return config
+	}
+	today := now.UTC().Truncate(24 * time.Hour)
+	config.Openings = hours.Openings(today, today.Add(foresight))
+	closures := contract.Hours.Holidays
+	for _, date := range contract.Hours.Closures {
+		closures = append(closures, support.Holiday{Date: date})
+	}
+	// Some zone or other is a day behind or ahead of UTC.
+	first, last := today.AddDate(0, 0, -1), today.Add(foresight)
+	for _, closure := range closures {
+		if day, err := closure.Date.Time(time.UTC); err == nil && !day.Before(first) && !day.After(last) {
+			config.Closures = append(config.Closures, closure)
+		}
+	}
+	return config
+}
+
+// EnabledOn tells whether a partner has the widget on a host.
+func EnabledOn(partner *v1alpha1.Partner, host string) bool {
+	status := partner.Status
+	return status.SupportWidget != nil && ptr.Deref(status.SupportWidget.Enabled, false) &&
+		status.Subdomain != nil && hostOf(status.Subdomain.URL) == host
+}
+
+// hostOf is the host of an address.
+func hostOf(address string) string {
+	parsed, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return parsed.Hostname()
+}

@@ -1,0 +1,124 @@
+package widgetserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/widget"
+)
+
+// +kubebuilder:rbac:groups=partner.dispel.com,resources=partners;supportplans;pcsmallocations;subdomainclaims,verbs=list;watch
+
+// Options are what the widget server can be told.
+type Options struct {
+	// Address is where the widget is served.
+	Address string
+	// Listener serves it in place of Address, if given.
+	Listener net.Listener
+	// HealthAddress is where /healthz and /readyz are served; "0" for nowhere.
+	HealthAddress string
+	// ShutdownTimeout is how long requests under way may take to end.
+	ShutdownTimeout time.Duration
+	// Contact is how end customers reach the P-CSMs.
+	Contact widget.Contact
+	// Clock tells the time; the system's if nil.
+	Clock clock.PassiveClock
+}
+
+// New returns a server that is ready to start. Until its caches are full it
+// answers 503. The error is that of a contact that does not work, or of an
+// address that is taken.
+func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manager, error) {
+	if err := options.Contact.Check(); err != nil {
+		return nil, err
+	}
+	if options.Clock == nil {
+		options.Clock = clock.RealClock{}
+	}
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		return nil, err
+	}
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:                  scheme,
+		Cache:                   cache.Options{DefaultTransform: strip},
+		HealthProbeBindAddress:  options.HealthAddress,
+		Metrics:                 metricsserver.Options{BindAddress: "0"},
+		GracefulShutdownTimeout: &options.ShutdownTimeout,
+	})
+	if err != nil {
+		return nil, err
+	}
+	directory, err := NewDirectory(ctx, mgr.GetCache(), options.Contact, options.Clock)
+	if err != nil {
+		return nil, err
+	}
+	listener := options.Listener
+	if listener == nil {
+		if listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", options.Address); err != nil {
+			return nil, fmt.Errorf("serving the widget: %w", err)
+		}
+	}
+	var synced atomic.Bool
+	handler := &Handler{Directory: directory, Ready: synced.Load, Clock: options.Clock, Logger: mgr.GetLogger().WithName("widget")}
+	return mgr, errors.Join(
+		mgr.Add(&ctrlmanager.Server{
+			Name:            "widget",
+			Server:          newServer(handler),
+			Listener:        listener,
+			ShutdownTimeout: &options.ShutdownTimeout,
+		}),
+		// Runnables other than these start after the caches are full.
+		mgr.Add(ctrlmanager.RunnableFunc(func(ctx context.Context) error {
+			synced.Store(true)
+			<-ctx.Done()
+			return nil
+		})),
+		mgr.AddHealthzCheck("ping", func(*http.Request) error { return nil }),
+		mgr.AddReadyzCheck("caches", func(*http.Request) error {
+			if !synced.Load() {
+				return errors.New("the caches are not full yet")
+			}
+			return nil
+		}),
+	)
+}
+
+// newServer bounds what a client can ask for: how long it may take, and how much
+// it may send.
+func newServer(handler *Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      10 * time.Second,
+		IdleTimeout:       90 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+		// What clients do wrong is no fault of ours.
+		ErrorLog: slog.NewLogLogger(logr.ToSlogHandler(handler.Logger.V(1)), slog.LevelDebug),
+	}
+}
+
+// strip forgets what is not served.
+func strip(in any) (any, error) {
+	if partner, ok := in.(*v1alpha1.Partner); ok {
+		partner.Status.Conditions = nil
+	}
+	return cache.TransformStripManagedFields()(in)
+}

@@ -1,0 +1,524 @@
+// The Dispel support widget: <dispel-support>, a launcher and a panel on a
+// partner's page. Include this script and it adds itself:
+//
+//   <script src="/.dispel/support/widget.js" async></script>
+//
+// It needs script-src and connect-src of its own origin, and no inline style,
+// markup or eval. It reads config.json beside it.
+(() => {
+  "use strict";
+  if (customElements.get("dispel-support")) return;
+
+  const source = new URL(document.currentScript?.src ?? "/.dispel/support/widget.js", location.href);
+  const configURL = new URL("config.json", source);
+
+  const REFETCH = 5 * 60_000; // how old the config may get
+  const TICK = 15_000; // how long a change of state may go unseen after a sleep
+
+  const TEXTS = {
+    en: {
+      launcher: "Dispel Support",
+      open: "Open Dispel Support", close: "Close Dispel Support",
+      title: "Dispel Support", forPartner: "for %s",
+      staff: "You will be talking to Dispel",
+      notPartner: "The people here work for Dispel, who make the platform that %s runs on. They do not speak for %s.",
+      openNow: "Open now", closedNow: "Closed now", always: "Around the clock, every day",
+      until: "until %s", opens: "Opens %s", closedFor: "Closed today: %s", closedToday: "Closed today",
+      hours: "Hours", response: "First response", severity: "Severity %s", within: "within %s",
+      languages: "Languages", policy: "Support Policy", newTab: "(opens in a new tab)",
+      chat: "Start a conversation", leave: "Leave a message", email: "Write an e-mail", back: "Back",
+      frame: "Conversation with Dispel",
+    },
+    de: {
+      launcher: "Dispel-Support",
+      open: "Dispel-Support öffnen", close: "Dispel-Support schließen",
+      title: "Dispel-Support", forPartner: "für %s",
+      staff: "Hier antwortet Dispel",
+      notPartner: "Hier antworten Mitarbeitende von Dispel, dem Hersteller der Plattform, auf der %s läuft. Sie sprechen nicht für %s.",
+      openNow: "Jetzt geöffnet", closedNow: "Zurzeit geschlossen", always: "Rund um die Uhr, jeden Tag",
+      until: "bis %s", opens: "Öffnet %s", closedFor: "Heute geschlossen: %s", closedToday: "Heute geschlossen",
+      hours: "Zeiten", response: "Erste Antwort", severity: "Schweregrad %s", within: "binnen %s",
+      languages: "Sprachen", policy: "Support-Richtlinie", newTab: "(öffnet in neuem Tab)",
+      chat: "Gespräch beginnen", leave: "Nachricht hinterlassen", email: "E-Mail schreiben", back: "Zurück",
+      frame: "Gespräch mit Dispel",
+    },
+    ja: {
+      launcher: "Dispel サポート",
+      open: "Dispel サポートを開く", close: "Dispel サポートを閉じる",
+      title: "Dispel サポート", forPartner: "%s をご利用の方へ",
+      staff: "Dispel の担当者が対応します",
+      notPartner: "ここで対応するのは、%s が利用するプラットフォームの開発元である Dispel の社員です。%s を代表して発言することはありません。",
+      openNow: "受付中", closedNow: "受付時間外", always: "24 時間年中無休",
+      until: "%s まで", opens: "次の受付開始: %s", closedFor: "本日休業: %s", closedToday: "本日休業",
+      hours: "受付時間", response: "初回応答", severity: "重大度 %s", within: "%s 以内",
+      languages: "対応言語", policy: "サポートポリシー", newTab: "(新しいタブで開きます)",
+      chat: "会話を始める", leave: "メッセージを残す", email: "メールを書く", back: "戻る",
+      frame: "Dispel との会話",
+    },
+  };
+
+  const STYLE = `
+:host {
+  --accent: var(--dispel-support-accent, #1f5eff);
+  --on-accent: var(--dispel-support-on-accent, #fff);
+  --ink: #10182b; --soft: #566077; --surface: #fff; --raised: #f4f6fb; --line: #dfe4ef;
+  --brand: #0b1530; --on-brand: #fff; --on-brand-soft: #b9c4e2; --link: #1749c9;
+  --yes: #0b7a4b; --yes-back: #e3f5ec; --no: #8a4b08; --no-back: #fdf1df;
+  --shadow: 0 1px 2px rgb(11 21 48 / .12), 0 18px 48px rgb(11 21 48 / .24);
+  all: initial;
+  position: fixed; inset: auto 20px 20px auto; z-index: 2147483000;
+  color-scheme: light;
+  font: 400 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Hiragino Sans", "Noto Sans CJK JP", sans-serif;
+  color: var(--ink);
+}
+:host([data-dark]) {
+  --ink: #e8ecf7; --soft: #a7b1c9; --surface: #121a2e; --raised: #1a2440; --line: #2b3757;
+  --brand: #060c1d; --link: #9db8ff;
+  --yes: #6fe0ac; --yes-back: #10352a; --no: #ffc27a; --no-back: #3b2a12;
+  --shadow: 0 0 0 1px rgb(255 255 255 / .08), 0 18px 48px rgb(0 0 0 / .6);
+  color-scheme: dark;
+}
+[hidden] { display: none !important; }
+* { box-sizing: border-box; }
+button, a { font: inherit; cursor: pointer; -webkit-tap-highlight-color: transparent; }
+:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
+svg { display: block; flex: none; }
+
+.launcher {
+  display: inline-flex; align-items: center; gap: 10px; min-height: 48px; padding: 0 18px 0 14px;
+  border: 0; border-radius: 24px; background: var(--brand); color: var(--on-brand);
+  font-weight: 600; box-shadow: 0 6px 20px rgb(11 21 48 / .3); transition: transform .15s, box-shadow .15s;
+}
+:host([data-dark]) .launcher { box-shadow: 0 0 0 1px rgb(255 255 255 / .18), 0 6px 20px rgb(0 0 0 / .5); }
+.launcher:hover { transform: translateY(-1px); box-shadow: 0 10px 26px rgb(11 21 48 / .36); }
+.dot { width: 10px; height: 10px; border-radius: 50%; background: #98a3bd; }
+.dot.open { background: #35d08a; box-shadow: 0 0 0 3px rgb(53 208 138 / .25); }
+
+.panel {
+  position: fixed; inset: 16px 16px 16px auto; width: min(396px, calc(100vw - 32px));
+  display: flex; flex-direction: column; overflow: hidden; outline: none;
+  background: var(--surface); border-radius: 18px; box-shadow: var(--shadow);
+  animation: enter .2s cubic-bezier(.2, .8, .3, 1);
+}
+@keyframes enter { from { opacity: 0; transform: translateX(24px); } }
+
+header { display: flex; align-items: center; gap: 12px; padding: 16px 12px 16px 20px; background: var(--brand); color: var(--on-brand); }
+header h2 { flex: 1; margin: 0; font-size: 17px; font-weight: 650; line-height: 1.3; }
+header small { display: block; font-size: 13px; font-weight: 400; color: var(--on-brand-soft); overflow-wrap: anywhere; }
+.icon { display: grid; place-items: center; width: 44px; height: 44px; border: 0; border-radius: 12px; background: transparent; color: inherit; }
+.icon:hover { background: rgb(255 255 255 / .14); }
+header :focus-visible { outline-color: #fff; outline-offset: -3px; }
+
+.body { flex: 1; min-height: 0; overflow-y: auto; overscroll-behavior: contain; padding: 20px; display: flex; flex-direction: column; gap: 20px; }
+.notice { display: flex; gap: 12px; padding: 14px 16px; border-radius: 12px; background: var(--raised); border: 1px solid var(--line); }
+.notice svg { margin-top: 2px; color: var(--link); }
+.notice strong { display: block; font-weight: 650; }
+.notice p { margin: 2px 0 0; font-size: 14px; color: var(--soft); overflow-wrap: anywhere; }
+.badge { display: inline-flex; align-items: center; gap: 8px; padding: 4px 12px 4px 10px; border-radius: 99px; font-weight: 650; background: var(--no-back); color: var(--no); }
+.badge::before { content: ""; width: 9px; height: 9px; border-radius: 50%; background: currentColor; }
+.badge.open { background: var(--yes-back); color: var(--yes); }
+.state { display: flex; flex-wrap: wrap; align-items: center; gap: 6px 10px; }
+.state p { margin: 0; }
+.next { font-weight: 550; }
+.why { flex-basis: 100%; color: var(--soft); font-size: 14px; }
+dl { margin: 0; display: grid; grid-template-columns: 34% 1fr; border-top: 1px solid var(--line); }
+dt, dd { margin: 0; padding: 12px 0; border-bottom: 1px solid var(--line); }
+dt { padding-inline-end: 12px; color: var(--soft); font-size: 14px; hyphens: auto; }
+dd { overflow-wrap: anywhere; }
+dd span { display: block; }
+dd .zone { color: var(--soft); font-size: 14px; }
+dd .row { display: flex; flex-wrap: wrap; justify-content: space-between; column-gap: 12px; }
+dd .row span { white-space: nowrap; }
+.link { color: var(--link); text-underline-offset: 3px; }
+footer { padding: 16px 20px 20px; border-top: 1px solid var(--line); background: var(--surface); }
+.primary {
+  display: flex; align-items: center; justify-content: center; gap: 10px; width: 100%; min-height: 48px; padding: 8px 16px;
+  border: 0; border-radius: 12px; background: var(--accent); color: var(--on-accent); font-weight: 650; text-decoration: none;
+}
+.primary:hover { filter: brightness(1.08); }
+.address { display: block; margin: 10px 0 0; text-align: center; font-size: 14px; color: var(--soft); overflow-wrap: anywhere; }
+iframe { flex: 1; width: 100%; border: 0; background: #fff; }
+.hint { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+
+@media (max-width: 520px) {
+  :host { inset: auto 14px 14px auto; }
+  .panel { inset: 0; width: auto; border-radius: 0; }
+  footer { padding-bottom: max(20px, env(safe-area-inset-bottom)); }
+}
+@media (max-height: 480px) { .body { gap: 14px; padding: 14px 20px; } }
+@media (prefers-reduced-motion: reduce) { .panel { animation: none; } .launcher { transition: none; } }
+@media (forced-colors: active) {
+  .launcher, .panel, .primary, .badge { border: 1px solid CanvasText; }
+  .dot, .badge::before { forced-color-adjust: none; }
+}
+@media print { :host { display: none; } }
+`;
+
+  const ICONS = {
+    mark: ["M12 2.2 4 5.1v6.2c0 4.9 3.3 8.6 8 10.5 4.7-1.9 8-5.6 8-10.5V5.1z", "M9 8h2.6a4 4 0 0 1 0 8H9z"],
+    close: ["M6 6l12 12M18 6 6 18"],
+    back: ["M15 5l-7 7 7 7"],
+    person: ["M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8z", "M4.5 20.5c.8-3.6 3.8-5.5 7.5-5.5s6.7 1.9 7.5 5.5"],
+    chat: ["M4 5.5h16v11h-9L6.5 20v-3.5H4z"],
+    mail: ["M3.5 6h17v12h-17z", "M4 7l8 6 8-6"],
+  };
+
+  // All of the page that comes from elsewhere goes through here, as text.
+  function element(name, properties = {}, ...children) {
+    const node = document.createElement(name);
+    for (const [key, value] of Object.entries(properties)) {
+      if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+      else if (value === true) node.setAttribute(key, "");
+      else if (value !== false && value != null) node.setAttribute(key, value);
+    }
+    node.append(...children.filter((child) => child));
+    return node;
+  }
+
+  function icon(name, size) {
+    const space = "http://www.w3.org/2000/svg";
+    const svg = document.createElementNS(space, "svg");
+    const attributes = {
+      viewBox: "0 0 24 24", width: size, height: size, fill: "none", stroke: "currentColor",
+      "stroke-width": 2, "stroke-linecap": "round", "stroke-linejoin": "round", "aria-hidden": "true",
+    };
+    for (const [key, value] of Object.entries(attributes)) svg.setAttribute(key, value);
+    for (const d of ICONS[name]) {
+      const path = document.createElementNS(space, "path");
+      path.setAttribute("d", d);
+      svg.append(path);
+    }
+    return svg;
+  }
+
+  // fill puts nodes or text in the place of each %s.
+  function fill(text, value) {
+    return text.split("%s").flatMap((part, i) => (i === 0 ? [part] : [value(), part]));
+  }
+
+  // stateAt tells whether P-CSMs are at work, and when that changes. It is null
+  // if the config does not say.
+  function stateAt(config, now) {
+    if (!config.hours) return null;
+    if (config.hours.alwaysOn) return { open: true };
+    for (const { opens, closes } of config.openings ?? []) {
+      if (now < Date.parse(opens)) return { open: false, change: new Date(opens) };
+      if (!closes) return { open: true };
+      if (now < Date.parse(closes)) return { open: true, change: new Date(closes) };
+    }
+    return null;
+  }
+
+  class DispelSupport extends HTMLElement {
+    static observedAttributes = ["theme", "lang"];
+
+    #root = this.attachShadow({ mode: "open" });
+    #config = null;
+    #skew = 0; // what to add to the viewer's clock
+    #fetched = 0;
+    #opened = false;
+    #talking = false;
+    #drawn = "";
+    #timer = 0;
+    #listeners = null;
+    #dark = matchMedia("(prefers-color-scheme: dark)");
+
+    constructor() {
+      super();
+      const sheet = new CSSStyleSheet();
+      sheet.replaceSync(STYLE);
+      this.#root.adoptedStyleSheets = [sheet];
+    }
+
+    connectedCallback() {
+      this.#listeners = new AbortController();
+      const { signal } = this.#listeners;
+      const look = () => document.visibilityState === "visible" && this.#tick();
+      document.addEventListener("visibilitychange", look, { signal });
+      addEventListener("online", look, { signal });
+      addEventListener("pageshow", look, { signal });
+      addEventListener("languagechange", () => this.#draw(), { signal });
+      this.#dark.addEventListener("change", () => this.#theme(), { signal });
+      this.#theme();
+      this.#tick();
+    }
+
+    disconnectedCallback() {
+      this.#listeners.abort();
+      clearTimeout(this.#timer);
+      this.#fetched = 0;
+    }
+
+    attributeChangedCallback() {
+      this.#theme();
+      this.#draw();
+    }
+
+    /** Opens the panel, as a click on the launcher does. */
+    show() {
+      if (!this.#config || this.#opened) return;
+      this.#opened = true;
+      this.#draw();
+      this.#root.querySelector(".panel").focus();
+      this.dispatchEvent(new CustomEvent("dispel-support-open", { bubbles: true, composed: true }));
+    }
+
+    /** Closes it. */
+    hide() {
+      if (!this.#opened) return;
+      this.#opened = this.#talking = false;
+      this.#draw();
+      this.#root.querySelector(".launcher")?.focus();
+      this.dispatchEvent(new CustomEvent("dispel-support-close", { bubbles: true, composed: true }));
+    }
+
+    #theme() {
+      const theme = this.getAttribute("theme");
+      this.toggleAttribute("data-dark", theme ? theme === "dark" : this.#dark.matches);
+    }
+
+    // #tick brings what is shown up to date, and comes back when that may change.
+    // Timers stop while a machine sleeps, so it never trusts one for long.
+    async #tick() {
+      clearTimeout(this.#timer);
+      this.#draw();
+      const stale = this.#config && !stateAt(this.#config, this.#now()) && this.#config.hours;
+      if (stale || Math.abs(Date.now() - this.#fetched) > REFETCH) await this.#fetch();
+      if (!this.isConnected) return;
+      clearTimeout(this.#timer);
+      const change = this.#config && stateAt(this.#config, this.#now())?.change;
+      const wait = change ? Math.min(TICK, Math.max(250, change - this.#now())) : TICK;
+      this.#timer = setTimeout(() => this.#tick(), wait);
+    }
+
+    async #fetch() {
+      this.#fetched = Date.now();
+      try {
+        const response = await fetch(configURL, { credentials: "omit", cache: "no-cache", redirect: "error" });
+        if (response.status === 404) {
+          this.#config = null; // no longer enabled here
+          this.#opened = this.#talking = false;
+        } else if (response.ok) {
+          // The viewer's clock may be wrong by hours; the server's is not.
+          const skew = Date.parse(response.headers.get("Date")) - Date.now();
+          this.#skew = Math.abs(skew) > 60_000 ? skew : 0;
+          this.#config = await response.json();
+        }
+      } catch {
+        // Offline: what is shown stays right as far ahead as the config goes.
+      }
+      this.#draw();
+    }
+
+    #now() {
+      return Date.now() + this.#skew;
+    }
+
+    // #language is the first of the element's, the page's and the viewer's
+    // languages that there are texts in.
+    #language() {
+      const wanted = [this.getAttribute("lang"), document.documentElement.lang, ...navigator.languages];
+      for (const tag of wanted) {
+        const language = tag?.toLowerCase().split("-")[0];
+        if (language in TEXTS) return language;
+      }
+      return "en";
+    }
+
+    // #locale has the viewer's own customs, if it is of the language shown.
+    #locale(language) {
+      return navigator.languages.find((tag) => tag.toLowerCase().split("-")[0] === language) ?? language;
+    }
+
+    #draw() {
+      const language = this.#language();
+      const state = this.#config && stateAt(this.#config, this.#now());
+      // Drawn anew only if it shows something else, so that nobody's focus or
+      // place is lost.
+      const key = JSON.stringify(this.#talking
+        ? [language, this.#config.contact] // a conversation goes on, come what may
+        : [language, this.#config, state, this.#opened, this.#day()]);
+      if (key === this.#drawn) return;
+      this.#drawn = key;
+      const focused = this.#root.activeElement?.id;
+      const scrolled = this.#root.querySelector(".body")?.scrollTop ?? 0;
+      this.#root.replaceChildren();
+      if (!this.#config) return;
+      this.#root.append(this.#launcher(TEXTS[language], language, state));
+      if (this.#opened) {
+        this.#root.append(this.#panel(TEXTS[language], language, state));
+        const body = this.#root.querySelector(".body");
+        if (body) body.scrollTop = scrolled;
+        if (focused) (this.#root.getElementById(focused) ?? this.#root.querySelector(".panel")).focus();
+      }
+    }
+
+    // #day makes "opens tomorrow" change at midnight.
+    #day() {
+      return new Date(this.#now()).toDateString();
+    }
+
+    #launcher(texts, language, state) {
+      const name = state ? `${texts.open}. ${state.open ? texts.openNow : texts.closedNow}` : texts.open;
+      return element("button", {
+        id: "launcher", class: "launcher", type: "button", lang: language, "aria-label": name,
+        "aria-haspopup": "dialog", "aria-expanded": String(this.#opened), hidden: this.#opened,
+        onclick: () => this.show(),
+      }, icon("mark", 22), element("span", {}, texts.launcher),
+      state && element("span", { class: state.open ? "dot open" : "dot" }));
+    }
+
+    #panel(texts, language, state) {
+      const partner = () => element("bdi", {}, this.#config.partner);
+      const panel = element("section", {
+        id: "panel", class: "panel", role: "dialog", lang: language, tabindex: "-1", "aria-labelledby": "title", "aria-describedby": "notice",
+        onkeydown: (event) => {
+          if (event.key !== "Escape") return;
+          event.stopPropagation();
+          this.hide();
+        },
+      });
+      const header = element("header", {},
+        this.#talking
+          ? element("button", { id: "back", class: "icon", type: "button", "aria-label": texts.back, onclick: () => this.#talk(false) }, icon("back", 22))
+          : icon("mark", 30),
+        element("h2", { id: "title" }, texts.title, element("small", {}, ...fill(texts.forPartner, partner))),
+        element("button", { id: "close", class: "icon", type: "button", "aria-label": texts.close, onclick: () => this.hide() }, icon("close", 22)));
+      if (this.#talking) {
+        panel.append(header,
+          element("p", { id: "notice", class: "hint" }, texts.staff),
+          element("iframe", {
+            title: texts.frame, src: this.#messenger(language), referrerpolicy: "no-referrer", allow: "clipboard-write",
+            sandbox: "allow-scripts allow-same-origin allow-forms allow-popups allow-popups-to-escape-sandbox allow-downloads",
+          }));
+        return panel;
+      }
+      const notice = element("div", { id: "notice", class: "notice" }, icon("person", 22),
+        element("div", {}, element("strong", {}, texts.staff), element("p", {}, ...fill(texts.notPartner, partner))));
+      const contact = this.#contact(texts, language, state);
+      panel.append(header,
+        element("div", { class: "body" }, notice, this.#state(texts, language, state), this.#facts(texts, language)),
+        contact);
+      return panel;
+    }
+
+    #state(texts, language, state) {
+      if (!state) return null;
+      const next = state.change && this.#instant(state.change, language);
+      const closure = !state.open && this.#closure();
+      return element("div", { class: "state", role: "status" },
+        element("p", { class: state.open ? "badge open" : "badge" }, state.open ? texts.openNow : texts.closedNow),
+        next && element("p", { class: "next" }, (state.open ? texts.until : texts.opens).replace("%s", next)),
+        closure && element("p", { class: "why" },
+          closure.name ? texts.closedFor.replace("%s", closure.name) : texts.closedToday));
+    }
+
+    // #closure is the day off that it is today where the hours are kept.
+    #closure() {
+      const { hours, closures } = this.#config;
+      if (!closures) return null;
+      const today = new Intl.DateTimeFormat("en-CA", { timeZone: hours.timeZone, dateStyle: "short" }).format(this.#now());
+      return closures.find(({ date }) => date === today);
+    }
+
+    // #instant writes an instant in the viewer's own time zone, as short as can
+    // be understood.
+    #instant(instant, language) {
+      const days = Math.round((new Date(instant).setHours(12, 0, 0, 0) - new Date(this.#now()).setHours(12, 0, 0, 0)) / 86_400_000);
+      const options = { hour: "numeric", minute: "2-digit" };
+      if (days !== 0) options.weekday = "long";
+      if (days > 6) Object.assign(options, { day: "numeric", month: "long" });
+      if (this.#config.hours.timeZone !== Intl.DateTimeFormat().resolvedOptions().timeZone) options.timeZoneName = "short";
+      return new Intl.DateTimeFormat(this.#locale(language), options).format(instant);
+    }
+
+    #facts(texts, language) {
+      const { hours, responseTargets, languages, policyURL } = this.#config;
+      const list = element("dl");
+      const fact = (name, ...values) => list.append(element("dt", {}, name), element("dd", {}, ...values));
+      if (hours?.alwaysOn) fact(texts.hours, texts.always);
+      else if (hours) fact(texts.hours, ...this.#agreed(texts, hours, language));
+      if (responseTargets?.length) {
+        fact(texts.response, ...responseTargets.map(({ severity, minutes }) => element("span", { class: "row" },
+          element("span", {}, texts.severity.replace("%s", severity)),
+          element("span", {}, texts.within.replace("%s", this.#duration(minutes, language))))));
+      }
+      if (languages?.length) {
+        const names = new Intl.DisplayNames(language, { type: "language" });
+        fact(texts.languages, new Intl.ListFormat(language).format(languages.map((tag) => names.of(tag))));
+      }
+      if (policyURL?.startsWith("https://")) {
+        fact(texts.policy, element("a", { id: "policy", class: "link", href: policyURL, target: "_blank", rel: "noopener noreferrer" },
+          new URL(policyURL).hostname, element("span", { class: "hint" }, " " + texts.newTab)));
+      }
+      return list.children.length ? list : null;
+    }
+
+    // #agreed writes the hours as the plan has them, in the plan's own zone.
+    #agreed(texts, hours, language) {
+      const locale = this.#locale(language);
+      const WEEK = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+      const dayName = new Intl.DateTimeFormat(locale, { weekday: "short", timeZone: "UTC" });
+      // 5 January 1970 was a Monday.
+      const name = (i) => dayName.format(new Date(Date.UTC(1970, 0, 5 + i)));
+      const runs = [];
+      for (const i of hours.days.map((day) => WEEK.indexOf(day)).sort((a, b) => a - b)) {
+        const run = runs.at(-1);
+        if (run && run.at(-1) === i - 1) run.push(i);
+        else runs.push([i]);
+      }
+      const days = runs.map((run) => (run.length > 2 ? `${name(run[0])} – ${name(run.at(-1))}` : run.map(name).join(", "))).join(", ");
+      const clock = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit", timeZone: "UTC" });
+      const time = (text) => clock.format(new Date(`1970-01-01T${text === "24:00" ? "00:00" : text}:00Z`));
+      const zone = new Intl.DateTimeFormat(language, { timeZone: hours.timeZone, timeZoneName: "longGeneric" })
+        .formatToParts(this.#now()).find(({ type }) => type === "timeZoneName").value;
+      return [
+        element("span", {}, days),
+        element("span", {}, `${time(hours.opens)} – ${time(hours.closes)}`),
+        element("span", { class: "zone" }, zone),
+      ];
+    }
+
+    #duration(minutes, language) {
+      const unit = (value, unit) => new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "long" }).format(value);
+      const parts = [];
+      if (minutes >= 60) parts.push(unit(Math.floor(minutes / 60), "hour"));
+      if (minutes % 60) parts.push(unit(minutes % 60, "minute"));
+      return parts.join(" ");
+    }
+
+    #messenger(language) {
+      return this.#config.contact.messengerURL.replaceAll("{language}", language);
+    }
+
+    #contact(texts, language, state) {
+      const { messengerURL, display, email } = this.#config.contact;
+      const label = !state || state.open ? texts.chat : texts.leave;
+      const footer = element("footer");
+      if (messengerURL && display === "panel") {
+        footer.append(element("button", { id: "talk", class: "primary", type: "button", onclick: () => this.#talk(true) }, icon("chat", 20), label));
+      } else if (messengerURL) {
+        footer.append(element("a", { id: "talk", class: "primary", href: this.#messenger(language), target: "_blank", rel: "noopener noreferrer" },
+          icon("chat", 20), element("span", {}, label, element("span", { class: "hint" }, " " + texts.newTab))));
+      } else {
+        footer.append(element("a", { id: "talk", class: "primary", href: "mailto:" + email }, icon("mail", 20), texts.email));
+      }
+      if (email) footer.append(element("a", { id: "email", class: "address", href: "mailto:" + email }, email));
+      return footer;
+    }
+
+    #talk(talking) {
+      this.#talking = talking;
+      this.#draw();
+      this.#root.querySelector(".panel").focus();
+    }
+  }
+
+  customElements.define("dispel-support", DispelSupport);
+
+  function add() {
+    if (!document.querySelector("dispel-support")) document.body.append(document.createElement("dispel-support"));
+  }
+  if (document.body && document.readyState !== "loading") add();
+  else document.addEventListener("DOMContentLoaded", add);
+})();
