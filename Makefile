@@ -21,12 +21,12 @@ demo: build ## Run the operator on a real control plane with the samples (ONCE=1
 
 .PHONY: test
 test: controlplane ## Run all tests: unit, golden, CEL and controllers on a real control plane.
-	go -C hack/tools mod download github.com/cert-manager/cert-manager sigs.k8s.io/gateway-api
+	go -C hack/tools mod download github.com/cert-manager/cert-manager
 	go test ./... -timeout 15m
 
 .PHONY: test-race
 test-race: controlplane ## Run the tests of what runs concurrently with the race detector, which needs a C compiler.
-	go -C hack/tools mod download github.com/cert-manager/cert-manager sigs.k8s.io/gateway-api
+	go -C hack/tools mod download github.com/cert-manager/cert-manager
 	CGO_ENABLED=1 go test -race ./controllers ./internal/manager -timeout 15m
 
 ##@ Development

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/manager"
@@ -122,15 +123,14 @@ var _ = Describe("The host guard", func() {
 	})
 
 	It("keeps their HTTPRoutes to these hosts, too", func(ctx SpecContext) {
-		cluster.Install(controlPlane, moduleFile("sigs.k8s.io/gateway-api", "config", "crd", "standard", "gateway.networking.k8s.io_httproutes.yaml"))
-		DeferCleanup(func(ctx SpecContext) { cluster.Uninstall(ctx, direct, "httproutes.gateway.networking.k8s.io") })
+		installGatewayAPI()
 		startManager()
 		applyYAML(ctx, partnerYAML("gated", everything))
 		eventually(ctx, "gated", "Ready=True/Provisioned")
 		eve, namespace := asAdministrator(), tenant.NamespaceName("gated")
 		role := &rbacv1.ClusterRole{
 			ObjectMeta: metav1.ObjectMeta{Name: "httproutes", Labels: map[string]string{"rbac.authorization.k8s.io/aggregate-to-admin": "true"}},
-			Rules:      []rbacv1.PolicyRule{{APIGroups: []string{"gateway.networking.k8s.io"}, Resources: []string{"httproutes"}, Verbs: []string{"*"}}},
+			Rules:      []rbacv1.PolicyRule{{APIGroups: []string{"gateway.networking.k8s.io"}, Resources: []string{"httproutes", "listenersets"}, Verbs: []string{"*"}}},
 		}
 		Expect(direct.Create(ctx, role)).To(Succeed())
 		DeferCleanup(func(ctx SpecContext) { Expect(direct.Delete(ctx, role)).To(Succeed()) })
@@ -153,6 +153,21 @@ var _ = Describe("The host guard", func() {
 			"spec.hostnames: the host victim.example.com is not held by the partner of namespace partner-gated: write one of its own (gated.example.com)")))
 		Expect(eve.Create(ctx, route(), client.DryRunAll)).To(MatchError(ContainSubstring("no hostnames take every host")))
 		Expect(eve.Create(ctx, route("gated.example.com"), client.DryRunAll)).To(Succeed())
+
+		By("taking it by a listener")
+		listeners := func(hostname *gatewayv1.Hostname) *gatewayv1.ListenerSet {
+			return &gatewayv1.ListenerSet{
+				ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "listeners"},
+				Spec: gatewayv1.ListenerSetSpec{
+					ParentRef: gatewayv1.ParentGatewayReference{Name: "public"},
+					Listeners: []gatewayv1.ListenerEntry{{Name: "web", Hostname: hostname, Port: 80, Protocol: gatewayv1.HTTPProtocolType}},
+				},
+			}
+		}
+		Expect(eve.Create(ctx, listeners(new(gatewayv1.Hostname("victim.example.com"))), client.DryRunAll)).To(MatchError(ContainSubstring(
+			"spec.listeners: the host victim.example.com is not held by the partner of namespace partner-gated: write one of its own (gated.example.com)")))
+		Expect(eve.Create(ctx, listeners(nil), client.DryRunAll)).To(MatchError(ContainSubstring("a listener without a hostname takes every host")))
+		Expect(eve.Create(ctx, listeners(new(gatewayv1.Hostname("gated.example.com"))), client.DryRunAll)).To(Succeed())
 	})
 })
 

@@ -1,11 +1,15 @@
 package controllers
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/tenant"
@@ -18,26 +22,28 @@ type childKind struct {
 	newList func() client.ObjectList
 }
 
-// childKinds are all of them; cert-manager's only where it is installed.
-func childKinds(certManager bool) []childKind {
-	kinds := []childKind{
-		{&corev1.ConfigMap{}, func() client.ObjectList { return &corev1.ConfigMapList{} }},
-		{&corev1.ResourceQuota{}, func() client.ObjectList { return &corev1.ResourceQuotaList{} }},
-		{&corev1.Service{}, func() client.ObjectList { return &corev1.ServiceList{} }},
-		{&networkingv1.Ingress{}, func() client.ObjectList { return &networkingv1.IngressList{} }},
-		{&networkingv1.NetworkPolicy{}, func() client.ObjectList { return &networkingv1.NetworkPolicyList{} }},
-		{&rbacv1.RoleBinding{}, func() client.ObjectList { return &rbacv1.RoleBindingList{} }},
-		{&v1alpha1.SubdomainClaim{}, func() client.ObjectList { return &v1alpha1.SubdomainClaimList{} }},
-	}
-	if certManager {
-		kinds = append(kinds, childKind{certificate(), func() client.ObjectList {
-			list := &unstructured.UnstructuredList{}
-			list.SetGroupVersionKind(tenant.CertificateGVK.GroupVersion().WithKind(tenant.CertificateGVK.Kind + "List"))
-			return list
-		}})
-	}
-	return kinds
+// childKinds are those that every cluster has.
+var childKinds = []childKind{
+	{&corev1.ConfigMap{}, func() client.ObjectList { return &corev1.ConfigMapList{} }},
+	{&corev1.ResourceQuota{}, func() client.ObjectList { return &corev1.ResourceQuotaList{} }},
+	{&corev1.Service{}, func() client.ObjectList { return &corev1.ServiceList{} }},
+	{&networkingv1.Ingress{}, func() client.ObjectList { return &networkingv1.IngressList{} }},
+	{&networkingv1.NetworkPolicy{}, func() client.ObjectList { return &networkingv1.NetworkPolicyList{} }},
+	{&rbacv1.RoleBinding{}, func() client.ObjectList { return &rbacv1.RoleBindingList{} }},
+	{&v1alpha1.SubdomainClaim{}, func() client.ObjectList { return &v1alpha1.SubdomainClaimList{} }},
 }
+
+// Those of optional APIs.
+var (
+	certificates = childKind{certificate(), func() client.ObjectList {
+		list := &unstructured.UnstructuredList{}
+		list.SetGroupVersionKind(tenant.CertificateGVK.GroupVersion().WithKind(tenant.CertificateGVK.Kind + "List"))
+		return list
+	}}
+	httpRoutes      = childKind{&gatewayv1.HTTPRoute{}, func() client.ObjectList { return &gatewayv1.HTTPRouteList{} }}
+	listenerSets    = childKind{&gatewayv1.ListenerSet{}, func() client.ObjectList { return &gatewayv1.ListenerSetList{} }}
+	referenceGrants = childKind{&gatewayv1beta1.ReferenceGrant{}, func() client.ObjectList { return &gatewayv1beta1.ReferenceGrantList{} }}
+)
 
 func certificate() *unstructured.Unstructured {
 	certificate := &unstructured.Unstructured{}
@@ -45,11 +51,22 @@ func certificate() *unstructured.Unstructured {
 	return certificate
 }
 
+// childKindsOf are all that there can be while some optional APIs are installed.
+func childKindsOf(apis *OptionalAPIs) []childKind {
+	kinds := childKinds
+	for _, api := range apis.all() {
+		if api.installed.Load() {
+			kinds = append(slices.Clip(kinds), api.children...)
+		}
+	}
+	return kinds
+}
+
 // ManagedKinds are the kinds of which the manager need only see what it made
-// itself; cert-manager's, which may be absent, is one more.
+// itself; those of optional APIs are more.
 func ManagedKinds() []client.Object {
 	var kinds []client.Object
-	for _, kind := range childKinds(false) {
+	for _, kind := range childKinds {
 		if _, claim := kind.object.(*v1alpha1.SubdomainClaim); !claim {
 			kinds = append(kinds, kind.object)
 		}

@@ -3,77 +3,128 @@ package controllers
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
+
+	"github.com/dispel/partner-operator/internal/tenant"
 )
 
-// OptionalAPI is a kind that may be absent from the cluster, and may come and go
-// while the operator runs.
-type OptionalAPI struct {
-	// CRD is the name of its CustomResourceDefinition.
-	CRD string
-	// Version is the version of it that the operator uses.
-	Version string
+// OptionalAPIs are the APIs that may be absent from the cluster, and may come and
+// go while the operator runs.
+type OptionalAPIs struct {
+	certManager, gateway, listenerSets optionalAPI
+}
 
+// optionalAPI is an API that is there once all its kinds are.
+type optionalAPI struct {
+	kinds []schema.GroupVersionKind
+	// children are those of the kinds that the operator makes.
+	children  []childKind
 	installed atomic.Bool
+	// watched tells that its kinds are watched, which goes on by itself when it
+	// is back after an absence.
+	watched bool
 }
 
-// Installed tells whether objects of the kind can be read and written.
-func (a *OptionalAPI) Installed() bool {
-	return a.installed.Load()
-}
-
-// Detect finds out whether the kind is there, before the manager starts.
-func (a *OptionalAPI) Detect(mapper meta.RESTMapper, gvk schema.GroupVersionKind) error {
-	_, err := mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
-	if meta.IsNoMatchError(err) {
-		return nil
+// DetectOptionalAPIs finds out which of them are there now.
+func DetectOptionalAPIs(mapper meta.RESTMapper) (*OptionalAPIs, error) {
+	apis := &OptionalAPIs{}
+	kind := func(of metav1.GroupVersion, name string) schema.GroupVersionKind {
+		return schema.GroupVersionKind{Group: of.Group, Version: of.Version, Kind: name}
 	}
-	a.installed.Store(err == nil)
-	return err
+	apis.certManager.kinds = []schema.GroupVersionKind{tenant.CertificateGVK}
+	apis.certManager.children = []childKind{certificates}
+	apis.gateway.kinds = []schema.GroupVersionKind{
+		kind(gatewayv1.GroupVersion, "Gateway"), kind(gatewayv1.GroupVersion, "HTTPRoute"), kind(gatewayv1beta1.GroupVersion, "ReferenceGrant"),
+	}
+	apis.gateway.children = []childKind{httpRoutes, referenceGrants}
+	apis.listenerSets.kinds = []schema.GroupVersionKind{kind(gatewayv1.GroupVersion, "ListenerSet")}
+	apis.listenerSets.children = []childKind{listenerSets}
+	for _, api := range apis.all() {
+		installed := true
+		for _, kind := range api.kinds {
+			_, err := mapper.RESTMapping(kind.GroupKind(), kind.Version)
+			if err != nil && !meta.IsNoMatchError(err) {
+				return nil, err
+			}
+			installed = installed && err == nil
+		}
+		api.installed.Store(installed)
+	}
+	return apis, nil
 }
 
-// OptionalAPIReconciler keeps an OptionalAPI up to date.
-type OptionalAPIReconciler struct {
-	Client client.Client
-	API    *OptionalAPI
-	// Appeared is called before the API counts as installed, and once more after
-	// each time that it came back.
-	Appeared func(context.Context) error
-	// Changed is called after the API appeared or went.
-	Changed func(context.Context) error
+func (a *OptionalAPIs) all() []*optionalAPI {
+	return []*optionalAPI{&a.certManager, &a.gateway, &a.listenerSets}
 }
 
-// Reconcile looks whether the CRD is served.
-func (r *OptionalAPIReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
-	if request.Name != r.API.CRD {
-		return ctrl.Result{}, nil
+// Installed tells of which APIs objects can be read and written.
+func (a *OptionalAPIs) Installed() tenant.APIs {
+	return tenant.APIs{CertManager: a.certManager.installed.Load(), Gateway: a.gateway.installed.Load(), ListenerSets: a.listenerSets.installed.Load()}
+}
+
+// crdOf is the name of a kind's CustomResourceDefinition.
+func crdOf(kind schema.GroupVersionKind) string {
+	return strings.ToLower(kind.Kind) + "s." + kind.Group
+}
+
+// optionalAPIReconciler keeps OptionalAPIs up to date.
+type optionalAPIReconciler struct {
+	// reader asks the API server: only names of CRDs are cached.
+	reader client.Reader
+	apis   *OptionalAPIs
+	// appeared is called before an API counts as installed.
+	appeared func(*optionalAPI) error
+	// changed is called after an API appeared or went.
+	changed func(context.Context)
+}
+
+// Reconcile looks whether the API that a CRD belongs to is served.
+func (r *optionalAPIReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	for _, api := range r.apis.all() {
+		if !slices.ContainsFunc(api.kinds, func(kind schema.GroupVersionKind) bool { return crdOf(kind) == request.Name }) {
+			continue
+		}
+		served := true
+		for _, kind := range api.kinds {
+			crd, err := found(ctx, r.reader, crdOf(kind), &apiextensionsv1.CustomResourceDefinition{})
+			if err != nil {
+				return ctrl.Result{}, err
+			}
+			served = served && serves(crd, kind.Version)
+		}
+		if served == api.installed.Load() {
+			return ctrl.Result{}, nil
+		}
+		if served {
+			if err := r.appeared(api); err != nil {
+				return ctrl.Result{}, err
+			}
+		}
+		api.installed.Store(served)
+		ctrl.LoggerFrom(ctx).Info("An optional API changed", "crd", request.Name, "installed", served)
+		r.changed(ctx)
 	}
-	crd, err := found(ctx, r.Client, r.API.CRD, &apiextensionsv1.CustomResourceDefinition{})
-	if err != nil {
-		return ctrl.Result{}, err
-	}
-	served := crd != nil && crd.DeletionTimestamp.IsZero() &&
+	return ctrl.Result{}, nil
+}
+
+// serves tells whether the API server answers to a version of a CRD, which is nil
+// if there is none.
+func serves(crd *apiextensionsv1.CustomResourceDefinition, version string) bool {
+	return crd != nil && crd.DeletionTimestamp.IsZero() &&
 		slices.ContainsFunc(crd.Status.Conditions, func(c apiextensionsv1.CustomResourceDefinitionCondition) bool {
 			return c.Type == apiextensionsv1.Established && c.Status == apiextensionsv1.ConditionTrue
 		}) &&
 		slices.ContainsFunc(crd.Spec.Versions, func(v apiextensionsv1.CustomResourceDefinitionVersion) bool {
-			return v.Name == r.API.Version && v.Served
+			return v.Name == version && v.Served
 		})
-	if served == r.API.Installed() {
-		return ctrl.Result{}, nil
-	}
-	if served {
-		if err := r.Appeared(ctx); err != nil {
-			return ctrl.Result{}, err
-		}
-	}
-	r.API.installed.Store(served)
-	ctrl.LoggerFrom(ctx).Info("An optional API changed", "crd", r.API.CRD, "installed", served)
-	return ctrl.Result{}, r.Changed(ctx)
 }

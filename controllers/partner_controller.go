@@ -20,6 +20,8 @@ import (
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/apply"
@@ -33,11 +35,11 @@ import (
 type PartnerReconciler struct {
 	// Client reads from the cache, and sees there what it wrote itself.
 	Client client.Client
-	// References reads the metadata of the Services and Secrets that Partners
-	// name, from a cache of its own.
+	// References reads Gateways, and the metadata of the Services and Secrets that
+	// Partners name, from a cache of its own.
 	References client.Reader
-	// CertManager tells whether cert-manager's API is there.
-	CertManager *OptionalAPI
+	// APIs tells which optional APIs are there.
+	APIs *OptionalAPIs
 	// Settings are the operator's defaults.
 	Settings tenant.Settings
 	// Clock tells the time.
@@ -217,10 +219,10 @@ func (r *PartnerReconciler) write(ctx context.Context, wanted, observed tenant.O
 // Partner that is gone or going: garbage collection does the rest.
 func (r *PartnerReconciler) gather(ctx context.Context, name string) (*tenant.Snapshot, error) {
 	s := &tenant.Snapshot{
-		Partner:     &v1alpha1.Partner{},
-		CertManager: r.CertManager.Installed(),
-		Settings:    r.Settings,
-		Now:         r.Clock.Now(),
+		Partner:  &v1alpha1.Partner{},
+		APIs:     r.APIs.Installed(),
+		Settings: r.Settings,
+		Now:      r.Clock.Now(),
 	}
 	if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, s.Partner); err != nil {
 		if apierrors.IsNotFound(err) {
@@ -267,14 +269,23 @@ func (r *PartnerReconciler) forgetHosts(ctx context.Context, name string) error 
 // gatherChildren reads the objects that the operator made in the partner's
 // namespace, and the partner's claims.
 func (r *PartnerReconciler) gatherChildren(ctx context.Context, s *tenant.Snapshot) error {
-	for _, kind := range childKinds(s.CertManager) {
+	namespace := tenant.NamespaceName(s.Partner.Name)
+	for _, kind := range childKindsOf(r.APIs) {
 		list := kind.newList()
-		scope := []client.ListOption{client.InNamespace(tenant.NamespaceName(s.Partner.Name)), client.MatchingLabels(tenant.Labels(s.Partner.Name))}
-		if _, claims := list.(*v1alpha1.SubdomainClaimList); claims {
+		scope := []client.ListOption{client.InNamespace(namespace), client.MatchingLabels(tenant.Labels(s.Partner.Name))}
+		switch list := list.(type) {
+		case *v1alpha1.SubdomainClaimList:
 			scope = []client.ListOption{index.ClaimByPartner.Is(s.Partner.Name)}
+		case *gatewayv1beta1.ReferenceGrantList:
+			if err := r.gatherGrant(ctx, s, list); err != nil {
+				return err
+			}
+			scope = nil
 		}
-		if err := r.Client.List(ctx, list, scope...); err != nil {
-			return err
+		if scope != nil {
+			if err := r.Client.List(ctx, list, scope...); err != nil {
+				return err
+			}
 		}
 		gvk, err := r.Client.GroupVersionKindFor(kind.object)
 		if err != nil {
@@ -290,6 +301,21 @@ func (r *PartnerReconciler) gatherChildren(ctx context.Context, s *tenant.Snapsh
 		}
 	}
 	return nil
+}
+
+// gatherGrant reads the ReferenceGrant for the partner, by its name: all partners'
+// are in the one namespace of the widget server, too many to list for each.
+func (r *PartnerReconciler) gatherGrant(ctx context.Context, s *tenant.Snapshot, into *gatewayv1beta1.ReferenceGrantList) error {
+	_, namespace, ok := tenant.WidgetService(s.Settings)
+	if !ok {
+		return nil
+	}
+	var grant gatewayv1beta1.ReferenceGrant
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: tenant.NamespaceName(s.Partner.Name)}, &grant)
+	if err == nil && grant.Labels[v1alpha1.PartnerLabel] == s.Partner.Name {
+		into.Items = append(into.Items, grant)
+	}
+	return client.IgnoreNotFound(err)
 }
 
 // gatherSubdomain reads what the sub-domain hangs on.
@@ -309,6 +335,18 @@ func (r *PartnerReconciler) gatherSubdomain(ctx context.Context, s *tenant.Snaps
 	}
 	if tls := subdomain.TLS; tls != nil && tls.SecretName != "" {
 		if s.SecretFound, err = r.exists(ctx, "Secret", s.Partner.Name, tls.SecretName); err != nil {
+			return err
+		}
+	}
+	for _, key := range s.GatewayKeys() {
+		if !s.APIs.Gateway {
+			break
+		}
+		var gateway gatewayv1.Gateway
+		switch err := r.References.Get(ctx, key, &gateway); {
+		case err == nil:
+			s.Gateways = append(s.Gateways, gateway)
+		case !apierrors.IsNotFound(err):
 			return err
 		}
 	}

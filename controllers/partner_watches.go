@@ -2,10 +2,12 @@ package controllers
 
 import (
 	"context"
+	"errors"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -18,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/index"
@@ -40,7 +43,7 @@ func (r *PartnerReconciler) SetupWithManager(mgr ctrl.Manager, references cache.
 		WatchesRawSource(source.Kind(references, metadataOf("Service"), handler.TypedEnqueueRequestsFromMapFunc(r.byReference))).
 		WatchesRawSource(source.Kind(references, metadataOf("Secret"), handler.TypedEnqueueRequestsFromMapFunc(r.byReference))).
 		WatchesRawSource(source.Channel(changed, handler.EnqueueRequestsFromMapFunc(r.all)))
-	for _, kind := range childKinds(r.CertManager.Installed()) {
+	for _, kind := range childKinds {
 		if _, claim := kind.object.(*v1alpha1.SubdomainClaim); claim {
 			continue // watched above, for more than its holder
 		}
@@ -50,29 +53,54 @@ func (r *PartnerReconciler) SetupWithManager(mgr ctrl.Manager, references cache.
 	if err != nil {
 		return err
 	}
-	watched := r.CertManager.Installed()
+	watch := func(api *optionalAPI) error {
+		if api.watched {
+			return nil
+		}
+		api.watched = true
+		var errs []error
+		for _, kind := range api.children {
+			errs = append(errs, partners.Watch(source.Kind(mgr.GetCache(), kind.object, handler.EnqueueRequestsFromMapFunc(byLabel))))
+		}
+		if api == &r.APIs.gateway {
+			errs = append(errs, partners.Watch(source.Kind[client.Object](references, &gatewayv1.Gateway{}, handler.EnqueueRequestsFromMapFunc(r.all), predicate.Funcs{UpdateFunc: gatewayChanged})))
+		}
+		return errors.Join(errs...)
+	}
+	for _, api := range r.APIs.all() {
+		if !api.installed.Load() {
+			continue
+		}
+		if err := watch(api); err != nil {
+			return err
+		}
+	}
+	crds := &metav1.PartialObjectMetadata{}
+	crds.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"))
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("optional-api").
 		WithOptions(controller.Options{EnableWarmup: options.EnableWarmup, SkipNameValidation: options.SkipNameValidation}).
-		For(&apiextensionsv1.CustomResourceDefinition{}).
-		Complete(&OptionalAPIReconciler{
-			Client: r.Client,
-			API:    r.CertManager,
-			Appeared: func(context.Context) error {
-				if watched {
-					return nil // its watch goes on by itself when the API is back
-				}
-				watched = true
-				return partners.Watch(source.Kind[client.Object](mgr.GetCache(), certificate(), handler.EnqueueRequestsFromMapFunc(byLabel)))
-			},
-			Changed: func(ctx context.Context) error {
+		WatchesRawSource(source.Kind(references, crds, &handler.TypedEnqueueRequestForObject[*metav1.PartialObjectMetadata]{})).
+		Complete(&optionalAPIReconciler{
+			reader:   mgr.GetAPIReader(),
+			apis:     r.APIs,
+			appeared: watch,
+			changed: func(ctx context.Context) {
 				select {
-				case changed <- event.GenericEvent{Object: &apiextensionsv1.CustomResourceDefinition{}}:
+				case changed <- event.GenericEvent{Object: crds}:
 				case <-ctx.Done():
 				}
-				return nil
 			},
 		})
+}
+
+// gatewayChanged tells whether partners need to look at a Gateway again. Its
+// status counts the routes at each listener, and so changes with every partner.
+func gatewayChanged(e event.UpdateEvent) bool {
+	before, now := e.ObjectOld.(*gatewayv1.Gateway), e.ObjectNew.(*gatewayv1.Gateway)
+	return before.Generation != now.Generation ||
+		!equality.Semantic.DeepEqual(before.Status.Conditions, now.Status.Conditions) ||
+		!equality.Semantic.DeepEqual(before.Status.Addresses, now.Status.Addresses)
 }
 
 func metadataOf(kind string) *metav1.PartialObjectMetadata {

@@ -3,8 +3,6 @@ package controllers_test
 import (
 	"context"
 	"fmt"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 
@@ -49,7 +47,7 @@ var _ = Describe("A host", func() {
 		patchPartner(ctx, "holder", `spec: {subdomain: {host: wanted.example.com}}`)
 		eventually(ctx, "holder", "SubdomainReady=False/HostClaimedByAnotherPartner")
 		Expect(partner(ctx, "holder").Status.Subdomain.URL).To(Equal("http://holder.example.com"), "served as before until then")
-		Expect(message(ctx, "holder", v1alpha1.ConditionReady)).To(HaveSuffix("; until then http://holder.example.com is served as before"))
+		Expect(message(ctx, "holder", v1alpha1.ConditionReady)).To(HaveSuffix("; until then http://holder.example.com is served by the Ingress as before"))
 		Expect(direct.Delete(ctx, partner(ctx, "rival"))).To(Succeed())
 		eventually(ctx, "holder", "Ready=True/Provisioned")
 		eventuallyGone(ctx, ingressOf("holder", "holder.example.com"))
@@ -274,15 +272,7 @@ var _ = Describe("A certificate", Ordered, func() {
 // certManagerCRD is cert-manager's own, from its module.
 func certManagerCRD() string {
 	GinkgoHelper()
-	return moduleFile("github.com/cert-manager/cert-manager", "deploy", "crds", "cert-manager.io_certificates.yaml")
-}
-
-// moduleFile is a file of a module that hack/tools pins.
-func moduleFile(module string, elem ...string) string {
-	GinkgoHelper()
-	out, err := exec.Command("go", "-C", filepath.Join(cluster.Root(), "hack", "tools"), "list", "-mod=mod", "-m", "-f", "{{.Dir}}", module).CombinedOutput()
-	Expect(err).NotTo(HaveOccurred(), string(out))
-	return filepath.Join(append([]string{strings.TrimSpace(string(out))}, elem...)...)
+	return cluster.ModuleFile("hack/tools", "github.com/cert-manager/cert-manager", "deploy", "crds", "cert-manager.io_certificates.yaml")
 }
 
 func setReady(ctx context.Context, name, status, message string) {

@@ -51,8 +51,9 @@ const (
 	//
 	// True with RouteAccepted; False with ChannelModelWithoutSubdomain,
 	// HostReserved, HostClaimedByAnotherPartner, HostReleasing, TenantNotReady,
-	// APINotInstalled, CertificatePending, SecretNotFound, BackendNotFound,
-	// RouteNotAccepted, ObjectRefused or ApplyFailed.
+	// APINotInstalled, GatewayNotFound, CertificatePending, SecretNotFound,
+	// BackendNotFound, ListenerNotProgrammed, RouteNotAccepted, RefsNotResolved,
+	// ObjectRefused or ApplyFailed.
 	ConditionSubdomainReady ConditionType = "SubdomainReady"
 
 	// ConditionSupportWidgetEnabled tells whether end customers see the support
@@ -117,6 +118,9 @@ const (
 	ReasonSecretNotFound               Reason = "SecretNotFound"
 	ReasonBackendNotFound              Reason = "BackendNotFound"
 	ReasonRouteNotAccepted             Reason = "RouteNotAccepted"
+	ReasonGatewayNotFound              Reason = "GatewayNotFound"
+	ReasonListenerNotProgrammed        Reason = "ListenerNotProgrammed"
+	ReasonRefsNotResolved              Reason = "RefsNotResolved"
 
 	ReasonWidgetEnabled        Reason = "WidgetEnabled"
 	ReasonNoPCSMAllocation     Reason = "NoPCSMAllocation"

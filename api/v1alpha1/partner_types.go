@@ -39,7 +39,7 @@ func (m ChannelModel) WhiteLabels() bool {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=ptn,categories=dispel
-// +kubebuilder:metadata:annotations="partner.dispel.com/schema-revision=1"
+// +kubebuilder:metadata:annotations="partner.dispel.com/schema-revision=2"
 // +kubebuilder:printcolumn:name="Channel",type=string,JSONPath=`.spec.channelModel`,description="How the partner sells the engine"
 // +kubebuilder:printcolumn:name="Plan",type=string,JSONPath=`.status.supportPlan.name`,description="The support plan in force"
 // +kubebuilder:printcolumn:name="Host",type=string,JSONPath=`.spec.subdomain.host`,description="The partner's sub-domain"
@@ -256,14 +256,22 @@ type IssuerReference struct {
 }
 
 // Route overrides the operator's defaults for a sub-domain's route.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.ingressClassName) || !has(self.gatewayRef)",message="a sub-domain has one route, by an Ingress or by a Gateway: remove either ingressClassName or gatewayRef"
 type Route struct {
 	// ingressClassName is the class of the ingress controller that serves the
-	// sub-domain.
+	// sub-domain by an Ingress.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="!format.dns1123Subdomain().validate(self).hasValue()",message="this is no name that an IngressClass can have: write lower-case letters, digits, hyphens and dots"
 	IngressClassName string `json:"ingressClassName,omitempty"`
+
+	// gatewayRef is the Gateway that serves the sub-domain by an HTTPRoute. A
+	// certificate for the sub-domain needs a Gateway that takes ListenerSets from
+	// the tenant namespace; without one, the Gateway's own listener serves it.
+	// +optional
+	GatewayRef *GatewayReference `json:"gatewayRef,omitempty"`
 
 	// annotations are put on the route, over the operator's default ones. They
 	// are the settings of the ingress controller and of tools such as
@@ -273,6 +281,29 @@ type Route struct {
 	// +kubebuilder:validation:MaxProperties=32
 	// +kubebuilder:validation:XValidation:rule="self.all(key, !key.startsWith('partner.dispel.com/'))",message="annotations under partner.dispel.com/ belong to the operator: remove them"
 	Annotations map[string]AnnotationValue `json:"annotations,omitempty"`
+}
+
+// GatewayReference names a Gateway of the Gateway API.
+type GatewayReference struct {
+	// namespace is where the Gateway is.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="this is no name that a namespace can have: write lower-case letters, digits and inner hyphens"
+	Namespace string `json:"namespace,omitempty"`
+
+	// name is the name of the Gateway.
+	// +required
+	Name ObjectName `json:"name,omitempty"`
+
+	// sectionName is the listener of the Gateway that serves the sub-domain; any
+	// that matches, if it is left out. It is of no meaning where the sub-domain
+	// has a listener of its own.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="!format.dns1123Subdomain().validate(self).hasValue()",message="this is no name that a listener can have: write lower-case letters, digits, hyphens and dots"
+	SectionName string `json:"sectionName,omitempty"`
 }
 
 // AnnotationValue is the value of an annotation.
@@ -471,11 +502,16 @@ type SupportPlanSummary struct {
 
 // RouteKind is a kind of route.
 //
-// +kubebuilder:validation:Enum=Ingress
+// +kubebuilder:validation:Enum=Ingress;HTTPRoute
 type RouteKind string
 
-// IngressRoute is a route by an Ingress.
-const IngressRoute RouteKind = "Ingress"
+// The kinds of route.
+const (
+	// IngressRoute is a route by an Ingress.
+	IngressRoute RouteKind = "Ingress"
+	// HTTPRoute is a route by a Gateway.
+	HTTPRoute RouteKind = "HTTPRoute"
+)
 
 // SubdomainStatus is a sub-domain that has a route.
 type SubdomainStatus struct {

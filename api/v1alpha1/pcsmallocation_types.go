@@ -10,7 +10,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=pcsm,categories=dispel
-// +kubebuilder:metadata:annotations="partner.dispel.com/schema-revision=1"
+// +kubebuilder:metadata:annotations="partner.dispel.com/schema-revision=2"
 // +kubebuilder:printcolumn:name="Partner",type=string,JSONPath=`.spec.partnerRef.name`
 // +kubebuilder:printcolumn:name="FTE",type=number,JSONPath=`.spec.fte`
 // +kubebuilder:printcolumn:name="TimeZone",type=string,JSONPath=`.spec.localization.timeZone`

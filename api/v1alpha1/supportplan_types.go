@@ -22,7 +22,7 @@ const (
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=splan,categories=dispel
-// +kubebuilder:metadata:annotations="partner.dispel.com/schema-revision=1"
+// +kubebuilder:metadata:annotations="partner.dispel.com/schema-revision=2"
 // +kubebuilder:printcolumn:name="Tier",type=string,JSONPath=`.spec.tier`
 // +kubebuilder:printcolumn:name="Hours",type=string,JSONPath=`.status.hours`,description="When P-CSMs are at work"
 // +kubebuilder:printcolumn:name="Minimum FTE",type=number,JSONPath=`.status.effective.staffing.minimumFTE`,description="The least P-CSM staffing"

@@ -19,8 +19,8 @@ import (
 // managerFlags are the flags of `partner-operator manager` that are not taken
 // over into manager.Options as they are.
 type managerFlags struct {
-	defaultIssuer, widgetBackend string
-	metricsSecure                bool
+	defaultIssuer, gateway, widgetBackend string
+	metricsSecure                         bool
 }
 
 func newManagerCommand() *cobra.Command {
@@ -58,7 +58,8 @@ func newManagerCommand() *cobra.Command {
 
 	flags.StringVar(&settings.IngressClassName, "ingress-class", "", "ingress class of sub-domains that name none; the cluster's default class if empty")
 	flags.StringToStringVar(&settings.IngressAnnotations, "ingress-annotations", nil, "annotations of every Ingress, as key=value,...")
-	flags.StringVar(&settings.IngressControllerNamespace, "ingress-controller-namespace", "traefik", "namespace of the ingress controller, which network isolation lets in")
+	flags.StringVar(&settings.IngressControllerNamespace, "ingress-controller-namespace", "traefik", "namespace of the ingress or Gateway controller's proxies, which network isolation lets in")
+	flags.StringVar(&given.gateway, "gateway", "", "Gateway of sub-domains that name neither one nor an ingress class, as namespace/name or namespace/name/listener; an Ingress if empty")
 	flags.StringVar(&given.defaultIssuer, "default-issuer", "", "cert-manager issuer for sub-domains that say nothing about TLS, as ClusterIssuer/name or Issuer/name; none if empty")
 	flags.StringSliceVar(&settings.ReservedHostSuffixes, "reserved-host-suffixes", nil, "domains under which no partner may claim a host, as a.example,b.example")
 	flags.StringVar(&given.widgetBackend, "widget-backend", "partner-operator-widget.partner-operator-system.svc.cluster.local:8082", "host:port where the widget server answers")
@@ -95,6 +96,18 @@ func (f managerFlags) complete(options *manager.Options) error {
 			fault("default-issuer", f.defaultIssuer, "write ClusterIssuer/<name> or Issuer/<name>")
 		}
 		settings.DefaultIssuer = &issuer
+	}
+	if f.gateway != "" {
+		parts := strings.Split(f.gateway, "/")
+		bad := len(parts) < 2 || len(parts) > 3 || len(validation.IsDNS1123Label(parts[0])) > 0
+		for _, name := range parts[1:] {
+			bad = bad || len(validation.IsDNS1123Subdomain(name)) > 0
+		}
+		if bad {
+			fault("gateway", f.gateway, "write namespace/name, or namespace/name/listener")
+		} else {
+			settings.Gateway = &v1alpha1.GatewayReference{Namespace: parts[0], Name: v1alpha1.ObjectName(parts[1]), SectionName: strings.Join(parts[2:], "")}
+		}
 	}
 	for i, suffix := range settings.ReservedHostSuffixes {
 		trimmed := strings.ToLower(strings.Trim(suffix, " ."))

@@ -33,12 +33,14 @@ var _ = Describe("The manager's flags", func() {
 	It("become the operator's settings", func() {
 		options, err := complete(func(f *managerFlags, o *manager.Options) {
 			f.defaultIssuer = "ClusterIssuer/letsencrypt"
+			f.gateway = "infra/public/https"
 			o.Settings.ReservedHostSuffixes = []string{".Dispel.example", "internal"}
 		})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(options.Settings.DefaultIssuer).To(Equal(&v1alpha1.IssuerReference{Kind: v1alpha1.ClusterIssuer, Name: "letsencrypt"}))
 		Expect(options.Settings.ReservedHostSuffixes).To(Equal([]string{"dispel.example", "internal"}))
 		Expect(options.Settings.WidgetBackend).To(Equal(v1alpha1.ExternalBackend{Host: "widget.system.svc.cluster.local", Port: 8082}))
+		Expect(options.Settings.Gateway).To(Equal(&v1alpha1.GatewayReference{Namespace: "infra", Name: "public", SectionName: "https"}))
 		Expect(options.MetricsInsecure).To(BeFalse())
 	})
 
@@ -50,6 +52,9 @@ var _ = Describe("The manager's flags", func() {
 		Entry("an issuer without a kind", func(f *managerFlags, _ *manager.Options) { f.defaultIssuer = "letsencrypt" },
 			`--default-issuer "letsencrypt": write ClusterIssuer/<name> or Issuer/<name>`),
 		Entry("an issuer of another kind", func(f *managerFlags, _ *manager.Options) { f.defaultIssuer = "Secret/x" }, "--default-issuer"),
+		Entry("a Gateway without a namespace", func(f *managerFlags, _ *manager.Options) { f.gateway = "public" },
+			`--gateway "public": write namespace/name, or namespace/name/listener`),
+		Entry("a Gateway with too much", func(f *managerFlags, _ *manager.Options) { f.gateway = "a/b/c/d" }, "--gateway"),
 		Entry("a suffix that is no domain", func(_ *managerFlags, o *manager.Options) { o.Settings.ReservedHostSuffixes = []string{"*.x"} },
 			`--reserved-host-suffixes "*.x": write a domain`),
 		Entry("a widget server without a port", func(f *managerFlags, _ *manager.Options) { f.widgetBackend = "widget" },

@@ -4,7 +4,6 @@
 package tools
 
 import (
-	// Their CRDs are for the tests.
+	// Its CRDs are for the tests.
 	_ "github.com/cert-manager/cert-manager/pkg/apis/certmanager"
-	_ "sigs.k8s.io/gateway-api/apis/v1"
 )

@@ -7,7 +7,6 @@ tool sigs.k8s.io/controller-tools/cmd/controller-gen
 require (
 	github.com/cert-manager/cert-manager v1.21.2
 	github.com/golangci/golangci-lint/v2 v2.15.0
-	sigs.k8s.io/gateway-api v1.6.3
 	sigs.k8s.io/kube-api-linter v0.0.0-20260716143926-092fe0c72997
 )
 

@@ -14,7 +14,6 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/selection"
@@ -31,6 +30,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/controllers"
@@ -74,6 +75,8 @@ func Scheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(apiextensionsv1.AddToScheme(scheme))
+	utilruntime.Must(gatewayv1.Install(scheme))
+	utilruntime.Must(gatewayv1beta1.Install(scheme))
 	utilruntime.Must(v1alpha1.AddToScheme(scheme))
 	return scheme
 }
@@ -111,13 +114,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 func managerOptions(options Options) ctrl.Options {
 	// Of most kinds only what the operator made itself is of interest.
 	managed := labels.SelectorFromSet(labels.Set{v1alpha1.ManagedByLabel: v1alpha1.FieldManager})
-	byObject := map[client.Object]cache.ByObject{
-		&apiextensionsv1.CustomResourceDefinition{}: {
-			Label:     labels.Everything(),
-			Field:     fields.OneTermEqualSelector("metadata.name", certificatesCRD),
-			Transform: stripSchemas,
-		},
-	}
+	byObject := map[client.Object]cache.ByObject{}
 	for _, kind := range givenKinds() {
 		byObject[kind] = cache.ByObject{Label: labels.Everything()}
 	}
@@ -157,8 +154,9 @@ func givenKinds() []client.Object {
 	}
 }
 
-// newReferences makes the cache of the Services and Secrets that Partners name:
-// their names and nothing else. The operator's own are left out.
+// newReferences makes the cache of what others make and Partners refer to:
+// Gateways, and of Services, Secrets and CRDs the names and nothing else. The
+// operator's own are left out.
 func newReferences(mgr ctrl.Manager, options Options) (cache.Cache, error) {
 	others, err := labels.NewRequirement(v1alpha1.ManagedByLabel, selection.NotEquals, []string{v1alpha1.FieldManager})
 	if err != nil {
@@ -188,22 +186,6 @@ func nameOnly(in any) (any, error) {
 	return in, nil
 }
 
-// stripSchemas forgets all of a CRD but which versions of it are served.
-func stripSchemas(in any) (any, error) {
-	if crd, ok := in.(*apiextensionsv1.CustomResourceDefinition); ok {
-		crd.ManagedFields = nil
-		crd.Annotations = nil
-		versions := crd.Spec.Versions
-		crd.Spec = apiextensionsv1.CustomResourceDefinitionSpec{}
-		for _, version := range versions {
-			crd.Spec.Versions = append(crd.Spec.Versions, apiextensionsv1.CustomResourceDefinitionVersion{Name: version.Name, Served: version.Served})
-		}
-	}
-	return in, nil
-}
-
-const certificatesCRD = "certificates.cert-manager.io"
-
 func addControllers(mgr ctrl.Manager, references cache.Cache, options Options) error {
 	each := controller.Options{
 		MaxConcurrentReconciles: options.Workers,
@@ -212,14 +194,14 @@ func addControllers(mgr ctrl.Manager, references cache.Cache, options Options) e
 		SkipNameValidation:      &options.Unnamed,
 		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, time.Minute),
 	}
-	certManager := &controllers.OptionalAPI{CRD: certificatesCRD, Version: tenant.CertificateGVK.Version}
-	if err := certManager.Detect(mgr.GetRESTMapper(), tenant.CertificateGVK); err != nil {
-		return fmt.Errorf("looking for cert-manager's API: %w", err)
+	apis, err := controllers.DetectOptionalAPIs(mgr.GetRESTMapper())
+	if err != nil {
+		return fmt.Errorf("looking for optional APIs: %w", err)
 	}
 	recorder := mgr.GetEventRecorder("partner-operator")
 	return errors.Join(
 		(&controllers.PartnerReconciler{
-			Client: mgr.GetClient(), References: references, CertManager: certManager,
+			Client: mgr.GetClient(), References: references, APIs: apis,
 			Settings: options.Settings, Clock: options.Clock, Recorder: recorder,
 		}).SetupWithManager(mgr, references, each),
 		(&controllers.PCSMAllocationReconciler{
@@ -234,7 +216,7 @@ func addControllers(mgr ctrl.Manager, references cache.Cache, options Options) e
 // addChecks serves /healthz, and /readyz that is well once the caches are full.
 func addChecks(ctx context.Context, mgr ctrl.Manager, references cache.Cache) error {
 	// An informer that exists before the start is waited for at the start.
-	for _, kind := range append(controllers.ManagedKinds(), append(givenKinds(), &apiextensionsv1.CustomResourceDefinition{})...) {
+	for _, kind := range append(controllers.ManagedKinds(), givenKinds()...) {
 		if _, err := mgr.GetCache().GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
 			return err
 		}

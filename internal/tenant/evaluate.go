@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -81,6 +80,9 @@ type evaluation struct {
 
 	// By subdomain; nil for a Partner without one.
 	subdomainReady *conditions.Finding
+	// By subdomain: whether the route that the declared one takes the place of
+	// serves on beside it for now.
+	lingers bool
 }
 
 func (e *evaluation) judgePlan() {
@@ -233,7 +235,9 @@ func (e *evaluation) failed(condition v1alpha1.ConditionType, subdomain bool) *c
 
 // exposure are the kinds of a sub-domain's objects, in the order in which they
 // go: what is reached from outside first, the claim last.
-var exposure = map[string]int{ingressKind: 0, serviceKind: 1, CertificateGVK.Kind: 2, claimKind: 9}
+var exposure = map[string]int{
+	ingressKind: 0, httpRouteKind: 0, serviceKind: 1, listenerSetKind: 1, referenceGrantKind: 1, CertificateGVK.Kind: 2, claimKind: 9,
+}
 
 // prune removes what the Partner has and no longer wants. What an old host is
 // served with stays until the new one is.
@@ -247,7 +251,7 @@ func (e *evaluation) prune() {
 			child.GetAnnotations()[v1alpha1.AppliedAnnotation] == "",
 			kind == contractKind && e.effective == nil,
 			// A host is let go only once nothing routes it any more.
-			kind == claimKind && e.child(ingressKind, child.GetName()) != nil,
+			kind == claimKind && (e.child(ingressKind, child.GetName()) != nil || e.child(httpRouteKind, child.GetName()) != nil),
 			kind != claimKind && e.blocked,
 			kept != "" && e.keeps(kept, child):
 			continue
@@ -267,15 +271,15 @@ func (e *evaluation) prune() {
 	})
 }
 
-// keptHost is the host whose route stays although the sub-domain as declared is
-// not ready: the wanted one if it is held, else the old one that is served;
-// empty if there is none.
+// keptHost is the host whose route stays although it is not the declared one, or
+// that one is not ready: the declared host if it is held, else the old one that is
+// served; empty if there is none.
 func (e *evaluation) keptHost() string {
-	if !e.whiteLabelled() || e.subdomainReady.Status == metav1.ConditionTrue {
+	if !e.whiteLabelled() || e.subdomainReady.Status == metav1.ConditionTrue && !e.lingers {
 		return ""
 	}
 	if old := e.oldRoute(); old != nil {
-		return old.Name
+		return old.GetName()
 	}
 	return string(e.Partner.Spec.Subdomain.Host)
 }
@@ -288,7 +292,9 @@ func (e *evaluation) keeps(host string, child Object) bool {
 	switch child.GetObjectKind().GroupVersionKind().Kind {
 	case serviceKind:
 		return e.widget || child.GetName() != WidgetServiceName
-	case ingressKind, CertificateGVK.Kind, claimKind:
+	case referenceGrantKind:
+		return e.widget
+	case ingressKind, httpRouteKind, listenerSetKind, CertificateGVK.Kind, claimKind:
 		return child.GetName() == host
 	}
 	return false
@@ -425,63 +431,16 @@ func staffingStatus(v *staffing.Verdict) *v1alpha1.StaffingStatus {
 }
 
 // served is the sub-domain that has a route: an old one's as long as it is kept,
-// else the wanted host's.
+// else the declared one's.
 func (e *evaluation) served() *v1alpha1.SubdomainStatus {
 	route := e.oldRoute()
 	if route == nil && e.whiteLabelled() {
-		route, _ = e.child(ingressKind, string(e.Partner.Spec.Subdomain.Host)).(*networkingv1.Ingress)
+		route = e.declaredRoute()
 	}
 	if route == nil {
 		return nil
 	}
-	status := &v1alpha1.SubdomainStatus{URL: urlOf(route), Route: v1alpha1.IngressRoute}
-	for _, address := range route.Status.LoadBalancer.Ingress {
-		status.Addresses = append(status.Addresses, cmp.Or(address.IP, address.Hostname))
-	}
-	slices.Sort(status.Addresses)
-	status.Addresses = slices.Compact(status.Addresses)
-	const most = 16 // as the schema has it
-	status.Addresses = status.Addresses[:min(len(status.Addresses), most)]
-	return status
-}
-
-// oldRoute is the route of an old host that is served while the sub-domain as
-// declared is not ready; nil if there is none. Of several it is the oldest: a
-// host that was never ready came after the one that was.
-func (e *evaluation) oldRoute() *networkingv1.Ingress {
-	if !e.whiteLabelled() || e.subdomainReady != nil && e.subdomainReady.Status == metav1.ConditionTrue {
-		return nil
-	}
-	var oldest *networkingv1.Ingress
-	for _, child := range e.Children {
-		route, ok := child.(*networkingv1.Ingress)
-		if !ok || route.Name == string(e.Partner.Spec.Subdomain.Host) || !route.DeletionTimestamp.IsZero() || !e.mayServe(route.Name) {
-			continue
-		}
-		if oldest == nil || cmp.Or(route.CreationTimestamp.Compare(oldest.CreationTimestamp.Time), cmp.Compare(route.Name, oldest.Name)) < 0 {
-			oldest = route
-		}
-	}
-	return oldest
-}
-
-func urlOf(route *networkingv1.Ingress) string {
-	if len(route.Spec.TLS) > 0 {
-		return "https://" + route.Name
-	}
-	return "http://" + route.Name
-}
-
-// hasWidget tells whether a route, nil for none, leads to the widget server.
-func hasWidget(route *networkingv1.Ingress) bool {
-	if route == nil {
-		return false
-	}
-	return slices.ContainsFunc(route.Spec.Rules, func(rule networkingv1.IngressRule) bool {
-		return rule.HTTP != nil && slices.ContainsFunc(rule.HTTP.Paths, func(path networkingv1.HTTPIngressPath) bool {
-			return path.Path == WidgetPath
-		})
-	})
+	return &v1alpha1.SubdomainStatus{URL: e.url(*route), Route: route.kind, Addresses: e.addresses(*route)}
 }
 
 // Converge carries a snapshot to the outcome that it has once every write and

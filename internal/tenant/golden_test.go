@@ -22,6 +22,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
@@ -44,8 +46,8 @@ type goldenCase struct {
 	Description string `json:"description"`
 	// Now is the time; goldenNow if it is left out.
 	Now *metav1.Time `json:"now"`
-	// CertManager tells that cert-manager's API is installed.
-	CertManager bool `json:"certManager"`
+	// APIs are the optional APIs that are installed.
+	APIs tenant.APIs `json:"apis"`
 	// Settings are laid over goldenSettings.
 	Settings *tenant.Settings `json:"settings"`
 	// Failures are writes that failed.
@@ -84,7 +86,7 @@ var _ = Describe("Evaluate", func() {
 		name := strings.TrimSuffix(filepath.Base(input), ".in.yaml")
 		It("makes of "+name+" what its golden file says", func() {
 			snapshot := readSnapshot(input)
-			outcome := tenant.Converge(snapshot, func(o tenant.Object) tenant.Object { return o.DeepCopyObject().(tenant.Object) })
+			outcome := tenant.Converge(snapshot, stored(snapshot))
 
 			checkContract(outcome)
 			checkIdempotence(snapshot, outcome)
@@ -103,6 +105,28 @@ var _ = Describe("Evaluate", func() {
 		Expect(outputs).To(HaveLen(len(inputs)))
 	})
 })
+
+// stored makes of an object to write what the API server would return: what is
+// the server's and the controllers' stays as it was.
+func stored(snapshot tenant.Snapshot) func(tenant.Object) tenant.Object {
+	return func(wanted tenant.Object) tenant.Object {
+		fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(wanted.DeepCopyObject())
+		Expect(err).NotTo(HaveOccurred())
+		result := &unstructured.Unstructured{Object: fields}
+		delete(fields, "status")
+		result.SetCreationTimestamp(metav1.NewTime(snapshot.Now))
+		if before := snapshot.Observed(wanted); before != nil {
+			old, err := runtime.DefaultUnstructuredConverter.ToUnstructured(before.DeepCopyObject())
+			Expect(err).NotTo(HaveOccurred())
+			if status, ok := old["status"]; ok {
+				fields["status"] = status
+			}
+			result.SetCreationTimestamp(before.GetCreationTimestamp())
+			result.SetGeneration(before.GetGeneration())
+		}
+		return typedOf(result)
+	}
+}
 
 func readSnapshot(path string) tenant.Snapshot {
 	GinkgoHelper()
@@ -152,7 +176,7 @@ func applyCase(snapshot *tenant.Snapshot, document []byte) {
 	given := goldenCase{Settings: &snapshot.Settings}
 	Expect(yaml.Unmarshal(document, &given)).To(Succeed())
 	Expect(given.Description).NotTo(BeEmpty())
-	snapshot.CertManager = given.CertManager
+	snapshot.APIs = given.APIs
 	if given.Now != nil {
 		snapshot.Now = given.Now.Time
 	}
@@ -182,6 +206,9 @@ func place(snapshot *tenant.Snapshot, object *unstructured.Unstructured) {
 	case *corev1.Namespace:
 		Expect(typed.Name).To(Equal(tenant.NamespaceName(partner.Name)))
 		snapshot.Namespace = typed
+		return
+	case *gatewayv1.Gateway:
+		snapshot.Gateways = append(snapshot.Gateways, *typed)
 		return
 	case *networkingv1.IngressClass:
 		snapshot.IngressClasses = append(snapshot.IngressClasses, *typed)
@@ -213,6 +240,8 @@ var scheme = func() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	_ = clientgoscheme.AddToScheme(scheme)
 	_ = v1alpha1.AddToScheme(scheme)
+	_ = gatewayv1.Install(scheme)
+	_ = gatewayv1beta1.Install(scheme)
 	return scheme
 }()
 
@@ -293,7 +322,7 @@ func checkIdempotence(snapshot tenant.Snapshot, outcome tenant.Outcome) {
 	snapshot.Partner = snapshot.Partner.DeepCopy()
 	snapshot.Partner.Status = outcome.Status
 	snapshot.Now = snapshot.Now.Add(time.Second)
-	again := tenant.Converge(snapshot, func(o tenant.Object) tenant.Object { return o.DeepCopyObject().(tenant.Object) })
+	again := tenant.Converge(snapshot, stored(snapshot))
 	Expect(again.Status).To(Equal(outcome.Status))
 	Expect(again.Events).To(BeEmpty())
 }

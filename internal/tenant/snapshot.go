@@ -8,6 +8,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
@@ -34,8 +35,21 @@ type Settings struct {
 	DefaultIssuer *v1alpha1.IssuerReference
 	// ReservedHostSuffixes are domains that no partner may have a host under.
 	ReservedHostSuffixes []string
+	// Gateway serves sub-domains that say nothing about their route; nil for an
+	// Ingress to do so.
+	Gateway *v1alpha1.GatewayReference
 	// WidgetBackend is where the widget server answers.
 	WidgetBackend v1alpha1.ExternalBackend
+}
+
+// APIs tells which APIs that a cluster may lack are installed.
+type APIs struct {
+	// CertManager is cert-manager's.
+	CertManager bool `json:"certManager"`
+	// Gateway is the Gateway API, without ListenerSets.
+	Gateway bool `json:"gateway"`
+	// ListenerSets are the Gateway API's, which older releases lack.
+	ListenerSets bool `json:"listenerSets"`
 }
 
 // Snapshot is all that Evaluate decides from.
@@ -60,8 +74,10 @@ type Snapshot struct {
 	BackendFound, SecretFound bool
 	// IngressClasses are those of the cluster.
 	IngressClasses []networkingv1.IngressClass
-	// CertManager tells whether cert-manager's API is installed.
-	CertManager bool
+	// Gateways are those that GatewayKeys names, as far as they are there.
+	Gateways []gatewayv1.Gateway
+	// APIs are the optional APIs that are installed.
+	APIs APIs
 	// Failures are the writes that failed since the snapshot was taken.
 	Failures []Failure
 	// Settings are the operator's defaults.
@@ -150,8 +166,8 @@ func (s *Snapshot) Remove(deleted Object) {
 	}
 }
 
-// sameKindAndName suffices to tell a partner's objects apart: they are in one
-// namespace or in none.
+// sameKindAndName suffices to tell a partner's objects apart: of each kind they
+// are in one namespace or in none.
 func sameKindAndName(a, b Object) bool {
 	return a.GetName() == b.GetName() &&
 		a.GetObjectKind().GroupVersionKind().Kind == b.GetObjectKind().GroupVersionKind().Kind

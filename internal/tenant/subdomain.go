@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,7 +24,7 @@ func (e *evaluation) subdomain() {
 	link := e.subdomainLink()
 	if link.Status != metav1.ConditionTrue {
 		if old := e.oldRoute(); old != nil {
-			link.Message += "; until then " + urlOf(old) + " is served as before"
+			link.Message += fmt.Sprintf("; until then %s is served by the %s as before", e.url(*old), old.kind)
 		}
 	}
 	e.subdomainReady = &link
@@ -67,24 +68,47 @@ func (e *evaluation) subdomainLink() conditions.Finding {
 // routeLink wants what serves a host that is held.
 func (e *evaluation) routeLink() conditions.Finding {
 	subdomain := e.Partner.Spec.Subdomain
-	issuer := e.build.issuer()
-	if issuer != nil && e.CertManager {
+	var via gatewayLink
+	ref := e.build.gatewayRef()
+	if ref != nil {
+		var broken *conditions.Finding
+		if via, broken = e.gatewayLink(*ref); broken != nil {
+			return *broken
+		}
+	}
+	var issuer *v1alpha1.IssuerReference
+	secret := ""
+	if ref == nil || via.own {
+		issuer, secret = e.build.issuer(), e.build.tlsSecret()
+	}
+	if issuer != nil && e.APIs.CertManager {
 		e.Objects = append(e.Objects, e.build.certificate(*issuer))
 	}
 	if subdomain.Backend.External != nil {
 		e.Objects = append(e.Objects, e.build.externalService(EngineServiceName, *subdomain.Backend.External))
 	}
-	if e.widget {
-		e.Objects = append(e.Objects, e.build.externalService(WidgetServiceName, e.Settings.WidgetBackend))
+	if service, namespace, inCluster := WidgetService(e.Settings); e.widget {
+		if ref != nil && inCluster {
+			e.Objects = append(e.Objects, e.build.referenceGrant(service, namespace))
+		} else {
+			e.Objects = append(e.Objects, e.build.externalService(WidgetServiceName, e.Settings.WidgetBackend))
+		}
 	}
-	e.Objects = append(e.Objects, e.build.ingress(e.widget))
+	if ref == nil {
+		e.Objects = append(e.Objects, e.build.ingress(e.widget))
+	} else {
+		if via.own {
+			e.Objects = append(e.Objects, e.build.listenerSet(via))
+		}
+		e.Objects = append(e.Objects, e.build.httpRoute(via, e.widget))
+	}
 
 	if failed := e.failed(v1alpha1.ConditionSubdomainReady, true); failed != nil {
 		return *failed
 	}
 	namespace := NamespaceName(e.Partner.Name)
 	switch {
-	case issuer != nil && !e.CertManager:
+	case issuer != nil && !e.APIs.CertManager:
 		return broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
 			"a certificate from %s is asked for, and cert-manager's API is not installed: install cert-manager, or bring a certificate in spec.subdomain.tls.secretName", issuer.Name)
 	case issuer != nil:
@@ -92,22 +116,43 @@ func (e *evaluation) routeLink() conditions.Finding {
 			return broken(v1alpha1.ReasonCertificatePending, conditions.Waiting,
 				"Certificate %s/%s is not issued: %s", namespace, subdomain.Host, why)
 		}
-	case e.build.tlsSecret() != "" && !e.SecretFound:
+	case secret != "" && !e.SecretFound:
 		return broken(v1alpha1.ReasonSecretNotFound, conditions.Waiting,
-			"there is no Secret %s/%s with the certificate: create it, or name another in spec.subdomain.tls.secretName", namespace, e.build.tlsSecret())
+			"there is no Secret %s/%s with the certificate: create it, or name another in spec.subdomain.tls.secretName", namespace, secret)
 	}
 	if service := subdomain.Backend.Service; service != nil && !e.BackendFound {
 		return broken(v1alpha1.ReasonBackendNotFound, conditions.Waiting,
 			"there is no Service %s/%s: deploy the engine there, or name another in spec.subdomain.backend", namespace, service.Name)
 	}
+	var by string
+	var since time.Time
+	var unready *conditions.Finding
+	if ref == nil {
+		by = fmt.Sprintf("Ingress %s/%s", namespace, subdomain.Host)
+		since, unready = e.ingressReady()
+	} else {
+		by = fmt.Sprintf("HTTPRoute %s/%s at Gateway %s/%s", namespace, subdomain.Host, ref.Namespace, ref.Name)
+		since, unready = e.gatewayRouteReady(via)
+	}
+	if unready != nil {
+		return *unready
+	}
+	e.handOver(since)
+	return conditions.True(v1alpha1.ConditionSubdomainReady, v1alpha1.ReasonRouteAccepted, fmt.Sprintf("%s is routed by %s", subdomain.Host, by))
+}
+
+// ingressReady tells whether an ingress controller should serve the sub-domain,
+// and since when. If it does not, the finding says why.
+func (e *evaluation) ingressReady() (since time.Time, unready *conditions.Finding) {
 	if why := e.classMissing(); why != "" {
-		return broken(v1alpha1.ReasonRouteNotAccepted, conditions.Stalled, "no ingress controller takes the route: %s", why)
+		return since, new(broken(v1alpha1.ReasonRouteNotAccepted, conditions.Stalled, "no ingress controller takes the route: %s", why))
 	}
-	if route := e.child(ingressKind, string(subdomain.Host)); route == nil || !route.GetDeletionTimestamp().IsZero() {
-		return broken(v1alpha1.ReasonRouteNotAccepted, conditions.Waiting, "Ingress %s/%s is about to be created, once one that is being deleted is gone", namespace, subdomain.Host)
+	route := e.declaredRoute()
+	if route == nil {
+		return since, new(broken(v1alpha1.ReasonRouteNotAccepted, conditions.Waiting, "Ingress %s/%s is about to be created, once one that is being deleted is gone",
+			NamespaceName(e.Partner.Name), e.Partner.Spec.Subdomain.Host))
 	}
-	return conditions.True(v1alpha1.ConditionSubdomainReady, v1alpha1.ReasonRouteAccepted,
-		fmt.Sprintf("%s is routed by Ingress %s/%s", subdomain.Host, namespace, subdomain.Host))
+	return route.GetCreationTimestamp().Time, nil
 }
 
 func broken(reason v1alpha1.Reason, progress conditions.Progress, format string, args ...any) conditions.Finding {

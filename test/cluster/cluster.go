@@ -9,7 +9,9 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -94,6 +96,25 @@ func Uninstall(ctx context.Context, direct client.Client, names ...string) {
 		Eventually(direct.Get).WithArguments(ctx, client.ObjectKeyFromObject(crd), crd).Should(
 			Satisfy(func(err error) bool { return client.IgnoreNotFound(err) == nil && err != nil }))
 	}
+}
+
+// ModuleFile is a file of a module that the module in a folder of the work tree
+// depends on.
+func ModuleFile(in, module string, elem ...string) string {
+	GinkgoHelper()
+	out, err := exec.Command("go", "-C", filepath.Join(Root(), in), "list", "-mod=mod", "-m", "-f", "{{.Dir}}", module).CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), string(out))
+	return filepath.Join(append([]string{strings.TrimSpace(string(out))}, elem...)...)
+}
+
+// GatewayCRDs are the files of the Gateway API's kinds that the operator uses.
+func GatewayCRDs() []string {
+	GinkgoHelper()
+	var files []string
+	for _, kind := range []string{"gatewayclasses", "gateways", "httproutes", "grpcroutes", "listenersets", "referencegrants", "backendtlspolicies", "tlsroutes"} {
+		files = append(files, ModuleFile(".", "sigs.k8s.io/gateway-api", "config", "crd", "standard", "gateway.networking.k8s.io_"+kind+".yaml"))
+	}
+	return files
 }
 
 // CRDs is the folder of the operator's CRDs.

@@ -1,0 +1,200 @@
+package controllers_test
+
+import (
+	"context"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/manager"
+	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/test/cluster"
+)
+
+// installGatewayAPI serves the Gateway API until the spec ends.
+func installGatewayAPI() {
+	GinkgoHelper()
+	cluster.Install(controlPlane, cluster.GatewayCRDs()...)
+	DeferCleanup(func(ctx SpecContext) {
+		for _, kind := range []string{"gatewayclasses", "gateways", "httproutes", "grpcroutes", "listenersets", "referencegrants", "backendtlspolicies", "tlsroutes"} {
+			cluster.Uninstall(ctx, direct, kind+".gateway.networking.k8s.io")
+		}
+	})
+}
+
+// throughGateway has sub-domains served by the Gateway default/public unless they
+// say otherwise.
+func throughGateway(o *manager.Options) {
+	o.Settings.Gateway = &v1alpha1.GatewayReference{Namespace: "default", Name: "public"}
+}
+
+// programmedGateway makes that Gateway, and says what its controller would say.
+func programmedGateway(ctx context.Context, listenersFrom gatewayv1.FromNamespaces) *gatewayv1.Gateway {
+	GinkgoHelper()
+	gateway := &gatewayv1.Gateway{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "public"},
+		Spec: gatewayv1.GatewaySpec{
+			GatewayClassName: "test",
+			Listeners: []gatewayv1.Listener{
+				{Name: "web", Port: 8000, Protocol: gatewayv1.HTTPProtocolType},
+				{Name: "websecure", Port: 8443, Protocol: gatewayv1.HTTPSProtocolType, TLS: &gatewayv1.ListenerTLSConfig{
+					CertificateRefs: []gatewayv1.SecretObjectReference{{Name: "wildcard"}},
+				}},
+			},
+			AllowedListeners: &gatewayv1.AllowedListeners{Namespaces: &gatewayv1.ListenerNamespaces{From: &listenersFrom}},
+		},
+	}
+	Expect(direct.Create(ctx, gateway)).To(Succeed())
+	DeferCleanup(func(ctx SpecContext) { Expect(client.IgnoreNotFound(direct.Delete(ctx, gateway))).To(Succeed()) })
+	gateway.Status.Conditions = []metav1.Condition{said(gateway, string(gatewayv1.GatewayConditionProgrammed), metav1.ConditionTrue, "Programmed", "")}
+	gateway.Status.Addresses = []gatewayv1.GatewayStatusAddress{{Type: new(gatewayv1.IPAddressType), Value: "203.0.113.7"}}
+	Expect(direct.Status().Update(ctx, gateway)).To(Succeed())
+	return gateway
+}
+
+func said(about client.Object, condition string, status metav1.ConditionStatus, reason, message string) metav1.Condition {
+	return metav1.Condition{
+		Type: condition, Status: status, Reason: reason, Message: message,
+		ObservedGeneration: about.GetGeneration(), LastTransitionTime: metav1.Now(),
+	}
+}
+
+// acceptRoute says what a Gateway's controller would say of a partner's HTTPRoute.
+func acceptRoute(ctx context.Context, name string, resolved metav1.ConditionStatus, message string) {
+	GinkgoHelper()
+	route := &gatewayv1.HTTPRoute{}
+	Eventually(direct.Get).WithArguments(ctx, key(name+".example.com", tenant.NamespaceName(name)), route).Should(Succeed())
+	route.Status.Parents = []gatewayv1.RouteParentStatus{{
+		ParentRef: route.Spec.ParentRefs[0], ControllerName: "example.net/test",
+		Conditions: []metav1.Condition{
+			said(route, string(gatewayv1.RouteConditionAccepted), metav1.ConditionTrue, "Accepted", ""),
+			said(route, string(gatewayv1.RouteConditionResolvedRefs), resolved, "Test", message),
+		},
+	}}
+	Expect(direct.Status().Update(ctx, route)).To(Succeed())
+}
+
+var _ = Describe("A Gateway", func() {
+	routeOf := func(name string) *gatewayv1.HTTPRoute {
+		return &gatewayv1.HTTPRoute{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.NamespaceName(name), Name: name + ".example.com"}}
+	}
+
+	It("serves a sub-domain once its API and it are there, and its controller says so", func(ctx SpecContext) {
+		m := startManager(throughGateway)
+		applyYAML(ctx, allocationYAML("gated", "1", "")+partnerYAML("gated", ""))
+		eventually(ctx, "gated", "SubdomainReady=False/APINotInstalled", "SupportWidgetEnabled=False/SubdomainNotReady")
+		By("installing the API while the manager runs")
+		installGatewayAPI()
+		eventually(ctx, "gated", "SubdomainReady=False/GatewayNotFound")
+		gateway := programmedGateway(ctx, gatewayv1.NamespacesFromNone)
+		eventually(ctx, "gated", "SubdomainReady=False/RouteNotAccepted")
+		acceptRoute(ctx, "gated", metav1.ConditionFalse, "type ExternalName is not supported")
+		eventually(ctx, "gated", "SubdomainReady=False/RefsNotResolved")
+		acceptRoute(ctx, "gated", metav1.ConditionTrue, "")
+		eventually(ctx, "gated", "Ready=True/Provisioned", "SupportWidgetEnabled=True/WidgetEnabled")
+
+		status := partner(ctx, "gated").Status
+		Expect(status.Subdomain).To(Equal(&v1alpha1.SubdomainStatus{URL: "https://gated.example.com", Route: v1alpha1.HTTPRoute, Addresses: []string{"203.0.113.7"}}))
+		grant := get(ctx, &gatewayv1beta1.ReferenceGrant{}, "partner-gated", "system")
+		Expect(grant.Spec.From[0].Namespace).To(BeEquivalentTo("partner-gated"))
+		Expect(grant.Spec.To[0].Name).To(HaveValue(BeEquivalentTo("widget")))
+		Expect(get(ctx, routeOf("gated"), "gated.example.com", "partner-gated").Spec.Rules[0].BackendRefs[0].Namespace).To(HaveValue(BeEquivalentTo("system")))
+
+		By("writing nothing while the Gateway counts its routes")
+		m.reset()
+		gateway = get(ctx, gateway, "public", "default")
+		gateway.Status.Listeners = []gatewayv1.ListenerStatus{{Name: "web", AttachedRoutes: 1, SupportedKinds: []gatewayv1.RouteGroupKind{}, Conditions: []metav1.Condition{}}}
+		Expect(direct.Status().Update(ctx, gateway)).To(Succeed())
+		Consistently(func() []string { return m.Writes("gated") }, time.Second).Should(BeEmpty())
+
+		By("noticing that the Gateway is no longer programmed")
+		gateway.Status.Conditions = []metav1.Condition{said(gateway, string(gatewayv1.GatewayConditionProgrammed), metav1.ConditionFalse, "Gone", "no address is left")}
+		Expect(direct.Status().Update(ctx, gateway)).To(Succeed())
+		eventually(ctx, "gated", "SubdomainReady=False/ListenerNotProgrammed")
+
+		By("putting right what somebody changed")
+		route := get(ctx, routeOf("gated"), "gated.example.com", "partner-gated")
+		patch(ctx, route, `spec: {hostnames: [other.example.com]}`)
+		Eventually(func() []gatewayv1.Hostname {
+			return get(ctx, routeOf("gated"), "gated.example.com", "partner-gated").Spec.Hostnames
+		}).Should(ConsistOf(gatewayv1.Hostname("gated.example.com")))
+		Expect(direct.Delete(ctx, grant)).To(Succeed())
+		Eventually(direct.Get).WithArguments(ctx, key("partner-gated", "system"), grant).Should(Succeed())
+
+		By("closing with the Partner")
+		Expect(direct.Delete(ctx, partner(ctx, "gated"))).To(Succeed())
+		eventuallyGone(ctx, routeOf("gated"))
+		eventuallyGone(ctx, grant)
+	})
+
+	It("takes a listener with the sub-domain's own certificate, where it allows that", func(ctx SpecContext) {
+		installGatewayAPI()
+		gateway := programmedGateway(ctx, gatewayv1.NamespacesFromNone)
+		startManager(throughGateway)
+		applyYAML(ctx, partnerYAML("listened", "").withTLS("{secretName: own}"))
+		eventually(ctx, "listened", "SubdomainReady=False/RouteNotAccepted", "Stalled=True/RouteNotAccepted")
+		gateway.Spec.AllowedListeners.Namespaces.From = new(gatewayv1.NamespacesFromAll)
+		patch(ctx, gateway, `spec: {allowedListeners: {namespaces: {from: All}}}`)
+		gateway.Status.Conditions[0].ObservedGeneration = gateway.Generation
+		Expect(direct.Status().Update(ctx, gateway)).To(Succeed())
+		eventually(ctx, "listened", "SubdomainReady=False/SecretNotFound")
+		secret := &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "partner-listened", Name: "own"}, Type: corev1.SecretTypeTLS,
+			Data: map[string][]byte{"tls.crt": {}, "tls.key": {}},
+		}
+		Expect(direct.Create(ctx, secret)).To(Succeed())
+		eventually(ctx, "listened", "SubdomainReady=False/RouteNotAccepted")
+		set := get(ctx, &gatewayv1.ListenerSet{}, "listened.example.com", "partner-listened")
+		Expect(set.Spec.Listeners[0].Port).To(BeEquivalentTo(8443), "that of the Gateway's own HTTPS")
+		set.Status.Conditions = []metav1.Condition{
+			said(set, string(gatewayv1.ListenerSetConditionAccepted), metav1.ConditionTrue, "Accepted", ""),
+			said(set, string(gatewayv1.ListenerSetConditionProgrammed), metav1.ConditionFalse, "Pending", "wait"),
+		}
+		Expect(direct.Status().Update(ctx, set)).To(Succeed())
+		eventually(ctx, "listened", "SubdomainReady=False/ListenerNotProgrammed")
+		set.Status.Conditions[1].Status = metav1.ConditionTrue
+		Expect(direct.Status().Update(ctx, set)).To(Succeed())
+		acceptRoute(ctx, "listened", metav1.ConditionTrue, "")
+		eventually(ctx, "listened", "Ready=True/Provisioned")
+		Expect(partner(ctx, "listened").Status.Subdomain.URL).To(Equal("https://listened.example.com"))
+
+		By("going back to the Gateway's own listener")
+		patchPartner(ctx, "listened", `spec: {subdomain: {tls: null}}`)
+		eventually(ctx, "listened", "SubdomainReady=False/RouteNotAccepted")
+		acceptRoute(ctx, "listened", metav1.ConditionTrue, "")
+		eventually(ctx, "listened", "Ready=True/Provisioned")
+		eventuallyGone(ctx, set)
+	})
+
+	It("takes over from an Ingress that goes once the new route surely serves, and back", func(ctx SpecContext) {
+		installGatewayAPI()
+		programmedGateway(ctx, gatewayv1.NamespacesFromNone)
+		startManager()
+		applyYAML(ctx, partnerYAML("moving", ""))
+		eventually(ctx, "moving", "Ready=True/Provisioned")
+		ingress := get(ctx, &networkingv1.Ingress{}, "moving.example.com", "partner-moving")
+		patchPartner(ctx, "moving", `spec: {subdomain: {route: {gatewayRef: {namespace: default, name: public}}}}`)
+		eventually(ctx, "moving", "SubdomainReady=False/RouteNotAccepted")
+		Expect(partner(ctx, "moving").Status.Subdomain.Route).To(Equal(v1alpha1.IngressRoute), "which serves until then")
+		acceptRoute(ctx, "moving", metav1.ConditionTrue, "")
+		accepted := time.Now()
+		eventually(ctx, "moving", "Ready=True/Provisioned")
+		Expect(partner(ctx, "moving").Status.Subdomain.Route).To(Equal(v1alpha1.HTTPRoute))
+		eventuallyGone(ctx, ingress)
+		Expect(time.Since(accepted)).To(BeNumerically(">", 8*time.Second), "both served for a while")
+
+		patchPartner(ctx, "moving", `spec: {subdomain: {route: null}}`)
+		eventually(ctx, "moving", "Ready=True/Provisioned")
+		back := get(ctx, &networkingv1.Ingress{}, "moving.example.com", "partner-moving")
+		eventuallyGone(ctx, routeOf("moving"))
+		Expect(time.Since(back.CreationTimestamp.Time)).To(BeNumerically(">", 9*time.Second), "both served for a while")
+	})
+})

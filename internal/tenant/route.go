@@ -1,0 +1,166 @@
+package tenant
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/staffing"
+)
+
+// route is a route that is there and not going: an Ingress or an HTTPRoute. It is
+// named by its host.
+type route struct {
+	Object
+	kind v1alpha1.RouteKind
+}
+
+// routes are those of the partner.
+func (s *Snapshot) routes() []route {
+	var routes []route
+	for _, child := range s.Children {
+		if kind := child.GetObjectKind().GroupVersionKind().Kind; isRoute(kind) && child.GetDeletionTimestamp().IsZero() {
+			routes = append(routes, route{child, v1alpha1.RouteKind(kind)})
+		}
+	}
+	return routes
+}
+
+func isRoute(kind string) bool {
+	return kind == ingressKind || kind == httpRouteKind
+}
+
+// handover is how long a route serves beside the one that takes its place: what a
+// controller accepted, it may take a moment to put into practice, and of an
+// Ingress it says nothing at all.
+const handover = 10 * time.Second
+
+// wantedKind is the kind of the route that is declared.
+func (e *evaluation) wantedKind() v1alpha1.RouteKind {
+	if e.build.gatewayRef() != nil {
+		return v1alpha1.HTTPRoute
+	}
+	return v1alpha1.IngressRoute
+}
+
+// declared tells whether a route is the one that is declared.
+func (e *evaluation) declared(route route) bool {
+	return route.GetName() == string(e.Partner.Spec.Subdomain.Host) && route.kind == e.wantedKind()
+}
+
+// declaredRoute is the route that is declared; nil if it is not there.
+func (e *evaluation) declaredRoute() *route {
+	routes := e.routes()
+	if i := slices.IndexFunc(routes, e.declared); i >= 0 {
+		return &routes[i]
+	}
+	return nil
+}
+
+// handOver keeps the route of the other kind on the same host, if there is one,
+// until the declared one, which is ready since an instant, surely serves.
+func (e *evaluation) handOver(since time.Time) {
+	routes := e.routes()
+	host := string(e.Partner.Spec.Subdomain.Host)
+	if !slices.ContainsFunc(routes, func(r route) bool { return r.GetName() == host && r.kind != e.wantedKind() }) {
+		return
+	}
+	if over := since.Add(handover); e.Now.Before(over) {
+		e.lingers = true
+		e.LookAgain = staffing.Earlier(e.LookAgain, over)
+	}
+}
+
+// oldRoute is a route other than the declared one, which is served while that is
+// not ready; nil if there is none. Of several it is the oldest: a host that was
+// never ready came after the one that was.
+func (e *evaluation) oldRoute() *route {
+	if !e.whiteLabelled() || e.subdomainReady != nil && e.subdomainReady.Status == metav1.ConditionTrue {
+		return nil
+	}
+	var oldest *route
+	for _, route := range e.routes() {
+		if e.declared(route) || !e.mayServe(route.GetName()) {
+			continue
+		}
+		if oldest == nil || cmp.Or(route.GetCreationTimestamp().Compare(oldest.GetCreationTimestamp().Time), cmp.Compare(route.GetName(), oldest.GetName())) < 0 {
+			oldest = &route
+		}
+	}
+	return oldest
+}
+
+// url is the address at which a route is served.
+func (e *evaluation) url(route route) string {
+	if e.endsTLS(route) {
+		return "https://" + route.GetName()
+	}
+	return "http://" + route.GetName()
+}
+
+// endsTLS tells whether a route is served over TLS.
+func (e *evaluation) endsTLS(route route) bool {
+	if ingress, ok := route.Object.(*networkingv1.Ingress); ok {
+		return len(ingress.Spec.TLS) > 0
+	}
+	key, _ := e.gatewayOf(route)
+	parent := route.Object.(*gatewayv1.HTTPRoute).Spec.ParentRefs[0]
+	gateway := e.gateway(key)
+	if gateway == nil || ptr.Deref(parent.Kind, "") == listenerSetKind {
+		return true // a listener of its own; or there is no telling
+	}
+	return slices.ContainsFunc(gateway.Spec.Listeners, func(listener gatewayv1.Listener) bool {
+		hostname := string(ptr.Deref(listener.Hostname, "*"))
+		suffix, wildcard := strings.CutPrefix(hostname, "*")
+		section := ptr.Deref(parent.SectionName, "")
+		return isHTTPS(listener) && (section == "" || section == listener.Name) &&
+			(hostname == route.GetName() || wildcard && strings.HasSuffix(route.GetName(), suffix))
+	})
+}
+
+// addresses are where a route is served, as far as its controller says: IP
+// addresses or host names, sorted.
+func (e *evaluation) addresses(route route) []string {
+	var addresses []string
+	if ingress, ok := route.Object.(*networkingv1.Ingress); ok {
+		for _, address := range ingress.Status.LoadBalancer.Ingress {
+			addresses = append(addresses, cmp.Or(address.IP, address.Hostname))
+		}
+	} else if key, ok := e.gatewayOf(route); ok {
+		if gateway := e.gateway(key); gateway != nil {
+			for _, address := range gateway.Status.Addresses {
+				addresses = append(addresses, address.Value)
+			}
+		}
+	}
+	slices.Sort(addresses)
+	const most = 16 // as the schema has it
+	addresses = slices.Compact(addresses)
+	return addresses[:min(len(addresses), most)]
+}
+
+// hasWidget tells whether a route, nil for none, leads to the widget server.
+func hasWidget(route *route) bool {
+	if route == nil {
+		return false
+	}
+	if ingress, ok := route.Object.(*networkingv1.Ingress); ok {
+		return slices.ContainsFunc(ingress.Spec.Rules, func(rule networkingv1.IngressRule) bool {
+			return rule.HTTP != nil && slices.ContainsFunc(rule.HTTP.Paths, func(path networkingv1.HTTPIngressPath) bool {
+				return path.Path == WidgetPath
+			})
+		})
+	}
+	return slices.ContainsFunc(route.Object.(*gatewayv1.HTTPRoute).Spec.Rules, func(rule gatewayv1.HTTPRouteRule) bool {
+		return slices.ContainsFunc(rule.Matches, func(match gatewayv1.HTTPRouteMatch) bool {
+			return match.Path != nil && ptr.Deref(match.Path.Value, "") == WidgetPath
+		})
+	})
+}
