@@ -29,6 +29,29 @@ test-race: controlplane ## Run the tests of what runs concurrently with the race
 	go -C hack/tools mod download github.com/cert-manager/cert-manager
 	CGO_ENABLED=1 go test -race ./controllers ./internal/manager -timeout 15m
 
+.PHONY: test-e2e
+test-e2e: controlplane bin/traefik chromium ## Show partners in a real browser, behind a real ingress controller; needs npm, and root to install Chromium.
+	npm ci --prefix test/e2e --ignore-scripts
+	go test -tags e2e ./test/e2e -count=1 -timeout 15m
+	@echo "Screenshots are in build/e2e"
+
+.PHONY: bench
+bench: controlplane ## Measure the widget server beside a plain handler, with 10,000 partners in memory.
+	go test ./internal/widgetserver -run '^$$' -bench . -benchtime 5x
+
+bin/traefik: hack/traefik/go.mod hack/traefik/go.sum
+	@echo "Building Traefik, which takes some ten minutes the first time"
+	go build -C hack/traefik -v -trimpath -gcflags=all=-dwarf=false -ldflags="-s -w" -o $(CURDIR)/$@ github.com/traefik/traefik/v3/cmd/traefik 2>&1 \
+		| awk '!/^[a-z0-9.-]+\// || /: / {print} /^[a-z0-9.-]+\// && ++n % 200 == 0 {print "  " n " packages"; fflush()}'
+
+.PHONY: chromium
+chromium: ## Install Chromium and certutil from Debian's packages, unless they are there.
+	@if command -v chromium certutil >/dev/null && chromium --version 2>/dev/null | grep -q Chromium; then exit; fi; \
+	if ! command -v apt-get >/dev/null || [[ $$(id -u) != 0 ]]; then \
+		echo "The end-to-end tests need Chromium and certutil; on Debian: sudo apt-get install chromium libnss3-tools" >&2; exit 1; fi; \
+	echo "Installing Chromium and certutil from Debian's packages"; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium libnss3-tools >/dev/null
+
 ##@ Development
 
 .PHONY: help

@@ -57,7 +57,7 @@ var _ = Describe("A host", func() {
 	It("that many want at once has one holder, and the others are told who", func(ctx SpecContext) {
 		startManager()
 		startManager() // two replicas that both believe to lead
-		const rivals, rounds = 3, 5
+		const rivals, rounds = 2, 100
 		for round := range rounds {
 			host := fmt.Sprintf("race-%d.example.com", round)
 			var wait sync.WaitGroup

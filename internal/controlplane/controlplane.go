@@ -138,7 +138,7 @@ func (c *ControlPlane) StartAPIServer(ctx context.Context) error {
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file="+c.path("service-account.key"),
 		"--service-account-signing-key-file="+c.path("service-account.key"),
-		"--service-cluster-ip-range=10.0.0.0/16",
+		"--service-cluster-ip-range=127.96.0.0/16",
 		// An Endpoints object may not hold the loopback address that it listens on.
 		"--endpoint-reconciler-type=none")
 	if err != nil {

@@ -15,6 +15,9 @@ var html string
 //go:embed dashboard.css
 var css []byte
 
+//go:embed icon.svg
+var icon []byte
+
 var page = template.Must(template.New("dashboard").Parse(html))
 
 // policy lets nothing in but what the page's own origin serves, and no markup or
@@ -48,6 +51,9 @@ func (i Instance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/dashboard.css":
 		header.Set("Content-Type", "text/css; charset=utf-8")
 		_, _ = w.Write(css)
+	case "/icon.svg":
+		header.Set("Content-Type", "image/svg+xml")
+		_, _ = w.Write(icon)
 	default:
 		http.NotFound(w, r)
 	}

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"strconv"
 	"sync"
 	"time"
 
@@ -43,8 +44,13 @@ type answer struct {
 
 // asset is something to serve, as it is and compressed.
 type asset struct {
-	plain, gzip         []byte
-	plainETag, gzipETag string
+	plain, gzip representation
+}
+
+// representation is one form of an asset, with its headers.
+type representation struct {
+	content     []byte
+	tag, length []string
 }
 
 // NewDirectory returns a directory of what a cache holds. Call it before the
@@ -192,10 +198,14 @@ func newAsset(plain []byte) *asset {
 	writer.Reset(&compressed)
 	_, _ = writer.Write(plain) // a buffer takes all
 	_ = writer.Close()
-	return &asset{plain: plain, plainETag: etag(plain), gzip: compressed.Bytes(), gzipETag: etag(compressed.Bytes())}
+	return &asset{plain: represent(plain), gzip: represent(compressed.Bytes())}
 }
 
-func etag(data []byte) string {
-	sum := sha256.Sum256(data)
-	return `"` + base64.RawURLEncoding.EncodeToString(sum[:18]) + `"`
+func represent(content []byte) representation {
+	sum := sha256.Sum256(content)
+	return representation{
+		content: content,
+		tag:     []string{`"` + base64.RawURLEncoding.EncodeToString(sum[:18]) + `"`},
+		length:  []string{strconv.Itoa(len(content))},
+	}
 }

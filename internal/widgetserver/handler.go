@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	_ "embed"
-	"net"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -34,6 +35,8 @@ type Handler struct {
 	Ready  func() bool
 	Clock  clock.PassiveClock
 	Logger logr.Logger
+
+	dated atomic.Pointer[dated]
 }
 
 var scriptAsset = newAsset(script)
@@ -42,12 +45,8 @@ var scriptAsset = newAsset(script)
 // alike, and 405 to all methods but GET and HEAD.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
-	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	header.Set("Cross-Origin-Resource-Policy", "same-origin")
-	header.Set("Referrer-Policy", "no-referrer")
 	// The widget goes by this clock, whatever the viewer's says.
-	header.Set("Date", h.Clock.Now().UTC().Format(http.TimeFormat))
+	header["Date"] = h.date()
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		header.Set("Allow", "GET, HEAD")
 		refuse(w, http.StatusMethodNotAllowed)
@@ -72,48 +71,96 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case config == nil:
 		refuse(w, http.StatusNotFound)
 	case path == ScriptPath:
-		scriptAsset.serve(w, r, "text/javascript; charset=utf-8")
+		scriptAsset.serve(w, r, javascript)
 	default:
-		config.serve(w, r, "application/json")
+		config.serve(w, r, jsonType)
 	}
 }
 
 // requestedHost is the host that a request is for, as claims are named.
 func requestedHost(r *http.Request) string {
 	host := r.Host
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
+	if i := strings.LastIndexByte(host, ':'); i >= 0 { // of an IPv6 address, no matter what is left
+		host = host[:i]
 	}
 	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
 
-// refuse answers in a way that no cache keeps: the widget may be enabled a moment
-// later.
+// security are headers of every answer. They are shared, and not to be changed.
+var security = http.Header{
+	"X-Content-Type-Options":       {"nosniff"},
+	"Content-Security-Policy":      {"default-src 'none'; frame-ancestors 'none'"},
+	"Cross-Origin-Resource-Policy": {"same-origin"},
+	"Referrer-Policy":              {"no-referrer"},
+}
+
+// date is the Date header, which is written anew once a second.
+func (h *Handler) date() []string {
+	now := h.Clock.Now()
+	if last := h.dated.Load(); last != nil && last.second == now.Unix() {
+		return last.header
+	}
+	fresh := &dated{now.Unix(), []string{now.UTC().Format(http.TimeFormat)}}
+	h.dated.Store(fresh)
+	return fresh.header
+}
+
+type dated struct {
+	second int64
+	header []string
+}
+
+// refuse answers with a status alone, in a way that no cache keeps: the widget may
+// be enabled a moment later.
 func refuse(w http.ResponseWriter, code int) {
-	w.Header().Set("Cache-Control", "no-store")
-	http.Error(w, http.StatusText(code), code)
+	header := w.Header()
+	maps.Copy(header, security)
+	header.Set("Cache-Control", "no-store")
+	w.WriteHeader(code)
 }
 
 // serve answers with an asset. Browsers keep it and ask each time whether it is
 // still right, so that a change is seen with the next load.
-func (a *asset) serve(w http.ResponseWriter, r *http.Request, contentType string) {
+func (a *asset) serve(w http.ResponseWriter, r *http.Request, contentType []string) {
 	header := w.Header()
-	header.Set("Content-Type", contentType)
-	header.Set("Cache-Control", "no-cache")
-	header.Set("Vary", "Accept-Encoding")
-	content, tag := a.plain, a.plainETag
-	if acceptsGzip(r.Header.Values("Accept-Encoding")) {
-		content, tag = a.gzip, a.gzipETag
-		header.Set("Content-Encoding", "gzip")
+	maps.Copy(header, ofAsset)
+	header["Content-Type"] = contentType
+	of := a.plain
+	if acceptsGzip(r.Header["Accept-Encoding"]) {
+		of = a.gzip
+		header["Content-Encoding"] = gzipped
 	}
-	header.Set("ETag", tag)
-	// Too small to be had in parts.
-	r.Header.Del("Range")
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+	header["Etag"] = of.tag
+	if len(r.Header["If-None-Match"]) > 0 {
+		// Too small to be had in parts.
+		r.Header.Del("Range")
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(of.content))
+		return
+	}
+	header["Content-Length"] = of.length
+	if r.Method == http.MethodGet {
+		_, _ = w.Write(of.content) // the client may have gone
+	}
 }
+
+// Headers of what is served. They are shared, and not to be changed.
+var (
+	ofAsset = func() http.Header {
+		header := security.Clone()
+		header.Set("Cache-Control", "no-cache")
+		header.Set("Vary", "Accept-Encoding")
+		return header
+	}()
+	gzipped    = []string{"gzip"}
+	javascript = []string{"text/javascript; charset=utf-8"}
+	jsonType   = []string{"application/json"}
+)
 
 // acceptsGzip reads Accept-Encoding headers (RFC 9110, section 12.5.3).
 func acceptsGzip(accepted []string) bool {
+	if len(accepted) == 0 {
+		return false
+	}
 	var gzip, any string
 	for coding := range strings.SplitSeq(strings.Join(accepted, ","), ",") {
 		name, parameters, _ := strings.Cut(coding, ";")

@@ -80,7 +80,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	return mgr, errors.Join(
 		mgr.Add(&ctrlmanager.Server{
 			Name:            "widget",
-			Server:          newServer(handler),
+			Server:          newServer(handler, handler.Logger),
 			Listener:        listener,
 			ShutdownTimeout: &options.ShutdownTimeout,
 		}),
@@ -102,7 +102,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 
 // newServer bounds what a client can ask for: how long it may take, and how much
 // it may send.
-func newServer(handler *Handler) *http.Server {
+func newServer(handler http.Handler, logger logr.Logger) *http.Server {
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -111,7 +111,7 @@ func newServer(handler *Handler) *http.Server {
 		IdleTimeout:       90 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 		// What clients do wrong is no fault of ours.
-		ErrorLog: slog.NewLogLogger(logr.ToSlogHandler(handler.Logger.V(1)), slog.LevelDebug),
+		ErrorLog: slog.NewLogLogger(logr.ToSlogHandler(logger.V(1)), slog.LevelDebug),
 	}
 }
 

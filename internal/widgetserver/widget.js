@@ -102,12 +102,12 @@ svg { display: block; flex: none; }
 }
 @keyframes enter { from { opacity: 0; transform: translateX(24px); } }
 
-header { display: flex; align-items: center; gap: 12px; padding: 16px 12px 16px 20px; background: var(--brand); color: var(--on-brand); }
-header h2 { flex: 1; margin: 0; font-size: 17px; font-weight: 650; line-height: 1.3; }
-header small { display: block; font-size: 13px; font-weight: 400; color: var(--on-brand-soft); overflow-wrap: anywhere; }
+.head { display: flex; align-items: center; gap: 12px; padding: 16px 12px 16px 20px; background: var(--brand); color: var(--on-brand); }
+.head h2 { flex: 1; margin: 0; font-size: 17px; font-weight: 650; line-height: 1.3; }
+.head small { display: block; font-size: 13px; font-weight: 400; color: var(--on-brand-soft); overflow-wrap: anywhere; }
 .icon { display: grid; place-items: center; width: 44px; height: 44px; border: 0; border-radius: 12px; background: transparent; color: inherit; }
 .icon:hover { background: rgb(255 255 255 / .14); }
-header :focus-visible { outline-color: #fff; outline-offset: -3px; }
+.head :focus-visible { outline-color: #fff; outline-offset: -3px; }
 
 .body { flex: 1; min-height: 0; overflow-y: auto; overscroll-behavior: contain; padding: 20px; display: flex; flex-direction: column; gap: 20px; }
 .notice { display: flex; gap: 12px; padding: 14px 16px; border-radius: 12px; background: var(--raised); border: 1px solid var(--line); }
@@ -130,20 +130,21 @@ dd .zone { color: var(--soft); font-size: 14px; }
 dd .row { display: flex; flex-wrap: wrap; justify-content: space-between; column-gap: 12px; }
 dd .row span { white-space: nowrap; }
 .link { color: var(--link); text-underline-offset: 3px; }
-footer { padding: 16px 20px 20px; border-top: 1px solid var(--line); background: var(--surface); }
+.foot { padding: 16px 20px 20px; border-top: 1px solid var(--line); background: var(--surface); }
 .primary {
   display: flex; align-items: center; justify-content: center; gap: 10px; width: 100%; min-height: 48px; padding: 8px 16px;
   border: 0; border-radius: 12px; background: var(--accent); color: var(--on-accent); font-weight: 650; text-decoration: none;
 }
 .primary:hover { filter: brightness(1.08); }
 .address { display: block; margin: 10px 0 0; text-align: center; font-size: 14px; color: var(--soft); overflow-wrap: anywhere; }
+.reminder { margin: 0; padding: 8px 20px; font-size: 14px; font-weight: 550; background: var(--raised); border-bottom: 1px solid var(--line); }
 iframe { flex: 1; width: 100%; border: 0; background: #fff; }
 .hint { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 
 @media (max-width: 520px) {
   :host { inset: auto 14px 14px auto; }
   .panel { inset: 0; width: auto; border-radius: 0; }
-  footer { padding-bottom: max(20px, env(safe-area-inset-bottom)); }
+  .foot { padding-bottom: max(20px, env(safe-area-inset-bottom)); }
 }
 @media (max-height: 480px) { .body { gap: 14px; padding: 14px 20px; } }
 @media (prefers-reduced-motion: reduce) { .panel { animation: none; } .launcher { transition: none; } }
@@ -378,7 +379,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
           this.hide();
         },
       });
-      const header = element("header", {},
+      const header = element("div", { class: "head" },
         this.#talking
           ? element("button", { id: "back", class: "icon", type: "button", "aria-label": texts.back, onclick: () => this.#talk(false) }, icon("back", 22))
           : icon("mark", 30),
@@ -386,7 +387,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
         element("button", { id: "close", class: "icon", type: "button", "aria-label": texts.close, onclick: () => this.hide() }, icon("close", 22)));
       if (this.#talking) {
         panel.append(header,
-          element("p", { id: "notice", class: "hint" }, texts.staff),
+          element("p", { id: "notice", class: "reminder" }, texts.staff),
           element("iframe", {
             title: texts.frame, src: this.#messenger(language), referrerpolicy: "no-referrer", allow: "clipboard-write",
             sandbox: "allow-scripts allow-same-origin allow-forms allow-popups allow-popups-to-escape-sandbox allow-downloads",
@@ -494,7 +495,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
     #contact(texts, language, state) {
       const { messengerURL, display, email } = this.#config.contact;
       const label = !state || state.open ? texts.chat : texts.leave;
-      const footer = element("footer");
+      const footer = element("div", { class: "foot" });
       if (messengerURL && display === "panel") {
         footer.append(element("button", { id: "talk", class: "primary", type: "button", onclick: () => this.#talk(true) }, icon("chat", 20), label));
       } else if (messengerURL) {

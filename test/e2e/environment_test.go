@@ -1,0 +1,206 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/dispel/partner-operator/internal/controlplane"
+	"github.com/dispel/partner-operator/test/cluster"
+)
+
+// authority is a certificate authority, in the place of the one that a
+// cert-manager issuer would sign with.
+type authority struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+}
+
+const authorityName = "Partner Operator Test CA"
+
+func newAuthority() authority {
+	GinkgoHelper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	Expect(err).NotTo(HaveOccurred())
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: authorityName},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	Expect(err).NotTo(HaveOccurred())
+	certificate, err := x509.ParseCertificate(der)
+	Expect(err).NotTo(HaveOccurred())
+	return authority{certificate, key}
+}
+
+// file writes the authority's certificate.
+func (a authority) file() string {
+	GinkgoHelper()
+	path := filepath.Join(GinkgoT().TempDir(), "ca.pem")
+	Expect(os.WriteFile(path, pemOf("CERTIFICATE", a.certificate.Raw), 0o600)).To(Succeed())
+	return path
+}
+
+func pemOf(kind string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}
+
+// secret is a Secret with a certificate for hosts.
+func (a authority) secret(namespace, name string, hosts ...string) *corev1.Secret {
+	GinkgoHelper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	Expect(err).NotTo(HaveOccurred())
+	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
+	Expect(err).NotTo(HaveOccurred())
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: hosts[0]}, DNSNames: hosts,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}, a.certificate, key.Public(), a.key)
+	Expect(err).NotTo(HaveOccurred())
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	Expect(err).NotTo(HaveOccurred())
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Type: corev1.SecretTypeTLS,
+		Data: map[string][]byte{corev1.TLSCertKey: pemOf("CERTIFICATE", der), corev1.TLSPrivateKeyKey: pemOf("PRIVATE KEY", private)},
+	}
+}
+
+// listen opens a port on a loopback address until the suite ends. There is no
+// kube-proxy, and the cluster's Service addresses are loopback ones: what listens
+// on such an address stands for what is behind the Service.
+func listen(address string) net.Listener {
+	GinkgoHelper()
+	listener, err := net.Listen("tcp", address)
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(func() { _ = listener.Close() })
+	return listener
+}
+
+func portOf(listener net.Listener) int32 {
+	return int32(listener.Addr().(*net.TCPAddr).Port)
+}
+
+// serve answers on a listener until the suite ends.
+func serve(listener net.Listener, handler http.Handler) {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = server.Serve(listener) }()
+	DeferCleanup(func() { _ = server.Close() })
+}
+
+// traefik is the ingress and Gateway controller.
+type traefik struct {
+	// address is where it serves HTTPS.
+	address string
+	// port is that address's.
+	port int32
+	// trusting is a client that trusts the authority and finds every host at that
+	// address.
+	trusting *http.Client
+}
+
+const published = "203.0.113.7"
+
+// startTraefik runs Traefik against the control plane. names are host names that
+// resolve to loopback addresses there, and nowhere else.
+func startTraefik(controlPlane *controlplane.ControlPlane, ca authority, names map[string]string) traefik {
+	GinkgoHelper()
+	ports, err := controlplane.FreePorts(1)
+	Expect(err).NotTo(HaveOccurred())
+	t := traefik{address: "127.0.0.1:" + ports[0]}
+	_, err = fmt.Sscan(ports[0], &t.port)
+	Expect(err).NotTo(HaveOccurred())
+
+	hosts := "127.0.0.1 localhost\n"
+	for name, address := range names {
+		hosts += address + " " + name + "\n"
+	}
+	file := filepath.Join(GinkgoT().TempDir(), "hosts")
+	Expect(os.WriteFile(file, []byte(hosts), 0o600)).To(Succeed())
+	// In a mount namespace of its own, Traefik has its own /etc/hosts.
+	args := []string{"--user", "--map-root-user", "--mount", "sh", "-c",
+		`mount --bind "$1" /etc/hosts && shift && exec "$@"`, "sh", file,
+		"env", "KUBECONFIG=" + controlPlane.Kubeconfig(), "HOME=" + GinkgoT().TempDir(),
+		filepath.Join(cluster.Root(), "bin", "traefik"),
+		"--global.checknewversion=false", "--global.sendanonymoususage=false", "--log.level=INFO",
+		"--entrypoints.websecure.address=" + t.address, "--entrypoints.websecure.asdefault=true", "--entrypoints.websecure.http.tls=true",
+		"--providers.kubernetesingress=true", "--providers.kubernetesingress.allowexternalnameservices=true",
+		"--providers.kubernetesingress.nativelbbydefault=true", "--providers.kubernetesingress.ingressendpoint.ip=" + published,
+		"--providers.kubernetesgateway=true", "--providers.kubernetesgateway.nativelbbydefault=true",
+		"--providers.kubernetesgateway.statusaddress.ip=" + published,
+	}
+	process, err := controlPlane.Run("unshare", args...)
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(func() {
+		AddReportEntry("Traefik's log", ReportEntryVisibilityFailureOrVerbose, process.Log())
+		_ = process.Stop()
+	})
+	roots := x509.NewCertPool()
+	roots.AddCert(ca.certificate)
+	t.trusting = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, t.address)
+		},
+		MaxIdleConnsPerHost: 16,
+	}}
+	return t
+}
+
+// status is what a GET of an address answers; 0 with an error if it does not.
+func (t traefik) status(address string) (int, error) {
+	response, err := t.trusting.Get(address)
+	if err != nil {
+		return 0, err
+	}
+	_, err = io.Copy(io.Discard, response.Body)
+	_ = response.Body.Close()
+	return response.StatusCode, err
+}
+
+// trust makes a home for Chromium in which a certificate authority is trusted.
+func (a authority) trust() string {
+	GinkgoHelper()
+	home := GinkgoT().TempDir()
+	db := "sql:" + filepath.Join(home, ".pki", "nssdb")
+	Expect(os.MkdirAll(filepath.Join(home, ".pki", "nssdb"), 0o700)).To(Succeed())
+	for _, args := range [][]string{
+		{"-d", db, "-N", "--empty-password"},
+		{"-d", db, "-A", "-t", "C,,", "-n", authorityName, "-i", a.file()},
+	} {
+		out, err := exec.Command("certutil", args...).CombinedOutput()
+		Expect(err).NotTo(HaveOccurred(), "certutil %s\n%s", strings.Join(args, " "), out)
+	}
+	return home
+}
+
+// service is a Service at a given address of the cluster.
+func service(namespace, name, address string, port int32) *corev1.Service {
+	return &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec:       corev1.ServiceSpec{ClusterIP: address, Ports: []corev1.ServicePort{{Name: "http", Port: port, AppProtocol: new("http")}}},
+	}
+}
