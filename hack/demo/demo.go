@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -29,8 +30,8 @@ type Demo struct {
 	Out io.Writer
 	// Once ends the demo after printing.
 	Once bool
-	// RunTries runs the commands that the demo proposes, and checks what they
-	// lead to.
+	// RunTries does what the demo proposes, looking at the preview included, and
+	// checks what that leads to.
 	RunTries bool
 
 	cluster *controlplane.ControlPlane
@@ -136,7 +137,7 @@ func (d *Demo) Run(ctx context.Context) (err error) {
 		return err
 	}
 	if d.RunTries {
-		if err := d.runTries(ctx); err != nil {
+		if err := errors.Join(d.tryPreview(ctx), d.runTries(ctx)); err != nil {
 			return err
 		}
 	}
@@ -262,6 +263,29 @@ func (d *Demo) show(ctx context.Context) error {
 		fmt.Fprintf(d.Out, "\n%s\n\n  %s\n", try.title, strings.Join(try.commands, "\n  "))
 	}
 	return nil
+}
+
+// tryPreview looks at the pages of a partner with the widget and of one without.
+func (d *Demo) tryPreview(ctx context.Context) error {
+	var errs []error
+	for path, want := range map[string]int{
+		"": http.StatusOK, "acme/": http.StatusOK, "acme/.dispel/support/widget.js": http.StatusOK, "acme/.dispel/support/config.json": http.StatusOK,
+		"soylent/": http.StatusOK, "soylent/.dispel/support/widget.js": http.StatusNotFound,
+	} {
+		// The widget server is told of a partner by its own watch.
+		errs = append(errs, d.wait(ctx, "the preview at "+path, func() (bool, error) {
+			request, err := http.NewRequestWithContext(ctx, http.MethodGet, d.Preview+path, nil)
+			if err != nil {
+				return false, err
+			}
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				return false, err
+			}
+			return response.StatusCode == want, response.Body.Close()
+		}))
+	}
+	return errors.Join(errs...)
 }
 
 // runTries does what the demo proposes, as a reader's shell would.

@@ -20,7 +20,7 @@
       launcher: "Dispel Support",
       open: "Open Dispel Support", close: "Close Dispel Support",
       title: "Dispel Support", forPartner: "for %s",
-      staff: "You will be talking to Dispel",
+      staff: "You will be talking to Dispel", talking: "You are talking to Dispel, not to %s",
       notPartner: "The people here work for Dispel, who make the platform that %s runs on. They do not speak for %s.",
       openNow: "Open now", closedNow: "Closed now", always: "Around the clock, every day",
       until: "until %s", opens: "Opens %s", closedFor: "Closed today: %s", closedToday: "Closed today",
@@ -33,7 +33,7 @@
       launcher: "Dispel-Support",
       open: "Dispel-Support öffnen", close: "Dispel-Support schließen",
       title: "Dispel-Support", forPartner: "für %s",
-      staff: "Hier antwortet Dispel",
+      staff: "Hier antwortet Dispel", talking: "Sie sprechen mit Dispel, nicht mit %s",
       notPartner: "Hier antworten Mitarbeitende von Dispel, dem Hersteller der Plattform, auf der %s läuft. Sie sprechen nicht für %s.",
       openNow: "Jetzt geöffnet", closedNow: "Zurzeit geschlossen", always: "Rund um die Uhr, jeden Tag",
       until: "bis %s", opens: "Öffnet %s", closedFor: "Heute geschlossen: %s", closedToday: "Heute geschlossen",
@@ -46,7 +46,7 @@
       launcher: "Dispel サポート",
       open: "Dispel サポートを開く", close: "Dispel サポートを閉じる",
       title: "Dispel サポート", forPartner: "%s をご利用の方へ",
-      staff: "Dispel の担当者が対応します",
+      staff: "Dispel の担当者が対応します", talking: "Dispel と会話しています(%s ではありません)",
       notPartner: "ここで対応するのは、%s が利用するプラットフォームの開発元である Dispel の社員です。%s を代表して発言することはありません。",
       openNow: "受付中", closedNow: "受付時間外", always: "24 時間年中無休",
       until: "%s まで", opens: "次の受付開始: %s", closedFor: "本日休業: %s", closedToday: "本日休業",
@@ -387,7 +387,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
         element("button", { id: "close", class: "icon", type: "button", "aria-label": texts.close, onclick: () => this.hide() }, icon("close", 22)));
       if (this.#talking) {
         panel.append(header,
-          element("p", { id: "notice", class: "reminder" }, texts.staff),
+          element("p", { id: "notice", class: "reminder" }, ...fill(texts.talking, partner)),
           element("iframe", {
             title: texts.frame, src: this.#messenger(language), referrerpolicy: "no-referrer", allow: "clipboard-write",
             sandbox: "allow-scripts allow-same-origin allow-forms allow-popups allow-popups-to-escape-sandbox allow-downloads",

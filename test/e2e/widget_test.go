@@ -48,7 +48,7 @@ var _ = Describe("A partner with P-CSMs", func() {
 		By("talking in the panel")
 		p.click("#talk")
 		Eventually(func() bool { _, opened := talks.Load("inbox=acme&lang=en"); return opened }).Should(BeTrue())
-		Expect(p.panel()).To(ContainSubstring("You will be talking to Dispel"))
+		Expect(p.panel()).To(ContainSubstring("You are talking to Dispel, not to Acme Corp"))
 		p.screenshot("conversation")
 		p.click("#close")
 		Eventually(p.panel).Should(BeEmpty())
