@@ -46,7 +46,7 @@ bin/traefik: hack/traefik/go.mod hack/traefik/go.sum
 
 .PHONY: chromium
 chromium: ## Install Chromium and certutil from Debian's packages, unless they are there.
-	@if command -v chromium certutil >/dev/null && chromium --version 2>/dev/null | grep -q Chromium; then exit; fi; \
+	@if command -v certutil >/dev/null && command -v chromium >/dev/null && chromium --version 2>/dev/null | grep -q Chromium; then exit; fi; \
 	if ! command -v apt-get >/dev/null || [[ $$(id -u) != 0 ]]; then \
 		echo "The end-to-end tests need Chromium and certutil; on Debian: sudo apt-get install chromium libnss3-tools" >&2; exit 1; fi; \
 	echo "Installing Chromium and certutil from Debian's packages"; \

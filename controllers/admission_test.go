@@ -154,6 +154,11 @@ var _ = Describe("The host guard", func() {
 		Expect(eve.Create(ctx, route(), client.DryRunAll)).To(MatchError(ContainSubstring("no hostnames take every host")))
 		Expect(eve.Create(ctx, route("gated.example.com"), client.DryRunAll)).To(Succeed())
 
+		annotated := route("gated.example.com")
+		annotated.SetAnnotations(map[string]string{"external-dns.alpha.kubernetes.io/hostname": "victim.example.com"})
+		Expect(eve.Create(ctx, annotated, client.DryRunAll)).To(MatchError(ContainSubstring(
+			"metadata.annotations: external-dns.alpha.kubernetes.io/hostname takes hosts that are not held")))
+
 		By("taking it by a listener")
 		listeners := func(hostname *gatewayv1.Hostname) *gatewayv1.ListenerSet {
 			return &gatewayv1.ListenerSet{

@@ -36,8 +36,8 @@ func throughGateway(o *manager.Options) {
 	o.Settings.Gateway = &v1alpha1.GatewayReference{Namespace: "default", Name: "public"}
 }
 
-// programmedGateway makes that Gateway, and says what its controller would say.
-func programmedGateway(ctx context.Context, listenersFrom gatewayv1.FromNamespaces) *gatewayv1.Gateway {
+// programmedGateway makes that Gateway, which takes no ListenerSets, and says what its controller would say.
+func programmedGateway(ctx context.Context) *gatewayv1.Gateway {
 	GinkgoHelper()
 	gateway := &gatewayv1.Gateway{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "public"},
@@ -49,7 +49,7 @@ func programmedGateway(ctx context.Context, listenersFrom gatewayv1.FromNamespac
 					CertificateRefs: []gatewayv1.SecretObjectReference{{Name: "wildcard"}},
 				}},
 			},
-			AllowedListeners: &gatewayv1.AllowedListeners{Namespaces: &gatewayv1.ListenerNamespaces{From: &listenersFrom}},
+			AllowedListeners: &gatewayv1.AllowedListeners{Namespaces: &gatewayv1.ListenerNamespaces{From: new(gatewayv1.NamespacesFromNone)}},
 		},
 	}
 	Expect(direct.Create(ctx, gateway)).To(Succeed())
@@ -94,7 +94,7 @@ var _ = Describe("A Gateway", func() {
 		By("installing the API while the manager runs")
 		installGatewayAPI()
 		eventually(ctx, "gated", "SubdomainReady=False/GatewayNotFound")
-		gateway := programmedGateway(ctx, gatewayv1.NamespacesFromNone)
+		gateway := programmedGateway(ctx)
 		eventually(ctx, "gated", "SubdomainReady=False/RouteNotAccepted")
 		acceptRoute(ctx, "gated", metav1.ConditionFalse, "type ExternalName is not supported")
 		eventually(ctx, "gated", "SubdomainReady=False/RefsNotResolved")
@@ -137,7 +137,7 @@ var _ = Describe("A Gateway", func() {
 
 	It("takes a listener with the sub-domain's own certificate, where it allows that", func(ctx SpecContext) {
 		installGatewayAPI()
-		gateway := programmedGateway(ctx, gatewayv1.NamespacesFromNone)
+		gateway := programmedGateway(ctx)
 		startManager(throughGateway)
 		applyYAML(ctx, partnerYAML("listened", "").withTLS("{secretName: own}"))
 		eventually(ctx, "listened", "SubdomainReady=False/RouteNotAccepted", "Stalled=True/RouteNotAccepted")
@@ -174,9 +174,23 @@ var _ = Describe("A Gateway", func() {
 		eventuallyGone(ctx, set)
 	})
 
+	It("serves the sub-domain although the widget server's namespace is missing, and says so", func(ctx SpecContext) {
+		installGatewayAPI()
+		programmedGateway(ctx)
+		startManager(throughGateway, func(o *manager.Options) { o.Settings.WidgetBackend.Host = "widget.nowhere.svc.cluster.local" })
+		applyYAML(ctx, allocationYAML("grantless", "1", "")+partnerYAML("grantless", ""))
+		acceptRoute(ctx, "grantless", metav1.ConditionTrue, "")
+		eventually(ctx, "grantless", "SubdomainReady=False/ApplyFailed")
+		Expect(message(ctx, "grantless", v1alpha1.ConditionSubdomainReady)).To(ContainSubstring("there is no namespace nowhere, in which --widget-backend says that the widget server is"))
+		nowhere := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "nowhere"}}
+		Expect(direct.Create(ctx, nowhere)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(direct.Delete(ctx, nowhere)).To(Succeed()) })
+		eventually(ctx, "grantless", "Ready=True/Provisioned", "SupportWidgetEnabled=True/WidgetEnabled")
+	})
+
 	It("takes over from an Ingress that goes once the new route surely serves, and back", func(ctx SpecContext) {
 		installGatewayAPI()
-		programmedGateway(ctx, gatewayv1.NamespacesFromNone)
+		programmedGateway(ctx)
 		startManager()
 		applyYAML(ctx, partnerYAML("moving", ""))
 		eventually(ctx, "moving", "Ready=True/Provisioned")

@@ -21,7 +21,7 @@ import (
 // OptionalAPIs are the APIs that may be absent from the cluster, and may come and
 // go while the operator runs.
 type OptionalAPIs struct {
-	certManager, gateway, listenerSets optionalAPI
+	certManager, gateway, referenceGrants, listenerSets optionalAPI
 }
 
 // optionalAPI is an API that is there once all its kinds are.
@@ -43,10 +43,10 @@ func DetectOptionalAPIs(mapper meta.RESTMapper) (*OptionalAPIs, error) {
 	}
 	apis.certManager.kinds = []schema.GroupVersionKind{tenant.CertificateGVK}
 	apis.certManager.children = []childKind{certificates}
-	apis.gateway.kinds = []schema.GroupVersionKind{
-		kind(gatewayv1.GroupVersion, "Gateway"), kind(gatewayv1.GroupVersion, "HTTPRoute"), kind(gatewayv1beta1.GroupVersion, "ReferenceGrant"),
-	}
-	apis.gateway.children = []childKind{httpRoutes, referenceGrants}
+	apis.gateway.kinds = []schema.GroupVersionKind{kind(gatewayv1.GroupVersion, "Gateway"), kind(gatewayv1.GroupVersion, "HTTPRoute")}
+	apis.gateway.children = []childKind{httpRoutes}
+	apis.referenceGrants.kinds = []schema.GroupVersionKind{kind(gatewayv1beta1.GroupVersion, "ReferenceGrant")}
+	apis.referenceGrants.children = []childKind{referenceGrants}
 	apis.listenerSets.kinds = []schema.GroupVersionKind{kind(gatewayv1.GroupVersion, "ListenerSet")}
 	apis.listenerSets.children = []childKind{listenerSets}
 	for _, api := range apis.all() {
@@ -64,12 +64,17 @@ func DetectOptionalAPIs(mapper meta.RESTMapper) (*OptionalAPIs, error) {
 }
 
 func (a *OptionalAPIs) all() []*optionalAPI {
-	return []*optionalAPI{&a.certManager, &a.gateway, &a.listenerSets}
+	return []*optionalAPI{&a.certManager, &a.gateway, &a.referenceGrants, &a.listenerSets}
 }
 
 // Installed tells of which APIs objects can be read and written.
 func (a *OptionalAPIs) Installed() tenant.APIs {
-	return tenant.APIs{CertManager: a.certManager.installed.Load(), Gateway: a.gateway.installed.Load(), ListenerSets: a.listenerSets.installed.Load()}
+	return tenant.APIs{
+		CertManager:     a.certManager.installed.Load(),
+		Gateway:         a.gateway.installed.Load(),
+		ReferenceGrants: a.referenceGrants.installed.Load(),
+		ListenerSets:    a.listenerSets.installed.Load(),
+	}
 }
 
 // crdOf is the name of a kind's CustomResourceDefinition.
@@ -85,7 +90,7 @@ type optionalAPIReconciler struct {
 	// appeared is called before an API counts as installed.
 	appeared func(*optionalAPI) error
 	// changed is called after an API appeared or went.
-	changed func(context.Context)
+	changed func()
 }
 
 // Reconcile looks whether the API that a CRD belongs to is served.
@@ -112,7 +117,7 @@ func (r *optionalAPIReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 		}
 		api.installed.Store(served)
 		ctrl.LoggerFrom(ctx).Info("An optional API changed", "crd", request.Name, "installed", served)
-		r.changed(ctx)
+		r.changed()
 	}
 	return ctrl.Result{}, nil
 }

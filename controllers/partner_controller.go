@@ -186,10 +186,14 @@ func (r *PartnerReconciler) prune(ctx context.Context, snapshot *tenant.Snapshot
 // note records a failure in the snapshot. The error is errOvertaken if it came of
 // an old snapshot.
 func (t *trouble) note(snapshot *tenant.Snapshot, failure tenant.Failure, err error) error {
-	switch apply.OutlookOf(err) {
-	case apply.Overtaken:
+	elsewhere := failure.Object.GetNamespace()
+	switch outlook := apply.OutlookOf(err); {
+	case apierrors.IsNotFound(err) && elsewhere != "" && elsewhere != tenant.NamespaceName(snapshot.Partner.Name):
+		failure.Message = fmt.Sprintf("there is no namespace %s, in which --widget-backend says that the widget server is", elsewhere)
+		t.passing = errors.Join(t.passing, fmt.Errorf("writing %s: %w", nameOf(failure.Object), err))
+	case outlook == apply.Overtaken:
 		return errOvertaken
-	case apply.Refused:
+	case outlook == apply.Refused:
 		t.refused = true
 		failure.Refused, failure.Message = true, err.Error()
 	default:

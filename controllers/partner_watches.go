@@ -30,7 +30,7 @@ import (
 // SetupWithManager has everything that matters to a Partner trigger it.
 // references is the cache that Reconciler.References reads.
 func (r *PartnerReconciler) SetupWithManager(mgr ctrl.Manager, references cache.Cache, options controller.Options) error {
-	changed := make(chan event.GenericEvent)
+	changed := make(chan event.GenericEvent, 1)
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("partner").
 		WithOptions(options).
@@ -63,7 +63,7 @@ func (r *PartnerReconciler) SetupWithManager(mgr ctrl.Manager, references cache.
 			errs = append(errs, partners.Watch(source.Kind(mgr.GetCache(), kind.object, handler.EnqueueRequestsFromMapFunc(byLabel))))
 		}
 		if api == &r.APIs.gateway {
-			errs = append(errs, partners.Watch(source.Kind[client.Object](references, &gatewayv1.Gateway{}, handler.EnqueueRequestsFromMapFunc(r.all), predicate.Funcs{UpdateFunc: gatewayChanged})))
+			errs = append(errs, partners.Watch(source.Kind[client.Object](references, &gatewayv1.Gateway{}, handler.EnqueueRequestsFromMapFunc(r.byGateway), predicate.Funcs{UpdateFunc: gatewayChanged})))
 		}
 		return errors.Join(errs...)
 	}
@@ -79,16 +79,18 @@ func (r *PartnerReconciler) SetupWithManager(mgr ctrl.Manager, references cache.
 	crds.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"))
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("optional-api").
-		WithOptions(controller.Options{EnableWarmup: options.EnableWarmup, SkipNameValidation: options.SkipNameValidation}).
+		// A replica that stands by keeps up with it, too, or it would begin with
+		// what was there when it started.
+		WithOptions(controller.Options{NeedLeaderElection: new(false), SkipNameValidation: options.SkipNameValidation}).
 		WatchesRawSource(source.Kind(references, crds, &handler.TypedEnqueueRequestForObject[*metav1.PartialObjectMetadata]{})).
 		Complete(&optionalAPIReconciler{
 			reader:   mgr.GetAPIReader(),
 			apis:     r.APIs,
 			appeared: watch,
-			changed: func(ctx context.Context) {
+			changed: func() {
 				select {
 				case changed <- event.GenericEvent{Object: crds}:
-				case <-ctx.Done():
+				default: // one is waiting, which will do for both
 				}
 			},
 		})
@@ -146,6 +148,15 @@ func (r *PartnerReconciler) byClaim(ctx context.Context, claim client.Object) []
 		if wanting.Name != holder {
 			requests = append(requests, wanting)
 		}
+	}
+	return requests
+}
+
+// byGateway finds the partners that a Gateway is to serve.
+func (r *PartnerReconciler) byGateway(ctx context.Context, gateway client.Object) []reconcile.Request {
+	requests := r.partners(ctx, index.PartnerByGateway.Is(gateway.GetNamespace()+"/"+gateway.GetName()))
+	if byDefault := r.Settings.Gateway; byDefault != nil && byDefault.Namespace == gateway.GetNamespace() && string(byDefault.Name) == gateway.GetName() {
+		requests = append(requests, r.partners(ctx, index.PartnerByGateway.Is(""))...)
 	}
 	return requests
 }

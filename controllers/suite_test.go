@@ -138,10 +138,10 @@ func (r *requests) Reads() []string {
 func options() manager.Options {
 	return manager.Options{
 		Settings: tenant.Settings{
-			IngressClassName:           "traefik",
-			IngressControllerNamespace: "traefik",
-			ReservedHostSuffixes:       []string{"dispel.example"},
-			WidgetBackend:              v1alpha1.ExternalBackend{Host: "widget.system.svc.cluster.local", Port: 8082},
+			IngressClassName:     "traefik",
+			ProxyNamespaces:      []string{"traefik"},
+			ReservedHostSuffixes: []string{"dispel.example"},
+			WidgetBackend:        v1alpha1.ExternalBackend{Host: "widget.system.svc.cluster.local", Port: 8082},
 		},
 		Workers:         8,
 		TotalsInterval:  200 * time.Millisecond,

@@ -58,7 +58,7 @@ func newManagerCommand() *cobra.Command {
 
 	flags.StringVar(&settings.IngressClassName, "ingress-class", "", "ingress class of sub-domains that name none; the cluster's default class if empty")
 	flags.StringToStringVar(&settings.IngressAnnotations, "ingress-annotations", nil, "annotations of every Ingress, as key=value,...")
-	flags.StringVar(&settings.IngressControllerNamespace, "ingress-controller-namespace", "traefik", "namespace of the ingress or Gateway controller's proxies, which network isolation lets in")
+	flags.StringSliceVar(&settings.ProxyNamespaces, "proxy-namespaces", []string{"traefik"}, "namespaces of the ingress and Gateway controllers' proxies, which network isolation lets in, as a,b")
 	flags.StringVar(&given.gateway, "gateway", "", "Gateway of sub-domains that name neither one nor an ingress class, as namespace/name or namespace/name/listener; an Ingress if empty")
 	flags.StringVar(&given.defaultIssuer, "default-issuer", "", "cert-manager issuer for sub-domains that say nothing about TLS, as ClusterIssuer/name or Issuer/name; none if empty")
 	flags.StringSliceVar(&settings.ReservedHostSuffixes, "reserved-host-suffixes", nil, "domains under which no partner may claim a host, as a.example,b.example")
@@ -122,8 +122,10 @@ func (f managerFlags) complete(options *manager.Options) error {
 		fault("widget-backend", f.widgetBackend, "write host:port, such as widget.partner-operator-system.svc.cluster.local:8082")
 	}
 	settings.WidgetBackend = v1alpha1.ExternalBackend{Host: v1alpha1.Host(host), Port: int32(number)}
-	if len(validation.IsDNS1123Label(settings.IngressControllerNamespace)) > 0 {
-		fault("ingress-controller-namespace", settings.IngressControllerNamespace, "write the name of a namespace")
+	for _, namespace := range settings.ProxyNamespaces {
+		if len(validation.IsDNS1123Label(namespace)) > 0 {
+			fault("proxy-namespaces", namespace, "write the names of namespaces, as traefik,envoy-gateway-system")
+		}
 	}
 	if options.Workers < 1 {
 		fault("workers", strconv.Itoa(options.Workers), "write at least 1")

@@ -22,7 +22,7 @@ var _ = Describe("The manager's flags", func() {
 	complete := func(change func(*managerFlags, *manager.Options)) (manager.Options, error) {
 		flags := managerFlags{widgetBackend: "widget.system.svc.cluster.local:8082", metricsSecure: true}
 		options := manager.Options{
-			Settings: tenant.Settings{IngressControllerNamespace: "traefik"},
+			Settings: tenant.Settings{ProxyNamespaces: []string{"traefik"}},
 			Workers:  1, TotalsInterval: time.Second, ResyncPeriod: time.Hour, ShutdownTimeout: time.Second,
 		}
 		change(&flags, &options)
@@ -62,7 +62,7 @@ var _ = Describe("The manager's flags", func() {
 		Entry("a port out of range", func(f *managerFlags, _ *manager.Options) { f.widgetBackend = "widget.x:70000" }, "--widget-backend"),
 		Entry("no workers", func(_ *managerFlags, o *manager.Options) { o.Workers = 0 }, `--workers "0": write at least 1`),
 		Entry("no time at all", func(_ *managerFlags, o *manager.Options) { o.ResyncPeriod = 0 }, `--resync-period "0s": write a duration above zero`),
-		Entry("a namespace that is none", func(_ *managerFlags, o *manager.Options) { o.Settings.IngressControllerNamespace = "A b" }, "--ingress-controller-namespace"),
+		Entry("a namespace that is none", func(_ *managerFlags, o *manager.Options) { o.Settings.ProxyNamespaces = []string{"traefik", "A b"} }, `--proxy-namespaces "A b"`),
 	)
 
 	It("come from the environment where the command line is silent", func() {

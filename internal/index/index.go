@@ -30,6 +30,20 @@ var (
 		}
 		return nil
 	}}
+	// PartnerByGateway has a Gateway as namespace/name, and an empty key for the
+	// partners whose sub-domain says nothing about its route.
+	PartnerByGateway = Index{"partner/gateway", &v1alpha1.Partner{}, func(o client.Object) []string {
+		subdomain := o.(*v1alpha1.Partner).Spec.Subdomain
+		switch {
+		case subdomain == nil:
+			return nil
+		case subdomain.Route != nil && subdomain.Route.GatewayRef != nil:
+			return []string{subdomain.Route.GatewayRef.Namespace + "/" + string(subdomain.Route.GatewayRef.Name)}
+		case subdomain.Route != nil && subdomain.Route.IngressClassName != "":
+			return nil
+		}
+		return []string{""}
+	}}
 	AllocationByPartner = Index{"allocation/partner", &v1alpha1.PCSMAllocation{}, func(o client.Object) []string {
 		return []string{string(o.(*v1alpha1.PCSMAllocation).Spec.PartnerRef.Name)}
 	}}

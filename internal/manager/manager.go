@@ -102,7 +102,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err != nil {
 		return nil, err
 	}
-	if err := index.Add(ctx, mgr.GetFieldIndexer(), index.PartnerByPlan, index.PartnerByHost, index.AllocationByPartner, index.ClaimByPartner); err != nil {
+	if err := index.Add(ctx, mgr.GetFieldIndexer(), index.PartnerByPlan, index.PartnerByHost, index.PartnerByGateway, index.AllocationByPartner, index.ClaimByPartner); err != nil {
 		return nil, err
 	}
 	if err := addControllers(mgr, references, options); err != nil {
@@ -176,14 +176,15 @@ func newReferences(mgr ctrl.Manager, options Options) (cache.Cache, error) {
 	return references, mgr.Add(references)
 }
 
-// nameOnly forgets all of an object's metadata that nobody asks for.
+// nameOnly forgets all of an object's metadata that nobody asks for; of a Gateway,
+// only who manages its fields.
 func nameOnly(in any) (any, error) {
 	if object, ok := in.(*metav1.PartialObjectMetadata); ok {
 		object.ObjectMeta = metav1.ObjectMeta{
 			Namespace: object.Namespace, Name: object.Name, UID: object.UID, ResourceVersion: object.ResourceVersion,
 		}
 	}
-	return in, nil
+	return cache.TransformStripManagedFields()(in)
 }
 
 func addControllers(mgr ctrl.Manager, references cache.Cache, options Options) error {

@@ -31,7 +31,7 @@ import (
 
 func options() manager.Options {
 	return manager.Options{
-		Settings:        tenant.Settings{IngressControllerNamespace: "traefik", WidgetBackend: v1alpha1.ExternalBackend{Host: "widget.example.net", Port: 80}},
+		Settings:        tenant.Settings{ProxyNamespaces: []string{"traefik"}, WidgetBackend: v1alpha1.ExternalBackend{Host: "widget.example.net", Port: 80}},
 		Workers:         1,
 		TotalsInterval:  time.Second,
 		ResyncPeriod:    time.Hour,

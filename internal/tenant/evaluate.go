@@ -80,6 +80,9 @@ type evaluation struct {
 
 	// By subdomain; nil for a Partner without one.
 	subdomainReady *conditions.Finding
+	// By subdomain: whether a Gateway serves the declared route as it was before
+	// its last change, at least.
+	serves bool
 	// By subdomain: whether the route that the declared one takes the place of
 	// serves on beside it for now.
 	lingers bool
@@ -123,7 +126,7 @@ func (e *evaluation) decideWidget() {
 		return
 	}
 	if e.effective == nil {
-		e.widget = e.child(serviceKind, WidgetServiceName) != nil
+		e.widget = e.child(serviceKind, WidgetServiceName) != nil || slices.ContainsFunc(e.routes(), func(r route) bool { return hasWidget(&r) })
 		return
 	}
 	e.widget = !e.keptOff()
@@ -150,7 +153,9 @@ func (e *evaluation) tenant() {
 			name, v1alpha1.AdoptAnnotation, e.Partner.Name))
 		return
 	}
-	if i := slices.IndexFunc(e.Failures, func(f Failure) bool { return f.Object.GetName() == name }); i >= 0 {
+	if i := slices.IndexFunc(e.Failures, func(f Failure) bool {
+		return f.Object.GetObjectKind().GroupVersionKind().Kind == namespaceKind && f.Object.GetName() == name
+	}); i >= 0 {
 		// Without its namespace, nothing of the tenant can be made.
 		e.blocked = true
 		e.tenantReady = *e.failed(v1alpha1.ConditionTenantReady, false)
@@ -377,11 +382,17 @@ func (e *evaluation) widgetEnabled() conditions.Finding {
 			"SupportPlan %q keeps the widget off below its minimum staffing: %s", e.Plan.Name, e.verdict.Message())
 	case !e.widget:
 		return off(e.planReady.Reason, "%s", e.planReady.Message)
-	case e.subdomainReady.Status != metav1.ConditionTrue && !hasWidget(e.oldRoute()):
+	case !e.leadsToWidget():
 		return off(v1alpha1.ReasonSubdomainNotReady, "the widget opens on the sub-domain, which is not ready: %s", e.subdomainReady.Message)
 	}
 	return conditions.True(v1alpha1.ConditionSupportWidgetEnabled, v1alpha1.ReasonWidgetEnabled,
 		fmt.Sprintf("%s FTE of P-CSMs answer on %s", e.allocated, e.served().URL))
+}
+
+// leadsToWidget tells whether end customers reach the widget: by the declared
+// route, or by what serves in its place or as it was before its last change.
+func (e *evaluation) leadsToWidget() bool {
+	return e.subdomainReady.Status == metav1.ConditionTrue || hasWidget(e.oldRoute()) || e.serves && hasWidget(e.declaredRoute())
 }
 
 // staffingFindings are there only with P-CSMs contracted, and are no part of

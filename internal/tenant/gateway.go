@@ -46,6 +46,9 @@ type gatewayLink struct {
 	*gatewayv1.Gateway
 	// section is the listener to use; any that matches if empty.
 	section string
+	// grants tells that the API server knows ReferenceGrants, with which the
+	// widget server is reached in its own namespace.
+	grants bool
 	// own tells that the sub-domain has a listener of its own, with its own
 	// certificate, in a ListenerSet.
 	own bool
@@ -79,7 +82,7 @@ func (b builder) httpRoute(via gatewayLink, widget bool) *gatewayv1.HTTPRoute {
 	route.Spec.Hostnames = []gatewayv1.Hostname{gatewayv1.Hostname(host)}
 	if widget {
 		service := gatewayv1.BackendObjectReference{Name: WidgetServiceName, Port: new(b.settings.WidgetBackend.Port)}
-		if name, namespace, ok := WidgetService(b.settings); ok {
+		if name, namespace, ok := WidgetService(b.settings); ok && via.grants {
 			service.Name, service.Namespace = gatewayv1.ObjectName(name), new(gatewayv1.Namespace(namespace))
 		}
 		route.Spec.Rules = append(route.Spec.Rules, rule(WidgetPath, service))
@@ -183,12 +186,17 @@ func (e *evaluation) gatewayLink(ref v1alpha1.GatewayReference) (gatewayLink, *c
 			"there is no Gateway %s/%s: create it, or name another in spec.subdomain.route.gatewayRef or with the operator's --gateway", ref.Namespace, ref.Name))
 	}
 	refusal := e.listenersRefused(gateway)
-	if refusal != "" && e.Partner.Spec.Subdomain.TLS != nil {
+	switch explicit := e.Partner.Spec.Subdomain.TLS != nil; {
+	case explicit && !e.APIs.ListenerSets:
+		return fail(broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
+			"Gateway %s/%s cannot serve the certificate of spec.subdomain.tls: %s; install Gateway API 1.5 or later, or remove spec.subdomain.tls to use the Gateway's own listener",
+			ref.Namespace, ref.Name, refusal))
+	case explicit && refusal != "":
 		return fail(broken(v1alpha1.ReasonRouteNotAccepted, conditions.Stalled,
 			"Gateway %s/%s cannot serve the certificate of spec.subdomain.tls: %s; allow it in the Gateway's spec.allowedListeners, or remove spec.subdomain.tls to use the Gateway's own listener",
 			ref.Namespace, ref.Name, refusal))
 	}
-	return gatewayLink{Gateway: gateway, section: ref.SectionName, own: refusal == "" && e.build.tlsSecret() != ""}, nil
+	return gatewayLink{Gateway: gateway, section: ref.SectionName, grants: e.APIs.ReferenceGrants, own: refusal == "" && e.build.tlsSecret() != ""}, nil
 }
 
 // listenersRefused says why the Gateway takes no ListenerSet from the tenant
@@ -231,7 +239,8 @@ func (e *evaluation) gatewayRouteReady(via gatewayLink) (since time.Time, unread
 	}
 	links := []statusLink{{
 		v1alpha1.ReasonListenerNotProgrammed, fmt.Sprintf("Gateway %s/%s", via.Namespace, via.Name),
-		via.Status.Conditions, via.Generation, string(gatewayv1.GatewayConditionProgrammed),
+		// Others share it: what somebody changes on it does not unsettle all.
+		via.Status.Conditions, 0, string(gatewayv1.GatewayConditionProgrammed),
 	}}
 	if via.own {
 		set, _ := e.child(listenerSetKind, host).(*gatewayv1.ListenerSet)
@@ -254,6 +263,7 @@ func (e *evaluation) gatewayRouteReady(via gatewayLink) (since time.Time, unread
 	links = append(links,
 		statusLink{v1alpha1.ReasonRouteNotAccepted, name, said, route.Generation, string(gatewayv1.RouteConditionAccepted)},
 		statusLink{v1alpha1.ReasonRefsNotResolved, name, said, route.Generation, string(gatewayv1.RouteConditionResolvedRefs)})
+	e.serves = !slices.ContainsFunc(links, func(link statusLink) bool { return !meta.IsStatusConditionTrue(link.conditions, link.condition) })
 	for _, link := range links {
 		if why := link.unmet(); why != "" {
 			return since, new(broken(link.reason, conditions.Waiting, "%s lacks the condition %s: %s", link.name, link.condition, why))

@@ -62,10 +62,10 @@ var goldenNow = time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
 
 func goldenSettings() tenant.Settings {
 	return tenant.Settings{
-		IngressClassName:           "traefik",
-		IngressControllerNamespace: "traefik",
-		ReservedHostSuffixes:       []string{"dispel.example"},
-		WidgetBackend:              v1alpha1.ExternalBackend{Host: "widget.partner-operator-system.svc.cluster.local", Port: 8082},
+		IngressClassName:     "traefik",
+		ProxyNamespaces:      []string{"traefik"},
+		ReservedHostSuffixes: []string{"dispel.example"},
+		WidgetBackend:        v1alpha1.ExternalBackend{Host: "widget.partner-operator-system.svc.cluster.local", Port: 8082},
 	}
 }
 

@@ -152,22 +152,23 @@ func (b builder) guards() []Object {
 	return guards
 }
 
-// isolation lets only the namespace itself and the ingress controller's in.
+// isolation lets only the namespace itself and the controllers' proxies in.
 func (b builder) isolation() *networkingv1.NetworkPolicy {
 	peers := func(peer networkingv1.NetworkPolicyPeer) networkingv1.NetworkPolicyIngressRule {
 		return networkingv1.NetworkPolicyIngressRule{From: []networkingv1.NetworkPolicyPeer{peer}}
+	}
+	sources := []networkingv1.NetworkPolicyIngressRule{peers(networkingv1.NetworkPolicyPeer{PodSelector: &metav1.LabelSelector{}})}
+	for _, namespace := range b.settings.ProxyNamespaces {
+		sources = append(sources, peers(networkingv1.NetworkPolicyPeer{NamespaceSelector: &metav1.LabelSelector{
+			MatchLabels: map[string]string{corev1.LabelMetadataName: namespace},
+		}}))
 	}
 	return &networkingv1.NetworkPolicy{
 		TypeMeta:   typeMeta(networkingv1.SchemeGroupVersion, "NetworkPolicy"),
 		ObjectMeta: b.meta(IsolationName),
 		Spec: networkingv1.NetworkPolicySpec{
 			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
-			Ingress: []networkingv1.NetworkPolicyIngressRule{
-				peers(networkingv1.NetworkPolicyPeer{PodSelector: &metav1.LabelSelector{}}),
-				peers(networkingv1.NetworkPolicyPeer{NamespaceSelector: &metav1.LabelSelector{
-					MatchLabels: map[string]string{corev1.LabelMetadataName: b.settings.IngressControllerNamespace},
-				}}),
-			},
+			Ingress:     sources,
 		},
 	}
 }

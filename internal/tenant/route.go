@@ -110,7 +110,10 @@ func (e *evaluation) endsTLS(route route) bool {
 	if ingress, ok := route.Object.(*networkingv1.Ingress); ok {
 		return len(ingress.Spec.TLS) > 0
 	}
-	key, _ := e.gatewayOf(route)
+	key, attached := e.gatewayOf(route)
+	if !attached {
+		return false // somebody took its Gateway away, which is put right
+	}
 	parent := route.Object.(*gatewayv1.HTTPRoute).Spec.ParentRefs[0]
 	gateway := e.gateway(key)
 	if gateway == nil || ptr.Deref(parent.Kind, "") == listenerSetKind {

@@ -25,11 +25,11 @@ type Settings struct {
 	// IngressClassName is for routes that name none; if it is empty too, the
 	// cluster's default class serves them.
 	IngressClassName string
-	// IngressAnnotations are on every route, under the route's own.
+	// IngressAnnotations are on every Ingress, under the Partner's own.
 	IngressAnnotations map[string]string
-	// IngressControllerNamespace is from where the ingress controller reaches
-	// the tenants' pods.
-	IngressControllerNamespace string
+	// ProxyNamespaces are from where ingress and Gateway controllers reach the
+	// tenants' pods.
+	ProxyNamespaces []string
 	// DefaultIssuer signs for sub-domains that say nothing about TLS; nil for
 	// none.
 	DefaultIssuer *v1alpha1.IssuerReference
@@ -46,8 +46,10 @@ type Settings struct {
 type APIs struct {
 	// CertManager is cert-manager's.
 	CertManager bool `json:"certManager"`
-	// Gateway is the Gateway API, without ListenerSets.
+	// Gateway is the Gateway API: Gateways and HTTPRoutes.
 	Gateway bool `json:"gateway"`
+	// ReferenceGrants are the Gateway API's, in the version that is used here.
+	ReferenceGrants bool `json:"referenceGrants"`
 	// ListenerSets are the Gateway API's, which older releases lack.
 	ListenerSets bool `json:"listenerSets"`
 }

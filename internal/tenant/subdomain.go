@@ -88,7 +88,7 @@ func (e *evaluation) routeLink() conditions.Finding {
 		e.Objects = append(e.Objects, e.build.externalService(EngineServiceName, *subdomain.Backend.External))
 	}
 	if service, namespace, inCluster := WidgetService(e.Settings); e.widget {
-		if ref != nil && inCluster {
+		if ref != nil && inCluster && via.grants {
 			e.Objects = append(e.Objects, e.build.referenceGrant(service, namespace))
 		} else {
 			e.Objects = append(e.Objects, e.build.externalService(WidgetServiceName, e.Settings.WidgetBackend))

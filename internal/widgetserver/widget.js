@@ -9,10 +9,15 @@
   "use strict";
   if (customElements.get("dispel-support")) return;
 
-  const source = new URL(document.currentScript?.src ?? "/.dispel/support/widget.js", location.href);
+  // Markup of the page can take the place of document.currentScript, but is no
+  // script.
+  const script = document.currentScript;
+  const source = new URL(script instanceof HTMLScriptElement ? script.src : "/.dispel/support/widget.js", location.href);
   const configURL = new URL("config.json", source);
 
   const REFETCH = 5 * 60_000; // how old the config may get
+  const RETRY = 30_000; // when to ask again if that failed
+  const CONFIRM = 3_000; // when to ask again if the widget seems to be gone
   const TICK = 15_000; // how long a change of state may go unseen after a sleep
 
   const TEXTS = {
@@ -210,19 +215,38 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
     return null;
   }
 
+  // inZone formats in a time zone that the browser may not know; null if so.
+  function inZone(locale, options) {
+    try {
+      return new Intl.DateTimeFormat(locale, options);
+    } catch {
+      return null;
+    }
+  }
+
+  // safe tells whether a messenger's address may be opened.
+  function safe(address) {
+    const { protocol, hostname } = new URL(address, location.href);
+    return protocol === "https:" || (protocol === "http:" && (hostname === "localhost" || hostname === "127.0.0.1"));
+  }
+
   class DispelSupport extends HTMLElement {
     static observedAttributes = ["theme", "lang"];
 
     #root = this.attachShadow({ mode: "open" });
     #config = null;
     #skew = 0; // what to add to the viewer's clock
-    #fetched = 0;
+    #fetched = 0; // when the config was last asked for
+    #patience = REFETCH; // how long after that to ask again
+    #asking = false;
+    #missed = false; // the last answer was that there is no widget
     #opened = false;
     #talking = false;
     #drawn = "";
     #timer = 0;
     #listeners = null;
     #dark = matchMedia("(prefers-color-scheme: dark)");
+    #full = matchMedia("(max-width: 520px)"); // the panel covers the page
 
     constructor() {
       super();
@@ -236,7 +260,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       const { signal } = this.#listeners;
       const look = () => document.visibilityState === "visible" && this.#tick();
       document.addEventListener("visibilitychange", look, { signal });
-      addEventListener("online", look, { signal });
+      addEventListener("online", () => { this.#fetched = 0; look(); }, { signal });
       addEventListener("pageshow", look, { signal });
       addEventListener("languagechange", () => this.#draw(), { signal });
       this.#dark.addEventListener("change", () => this.#theme(), { signal });
@@ -248,6 +272,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       this.#listeners.abort();
       clearTimeout(this.#timer);
       this.#fetched = 0;
+      this.#patience = REFETCH;
     }
 
     attributeChangedCallback() {
@@ -280,35 +305,57 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
 
     // #tick brings what is shown up to date, and comes back when that may change.
     // Timers stop while a machine sleeps, so it never trusts one for long.
-    async #tick() {
-      clearTimeout(this.#timer);
-      this.#draw();
-      const stale = this.#config && !stateAt(this.#config, this.#now()) && this.#config.hours;
-      if (stale || Math.abs(Date.now() - this.#fetched) > REFETCH) await this.#fetch();
+    #tick() {
       if (!this.isConnected) return;
+      this.#draw();
+      if (Math.abs(Date.now() - this.#fetched) > this.#patience) this.#fetch();
       clearTimeout(this.#timer);
       const change = this.#config && stateAt(this.#config, this.#now())?.change;
-      const wait = change ? Math.min(TICK, Math.max(250, change - this.#now())) : TICK;
+      const wait = Math.min(TICK, this.#patience, change ? Math.max(250, change - this.#now()) : TICK);
       this.#timer = setTimeout(() => this.#tick(), wait);
     }
 
+    // #fetch asks for the config. While that fails, what is shown stays right as
+    // far ahead as the config goes.
     async #fetch() {
+      if (this.#asking) return;
+      this.#asking = true;
       this.#fetched = Date.now();
+      this.#patience = RETRY;
       try {
-        const response = await fetch(configURL, { credentials: "omit", cache: "no-cache", redirect: "error" });
-        if (response.status === 404) {
-          this.#config = null; // no longer enabled here
-          this.#opened = this.#talking = false;
-        } else if (response.ok) {
+        const response = await fetch(configURL, {
+          credentials: "same-origin", cache: "no-cache", redirect: "error", signal: AbortSignal.timeout(10_000),
+        });
+        if (response.ok) {
+          const config = await response.json();
           // The viewer's clock may be wrong by hours; the server's is not.
           const skew = Date.parse(response.headers.get("Date")) - Date.now();
           this.#skew = Math.abs(skew) > 60_000 ? skew : 0;
-          this.#config = await response.json();
+          this.#config = config;
+          this.#missed = false;
+          this.#patience = REFETCH;
+        } else if (response.status === 404) {
+          this.#miss();
         }
       } catch {
-        // Offline: what is shown stays right as far ahead as the config goes.
+        // Offline, or too slow.
       }
-      this.#draw();
+      this.#asking = false;
+      this.#tick();
+    }
+
+    // #miss takes the widget off the page once two answers in a row say that there
+    // is none: what is in between answers 404, too, while it is being changed. A
+    // conversation goes on, come what may.
+    #miss() {
+      if (this.#missed && !this.#talking) {
+        this.#config = null;
+        this.#opened = false;
+        this.#patience = REFETCH;
+        return;
+      }
+      this.#patience = this.#talking || !this.#config ? REFETCH : CONFIRM;
+      this.#missed = true;
     }
 
     #now() {
@@ -333,6 +380,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
 
     #draw() {
       const language = this.#language();
+      if (!this.#messenger(language) || this.#config.contact.display !== "panel") this.#talking = false;
       const state = this.#config && stateAt(this.#config, this.#now());
       // Drawn anew only if it shows something else, so that nobody's focus or
       // place is lost.
@@ -340,14 +388,14 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
         ? [language, this.#config.contact] // a conversation goes on, come what may
         : [language, this.#config, state, this.#opened, this.#day()]);
       if (key === this.#drawn) return;
-      this.#drawn = key;
       const focused = this.#root.activeElement?.id;
       const scrolled = this.#root.querySelector(".body")?.scrollTop ?? 0;
-      this.#root.replaceChildren();
-      if (!this.#config) return;
-      this.#root.append(this.#launcher(TEXTS[language], language, state));
-      if (this.#opened) {
-        this.#root.append(this.#panel(TEXTS[language], language, state));
+      const nodes = [];
+      if (this.#config) nodes.push(this.#launcher(TEXTS[language], language, state));
+      if (this.#config && this.#opened) nodes.push(this.#panel(TEXTS[language], language, state));
+      this.#root.replaceChildren(...nodes);
+      this.#drawn = key;
+      if (this.#config && this.#opened) {
         const body = this.#root.querySelector(".body");
         if (body) body.scrollTop = scrolled;
         if (focused) (this.#root.getElementById(focused) ?? this.#root.querySelector(".panel")).focus();
@@ -373,11 +421,8 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       const partner = () => element("bdi", {}, this.#config.partner);
       const panel = element("section", {
         id: "panel", class: "panel", role: "dialog", lang: language, tabindex: "-1", "aria-labelledby": "title", "aria-describedby": "notice",
-        onkeydown: (event) => {
-          if (event.key !== "Escape") return;
-          event.stopPropagation();
-          this.hide();
-        },
+        "aria-modal": String(this.#full.matches),
+        onkeydown: (event) => this.#key(event),
       });
       const header = element("div", { class: "head" },
         this.#talking
@@ -403,6 +448,21 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       return panel;
     }
 
+    // #key closes the panel on Escape, and keeps Tab in it where it covers the page.
+    #key(event) {
+      if (event.key === "Escape") {
+        event.stopPropagation();
+        this.hide();
+      }
+      if (event.key !== "Tab" || !this.#full.matches) return;
+      const stops = [...this.#root.querySelectorAll(".panel button, .panel a, .panel iframe")];
+      const at = this.#root.activeElement;
+      if (event.shiftKey ? at === stops[0] || at?.id === "panel" : at === stops.at(-1)) {
+        event.preventDefault();
+        stops.at(event.shiftKey ? -1 : 0).focus();
+      }
+    }
+
     #state(texts, language, state) {
       if (!state) return null;
       const next = state.change && this.#instant(state.change, language);
@@ -418,7 +478,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
     #closure() {
       const { hours, closures } = this.#config;
       if (!closures) return null;
-      const today = new Intl.DateTimeFormat("en-CA", { timeZone: hours.timeZone, dateStyle: "short" }).format(this.#now());
+      const today = inZone("en-CA", { timeZone: hours.timeZone, dateStyle: "short" })?.format(this.#now());
       return closures.find(({ date }) => date === today);
     }
 
@@ -471,8 +531,8 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       const days = runs.map((run) => (run.length > 2 ? `${name(run[0])} – ${name(run.at(-1))}` : run.map(name).join(", "))).join(", ");
       const clock = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit", timeZone: "UTC" });
       const time = (text) => clock.format(new Date(`1970-01-01T${text === "24:00" ? "00:00" : text}:00Z`));
-      const zone = new Intl.DateTimeFormat(language, { timeZone: hours.timeZone, timeZoneName: "longGeneric" })
-        .formatToParts(this.#now()).find(({ type }) => type === "timeZoneName").value;
+      const zone = inZone(language, { timeZone: hours.timeZone, timeZoneName: "longGeneric" })
+        ?.formatToParts(this.#now()).find(({ type }) => type === "timeZoneName").value ?? hours.timeZone;
       return [
         element("span", {}, days),
         element("span", {}, `${time(hours.opens)} – ${time(hours.closes)}`),
@@ -488,20 +548,23 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       return parts.join(" ");
     }
 
+    // #messenger is the messenger's address; null if there is none.
     #messenger(language) {
-      return this.#config.contact.messengerURL.replaceAll("{language}", language);
+      const address = this.#config?.contact.messengerURL?.replaceAll("{language}", language);
+      return address && safe(address) ? address : null;
     }
 
     #contact(texts, language, state) {
-      const { messengerURL, display, email } = this.#config.contact;
+      const { display, email } = this.#config.contact;
+      const messenger = this.#messenger(language);
       const label = !state || state.open ? texts.chat : texts.leave;
       const footer = element("div", { class: "foot" });
-      if (messengerURL && display === "panel") {
+      if (messenger && display === "panel") {
         footer.append(element("button", { id: "talk", class: "primary", type: "button", onclick: () => this.#talk(true) }, icon("chat", 20), label));
-      } else if (messengerURL) {
-        footer.append(element("a", { id: "talk", class: "primary", href: this.#messenger(language), target: "_blank", rel: "noopener noreferrer" },
+      } else if (messenger) {
+        footer.append(element("a", { id: "talk", class: "primary", href: messenger, target: "_blank", rel: "noopener noreferrer" },
           icon("chat", 20), element("span", {}, label, element("span", { class: "hint" }, " " + texts.newTab))));
-      } else {
+      } else if (email) {
         footer.append(element("a", { id: "talk", class: "primary", href: "mailto:" + email }, icon("mail", 20), texts.email));
       }
       if (email) footer.append(element("a", { id: "email", class: "address", href: "mailto:" + email }, email));

@@ -159,9 +159,11 @@ var _ = Describe("The hours", func() {
 			eval[bool](p, fmt.Sprintf(`((real) => { Date.now = () => real() + %d; document.dispatchEvent(new Event("visibilitychange")); return true; })(window.realNow ??= Date.now.bind(Date))`, after.Milliseconds()))
 		}
 		By("closing time, while the machine sleeps and the server is out of reach")
+		eval[bool](p, `(window.realFetch = fetch, window.fetch = () => Promise.reject(new TypeError("offline")), true)`)
 		wake(7*time.Hour + time.Minute)
 		Eventually(p.panel).Should(SatisfyAll(ContainSubstring("Closed now"), ContainSubstring("Opens Friday 9:00 AM"), ContainSubstring("Leave a message")))
 		p.screenshot("panel-closed-light")
+		eval[bool](p, `(window.fetch = window.realFetch, true)`)
 		By("the second morning")
 		now.SetTime(working.Add(48 * time.Hour))
 		wake(48 * time.Hour)
