@@ -96,6 +96,10 @@ var _ = Describe("A Gateway", func() {
 		eventually(ctx, "gated", "SubdomainReady=False/GatewayNotFound")
 		gateway := programmedGateway(ctx)
 		eventually(ctx, "gated", "SubdomainReady=False/RouteNotAccepted")
+		By("having seen all of the API, of which the ReferenceGrants may come last")
+		Eventually(func() *gatewayv1.Namespace {
+			return get(ctx, routeOf("gated"), "gated.example.com", "partner-gated").Spec.Rules[0].BackendRefs[0].Namespace
+		}).Should(HaveValue(BeEquivalentTo("system")))
 		acceptRoute(ctx, "gated", metav1.ConditionFalse, "type ExternalName is not supported")
 		eventually(ctx, "gated", "SubdomainReady=False/RefsNotResolved")
 		acceptRoute(ctx, "gated", metav1.ConditionTrue, "")
