@@ -158,10 +158,12 @@ func ParseObjects(data []byte) []*unstructured.Unstructured {
 			return objects
 		}
 		Expect(err).NotTo(HaveOccurred())
-		var object unstructured.Unstructured
-		Expect(yaml.Unmarshal(document, &object.Object)).To(Succeed())
-		if object.Object != nil {
-			objects = append(objects, &object)
+		data, err := yaml.YAMLToJSON(document)
+		Expect(err).NotTo(HaveOccurred())
+		if string(data) != "null" { // comments only
+			object := &unstructured.Unstructured{}
+			Expect(object.UnmarshalJSON(data)).To(Succeed())
+			objects = append(objects, object)
 		}
 	}
 }
