@@ -453,34 +453,3 @@ func (e *evaluation) served() *v1alpha1.SubdomainStatus {
 	}
 	return &v1alpha1.SubdomainStatus{URL: e.url(*route), Route: route.kind, Addresses: e.addresses(*route)}
 }
-
-// Converge carries a snapshot to the outcome that it has once every write and
-// every deletion succeeded: what the operator does, without a cluster. accept
-// stands for the API server: it is given each object to write and returns it as
-// stored. The outcome's Prune is all that was deleted on the way.
-func Converge(snapshot Snapshot, accept func(Object) Object) Outcome {
-	snapshot.Children = slices.Clone(snapshot.Children)
-	var written, pruned []Object
-	for {
-		outcome := Evaluate(snapshot)
-		done := true
-		for _, object := range outcome.Objects {
-			if !slices.ContainsFunc(written, func(o Object) bool { return sameKindAndName(o, object) }) {
-				written = append(written, object)
-				snapshot.Observe(accept(object))
-				done = false
-			}
-		}
-		if !done {
-			continue
-		}
-		if len(outcome.Prune) == 0 {
-			outcome.Prune = pruned
-			return outcome
-		}
-		for _, object := range outcome.Prune {
-			pruned = append(pruned, object)
-			snapshot.Remove(object)
-		}
-	}
-}

@@ -86,7 +86,7 @@ var _ = Describe("Evaluate", func() {
 		name := strings.TrimSuffix(filepath.Base(input), ".in.yaml")
 		It("makes of "+name+" what its golden file says", func() {
 			snapshot := readSnapshot(input)
-			outcome := tenant.Converge(snapshot, stored(snapshot))
+			outcome := tenant.Converge(snapshot)
 
 			checkContract(outcome)
 			checkIdempotence(snapshot, outcome)
@@ -105,28 +105,6 @@ var _ = Describe("Evaluate", func() {
 		Expect(outputs).To(HaveLen(len(inputs)))
 	})
 })
-
-// stored makes of an object to write what the API server would return: what is
-// the server's and the controllers' stays as it was.
-func stored(snapshot tenant.Snapshot) func(tenant.Object) tenant.Object {
-	return func(wanted tenant.Object) tenant.Object {
-		fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(wanted.DeepCopyObject())
-		Expect(err).NotTo(HaveOccurred())
-		result := &unstructured.Unstructured{Object: fields}
-		delete(fields, "status")
-		result.SetCreationTimestamp(metav1.NewTime(snapshot.Now))
-		if before := snapshot.Observed(wanted); before != nil {
-			old, err := runtime.DefaultUnstructuredConverter.ToUnstructured(before.DeepCopyObject())
-			Expect(err).NotTo(HaveOccurred())
-			if status, ok := old["status"]; ok {
-				fields["status"] = status
-			}
-			result.SetCreationTimestamp(before.GetCreationTimestamp())
-			result.SetGeneration(before.GetGeneration())
-		}
-		return typedOf(result)
-	}
-}
 
 func readSnapshot(path string) tenant.Snapshot {
 	GinkgoHelper()
@@ -322,7 +300,7 @@ func checkIdempotence(snapshot tenant.Snapshot, outcome tenant.Outcome) {
 	snapshot.Partner = snapshot.Partner.DeepCopy()
 	snapshot.Partner.Status = outcome.Status
 	snapshot.Now = snapshot.Now.Add(time.Second)
-	again := tenant.Converge(snapshot, stored(snapshot))
+	again := tenant.Converge(snapshot)
 	Expect(again.Status).To(Equal(outcome.Status))
 	Expect(again.Events).To(BeEmpty())
 }

@@ -1,0 +1,84 @@
+// Package settings has the flags that give the operator's defaults. The manager
+// and the command line share them, so that both make the same of a Partner.
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/tenant"
+)
+
+// Flags are the settings as they are written on a command line.
+type Flags struct {
+	// taken are those that are taken over as they are.
+	taken                                 tenant.Settings
+	defaultIssuer, gateway, widgetBackend string
+}
+
+// Add adds the flags to those of a command.
+func (f *Flags) Add(flags *pflag.FlagSet) {
+	flags.StringVar(&f.taken.IngressClassName, "ingress-class", "", "ingress class of sub-domains that name none; the cluster's default class if empty")
+	flags.StringToStringVar(&f.taken.IngressAnnotations, "ingress-annotations", nil, "annotations of every Ingress, as key=value,...")
+	flags.StringSliceVar(&f.taken.ProxyNamespaces, "proxy-namespaces", []string{"traefik"}, "namespaces of the ingress and Gateway controllers' proxies, which network isolation lets in, as a,b")
+	flags.StringVar(&f.gateway, "gateway", "", "Gateway of sub-domains that name neither one nor an ingress class, as namespace/name or namespace/name/listener; an Ingress if empty")
+	flags.StringVar(&f.defaultIssuer, "default-issuer", "", "cert-manager issuer for sub-domains that say nothing about TLS, as ClusterIssuer/name or Issuer/name; none if empty")
+	flags.StringSliceVar(&f.taken.ReservedHostSuffixes, "reserved-host-suffixes", nil, "domains under which no partner may claim a host, as a.example,b.example")
+	flags.StringVar(&f.widgetBackend, "widget-backend", "partner-operator-widget.partner-operator-system.svc.cluster.local:8082", "host:port where the widget server answers")
+}
+
+// Settings are what the flags say. The error names each flag that is wrong.
+func (f *Flags) Settings() (tenant.Settings, error) {
+	var faults []error
+	fault := func(flag, value, remedy string) {
+		faults = append(faults, fmt.Errorf("--%s %q: %s", flag, value, remedy))
+	}
+	settings := f.taken
+	if f.defaultIssuer != "" {
+		kind, name, ok := strings.Cut(f.defaultIssuer, "/")
+		issuer := v1alpha1.IssuerReference{Kind: v1alpha1.IssuerKind(kind), Name: v1alpha1.ObjectName(name)}
+		if !ok || name == "" || issuer.Kind != v1alpha1.ClusterIssuer && issuer.Kind != v1alpha1.Issuer {
+			fault("default-issuer", f.defaultIssuer, "write ClusterIssuer/<name> or Issuer/<name>")
+		}
+		settings.DefaultIssuer = &issuer
+	}
+	if f.gateway != "" {
+		parts := strings.Split(f.gateway, "/")
+		bad := len(parts) < 2 || len(parts) > 3 || len(validation.IsDNS1123Label(parts[0])) > 0
+		for _, name := range parts[1:] {
+			bad = bad || len(validation.IsDNS1123Subdomain(name)) > 0
+		}
+		if bad {
+			fault("gateway", f.gateway, "write namespace/name, or namespace/name/listener")
+		} else {
+			settings.Gateway = &v1alpha1.GatewayReference{Namespace: parts[0], Name: v1alpha1.ObjectName(parts[1]), SectionName: strings.Join(parts[2:], "")}
+		}
+	}
+	settings.ReservedHostSuffixes = nil
+	for _, suffix := range f.taken.ReservedHostSuffixes {
+		trimmed := strings.ToLower(strings.Trim(suffix, " ."))
+		if len(validation.IsDNS1123Subdomain(trimmed)) > 0 {
+			fault("reserved-host-suffixes", suffix, "write a domain, such as dispel.example")
+		}
+		settings.ReservedHostSuffixes = append(settings.ReservedHostSuffixes, trimmed)
+	}
+	host, port, err := net.SplitHostPort(f.widgetBackend)
+	number, portErr := strconv.ParseUint(port, 10, 16)
+	if err != nil || portErr != nil || number == 0 || len(validation.IsDNS1123Subdomain(host)) > 0 {
+		fault("widget-backend", f.widgetBackend, "write host:port, such as widget.partner-operator-system.svc.cluster.local:8082")
+	}
+	settings.WidgetBackend = v1alpha1.ExternalBackend{Host: v1alpha1.Host(host), Port: int32(number)}
+	for _, namespace := range settings.ProxyNamespaces {
+		if len(validation.IsDNS1123Label(namespace)) > 0 {
+			fault("proxy-namespaces", namespace, "write the names of namespaces, as traefik,envoy-gateway-system")
+		}
+	}
+	return settings, errors.Join(faults...)
+}
