@@ -11,6 +11,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/dispel/partner-operator/internal/build"
 )
 
 // clusterFlags say which cluster to talk to.
@@ -30,7 +32,7 @@ func (f *clusterFlags) connect(agent string) (*rest.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding the cluster: %w", err)
 	}
-	config.UserAgent = agent + "/" + versionString()
+	config.UserAgent = agent + "/" + build.Version(version)
 	return config, nil
 }
 

@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/dispel/partner-operator/internal/build"
 )
 
 func main() {
@@ -31,7 +32,7 @@ func newCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "partner-operator",
 		Short:         "Turns partner contracts into tenants",
-		Version:       versionString(),
+		Version:       build.Version(version),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
@@ -40,21 +41,6 @@ func newCommand() *cobra.Command {
 	}
 	root.AddCommand(newManagerCommand(), newWidgetCommand())
 	return root
-}
-
-func versionString() string {
-	commit := "unknown commit"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, setting := range info.Settings {
-			if setting.Key == "vcs.revision" {
-				commit = setting.Value
-			}
-		}
-	}
-	if version == "" {
-		return "development, " + commit
-	}
-	return version + ", " + commit
 }
 
 // envPrefix starts the name of every environment variable that stands in for a

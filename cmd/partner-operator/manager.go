@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/dispel/partner-operator/internal/build"
 	"github.com/dispel/partner-operator/internal/manager"
 	"github.com/dispel/partner-operator/internal/settings"
 )
@@ -46,7 +47,7 @@ func newManagerCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ctrl.Log.Info("Starting the manager", "version", versionString())
+			ctrl.Log.Info("Starting the manager", "version", build.Version(version))
 			return mgr.Start(cmd.Context())
 		},
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/dispel/partner-operator/internal/build"
 	"github.com/dispel/partner-operator/internal/widget"
 	"github.com/dispel/partner-operator/internal/widgetserver"
 )
@@ -43,7 +44,7 @@ func newWidgetCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ctrl.Log.Info("Starting the widget server", "version", versionString())
+			ctrl.Log.Info("Starting the widget server", "version", build.Version(version))
 			return server.Start(cmd.Context())
 		},
 	}

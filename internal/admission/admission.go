@@ -142,7 +142,7 @@ func (v *Validator) decode(object *unstructured.Unstructured) (kind, error) {
 	refuse := func(err error) error {
 		return apierrors.NewBadRequest(fmt.Sprintf("%s in version %q cannot be handled as a %s: %v", gvk.Kind, gvk.Version, gvk.Kind, err))
 	}
-	objectMeta, found, unknown, err := schemaobjectmeta.GetObjectMetaWithOptions(object.Object, schemaobjectmeta.ObjectMetaOptions{ReturnUnknownFieldPaths: true})
+	objectMeta, found, unknown, err := metadataOf(object)
 	if err != nil {
 		return kind{}, refuse(err)
 	}
@@ -169,4 +169,39 @@ func (v *Validator) decode(object *unstructured.Unstructured) (kind, error) {
 	}
 	structuraldefaulting.Default(object.Object, k.schema)
 	return k, nil
+}
+
+// metadataOf gives an object's metadata its types, and finds unknown fields in it.
+// found is false if there is nothing to change in it, which saves most objects a
+// way through JSON.
+func metadataOf(object *unstructured.Unstructured) (typed *metav1.ObjectMeta, found bool, unknown []string, err error) {
+	if metadata, ok := object.Object["metadata"].(map[string]any); ok && isPlain(metadata) {
+		return nil, false, nil, nil
+	}
+	return schemaobjectmeta.GetObjectMetaWithOptions(object.Object, schemaobjectmeta.ObjectMetaOptions{ReturnUnknownFieldPaths: true})
+}
+
+// isPlain tells whether metadata are but a name, labels and annotations, all of
+// them text.
+func isPlain(metadata map[string]any) bool {
+	for field, value := range metadata {
+		switch value := value.(type) {
+		case string:
+			if field != "name" {
+				return false
+			}
+		case map[string]any:
+			if field != "labels" && field != "annotations" || len(value) == 0 {
+				return false
+			}
+			for _, text := range value {
+				if _, ok := text.(string); !ok {
+					return false
+				}
+			}
+		default:
+			return false
+		}
+	}
+	return true
 }

@@ -44,7 +44,7 @@ func (a Applier) Apply(ctx context.Context, wanted, observed client.Object) (cli
 		return nil, err
 	}
 	if observed != nil {
-		current, err := upToDate(fields, observed)
+		current, err := UpToDate(fields, observed)
 		if err != nil || current {
 			return nil, err
 		}
@@ -177,8 +177,9 @@ func Fields(object client.Object) (map[string]any, error) {
 	return fields, err
 }
 
-// upToDate tells whether an object has all wanted fields, digest included.
-func upToDate(fields map[string]any, observed client.Object) (bool, error) {
+// UpToDate tells whether there is nothing to write to make an object have the
+// fields of Fields, digest included.
+func UpToDate(fields map[string]any, observed client.Object) (bool, error) {
 	digest, _, err := unstructured.NestedString(fields, "metadata", "annotations", v1alpha1.AppliedAnnotation)
 	if err != nil || observed.GetAnnotations()[v1alpha1.AppliedAnnotation] != digest {
 		return false, err

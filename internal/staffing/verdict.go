@@ -62,6 +62,12 @@ func (v Verdict) BelowMinimum() bool {
 	return v.Contracted() && v.Allocated < v.Terms.MinimumFTE
 }
 
+// KeepsWidgetOff tells whether the plan keeps the support widget off for want of
+// staff.
+func (v Verdict) KeepsWidgetOff() bool {
+	return v.Terms.Enforcement == v1alpha1.Required && v.BelowMinimum()
+}
+
 // Near tells whether there are more customers than the FTE support comfortably,
 // but not more than they support at most.
 func (v Verdict) Near() bool {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	_ "time/tzdata" // the same zones in a container without any as elsewhere
 
@@ -12,11 +13,19 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 )
 
+// zones are the time zones that were read before: each takes a while to read, and
+// there are only so many.
+var zones sync.Map
+
 // LoadZone finds a time zone by its IANA name. The error says what to write.
 func LoadZone(name v1alpha1.TimeZone) (*time.Location, error) {
 	// "Local" would be the zone of whatever machine the operator runs on.
 	if name != "" && name != "Local" {
+		if zone, read := zones.Load(name); read {
+			return zone.(*time.Location), nil
+		}
 		if zone, err := time.LoadLocation(string(name)); err == nil {
+			zones.Store(name, zone)
 			return zone, nil
 		}
 	}

@@ -115,7 +115,7 @@ func (e *evaluation) judgeStaffing() {
 
 // keptOff tells whether the plan keeps the widget off for want of staff.
 func (e *evaluation) keptOff() bool {
-	return e.verdict != nil && e.effective.Staffing.Enforcement == v1alpha1.Required && e.verdict.BelowMinimum()
+	return e.verdict != nil && e.verdict.KeepsWidgetOff()
 }
 
 // decideWidget wants the widget once P-CSMs are contracted ("Customer Success

@@ -1,0 +1,35 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// choice is a flag that takes one of some words.
+type choice struct {
+	value  string
+	values []string
+}
+
+func (c *choice) String() string { return c.value }
+
+func (c *choice) Set(text string) error {
+	if !slices.Contains(c.values, text) {
+		return fmt.Errorf("%q is none of %s", text, strings.Join(c.values, ", "))
+	}
+	c.value = text
+	return nil
+}
+
+func (c *choice) Type() string { return "string" }
+
+// completeChoices has the shell propose the words that a flag takes.
+func completeChoices(cmd *cobra.Command, flag string, values []string) {
+	err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	if err != nil {
+		panic(err) // the command has no such flag
+	}
+}

@@ -1,0 +1,83 @@
+// Package cli is the kubectl plugin: its commands, and how they talk to people and
+// to programs. What they say comes from the packages that the controllers use.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dispel/partner-operator/internal/build"
+)
+
+// The exit statuses.
+const (
+	exitFine       = 0
+	exitViolations = 1
+	exitUsage      = 2
+	exitFailed     = 3
+)
+
+// usageError is of a command line that makes no sense.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// errViolations says that something was found that must not be. The findings are
+// printed already.
+var errViolations = errors.New("violations were found")
+
+// Run runs a command line and returns its exit status: 0 if all is well, 1 for
+// violations, 2 for a command line that makes no sense, 3 if a cluster or a file
+// cannot be read.
+func Run(ctx context.Context, terminal *Terminal, version string, args []string) int {
+	root := newRoot(terminal, version)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	switch _, usage := errors.AsType[usageError](err); {
+	case err == nil:
+		return exitFine
+	case errors.Is(err, errViolations):
+		return exitViolations
+	case usage || strings.HasPrefix(err.Error(), "unknown command"):
+		fmt.Fprintf(terminal.Err, "error: %s\nSee `kubectl partner --help`.\n", err)
+		return exitUsage
+	}
+	fmt.Fprintf(terminal.Err, "error: %s\n", err)
+	return exitFailed
+}
+
+func newRoot(terminal *Terminal, version string) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "kubectl-partner",
+		Short: "See, plan and explain a fleet of partners",
+		Long: "See, plan and explain a fleet of partners. Nothing it does writes to a cluster.\n\n" +
+			"The exit status is 0 if all is well, 1 for violations, 2 for a command line that makes no sense,\n" +
+			"and 3 if a cluster or a file cannot be read.",
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl partner"},
+		Version:       build.Version(version),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(terminal.In)
+	root.SetOut(terminal.Out)
+	root.SetErr(terminal.Err)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(newPlanCommand(terminal))
+	return root
+}
+
+// arguments makes what is wrong with the arguments of a command a usage error.
+func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError{fmt.Errorf("%s: %w", cmd.CommandPath(), err)}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,152 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/list"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"golang.org/x/term"
+)
+
+// Terminal is where a command reads and writes, and what it may do there.
+type Terminal struct {
+	In       io.Reader
+	Out, Err io.Writer
+	// Width is how many columns Out has; 0 if it is no terminal.
+	Width int
+	// Colour tells whether Out takes colours.
+	Colour bool
+	// Live tells whether Err is a terminal, on which a line can be written over.
+	Live bool
+}
+
+// NewTerminal finds out what the streams can do. Colours are for terminals only,
+// and not where the environment has NO_COLOR or TERM=dumb (https://no-color.org).
+func NewTerminal(in io.Reader, out, err *os.File, environment func(string) (string, bool)) *Terminal {
+	t := &Terminal{In: in, Out: out, Err: err, Live: term.IsTerminal(int(err.Fd()))} //nolint:gosec // a file descriptor is small
+	if fd := int(out.Fd()); term.IsTerminal(fd) {                                    //nolint:gosec // a file descriptor is small
+		t.Width, _, _ = term.GetSize(fd)
+		noColour, set := environment("NO_COLOR")
+		dumb, _ := environment("TERM")
+		t.Colour = !(set && noColour != "") && dumb != "dumb"
+	}
+	return t
+}
+
+// paint colours a text, if the terminal takes colours.
+func (t *Terminal) paint(colour text.Color, s string) string {
+	if !t.Colour || s == "" {
+		return s
+	}
+	return colour.EscapeSeq() + s + text.Reset.EscapeSeq()
+}
+
+// newTable makes a table as kubectl prints it, which ends where the terminal does.
+func (t *Terminal) newTable(header ...any) table.Writer {
+	w := table.NewWriter()
+	w.SetOutputMirror(t.Out)
+	w.SetStyle(table.Style{
+		Box:     table.BoxStyle{PaddingRight: "   ", UnfinishedRow: "…"},
+		Format:  table.FormatOptions{Header: text.FormatUpper, Footer: text.FormatDefault},
+		Options: table.OptionsNoBordersAndSeparators,
+		Size:    table.SizeOptions{WidthMax: t.Width},
+	})
+	w.SuppressTrailingSpaces()
+	w.AppendHeader(header)
+	return w
+}
+
+// newTree makes a tree, without its root.
+func (t *Terminal) newTree() list.Writer {
+	w := list.NewWriter()
+	style := list.StyleConnectedLight
+	style.CharItemTop, style.CharItemFirst, style.CharItemSingle = style.CharItemMiddle, style.CharItemMiddle, style.CharItemBottom
+	w.SetStyle(style)
+	return w
+}
+
+// wrap breaks a text where the terminal ends, if it is one, for a place that is
+// indented by some columns.
+func (t *Terminal) wrap(s string, indent int) string {
+	const least = 30
+	if t.Width == 0 {
+		return s
+	}
+	return text.WrapSoft(s, max(least, t.Width-indent))
+}
+
+// bar draws a share of a whole in some columns.
+func bar(percent int64, columns int) string {
+	full := min(columns, max(0, int(percent)*columns/100))
+	return strings.Repeat("█", full) + strings.Repeat("░", columns-full)
+}
+
+// plural writes a count with its noun.
+func plural(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
+// progress tells people how far something is that takes more than a second.
+type progress struct {
+	done, total atomic.Int64
+	stop, ended chan struct{}
+}
+
+// startProgress begins to tell of something, until finish. update is how far it is.
+func (t *Terminal) startProgress(what string) *progress {
+	p := &progress{stop: make(chan struct{}), ended: make(chan struct{})}
+	go p.tell(t, what)
+	return p
+}
+
+func (p *progress) update(done, total int) {
+	p.done.Store(int64(done))
+	p.total.Store(int64(total))
+}
+
+// finish ends it, and leaves no trace on a terminal.
+func (p *progress) finish() {
+	close(p.stop)
+	<-p.ended
+}
+
+func (p *progress) tell(t *Terminal, what string) {
+	defer close(p.ended)
+	// On a terminal the line is written over; elsewhere, a line now and then.
+	every, end := 10*time.Second, "\n"
+	if t.Live {
+		every, end = 100*time.Millisecond, ""
+	}
+	wait := time.NewTimer(time.Second)
+	defer wait.Stop()
+	told := false
+	for {
+		select {
+		case <-p.stop:
+			if told && t.Live {
+				fmt.Fprint(t.Err, "\r\x1b[K")
+			}
+			return
+		case <-wait.C:
+		}
+		line := what
+		if total := p.total.Load(); total > 0 {
+			line = fmt.Sprintf("%s: %d of %d", what, p.done.Load(), total)
+		}
+		if t.Live {
+			line = "\r\x1b[K" + line
+		}
+		fmt.Fprint(t.Err, line+end)
+		told = true
+		wait.Reset(every)
+	}
+}

@@ -1,0 +1,251 @@
+package plan
+
+import (
+	"encoding/json"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/apply"
+	"github.com/dispel/partner-operator/internal/manifests"
+	"github.com/dispel/partner-operator/internal/tenant"
+)
+
+// Partner is what becomes of one Partner.
+type Partner struct {
+	Name         string                `json:"name"`
+	DisplayName  string                `json:"displayName"`
+	ChannelModel v1alpha1.ChannelModel `json:"channelModel"`
+	// SupportPlan is the name of the plan in force, Tier its tier; that is empty if
+	// there is no such plan.
+	SupportPlan string        `json:"supportPlan"`
+	Tier        v1alpha1.Tier `json:"tier,omitempty"`
+	// Host is the sub-domain; empty if there is none.
+	Host string `json:"host,omitempty"`
+	// Staffing is nil without P-CSMs, or without a plan.
+	Staffing *v1alpha1.StaffingStatus `json:"staffing,omitempty"`
+	// Verdict is that of the condition StaffingSufficient; nil without P-CSMs.
+	Verdict *Verdict `json:"verdict,omitempty"`
+	// Objects are what it becomes, in the order in which they are written, and those
+	// that go.
+	Objects []Object `json:"objects"`
+	// Findings are about the outcome.
+	Findings []Finding `json:"findings,omitempty"`
+}
+
+// Verdict is a reason and its message.
+type Verdict struct {
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
+}
+
+// Action is what is done with an object. It is empty without a cluster to compare
+// with.
+type Action string
+
+// The actions.
+const (
+	Create Action = "create"
+	Change Action = "change"
+	Keep   Action = "keep"
+	Remove Action = "remove"
+)
+
+// Object is an object that a Partner becomes, or one that goes.
+type Object struct {
+	// Action is what is done with it.
+	Action Action
+	// Kind, Namespace and Name tell which one it is. Namespace is empty for a
+	// cluster-scoped object.
+	Kind, Namespace, Name string
+
+	wanted, observed tenant.Object
+}
+
+// Manifest has the fields that the operator writes, without its own note of them.
+// Owner references have no UID as long as the Partner has none.
+func (o Object) Manifest() (map[string]any, error) {
+	fields, err := apply.Fields(o.wanted)
+	if err != nil {
+		return nil, err
+	}
+	return withoutNote(fields), nil
+}
+
+// MarshalJSON writes the action, and the object's manifest.
+func (o Object) MarshalJSON() ([]byte, error) {
+	manifest, err := o.Manifest()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(struct {
+		Action      Action         `json:"action,omitempty"`
+		Differences []string       `json:"differences,omitempty"`
+		Manifest    map[string]any `json:"manifest"`
+	}{o.Action, o.Differences(), manifest})
+}
+
+// Changed tells whether anything is to be done.
+func (p *Partner) Changed() bool {
+	return slices.ContainsFunc(p.Objects, func(o Object) bool { return o.Action != Keep })
+}
+
+// partner works out what becomes of a Partner.
+func (p *Plan) partner(name string) (*Partner, error) {
+	declared := p.fleet.Partners[name]
+	snapshot := p.fleet.Snapshot(declared, p.options.Settings, p.options.Now)
+	host := ""
+	if declared.Spec.Subdomain != nil {
+		host = string(declared.Spec.Subdomain.Host)
+	}
+	if holder := p.holders[host]; snapshot.Claim == nil && holder != "" && holder != name {
+		snapshot.Claim = &v1alpha1.SubdomainClaim{
+			ObjectMeta: metav1.ObjectMeta{Name: host},
+			Spec:       v1alpha1.SubdomainClaimSpec{PartnerRef: v1alpha1.PartnerReference{Name: v1alpha1.PartnerName(holder)}},
+		}
+	}
+	outcome := tenant.Converge(snapshot)
+	result := &Partner{
+		Name: name, DisplayName: declared.Spec.DisplayName, ChannelModel: declared.Spec.ChannelModel,
+		SupportPlan: tenant.PlanName(declared), Host: host, Staffing: outcome.Status.Staffing,
+	}
+	if snapshot.Plan != nil {
+		result.Tier = snapshot.Plan.Spec.Tier
+	}
+	if sufficient := meta.FindStatusCondition(outcome.Status.Conditions, string(v1alpha1.ConditionStaffingSufficient)); sufficient != nil {
+		result.Verdict = &Verdict{sufficient.Reason, sufficient.Message}
+	}
+	for _, object := range outcome.Objects {
+		action, err := p.action(object, snapshot.Observed(object))
+		if err != nil {
+			return nil, err
+		}
+		result.add(action, object, snapshot.Observed(object))
+	}
+	for _, object := range outcome.Prune {
+		result.add(Remove, object, object)
+	}
+	result.Findings = p.outcomeFindings(result, outcome.Status.Conditions)
+	return result, nil
+}
+
+func (p *Partner) add(action Action, object, observed tenant.Object) {
+	p.Objects = append(p.Objects, Object{
+		action, object.GetObjectKind().GroupVersionKind().Kind, object.GetNamespace(), object.GetName(), object, observed,
+	})
+}
+
+// action compares a wanted object with what is there.
+func (p *Plan) action(wanted, observed tenant.Object) (Action, error) {
+	switch {
+	case !p.Against:
+		return "", nil
+	case observed == nil:
+		return Create, nil
+	}
+	fields, err := apply.Fields(wanted)
+	if err != nil {
+		return "", err
+	}
+	same, err := apply.UpToDate(fields, observed)
+	if err != nil || same {
+		return Keep, err
+	}
+	return Change, nil
+}
+
+// withoutNote drops what the operator and the API server note for themselves.
+func withoutNote(fields map[string]any) map[string]any {
+	metadata, _ := fields["metadata"].(map[string]any)
+	if annotations, ok := metadata["annotations"].(map[string]any); ok {
+		delete(annotations, v1alpha1.AppliedAnnotation)
+		if len(annotations) == 0 {
+			delete(metadata, "annotations")
+		}
+	}
+	for _, note := range []string{"uid", "resourceVersion", "generation", "managedFields", "creationTimestamp"} {
+		delete(metadata, note)
+	}
+	owners, _ := metadata["ownerReferences"].([]any)
+	for _, owner := range owners {
+		if owner, ok := owner.(map[string]any); ok && owner["uid"] == "" {
+			delete(owner, "uid")
+		}
+	}
+	return fields
+}
+
+// where is the field that a reason is about.
+var where = map[v1alpha1.Reason]string{
+	v1alpha1.ReasonSupportPlanNotFound:         "spec.supportPlanRef",
+	v1alpha1.ReasonSupportPlanNotReady:         "spec.supportPlanRef",
+	v1alpha1.ReasonHostReserved:                "spec.subdomain.host",
+	v1alpha1.ReasonHostClaimedByAnotherPartner: "spec.subdomain.host",
+	v1alpha1.ReasonBackendNotFound:             "spec.subdomain.backend",
+	v1alpha1.ReasonSecretNotFound:              "spec.subdomain.tls",
+	v1alpha1.ReasonCertificatePending:          "spec.subdomain.tls",
+	v1alpha1.ReasonSuspendedBySpec:             "spec.suspend",
+}
+
+// outcomeFindings tells what is wrong with an outcome.
+func (p *Plan) outcomeFindings(partner *Partner, conditions []metav1.Condition) []Finding {
+	source, inTree := p.sources[key{group: v1alpha1.GroupVersion.Group, kind: "Partner", name: partner.Name}]
+	var findings []Finding
+	add := func(field string, severity Severity, reason, message string) {
+		at := manifests.Position{}
+		if inTree {
+			at = source.At(field)
+		}
+		findings = append(findings, Finding{severity, reason, message, "Partner", partner.Name, at})
+	}
+	if verdict := partner.Verdict; verdict != nil {
+		switch v1alpha1.Reason(verdict.Reason) {
+		case v1alpha1.ReasonCapacityExceeded, v1alpha1.ReasonBelowTierMinimum, v1alpha1.ReasonBelowTierMinimumAndCapacityExceeded:
+			add("spec.customerCount", Error, verdict.Reason, verdict.Message)
+		case v1alpha1.ReasonNearCapacity:
+			add("spec.customerCount", Warning, verdict.Reason, verdict.Message)
+		}
+	}
+	ready := meta.FindStatusCondition(conditions, string(v1alpha1.ConditionReady))
+	if ready == nil || ready.Status == metav1.ConditionTrue {
+		return findings
+	}
+	severity, message := p.weigh(ready, conditions, partner)
+	field := where[v1alpha1.Reason(ready.Reason)]
+	if field == "" {
+		field = "spec.subdomain"
+	}
+	add(field, severity, ready.Reason, message)
+	return findings
+}
+
+// weigh says how bad it is that a Partner would not be Ready.
+func (p *Plan) weigh(ready *metav1.Condition, conditions []metav1.Condition, partner *Partner) (Severity, string) {
+	stalled := meta.IsStatusConditionTrue(conditions, string(v1alpha1.ConditionStalled))
+	reason := v1alpha1.Reason(ready.Reason)
+	switch {
+	case reason == v1alpha1.ReasonSuspendedBySpec:
+		return Notice, ready.Message
+	case reason == v1alpha1.ReasonSupportPlanNotFound && p.refused[key{group: v1alpha1.GroupVersion.Group, kind: "SupportPlan", name: partner.SupportPlan}]:
+		return Notice, "its SupportPlan is refused: " + ready.Message
+	case reason == v1alpha1.ReasonHostClaimedByAnotherPartner && p.letsGo(partner.Host):
+		return Notice, "until the holder lets go, which these manifests ask for: " + ready.Message
+	case !p.Against && (!stalled || reason == v1alpha1.ReasonRouteNotAccepted):
+		return Notice, "with nothing but these manifests: " + ready.Message
+	case stalled:
+		return Error, ready.Message
+	}
+	return Notice, ready.Message
+}
+
+// letsGo tells whether the holder of a host no longer wants it.
+func (p *Plan) letsGo(host string) bool {
+	claim := p.fleet.Claims[host]
+	if claim == nil {
+		return false
+	}
+	holder := p.fleet.Partners[string(claim.Spec.PartnerRef.Name)]
+	return holder != nil && (holder.Spec.Subdomain == nil || string(holder.Spec.Subdomain.Host) != host)
+}

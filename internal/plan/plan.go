@@ -1,0 +1,404 @@
+// Package plan foretells what manifests would become: whether the API server
+// takes them, what objects the operator would make of each Partner, and whether
+// its staffing would suffice. It asks the API server's own libraries and the
+// controllers' own core, so that neither can disagree with it.
+package plan
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/config/plans"
+	"github.com/dispel/partner-operator/internal/admission"
+	"github.com/dispel/partner-operator/internal/fleet"
+	"github.com/dispel/partner-operator/internal/manifests"
+	"github.com/dispel/partner-operator/internal/staffing"
+	"github.com/dispel/partner-operator/internal/support"
+	"github.com/dispel/partner-operator/internal/tenant"
+)
+
+// Options say under what circumstances to plan.
+type Options struct {
+	// Settings are the operator's.
+	Settings tenant.Settings
+	// Now is the time.
+	Now time.Time
+	// Cluster is what is there already; it is changed. nil stands for a cluster with
+	// nothing but the plans that come with the operator, and the optional APIs.
+	Cluster *fleet.Fleet
+	// Progress, if it is not nil, is told how many documents of how many are judged.
+	// Several goroutines call it.
+	Progress func(done, total int)
+}
+
+// Plan is what manifests would become.
+type Plan struct {
+	// Findings are about the manifests themselves. What is found about a Partner's
+	// outcome comes with it.
+	Findings []Finding
+	// Ignored counts the objects of kinds that have no part in it.
+	Ignored map[string]int
+	// Others counts the documents that are no objects at all.
+	Others int
+	// Against tells that it is compared with a cluster.
+	Against bool
+
+	options  Options
+	fleet    *fleet.Fleet
+	partners []string
+	sources  map[key]manifests.Source
+	refused  map[key]bool
+	// holders are the partners that get a host, by it.
+	holders map[string]string
+	// affected are the partners to plan: those declared, and those whose plan or
+	// allocation is.
+	affected map[string]bool
+}
+
+// key tells objects of the tree apart.
+type key struct{ group, kind, namespace, name string }
+
+// New judges documents. The error is that of a context that ended.
+func New(ctx context.Context, documents []manifests.Document, options Options) (*Plan, error) {
+	p := &Plan{
+		Ignored: map[string]int{}, Against: options.Cluster != nil,
+		options: options, fleet: options.Cluster,
+		sources: map[key]manifests.Source{}, refused: map[key]bool{}, holders: map[string]string{}, affected: map[string]bool{},
+	}
+	if p.fleet == nil {
+		p.fleet = fleet.New()
+		p.fleet.APIs = tenant.APIs{CertManager: true, Gateway: true, ReferenceGrants: true, ListenerSets: true}
+		if err := addShippedPlans(p.fleet); err != nil {
+			return nil, err
+		}
+	}
+	validator, err := admission.New()
+	if err != nil {
+		return nil, err
+	}
+	// What was decoded is let go as soon as it is judged, which keeps memory small.
+	verdicts := make([]verdict, len(documents))
+	err = inParallel(ctx, len(documents), options.Progress, func(i int) {
+		verdicts[i] = p.judge(ctx, validator, documents[i])
+	})
+	if err != nil {
+		return nil, err
+	}
+	var taken []judged
+	for _, v := range verdicts {
+		taken = append(taken, p.accept(v)...)
+	}
+	for _, object := range taken {
+		p.take(object)
+	}
+	p.resolve(taken)
+	Sort(p.Findings)
+	return p, nil
+}
+
+// addShippedPlans adds the plans that come with the operator.
+func addShippedPlans(to *fleet.Fleet) error {
+	files, err := plans.Files.ReadDir(".")
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		data, err := plans.Files.ReadFile(file.Name())
+		if err != nil {
+			return err
+		}
+		var shipped v1alpha1.SupportPlan
+		if err := yaml.UnmarshalStrict(data, &shipped); err != nil {
+			return fmt.Errorf("%s: %w", file.Name(), err)
+		}
+		to.Add(&shipped)
+	}
+	return nil
+}
+
+// verdict is what was found in a document.
+type verdict struct {
+	faults   []manifests.Fault
+	noObject bool
+	objects  []judged
+}
+
+// judged is an object as the cluster would store it, or why it would not. One that
+// has no part in the plan has neither.
+type judged struct {
+	source manifests.Source
+	key    key
+	typed  tenant.Object
+	err    error
+}
+
+// judge asks the API server's libraries about the objects of a document.
+func (p *Plan) judge(ctx context.Context, validator *admission.Validator, document manifests.Document) verdict {
+	content := document.Decode()
+	v := verdict{faults: content.Faults, noObject: content.NoObject}
+	for _, object := range content.Objects {
+		gvk := object.GroupVersionKind()
+		own := gvk.Group == v1alpha1.GroupVersion.Group
+		j := judged{source: object.Source, key: key{gvk.Group, gvk.Kind, "", object.GetName()}}
+		switch {
+		case own && !validator.Knows(gvk):
+			j.err = errUnknownKind
+		case own:
+			j.typed, j.err = p.admit(ctx, validator, object)
+		default:
+			j.key.namespace = object.GetNamespace()
+			if j.typed = newContext(object); j.typed != nil {
+				j.err = convert(object, j.typed)
+			}
+		}
+		v.objects = append(v.objects, j)
+	}
+	return v
+}
+
+// errUnknownKind is of an object of the operator's group, but of none of its kinds.
+var errUnknownKind = fmt.Errorf("there is no such kind: write apiVersion: %s and kind: Partner, SupportPlan or PCSMAllocation", v1alpha1.GroupVersion)
+
+// accept notes what was found in a document, and returns the objects that have a
+// part in the plan, each once.
+func (p *Plan) accept(v verdict) []judged {
+	for _, fault := range v.faults {
+		p.Findings = append(p.Findings, Finding{Error, ReasonUnreadable, fault.Message, "", "", fault.Position})
+	}
+	if v.noObject {
+		p.Others++
+	}
+	var taken []judged
+	for _, j := range v.objects {
+		if j.typed == nil && j.err == nil {
+			p.Ignored[j.key.kind]++
+			continue
+		}
+		if j.key.name != "" {
+			if first, again := p.sources[j.key]; again {
+				p.Findings = append(p.Findings, twice(j.source, first))
+				continue
+			}
+			p.sources[j.key] = j.source
+		}
+		switch {
+		case errors.Is(j.err, errUnknownKind):
+			p.Findings = append(p.Findings, finding(j.source, "kind", Error, ReasonUnknownKind, j.err.Error()))
+		case j.err != nil:
+			p.Findings = append(p.Findings, refusals(j.source, j.err)...)
+			p.refused[j.key] = true
+		default:
+			taken = append(taken, j)
+		}
+	}
+	return taken
+}
+
+// newContext makes an empty object of a kind that partners hang on; nil for other
+// kinds.
+func newContext(object manifests.Object) tenant.Object {
+	switch object.GroupVersionKind().GroupKind().String() {
+	case "Namespace":
+		return &corev1.Namespace{}
+	case "IngressClass.networking.k8s.io":
+		return &networkingv1.IngressClass{}
+	case "Gateway." + gatewayv1.GroupName:
+		return &gatewayv1.Gateway{}
+	case "Service", "Secret":
+		return &metav1.PartialObjectMetadata{}
+	}
+	return nil
+}
+
+// admit judges an object of the operator's kinds, and gives it its type.
+func (p *Plan) admit(ctx context.Context, validator *admission.Validator, object manifests.Object) (tenant.Object, error) {
+	var typed tenant.Object
+	var old tenant.Object
+	switch name := object.GetName(); object.Kind {
+	case "Partner":
+		typed, old = &v1alpha1.Partner{}, there(p.fleet.Partners, name)
+	case "SupportPlan":
+		typed, old = &v1alpha1.SupportPlan{}, there(p.fleet.Plans, name)
+	case "PCSMAllocation":
+		typed, old = &v1alpha1.PCSMAllocation{}, there(p.fleet.Allocations, name)
+	case "SubdomainClaim":
+		typed, old = &v1alpha1.SubdomainClaim{}, there(p.fleet.Claims, name)
+	default:
+		return nil, errUnknownKind
+	}
+	if old == nil || !p.Against {
+		if err := validator.Create(ctx, object.Unstructured); err != nil {
+			return nil, err
+		}
+		return typed, convert(object, typed)
+	}
+	before := &unstructured.Unstructured{}
+	if err := convert(old, before); err != nil {
+		return nil, err
+	}
+	keepCustomerCount(object.Object, before.Object)
+	if err := validator.Update(ctx, object.Unstructured, before); err != nil {
+		return nil, err
+	}
+	return typed, convert(object, typed)
+}
+
+// convert goes by JSON: an FTE is a number there, but half units in Go.
+func convert(from, to any) error {
+	data, err := json.Marshal(from)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(data, to)
+}
+
+// there is an object of the cluster; nil, and not a typed nil, if it is not there.
+func there[T tenant.Object](objects map[string]T, name string) tenant.Object {
+	if object, found := objects[name]; found {
+		return object
+	}
+	return nil
+}
+
+// keepCustomerCount leaves the number of customers as it is in the cluster if the
+// manifest says nothing of it: another field manager may own it.
+func keepCustomerCount(object, before map[string]any) {
+	if _, given, _ := unstructured.NestedFieldNoCopy(object, "spec", "customerCount"); given {
+		return
+	}
+	count, there, _ := unstructured.NestedInt64(before, "spec", "customerCount")
+	if spec, ok := object["spec"].(map[string]any); ok && there {
+		spec["customerCount"] = count
+	}
+}
+
+// take adds an object to the fleet.
+func (p *Plan) take(object judged) {
+	p.fleet.Add(object.typed)
+	switch typed := object.typed.(type) {
+	case *v1alpha1.Partner:
+		p.affected[typed.Name] = true
+		if subdomain := typed.Spec.Subdomain; subdomain != nil && p.holders[string(subdomain.Host)] == "" {
+			p.holders[string(subdomain.Host)] = typed.Name
+		}
+	case *v1alpha1.PCSMAllocation:
+		p.affected[string(typed.Spec.PartnerRef.Name)] = true
+	}
+}
+
+// resolve follows the references between the objects.
+func (p *Plan) resolve(taken []judged) {
+	changed := map[string]bool{} // plans
+	for _, object := range taken {
+		switch typed := object.typed.(type) {
+		case *v1alpha1.PCSMAllocation:
+			p.Findings = append(p.Findings, p.allocation(object.source, typed)...)
+		case *v1alpha1.SupportPlan:
+			changed[typed.Name] = true
+			if _, err := support.Effective(typed.Spec); err != nil {
+				defect, _ := errors.AsType[*support.Defect](err)
+				field, _, _ := strings.Cut(defect.Message, ":")
+				p.Findings = append(p.Findings, finding(object.source, field, Error, string(defect.Reason), defect.Message))
+			}
+		}
+	}
+	for name, partner := range p.fleet.Partners {
+		if p.affected[name] || changed[tenant.PlanName(partner)] {
+			p.partners = append(p.partners, name)
+		}
+	}
+	slices.Sort(p.partners)
+}
+
+// allocation tells what is wrong with an allocation.
+func (p *Plan) allocation(source manifests.Source, allocation *v1alpha1.PCSMAllocation) []Finding {
+	var findings []Finding
+	of := string(allocation.Spec.PartnerRef.Name)
+	if refusal, refused := errors.AsType[*staffing.Refusal](staffing.Accept(allocation, p.fleet.Partners[of])); refused {
+		field := "spec.partnerRef"
+		if refusal.Reason == v1alpha1.ReasonUnknownTimeZone {
+			field = "spec.localization.timeZone"
+		}
+		// Of a Partner that is refused, that is said already.
+		if !p.refused[key{group: v1alpha1.GroupVersion.Group, kind: "Partner", name: of}] {
+			findings = append(findings, finding(source, field, Error, string(refusal.Reason), refusal.Message))
+		}
+	}
+	status, _, _ := staffing.Status(allocation, p.fleet.Partners[of], p.options.Now)
+	active := meta.FindStatusCondition(status.Conditions, string(v1alpha1.ConditionActive))
+	if active.Reason == string(v1alpha1.ReasonExpired) {
+		findings = append(findings, finding(source, "spec.validUntil", Warning, active.Reason, active.Message))
+	}
+	return findings
+}
+
+// Partners are what becomes of each Partner, by name.
+func (p *Plan) Partners(ctx context.Context) iter.Seq2[*Partner, error] {
+	return func(yield func(*Partner, error) bool) {
+		// In parts, so that no more than one is in memory at a time.
+		const part = 256
+		for names := range slices.Chunk(p.partners, part) {
+			outcomes := make([]*Partner, len(names))
+			faults := make([]error, len(names))
+			err := inParallel(ctx, len(names), nil, func(i int) {
+				outcomes[i], faults[i] = p.partner(names[i])
+			})
+			if err := errors.Join(append(faults, err)...); err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, outcome := range outcomes {
+				if !yield(outcome, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Len is how many Partners there are.
+func (p *Plan) Len() int {
+	return len(p.partners)
+}
+
+// IgnoredKinds are the kinds that have no part in the plan, in order.
+func (p *Plan) IgnoredKinds() []string {
+	return slices.Sorted(maps.Keys(p.Ignored))
+}
+
+// inParallel does something n times, on all processors.
+func inParallel(ctx context.Context, n int, progress func(done, total int), do func(i int)) error {
+	var wait sync.WaitGroup
+	var next, done atomic.Int64
+	for range min(runtime.GOMAXPROCS(0), n) {
+		wait.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n) && ctx.Err() == nil; i = next.Add(1) - 1 {
+				do(int(i))
+				if progress != nil {
+					progress(int(done.Add(1)), n)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	return ctx.Err()
+}
