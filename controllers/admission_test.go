@@ -15,7 +15,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
-	"github.com/dispel/partner-operator/internal/manager"
+	"github.com/dispel/partner-operator/internal/scheme"
 	"github.com/dispel/partner-operator/internal/tenant"
 	"github.com/dispel/partner-operator/test/cluster"
 )
@@ -38,7 +38,7 @@ func asAdministrator() client.Client {
 	GinkgoHelper()
 	config := controlPlane.Config()
 	config.Impersonate = rest.ImpersonationConfig{UserName: "eve", Groups: []string{"admins", "system:authenticated"}}
-	eve, err := client.New(config, client.Options{Scheme: manager.Scheme()})
+	eve, err := client.New(config, client.Options{Scheme: scheme.New()})
 	Expect(err).NotTo(HaveOccurred())
 	return eve
 }

@@ -73,3 +73,13 @@ func ManagedKinds() []client.Object {
 	}
 	return kinds
 }
+
+// NewChildLists are empty lists of the kinds that the operator makes for a
+// partner, but for the namespace, while some optional APIs are installed.
+func NewChildLists(apis *OptionalAPIs) []client.ObjectList {
+	var lists []client.ObjectList
+	for _, kind := range childKindsOf(apis) {
+		lists = append(lists, kind.newList())
+	}
+	return lists
+}

@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
-	"github.com/dispel/partner-operator/internal/manager"
+	"github.com/dispel/partner-operator/internal/scheme"
 	"github.com/dispel/partner-operator/test/cluster"
 )
 
@@ -136,7 +136,7 @@ var _ = Describe("The API", func() {
 			Expect(err).NotTo(HaveOccurred(), string(out))
 		}
 		run("deploy")
-		there, err := client.New(empty.Config(), client.Options{Scheme: manager.Scheme()})
+		there, err := client.New(empty.Config(), client.Options{Scheme: scheme.New()})
 		Expect(err).NotTo(HaveOccurred())
 		var plans v1alpha1.SupportPlanList
 		Expect(there.List(ctx, &plans)).To(Succeed())

@@ -6,8 +6,12 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"syscall"
+
+	"github.com/spf13/cobra"
 
 	"github.com/dispel/partner-operator/internal/cli"
 )
@@ -20,5 +24,13 @@ func main() {
 	debug.SetGCPercent(400)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
-	os.Exit(cli.Run(ctx, cli.NewTerminal(os.Stdin, os.Stdout, os.Stderr, os.LookupEnv), version, os.Args[1:]))
+	args := os.Args[1:]
+	if strings.HasPrefix(filepath.Base(os.Args[0]), completer) {
+		args = append([]string{cobra.ShellCompRequestCmd}, args...)
+	}
+	os.Exit(cli.Run(ctx, cli.NewTerminal(os.Stdin, os.Stdout, os.Stderr, os.LookupEnv), version, args))
 }
+
+// completer is the name under which kubectl asks a plugin what to propose to the
+// shell. A link of that name to this binary answers.
+const completer = "kubectl_complete-partner"

@@ -9,8 +9,14 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/build"
+	"github.com/dispel/partner-operator/internal/fleet"
 )
 
 // The exit statuses.
@@ -68,8 +74,53 @@ func newRoot(terminal *Terminal, version string) *cobra.Command {
 	root.SetOut(terminal.Out)
 	root.SetErr(terminal.Err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newPlanCommand(terminal))
+	p := &plugin{terminal: terminal, version: version, connection: genericclioptions.NewConfigFlags(true)}
+	p.connection.AddFlags(root.PersistentFlags())
+	root.AddCommand(p.newStatusCommand(), p.newCapacityCommand(), p.newPlanCommand(), p.newSimulateCommand(), p.newRACICommand(), p.newReportCommand())
 	return root
+}
+
+// plugin is what the commands share.
+type plugin struct {
+	terminal   *Terminal
+	version    string
+	connection *genericclioptions.ConfigFlags
+}
+
+// readFleet reads the operator's own kinds from the cluster.
+func (p *plugin) readFleet(ctx context.Context) (*cluster, *fleet.Fleet, error) {
+	c, err := connect(p.terminal, p.connection, p.version)
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := c.fleet(ctx)
+	return c, f, err
+}
+
+// completePartner proposes the names of Partners.
+func (p *plugin) completePartner(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return p.complete(cmd.Context(), &v1alpha1.PartnerList{})
+}
+
+// completePlan proposes the names of SupportPlans.
+func (p *plugin) completePlan(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return p.complete(cmd.Context(), &v1alpha1.SupportPlanList{})
+}
+
+func (p *plugin) complete(ctx context.Context, list client.ObjectList) ([]string, cobra.ShellCompDirective) {
+	c, err := connect(p.terminal, p.connection, p.version)
+	if err != nil || c.reader.List(ctx, list) != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var names []string
+	_ = meta.EachListItem(list, func(item runtime.Object) error { //nolint:errcheck // the function never fails
+		names = append(names, item.(client.Object).GetName())
+		return nil
+	})
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 // arguments makes what is wrong with the arguments of a command a usage error.

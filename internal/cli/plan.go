@@ -24,7 +24,7 @@ type planFlags struct {
 	settings       settings.Flags
 }
 
-func newPlanCommand(terminal *Terminal) *cobra.Command {
+func (p *plugin) newPlanCommand() *cobra.Command {
 	flags := planFlags{
 		failOn: choice{value: "error", values: []string{"error", "warning"}},
 		output: choice{value: "text", values: []string{"text", "json", "yaml", "github", "junit"}},
@@ -46,7 +46,7 @@ Give the settings that your operator runs with, so that the objects are those th
   kubectl partner plan -f . -o github --fail-on warning`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return flags.run(cmd.Context(), terminal)
+			return p.plan(cmd.Context(), flags)
 		},
 	}
 	f := cmd.Flags()
@@ -55,6 +55,7 @@ Give the settings that your operator runs with, so that the objects are those th
 	f.BoolVarP(&flags.input.Recursive, "recursive", "R", true, "read what is below the folders, too")
 	f.Var(&flags.at, "at", "day on which to judge contract windows, as YYYY-MM-DD in UTC (default today)")
 	f.Var(&flags.failOn, "fail-on", "what makes the exit status 1: error, or warning, too")
+	f.BoolVar(&flags.againstCluster, "against-cluster", false, "add what is in the cluster, and show what would change")
 	f.VarP(&flags.output, "output", "o", "text, json, yaml, github or junit")
 	flags.settings.Add(f)
 	completeChoices(cmd, "fail-on", flags.failOn.values)
@@ -62,7 +63,7 @@ Give the settings that your operator runs with, so that the objects are those th
 	return cmd
 }
 
-func (flags *planFlags) run(ctx context.Context, terminal *Terminal) error {
+func (p *plugin) plan(ctx context.Context, flags planFlags) error {
 	settings, err := flags.settings.Settings()
 	if err != nil {
 		return usageError{err}
@@ -70,9 +71,18 @@ func (flags *planFlags) run(ctx context.Context, terminal *Terminal) error {
 	if (len(flags.input.Paths) > 0) == (flags.input.Kustomization != "") {
 		return usageError{errors.New("say what to read: either -f FILE or FOLDER, or -k FOLDER")}
 	}
-	flags.input.Stdin = terminal.In
+	flags.input.Stdin = p.terminal.In
 	options := plan.Options{Settings: settings, Now: flags.at.instant()}
 
+	if flags.againstCluster {
+		c, err := connect(p.terminal, p.connection, p.version)
+		if err != nil {
+			return err
+		}
+		if options.Cluster, err = c.everything(ctx); err != nil {
+			return err
+		}
+	}
 	documents, err := manifests.Read(flags.input)
 	if errors.Is(err, manifests.ErrNoManifests) {
 		return usageError{err}
@@ -80,7 +90,7 @@ func (flags *planFlags) run(ctx context.Context, terminal *Terminal) error {
 	if err != nil {
 		return err
 	}
-	judging := terminal.startProgress("Judging manifests")
+	judging := p.terminal.startProgress("Judging manifests")
 	options.Progress = judging.update
 	result, err := plan.New(ctx, documents, options)
 	judging.finish()
@@ -91,7 +101,7 @@ func (flags *planFlags) run(ctx context.Context, terminal *Terminal) error {
 	if flags.failOn.value == string(plan.Warning) {
 		failOn = append(failOn, plan.Warning)
 	}
-	counts, err := printPlan(ctx, terminal, result, flags.output.value, failOn)
+	counts, err := printPlan(ctx, p.terminal, result, flags.output.value, failOn)
 	if err != nil {
 		return err
 	}

@@ -200,7 +200,7 @@ func (t *textPlan) ignored() error {
 		ignored = append(ignored, fmt.Sprintf("%d %s", t.plan.Ignored[kind], kind))
 	}
 	if t.plan.Others > 0 {
-		ignored = append(ignored, plural(t.plan.Others, "document")+" that are no objects")
+		ignored = append(ignored, plural(t.plan.Others, "document")+" of another sort")
 	}
 	if len(ignored) == 0 {
 		return nil

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/scheme"
 )
 
 // CRDError says that the operator's own CRDs are not as this version needs them.
@@ -35,7 +36,7 @@ func (e *CRDError) Error() string {
 
 // checkCRDs compares the CRDs in the cluster with what this version needs.
 func checkCRDs(ctx context.Context, config *rest.Config) error {
-	direct, err := client.New(config, client.Options{Scheme: Scheme()})
+	direct, err := client.New(config, client.Options{Scheme: scheme.New()})
 	if err != nil {
 		return err
 	}

@@ -12,13 +12,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/selection"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
@@ -30,12 +26,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/controllers"
 	"github.com/dispel/partner-operator/internal/index"
+	"github.com/dispel/partner-operator/internal/scheme"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
 
@@ -68,17 +63,6 @@ type Options struct {
 	Clock clock.PassiveClock
 	// Unnamed lets one process run several managers, as tests do.
 	Unnamed bool
-}
-
-// Scheme has all kinds that the manager reads or writes.
-func Scheme() *runtime.Scheme {
-	scheme := runtime.NewScheme()
-	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
-	utilruntime.Must(apiextensionsv1.AddToScheme(scheme))
-	utilruntime.Must(gatewayv1.Install(scheme))
-	utilruntime.Must(gatewayv1beta1.Install(scheme))
-	utilruntime.Must(v1alpha1.AddToScheme(scheme))
-	return scheme
 }
 
 // New returns a manager that is ready to start. The error is a *CRDError if a
@@ -125,7 +109,7 @@ func managerOptions(options Options) ctrl.Options {
 		metrics.CertDir = options.MetricsCertDir
 	}
 	return ctrl.Options{
-		Scheme: Scheme(),
+		Scheme: scheme.New(),
 		Cache: cache.Options{
 			ByObject:             byObject,
 			DefaultLabelSelector: managed,

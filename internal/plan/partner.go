@@ -2,6 +2,7 @@ package plan
 
 import (
 	"encoding/json"
+	"reflect"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -31,7 +32,8 @@ type Partner struct {
 	// Objects are what it becomes, in the order in which they are written, and those
 	// that go.
 	Objects []Object `json:"objects"`
-	// Findings are about the outcome.
+	// Findings are about the outcome. A Partner that is in no manifest has some only if
+	// anything changes for it.
 	Findings []Finding `json:"findings,omitempty"`
 }
 
@@ -114,9 +116,7 @@ func (p *Plan) partner(name string) (*Partner, error) {
 	if snapshot.Plan != nil {
 		result.Tier = snapshot.Plan.Spec.Tier
 	}
-	if sufficient := meta.FindStatusCondition(outcome.Status.Conditions, string(v1alpha1.ConditionStaffingSufficient)); sufficient != nil {
-		result.Verdict = &Verdict{sufficient.Reason, sufficient.Message}
-	}
+	result.Verdict = verdictOf(outcome.Status.Conditions)
 	for _, object := range outcome.Objects {
 		action, err := p.action(object, snapshot.Observed(object))
 		if err != nil {
@@ -127,8 +127,20 @@ func (p *Plan) partner(name string) (*Partner, error) {
 	for _, object := range outcome.Prune {
 		result.add(Remove, object, object)
 	}
-	result.Findings = p.outcomeFindings(result, outcome.Status.Conditions)
+	source, inTree := p.sources[key{group: v1alpha1.GroupVersion.Group, kind: "Partner", name: name}]
+	if inTree || result.Changed() || !reflect.DeepEqual(result.Verdict, verdictOf(declared.Status.Conditions)) {
+		result.Findings = p.outcomeFindings(result, source, outcome.Status.Conditions)
+	}
 	return result, nil
+}
+
+// verdictOf is the verdict among conditions; nil if there is none.
+func verdictOf(conditions []metav1.Condition) *Verdict {
+	sufficient := meta.FindStatusCondition(conditions, string(v1alpha1.ConditionStaffingSufficient))
+	if sufficient == nil {
+		return nil
+	}
+	return &Verdict{sufficient.Reason, sufficient.Message}
 }
 
 func (p *Partner) add(action Action, object, observed tenant.Object) {
@@ -189,16 +201,12 @@ var where = map[v1alpha1.Reason]string{
 	v1alpha1.ReasonSuspendedBySpec:             "spec.suspend",
 }
 
-// outcomeFindings tells what is wrong with an outcome.
-func (p *Plan) outcomeFindings(partner *Partner, conditions []metav1.Condition) []Finding {
-	source, inTree := p.sources[key{group: v1alpha1.GroupVersion.Group, kind: "Partner", name: partner.Name}]
+// outcomeFindings tells what is wrong with an outcome. The source is the zero one
+// of a Partner that is in no manifest.
+func (p *Plan) outcomeFindings(partner *Partner, source manifests.Source, conditions []metav1.Condition) []Finding {
 	var findings []Finding
 	add := func(field string, severity Severity, reason, message string) {
-		at := manifests.Position{}
-		if inTree {
-			at = source.At(field)
-		}
-		findings = append(findings, Finding{severity, reason, message, "Partner", partner.Name, at})
+		findings = append(findings, Finding{severity, reason, message, "Partner", partner.Name, source.At(field)})
 	}
 	if verdict := partner.Verdict; verdict != nil {
 		switch v1alpha1.Reason(verdict.Reason) {

@@ -176,7 +176,7 @@ func (p *Plan) judge(ctx context.Context, validator *admission.Validator, docume
 }
 
 // errUnknownKind is of an object of the operator's group, but of none of its kinds.
-var errUnknownKind = fmt.Errorf("there is no such kind: write apiVersion: %s and kind: Partner, SupportPlan or PCSMAllocation", v1alpha1.GroupVersion)
+var errUnknownKind = fmt.Errorf("the operator has no such kind in this version: write apiVersion: %s and kind: Partner, SupportPlan or PCSMAllocation", v1alpha1.GroupVersion)
 
 // accept notes what was found in a document, and returns the objects that have a
 // part in the plan, each once.
@@ -193,6 +193,10 @@ func (p *Plan) accept(v verdict) []judged {
 			p.Ignored[j.key.kind]++
 			continue
 		}
+		if errors.Is(j.err, errUnknownKind) {
+			p.Findings = append(p.Findings, finding(j.source, "kind", Error, ReasonUnknownKind, j.err.Error()))
+			continue
+		}
 		if j.key.name != "" {
 			if first, again := p.sources[j.key]; again {
 				p.Findings = append(p.Findings, twice(j.source, first))
@@ -200,15 +204,12 @@ func (p *Plan) accept(v verdict) []judged {
 			}
 			p.sources[j.key] = j.source
 		}
-		switch {
-		case errors.Is(j.err, errUnknownKind):
-			p.Findings = append(p.Findings, finding(j.source, "kind", Error, ReasonUnknownKind, j.err.Error()))
-		case j.err != nil:
+		if j.err != nil {
 			p.Findings = append(p.Findings, refusals(j.source, j.err)...)
 			p.refused[j.key] = true
-		default:
-			taken = append(taken, j)
+			continue
 		}
+		taken = append(taken, j)
 	}
 	return taken
 }

@@ -106,3 +106,24 @@ func Responsibilities(model v1alpha1.ChannelModel, pcsm bool) []v1alpha1.Respons
 	}
 	return responsibilities
 }
+
+// Contacts returns to whom an end customer turns with a task, the first one first
+// ("Partner Support Enablement", Shared Responsibility): an OEM or MSP is the sole
+// point of contact of its customers, and Dispel helps when it cannot. The customers
+// of the others turn to Dispel.
+func (t Task) Contacts(model v1alpha1.ChannelModel) []v1alpha1.Party {
+	var contacts []v1alpha1.Party
+	if t.Customer == Primary {
+		contacts = append(contacts, v1alpha1.PartyCustomer)
+	}
+	if model.WhiteLabels() {
+		contacts = append(contacts, v1alpha1.PartyPartner)
+	}
+	return append(contacts, v1alpha1.PartyDispel)
+}
+
+// Prioritised tells whether Dispel puts a severity before others ("Partner Support
+// Enablement", RACI Matrix).
+func Prioritised(severity int32) bool {
+	return severity <= 2
+}

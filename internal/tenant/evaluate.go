@@ -89,20 +89,29 @@ type evaluation struct {
 }
 
 func (e *evaluation) judgePlan() {
-	name := PlanName(e.Partner)
-	if e.Plan == nil {
-		e.planReady = conditions.False("", v1alpha1.ReasonSupportPlanNotFound, conditions.Stalled, fmt.Sprintf(
-			"there is no SupportPlan %q: create it, or name another in spec.supportPlanRef; what runs is left as it is", name))
+	effective, fault := UsablePlan(e.Snapshot)
+	if fault != nil {
+		e.planReady = *fault
 		return
 	}
-	effective, err := support.Effective(e.Plan.Spec)
-	if defect, ok := errors.AsType[*support.Defect](err); ok {
-		e.planReady = conditions.False("", v1alpha1.ReasonSupportPlanNotReady, conditions.Stalled, fmt.Sprintf(
-			"SupportPlan %q cannot be used: %s; what runs is left as it is", name, defect.Message))
-		return
-	}
-	e.effective = &effective
+	e.effective = effective
 	e.planReady = conditions.True("", v1alpha1.ReasonPlanConsistent, "")
+}
+
+// UsablePlan is the plan in force, with what its tier fills in. If there is none,
+// or none that can be used, the finding says why.
+func UsablePlan(s Snapshot) (*v1alpha1.EffectivePlan, *conditions.Finding) {
+	name := PlanName(s.Partner)
+	if s.Plan == nil {
+		return nil, new(conditions.False("", v1alpha1.ReasonSupportPlanNotFound, conditions.Stalled, fmt.Sprintf(
+			"there is no SupportPlan %q: create it, or name another in spec.supportPlanRef; what runs is left as it is", name)))
+	}
+	effective, err := support.Effective(s.Plan.Spec)
+	if defect, ok := errors.AsType[*support.Defect](err); ok {
+		return nil, new(conditions.False("", v1alpha1.ReasonSupportPlanNotReady, conditions.Stalled, fmt.Sprintf(
+			"SupportPlan %q cannot be used: %s; what runs is left as it is", name, defect.Message)))
+	}
+	return &effective, nil
 }
 
 func (e *evaluation) judgeStaffing() {

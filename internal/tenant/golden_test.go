@@ -21,14 +21,13 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/apply"
 	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/scheme"
 	"github.com/dispel/partner-operator/internal/tenant"
 	"github.com/dispel/partner-operator/test/golden"
 	"github.com/dispel/partner-operator/test/kstatus"
@@ -214,19 +213,12 @@ func place(snapshot *tenant.Snapshot, object *unstructured.Unstructured) {
 	}
 }
 
-var scheme = func() *runtime.Scheme {
-	scheme := runtime.NewScheme()
-	_ = clientgoscheme.AddToScheme(scheme)
-	_ = v1alpha1.AddToScheme(scheme)
-	_ = gatewayv1.Install(scheme)
-	_ = gatewayv1beta1.Install(scheme)
-	return scheme
-}()
+var kinds = scheme.New()
 
 // typedOf returns the object as the cache holds it.
 func typedOf(object *unstructured.Unstructured) tenant.Object {
 	GinkgoHelper()
-	typed, err := scheme.New(object.GroupVersionKind())
+	typed, err := kinds.New(object.GroupVersionKind())
 	if runtime.IsNotRegisteredError(err) {
 		return object
 	}

@@ -20,7 +20,7 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/controlplane"
-	"github.com/dispel/partner-operator/internal/manager"
+	"github.com/dispel/partner-operator/internal/scheme"
 	"github.com/dispel/partner-operator/internal/widget"
 )
 
@@ -76,10 +76,10 @@ func benchDirectory(b *testing.B) *Directory {
 	b.Cleanup(func() { _ = controlPlane.Stop() })
 	restConfig := controlPlane.Config()
 	restConfig.QPS = -1
-	if _, err := envtest.InstallCRDs(restConfig, envtest.CRDInstallOptions{Scheme: manager.Scheme(), Paths: []string{"../../config/crd/bases"}, MaxTime: time.Minute}); err != nil {
+	if _, err := envtest.InstallCRDs(restConfig, envtest.CRDInstallOptions{Scheme: scheme.New(), Paths: []string{"../../config/crd/bases"}, MaxTime: time.Minute}); err != nil {
 		b.Fatal(err)
 	}
-	direct, err := client.New(restConfig, client.Options{Scheme: manager.Scheme()})
+	direct, err := client.New(restConfig, client.Options{Scheme: scheme.New()})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func benchDirectory(b *testing.B) *Directory {
 		})
 	}
 	group.Wait()
-	source, err := cache.New(restConfig, cache.Options{Scheme: manager.Scheme(), DefaultTransform: strip})
+	source, err := cache.New(restConfig, cache.Options{Scheme: scheme.New(), DefaultTransform: strip})
 	if err != nil {
 		b.Fatal(err)
 	}

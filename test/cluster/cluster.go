@@ -29,7 +29,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/dispel/partner-operator/internal/controlplane"
-	"github.com/dispel/partner-operator/internal/manager"
+	"github.com/dispel/partner-operator/internal/scheme"
 )
 
 // Start runs a control plane with the operator's CRDs until the suite ends. Call
@@ -38,7 +38,7 @@ func Start(ctx context.Context) (*controlplane.ControlPlane, client.Client) {
 	GinkgoHelper()
 	controlPlane := StartBare(ctx)
 	Install(controlPlane, CRDs())
-	direct, err := client.New(controlPlane.Config(), client.Options{Scheme: manager.Scheme()})
+	direct, err := client.New(controlPlane.Config(), client.Options{Scheme: scheme.New()})
 	Expect(err).NotTo(HaveOccurred())
 	return controlPlane, direct
 }
@@ -81,7 +81,7 @@ func AsServiceAccount(ctx context.Context, controlPlane *controlplane.ControlPla
 func Install(controlPlane *controlplane.ControlPlane, paths ...string) {
 	GinkgoHelper()
 	_, err := envtest.InstallCRDs(controlPlane.Config(), envtest.CRDInstallOptions{
-		Scheme: manager.Scheme(), Paths: paths, ErrorIfPathMissing: true, MaxTime: 30 * time.Second,
+		Scheme: scheme.New(), Paths: paths, ErrorIfPathMissing: true, MaxTime: 30 * time.Second,
 	})
 	Expect(err).NotTo(HaveOccurred())
 }

@@ -1,0 +1,108 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/fleet"
+)
+
+func (p *plugin) newCapacityCommand() *cobra.Command {
+	output := newOutput()
+	var at date
+	cmd := &cobra.Command{
+		Use:   "capacity",
+		Short: "Show how full the P-CSMs of each partner are, the fullest first, and of each tier",
+		Example: `  # Today
+  kubectl partner capacity
+
+  # With the contracts that run on a day to come
+  kubectl partner capacity --at 2027-01-01`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, f, err := p.readFleet(cmd.Context())
+			if err != nil {
+				return err
+			}
+			all := f.Capacity(at.instant())
+			totals := fleet.Totals(all)
+			return p.terminal.print(output.value, struct {
+				Partners []fleet.Staffing `json:"partners"`
+				Tiers    []fleet.Total    `json:"tiers"`
+			}{all, totals}, func() { p.terminal.printCapacity(all, totals, len(f.Partners)-len(all)) })
+		},
+	}
+	cmd.Flags().Var(&at, "at", "day on which to judge contract windows, as YYYY-MM-DD in UTC (default today)")
+	cmd.Flags().VarP(&output, "output", "o", "table, json or yaml")
+	completeChoices(cmd, "output", output.values)
+	return cmd
+}
+
+// barColumns is how wide the bar of a utilisation is.
+const barColumns = 15
+
+// utilization is a bar and its percentage, in the colour of the verdict.
+func (t *Terminal) utilization(percent int64, colour text.Color) string {
+	return t.paint(colour, bar(percent, barColumns)) + fmt.Sprintf(" %3d%%", percent)
+}
+
+// staffingColour is the colour of a verdict.
+func staffingColour(s fleet.Staffing) text.Color {
+	switch {
+	case s.Insufficient() || s.Verdict == nil:
+		return text.FgRed
+	case s.Reason == v1alpha1.ReasonNearCapacity:
+		return text.FgYellow
+	}
+	return text.FgGreen
+}
+
+func (t *Terminal) printCapacity(all []fleet.Staffing, totals []fleet.Total, others int) {
+	if len(all) == 0 {
+		fmt.Fprintln(t.Err, "There are no OEMs and no MSPs, which alone can have P-CSMs.")
+	} else {
+		w := t.newTable("partner", "tier", "customers", "fte", "comfortable", "maximum", "utilisation", "until breach", "add fte", "verdict")
+		alignNumbers(w, "customers", "fte", "comfortable", "maximum", "until breach", "add fte")
+		for _, s := range all {
+			row := []any{s.Partner, s.Tier, s.Customers, s.AllocatedFTE, "", "", "", "", "", t.paint(staffingColour(s), string(s.Reason))}
+			if s.Contracted() && s.Verdict != nil {
+				row[4], row[5] = s.Verdict.ComfortableCustomers, s.Verdict.MaximumCustomers
+				row[6] = t.utilization(s.Verdict.UtilizationPercent, staffingColour(s))
+				row[7] = s.Verdict.CustomersUntilBreach
+				if s.Verdict.MissingFTE > 0 {
+					row[8] = s.Verdict.MissingFTE
+				}
+			} else if s.Verdict != nil {
+				row[3], row[9] = "", string(s.Reason) // nothing to paint: the partner staffs its own support
+			}
+			w.AppendRow(row)
+		}
+		w.Render()
+	}
+	if len(totals) > 0 {
+		fmt.Fprintln(t.Out)
+		w := t.newTable("tier", "partners", "customers", "fte", "comfortable", "maximum", "utilisation", "headroom", "add fte", "insufficient", "without p-csms")
+		alignNumbers(w, "partners", "customers", "fte", "comfortable", "maximum", "headroom", "add fte", "insufficient", "without p-csms")
+		for _, total := range totals {
+			w.AppendRow([]any{total.Tier, total.Partners, total.Customers, total.AllocatedFTE, total.ComfortableCustomers, total.MaximumCustomers,
+				t.utilization(total.UtilizationPercent(), text.FgCyan), total.Headroom, total.MissingFTE, total.Insufficient, total.Without})
+		}
+		w.Render()
+	}
+	if others > 0 {
+		fmt.Fprintf(t.Out, "\nOf %s, which are resellers or distributors, Dispel serves the customers.\n", plural(others, "more partner"))
+	}
+}
+
+// alignNumbers puts columns of numbers to the right.
+func alignNumbers(w table.Writer, columns ...string) {
+	var configs []table.ColumnConfig
+	for _, column := range columns {
+		configs = append(configs, table.ColumnConfig{Name: column, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	}
+	w.SetColumnConfigs(configs)
+}

@@ -1,0 +1,197 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/controllers"
+	"github.com/dispel/partner-operator/internal/fleet"
+	"github.com/dispel/partner-operator/internal/scheme"
+	"github.com/dispel/partner-operator/internal/tenant"
+)
+
+// crdKind is that of CustomResourceDefinitions.
+var crdKind = apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition")
+
+// cluster reads from a cluster. It writes nothing.
+type cluster struct {
+	terminal *Terminal
+	reader   client.Client
+	host     string
+	read     int
+}
+
+// connect finds the cluster by kubectl's own flags.
+func connect(terminal *Terminal, flags *genericclioptions.ConfigFlags, agent string) (*cluster, error) {
+	config, err := flags.ToRESTConfig()
+	if clientcmd.IsEmptyConfig(err) {
+		return nil, fmt.Errorf("no cluster is configured: set KUBECONFIG, or give --kubeconfig or --context")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("finding the cluster: %w", err)
+	}
+	config = rest.CopyConfig(config)
+	config.UserAgent = "kubectl-partner/" + agent
+	// The API server's own fairness limits the rate.
+	config.QPS = -1
+	c := &cluster{terminal: terminal, host: config.Host}
+	c.reader, err = client.New(config, client.Options{Scheme: scheme.New()})
+	return c, c.explain(err)
+}
+
+// explain says what to do about an error of the API server.
+func (c *cluster) explain(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case meta.IsNoMatchError(err), apierrors.IsNotFound(err):
+		return fmt.Errorf("the cluster at %s does not know Partners: install the operator's CustomResourceDefinitions (config/crd), or name another cluster with --context", c.host)
+	case apierrors.ReasonForError(err) == metav1.StatusReasonUnknown:
+		return fmt.Errorf("cannot reach the cluster at %s: %w: see that it runs, and that --context names the right one", c.host, err)
+	}
+	return fmt.Errorf("the cluster at %s refuses: %w", c.host, err)
+}
+
+// fleet reads the operator's own kinds.
+func (c *cluster) fleet(ctx context.Context) (*fleet.Fleet, error) {
+	c.checkRevision(ctx)
+	f := fleet.New()
+	reading := c.terminal.startProgress("Reading partners")
+	defer reading.finish()
+	for _, list := range []client.ObjectList{
+		&v1alpha1.PartnerList{}, &v1alpha1.SupportPlanList{}, &v1alpha1.PCSMAllocationList{}, &v1alpha1.SubdomainClaimList{},
+	} {
+		if err := c.list(ctx, f, reading, list); err != nil {
+			return nil, c.explain(err)
+		}
+	}
+	return f, nil
+}
+
+// everything reads what partners have become, too, and what they hang on.
+func (c *cluster) everything(ctx context.Context) (*fleet.Fleet, error) {
+	f, err := c.fleet(ctx)
+	if err != nil {
+		return nil, err
+	}
+	reading := c.terminal.startProgress("Reading what partners have become")
+	defer reading.finish()
+	apis, err := controllers.DetectOptionalAPIs(c.reader.RESTMapper())
+	if err != nil {
+		return nil, c.explain(err)
+	}
+	f.APIs = apis.Installed()
+	managed := client.MatchingLabels{v1alpha1.ManagedByLabel: v1alpha1.FieldManager}
+	for _, list := range controllers.NewChildLists(apis) {
+		if _, claims := list.(*v1alpha1.SubdomainClaimList); claims {
+			continue
+		}
+		if err := c.list(ctx, f, reading, list, managed); err != nil {
+			return nil, c.explain(err)
+		}
+	}
+	others := []client.ObjectList{&corev1.NamespaceList{}, &networkingv1.IngressClassList{}}
+	if f.APIs.Gateway {
+		others = append(others, &gatewayv1.GatewayList{})
+	}
+	for _, list := range others {
+		if err := c.list(ctx, f, reading, list); err != nil {
+			return nil, c.explain(err)
+		}
+	}
+	// Of other Services and Secrets only the names matter, and a user may not see them.
+	foreign, err := labels.NewRequirement(v1alpha1.ManagedByLabel, selection.NotEquals, []string{v1alpha1.FieldManager})
+	if err != nil {
+		return nil, err
+	}
+	for _, kind := range []string{"Service", "Secret"} {
+		list := &metav1.PartialObjectMetadataList{}
+		list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind + "List"))
+		switch err := c.list(ctx, f, reading, list, client.MatchingLabelsSelector{Selector: labels.NewSelector().Add(*foreign)}); {
+		case apierrors.IsForbidden(err):
+			fmt.Fprintf(c.terminal.Err, "warning: you may not list %ss: those that partners name count as missing\n", kind)
+		case err != nil:
+			return nil, c.explain(err)
+		}
+	}
+	return f, nil
+}
+
+// pageSize is how many objects are read at once, as kubectl does it.
+const pageSize = 500
+
+// list adds all objects of a list to a fleet.
+func (c *cluster) list(ctx context.Context, f *fleet.Fleet, reading *progress, list client.ObjectList, options ...client.ListOption) error {
+	next := ""
+	for {
+		page := append([]client.ListOption{client.Limit(pageSize), client.Continue(next)}, options...)
+		if err := c.reader.List(ctx, list, page...); err != nil {
+			return err
+		}
+		err := meta.EachListItem(list, func(item runtime.Object) error {
+			object := item.DeepCopyObject().(tenant.Object)
+			gvk, err := apiutil.GVKForObject(object, c.reader.Scheme())
+			if err != nil {
+				return err
+			}
+			object.GetObjectKind().SetGroupVersionKind(gvk)
+			f.Add(object)
+			c.read++
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		reading.update(c.read, c.read)
+		if next = list.GetContinue(); next == "" {
+			return nil
+		}
+	}
+}
+
+// checkRevision warns of CRDs that are not of this version. Who may not read them
+// is not warned.
+func (c *cluster) checkRevision(ctx context.Context) {
+	crd := &metav1.PartialObjectMetadata{}
+	crd.SetGroupVersionKind(crdKind)
+	if c.reader.Get(ctx, client.ObjectKey{Name: "partners." + v1alpha1.GroupVersion.Group}, crd) != nil {
+		return
+	}
+	revision, _ := strconv.Atoi(crd.Annotations[v1alpha1.SchemaRevisionAnnotation])
+	remedy := "upgrade the operator"
+	switch {
+	case revision == v1alpha1.SchemaRevision:
+		return
+	case revision > v1alpha1.SchemaRevision:
+		remedy = "upgrade this plugin"
+	}
+	fmt.Fprintf(c.terminal.Err, "warning: the CustomResourceDefinitions at %s are of schema revision %d, and this plugin is of %d, so that fields may be missing: %s\n",
+		c.host, revision, v1alpha1.SchemaRevision, remedy)
+}
+
+// partner finds a Partner by its name.
+func (c *cluster) partner(f *fleet.Fleet, name string) (*v1alpha1.Partner, error) {
+	partner := f.Partners[name]
+	if partner == nil {
+		return nil, fmt.Errorf("there is no Partner %q at %s: kubectl partner status lists those that are there", name, c.host)
+	}
+	return partner, nil
+}

@@ -1,0 +1,242 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/fleet"
+	"github.com/dispel/partner-operator/internal/staffing"
+	"github.com/dispel/partner-operator/internal/support"
+	"github.com/dispel/partner-operator/internal/tenant"
+)
+
+// raciTask is a task with the order of its contacts.
+type raciTask struct {
+	support.Task `json:",inline"`
+	Contacts     []v1alpha1.Party `json:"contacts"`
+}
+
+// raci is what the command prints.
+type raci struct {
+	Partner      string                `json:"partner"`
+	ChannelModel v1alpha1.ChannelModel `json:"channelModel"`
+	// PCSM tells whether P-CSMs are at work.
+	PCSM  bool       `json:"pcsm"`
+	Tasks []raciTask `json:"tasks"`
+	// Severity is that which was asked for; 0 for none. Within is how soon Dispel
+	// answers, empty if the plan does not say.
+	Severity int32  `json:"severity,omitempty"`
+	Within   string `json:"within,omitempty"`
+	// Hours are when P-CSMs are at work; empty if the plan cannot be used.
+	Hours string `json:"hours,omitempty"`
+	// PolicyURL is Dispel's Support Policy, if the plan links to it.
+	PolicyURL string `json:"policyURL,omitempty"`
+}
+
+func (p *plugin) newRACICommand() *cobra.Command {
+	output := newOutput()
+	var task string
+	var severity int32
+	cmd := &cobra.Command{
+		Use:   "raci NAME [--task TASK [--severity N]]",
+		Short: "Show who does what for a partner's customers, and whom to contact first",
+		Long: `Show who does what for a partner's customers: who is Primary and owns a task, who is Secondary and helps when the
+primary cannot resolve it, who supplies documentation and training, and whom to contact first.`,
+		Example: `  # All tasks
+  kubectl partner raci acme
+
+  # A grave fault in the network
+  kubectl partner raci acme --task network --severity 1`,
+		Args:              arguments(cobra.ExactArgs(1)),
+		ValidArgsFunction: p.completePartner,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			wanted, err := findTask(task)
+			if err != nil {
+				return usageError{err}
+			}
+			if given := cmd.Flags().Changed("severity"); given && (severity < 1 || severity > 4) {
+				return usageError{fmt.Errorf("--severity %d: write 1 (the gravest) to 4, or leave it out where nothing is impaired", severity)}
+			} else if given && task == "" {
+				return usageError{errors.New("--severity is of a task: say which with --task")}
+			}
+			c, f, err := p.readFleet(cmd.Context())
+			if err != nil {
+				return err
+			}
+			partner, err := c.partner(f, args[0])
+			if err != nil {
+				return err
+			}
+			answer := raciOf(f, partner, wanted, severity)
+			return p.terminal.print(output.value, answer, func() { p.terminal.printRACI(answer, task != "") })
+		},
+	}
+	cmd.Flags().StringVar(&task, "task", "", "task category, or enough of it to tell it from the others")
+	cmd.Flags().Int32Var(&severity, "severity", 0, "severity of the fault, 1 to 4; none where nothing is impaired")
+	cmd.Flags().VarP(&output, "output", "o", "table, json or yaml")
+	completeChoices(cmd, "task", taskNames())
+	completeChoices(cmd, "severity", []string{"1", "2", "3", "4"})
+	completeChoices(cmd, "output", output.values)
+	return cmd
+}
+
+func taskNames() []string {
+	var names []string
+	for _, task := range support.Tasks(v1alpha1.OEM, false) {
+		names = append(names, task.Name)
+	}
+	return names
+}
+
+// findTask finds the tasks that a text is a part of. The error names all tasks
+// unless it is one.
+func findTask(text string) ([]string, error) {
+	var found []string
+	for _, name := range taskNames() {
+		if strings.EqualFold(name, text) {
+			return []string{name}, nil
+		}
+		if strings.Contains(strings.ToLower(name), strings.ToLower(text)) {
+			found = append(found, name)
+		}
+	}
+	switch {
+	case text == "" || len(found) == 1:
+		return found, nil
+	case len(found) > 1:
+		return nil, fmt.Errorf("--task %q may be any of: %s", text, strings.Join(found, "; "))
+	}
+	return nil, fmt.Errorf("--task %q is none of: %s", text, strings.Join(taskNames(), "; "))
+}
+
+func raciOf(f *fleet.Fleet, partner *v1alpha1.Partner, tasks []string, severity int32) raci {
+	allocated, _, _ := staffing.Sum(partner, f.AllocationsOf(partner.Name), time.Now())
+	answer := raci{Partner: partner.Name, ChannelModel: partner.Spec.ChannelModel, PCSM: allocated > 0, Severity: severity}
+	for _, task := range support.Tasks(partner.Spec.ChannelModel, answer.PCSM) {
+		if slices.Contains(tasks, task.Name) {
+			answer.Tasks = append(answer.Tasks, raciTask{task, task.Contacts(partner.Spec.ChannelModel)})
+		}
+	}
+	plan := f.Plans[tenant.PlanName(partner)]
+	if effective, fault := tenant.UsablePlan(tenant.Snapshot{Partner: partner, Plan: plan}); fault == nil {
+		answer.Hours, answer.PolicyURL = support.Describe(effective.OperatingHours), plan.Spec.PolicyURL
+		for _, target := range plan.Spec.ResponseTargets {
+			if int32(target.Severity) == severity {
+				answer.Within = string(target.Within)
+			}
+		}
+	}
+	return answer
+}
+
+// dispel writes Dispel's roles.
+func dispelRoles(roles []support.Role) string {
+	var words []string
+	for _, role := range roles {
+		words = append(words, roleName(role))
+	}
+	return strings.Join(words, ", ")
+}
+
+func roleName(role support.Role) string {
+	if role == support.DocumentationAndTraining {
+		return "Documentation and Training"
+	}
+	return string(role)
+}
+
+func (t *Terminal) printRACI(answer raci, one bool) {
+	if one {
+		t.printTask(answer)
+		return
+	}
+	w := t.newTable("task", "service type", "customer", "partner", "dispel", "contact first")
+	for _, task := range answer.Tasks {
+		w.AppendRow([]any{task.Name, task.ServiceType, roleName(task.Customer), partnerRole(task.Task), dispelRoles(task.Dispel), task.Contacts[0]})
+	}
+	w.Render()
+}
+
+func partnerRole(task support.Task) string {
+	role := roleName(task.Partner)
+	if task.WithPCSM {
+		role += ", with Dispel P-CSM"
+	}
+	return role
+}
+
+// printTask explains one task.
+func (t *Terminal) printTask(answer raci) {
+	task := answer.Tasks[0]
+	fmt.Fprintf(t.Out, "%s (%s), for customers of %s (%s)\n\n", t.paint(text.Bold, task.Name), task.ServiceType, answer.Partner, answer.ChannelModel)
+	w := t.newTable("", "")
+	w.ResetHeaders()
+	holders := func(role support.Role) string {
+		var parties []string
+		if task.Customer == role {
+			parties = append(parties, string(v1alpha1.PartyCustomer))
+		}
+		if task.Partner == role {
+			name := string(v1alpha1.PartyPartner)
+			if task.WithPCSM {
+				name += ", with Dispel P-CSM"
+			}
+			parties = append(parties, name)
+		}
+		if slices.Contains(task.Dispel, role) {
+			parties = append(parties, string(v1alpha1.PartyDispel))
+		}
+		if len(parties) == 0 {
+			return "nobody"
+		}
+		return strings.Join(parties, ", ")
+	}
+	for _, role := range []support.Role{support.Primary, support.Secondary, support.DocumentationAndTraining} {
+		w.AppendRow([]any{roleName(role), holders(role)})
+	}
+	var contacts []string
+	for _, party := range task.Contacts {
+		contacts = append(contacts, string(party))
+	}
+	w.AppendRow([]any{"Contact first", contacts[0]})
+	if len(contacts) > 1 {
+		w.AppendRow([]any{"Then", strings.Join(contacts[1:], ", then ")})
+	}
+	w.Render()
+	fmt.Fprintln(t.Out)
+	for _, line := range answer.advice() {
+		fmt.Fprintln(t.Out, t.wrap(line, 0))
+	}
+}
+
+// advice is what else there is to know about a task.
+func (r raci) advice() []string {
+	var lines []string
+	switch {
+	case r.Severity == 0:
+		lines = append(lines, "A request that impairs nothing has no severity, and is End-user support.")
+	case support.Prioritised(r.Severity):
+		lines = append(lines, fmt.Sprintf("Severity %d: Dispel puts it first, as soon as whoever is asked before cannot resolve it.", r.Severity))
+	default:
+		lines = append(lines, fmt.Sprintf("Severity %d: Dispel helps when whoever is asked before cannot resolve it, after severities 1 and 2.", r.Severity))
+	}
+	if r.Within != "" {
+		lines = append(lines, fmt.Sprintf("Dispel answers within %s.", r.Within))
+	} else if r.Severity > 0 {
+		lines = append(lines, "The plan names no response target: Dispel's Support Policy does.")
+	}
+	if r.PCSM {
+		lines = append(lines, fmt.Sprintf("P-CSMs are at work %s; end customers reach them in the support widget.", r.Hours))
+	}
+	if r.PolicyURL != "" {
+		lines = append(lines, "Dispel's Support Policy: "+r.PolicyURL)
+	}
+	return lines
+}

@@ -1,0 +1,146 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/fleet"
+)
+
+// simulateFlags say what is to be otherwise.
+type simulateFlags struct {
+	customers int64
+	fte, plan string
+	at        date
+	output    choice
+}
+
+func (p *plugin) newSimulateCommand() *cobra.Command {
+	flags := simulateFlags{output: newOutput()}
+	cmd := &cobra.Command{
+		Use:   "simulate NAME [--customers N] [--fte N] [--plan PLAN]",
+		Short: "Show what the verdict on a partner's staffing would be",
+		Example: `  # With more customers and half a P-CSM more
+  kubectl partner simulate acme --customers 46 --fte 3.5
+
+  # Under another plan
+  kubectl partner simulate acme --plan mission-critical`,
+		Args:              arguments(cobra.ExactArgs(1)),
+		ValidArgsFunction: p.completePartner,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.simulate(cmd, args[0], flags)
+		},
+	}
+	f := cmd.Flags()
+	f.Int64Var(&flags.customers, "customers", 0, "number of customers (default as now)")
+	f.StringVar(&flags.fte, "fte", "", "FTE of P-CSMs, in steps of 0.5 (default as now)")
+	f.StringVar(&flags.plan, "plan", "", "SupportPlan (default as now)")
+	f.Var(&flags.at, "at", "day on which to judge contract windows, as YYYY-MM-DD in UTC (default today)")
+	f.VarP(&flags.output, "output", "o", "table, json or yaml")
+	completeChoices(cmd, "output", flags.output.values)
+	if err := cmd.RegisterFlagCompletionFunc("plan", p.completePlan); err != nil {
+		panic(err) // the command has no such flag
+	}
+	return cmd
+}
+
+func (p *plugin) simulate(cmd *cobra.Command, name string, flags simulateFlags) error {
+	const mostCustomers = 1_000_000 // as the schema has it
+	if flags.customers < 0 || flags.customers > mostCustomers {
+		return usageError{fmt.Errorf("--customers %d: write a number from 0 to %d", flags.customers, mostCustomers)}
+	}
+	var fte v1alpha1.FTE
+	if flags.fte != "" {
+		var err error
+		if fte, err = v1alpha1.ParseFTE(flags.fte); err == nil && fte < 0 {
+			err = errors.New("an amount is not below 0: write 0, 0.5, 1 and so on")
+		}
+		if err != nil {
+			return usageError{fmt.Errorf("--fte %s: %w", flags.fte, err)}
+		}
+	}
+	_, f, err := p.readFleet(cmd.Context())
+	if err != nil {
+		return err
+	}
+	c := &cluster{host: "the cluster"}
+	partner, err := c.partner(f, name)
+	if err != nil {
+		return err
+	}
+	if !partner.Spec.ChannelModel.WhiteLabels() {
+		return fmt.Errorf("Partner %q is a %s: only an OEM or MSP can have P-CSMs, and Dispel serves the customers of the others", name, partner.Spec.ChannelModel)
+	}
+	if flags.plan != "" && f.Plans[flags.plan] == nil {
+		return fmt.Errorf("there is no SupportPlan %q: kubectl get supportplans lists those that are there", flags.plan)
+	}
+	now := flags.at.instant()
+	before := f.StaffingOf(partner, f.AllocationsOf(name), now)
+	after := f.StaffingOf(supposed(partner, cmd, flags), supposedAllocations(f.AllocationsOf(name), name, fte, flags.fte != ""), now)
+	return p.terminal.print(flags.output.value, struct {
+		Now       fleet.Staffing `json:"now"`
+		Simulated fleet.Staffing `json:"simulated"`
+	}{before, after}, func() { p.terminal.printSimulation(before, after) })
+}
+
+// supposed is a Partner with what the flags say.
+func supposed(partner *v1alpha1.Partner, cmd *cobra.Command, flags simulateFlags) *v1alpha1.Partner {
+	partner = partner.DeepCopy()
+	if cmd.Flags().Changed("customers") {
+		partner.Spec.CustomerCount = new(int32(min(flags.customers, math.MaxInt32))) //nolint:gosec // checked above
+	}
+	if flags.plan != "" {
+		partner.Spec.SupportPlanRef = &v1alpha1.SupportPlanReference{Name: v1alpha1.ObjectName(flags.plan)}
+	}
+	return partner
+}
+
+// supposedAllocations stand for a partner's allocations if an amount is given.
+func supposedAllocations(allocations []v1alpha1.PCSMAllocation, partner string, fte v1alpha1.FTE, given bool) []v1alpha1.PCSMAllocation {
+	if !given {
+		return allocations
+	}
+	var supposed v1alpha1.PCSMAllocation
+	supposed.Spec.PartnerRef.Name = v1alpha1.PartnerName(partner)
+	supposed.Spec.FTE = fte
+	return []v1alpha1.PCSMAllocation{supposed}
+}
+
+func (t *Terminal) printSimulation(now, then fleet.Staffing) {
+	w := t.newTable(now.Partner, "now", "simulated")
+	w.Style().Format.Header = 0
+	row := func(what string, value func(fleet.Staffing) any) {
+		w.AppendRow([]any{what, value(now), value(then)})
+	}
+	figure := func(what string, value func(*fleet.Verdict) any) {
+		row(what, func(s fleet.Staffing) any {
+			if s.Verdict == nil {
+				return ""
+			}
+			return value(s.Verdict)
+		})
+	}
+	row("Plan", func(s fleet.Staffing) any { return s.SupportPlan })
+	row("Customers", func(s fleet.Staffing) any { return s.Customers })
+	row("FTE", func(s fleet.Staffing) any { return s.AllocatedFTE })
+	figure("Comfortable", func(v *fleet.Verdict) any { return v.ComfortableCustomers })
+	figure("Maximum", func(v *fleet.Verdict) any { return v.MaximumCustomers })
+	figure("Utilisation", func(v *fleet.Verdict) any { return fmt.Sprintf("%d%%", v.UtilizationPercent) })
+	figure("Until breach", func(v *fleet.Verdict) any { return v.CustomersUntilBreach })
+	figure("Required FTE", func(v *fleet.Verdict) any { return v.RequiredFTE })
+	figure("Recommended FTE", func(v *fleet.Verdict) any { return v.RecommendedFTE })
+	row("Verdict", func(s fleet.Staffing) any { return t.paint(staffingColour(s), string(s.Reason)) })
+	w.Render()
+	fmt.Fprintf(t.Out, "\n%s\n", t.wrap(then.Message, 0))
+	if then.Verdict != nil && then.Verdict.KeepsWidgetOff {
+		fmt.Fprintf(t.Out, "%s\n", t.wrap(fmt.Sprintf("SupportPlan %q keeps the support widget off as long as its minimum staffing is missed.", then.SupportPlan), 0))
+	}
+	if change := then.Changes; !change.IsZero() {
+		fmt.Fprintf(t.Out, "A contract window opens or closes on %s.\n", change.Format(time.DateOnly))
+	}
+}

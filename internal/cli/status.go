@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/list"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
+
+	"github.com/dispel/partner-operator/internal/fleet"
+)
+
+func (p *plugin) newStatusCommand() *cobra.Command {
+	output := newOutput()
+	cmd := &cobra.Command{
+		Use:   "status [NAME]",
+		Short: "Show all partners, problems first; or one, as a tree that ends at the first broken link",
+		Example: `  # All partners
+  kubectl partner status
+
+  # What holds up one of them
+  kubectl partner status acme`,
+		Args:              arguments(cobra.MaximumNArgs(1)),
+		ValidArgsFunction: p.completePartner,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, f, err := p.readFleet(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if len(args) == 0 {
+				overview := f.Overview()
+				return p.terminal.print(output.value, overview, func() { p.terminal.printOverview(overview) })
+			}
+			if _, err := c.partner(f, args[0]); err != nil {
+				return err
+			}
+			tree := f.Tree(args[0], time.Now())
+			return p.terminal.print(output.value, tree, func() { p.terminal.printTree(tree) })
+		},
+	}
+	cmd.Flags().VarP(&output, "output", "o", "table, json or yaml")
+	completeChoices(cmd, "output", output.values)
+	return cmd
+}
+
+// marks are what stands before a part, and its colour.
+var marks = map[fleet.State]struct {
+	mark   string
+	colour text.Color
+}{
+	fleet.Broken: {"✗", text.FgRed}, fleet.Pending: {"…", text.FgYellow}, fleet.Strained: {"!", text.FgYellow},
+	fleet.Idle: {"·", text.FgHiBlack}, fleet.Fine: {"✓", text.FgGreen},
+}
+
+func (t *Terminal) printOverview(overview []fleet.Status) {
+	if len(overview) == 0 {
+		fmt.Fprintln(t.Err, "There are no Partners.")
+		return
+	}
+	table := t.newTable("", "name", "channel", "plan", "host", "ready", "staffing", "widget", "problem")
+	for _, s := range overview {
+		problem := s.Message
+		if s.Reason != "" && s.Reason != s.Staffing {
+			problem = s.Reason + ": " + problem
+		}
+		mark := marks[s.State]
+		table.AppendRow([]any{t.paint(mark.colour, mark.mark), s.Partner, s.ChannelModel, s.SupportPlan, s.Host, s.Ready, s.Staffing, s.Widget, problem})
+	}
+	table.Render()
+}
+
+func (t *Terminal) printTree(root *fleet.Part) {
+	tree := t.newTree()
+	t.addParts(tree, root.Parts)
+	fmt.Fprintf(t.Out, "%s\n%s\n", t.part(*root, 0), tree.Render())
+}
+
+func (t *Terminal) addParts(tree list.Writer, parts []fleet.Part) {
+	for _, part := range parts {
+		tree.AppendItem(t.part(part, 3))
+		if len(part.Parts) > 0 {
+			tree.Indent()
+			t.addParts(tree, part.Parts)
+			tree.UnIndent()
+		}
+	}
+}
+
+// part is a line about a part; below it, in lines of their own, what is wrong.
+func (t *Terminal) part(part fleet.Part, indent int) string {
+	mark := marks[part.State]
+	line := t.paint(mark.colour, mark.mark) + " " + part.What
+	switch {
+	case part.Note == "":
+		return line
+	case part.State == fleet.Fine || part.State == fleet.Idle || indent == 0:
+		return line + "   " + t.paint(text.FgHiBlack, part.Note)
+	}
+	return line + "\n" + t.wrap(part.Note, indent)
+}

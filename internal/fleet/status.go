@@ -1,0 +1,336 @@
+package fleet
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/staffing"
+	"github.com/dispel/partner-operator/internal/support"
+	"github.com/dispel/partner-operator/internal/tenant"
+)
+
+// State says how a part of a partner is. The worse comes first.
+type State string
+
+// The states.
+const (
+	// Broken does not mend itself: somebody must act.
+	Broken State = "Broken"
+	// Pending is under way, or waits for somebody else.
+	Pending State = "Pending"
+	// Strained works, and is not as it should be.
+	Strained State = "Strained"
+	// Idle is as it is meant, and has no effect.
+	Idle State = "Idle"
+	// Fine is as it should be.
+	Fine State = "Fine"
+)
+
+var states = []State{Broken, Pending, Strained, Idle, Fine}
+
+// Status is how a partner is, in a line.
+type Status struct {
+	Partner      string                `json:"partner"`
+	DisplayName  string                `json:"displayName"`
+	ChannelModel v1alpha1.ChannelModel `json:"channelModel"`
+	SupportPlan  string                `json:"supportPlan"`
+	Host         string                `json:"host,omitempty"`
+	// State is the worst of provisioning and staffing.
+	State State `json:"state"`
+	// Ready, Staffing and Widget are the status of these conditions, or reasons for
+	// staffing; empty if there is none.
+	Ready    metav1.ConditionStatus `json:"ready,omitempty"`
+	Staffing string                 `json:"staffing,omitempty"`
+	Widget   metav1.ConditionStatus `json:"widget,omitempty"`
+	// Reason and Message are about the worst problem; empty if there is none.
+	Reason  string `json:"reason,omitempty"`
+	Message string `json:"message,omitempty"`
+}
+
+// Overview is the status of all partners, problems first.
+func (f *Fleet) Overview() []Status {
+	all := make([]Status, 0, len(f.Partners))
+	for _, name := range f.Names() {
+		all = append(all, statusOf(f.Partners[name]))
+	}
+	slices.SortStableFunc(all, func(a, b Status) int {
+		return cmp.Compare(slices.Index(states, a.State), slices.Index(states, b.State))
+	})
+	return all
+}
+
+// statusOf says how a partner is, by what the operator reports of it.
+func statusOf(partner *v1alpha1.Partner) Status {
+	s := Status{
+		Partner: partner.Name, DisplayName: partner.Spec.DisplayName, ChannelModel: partner.Spec.ChannelModel,
+		SupportPlan: tenant.PlanName(partner), State: Fine,
+	}
+	if partner.Spec.Subdomain != nil {
+		s.Host = string(partner.Spec.Subdomain.Host)
+	}
+	find := func(condition v1alpha1.ConditionType) metav1.Condition {
+		return ptr.Deref(meta.FindStatusCondition(partner.Status.Conditions, string(condition)), metav1.Condition{})
+	}
+	ready, sufficient := find(v1alpha1.ConditionReady), find(v1alpha1.ConditionStaffingSufficient)
+	s.Ready, s.Staffing, s.Widget = ready.Status, sufficient.Reason, find(v1alpha1.ConditionSupportWidgetEnabled).Status
+	if state, message := provisioning(partner); state != Fine && state != Idle {
+		s.State, s.Reason, s.Message = state, cmp.Or(ready.Reason, "NotReconciled"), message
+		return s
+	}
+	suspended := find(v1alpha1.ConditionSuspended)
+	switch {
+	case sufficient.Status != "" && sufficient.Status != metav1.ConditionTrue, sufficient.Reason == string(v1alpha1.ReasonNearCapacity):
+		s.State, s.Reason, s.Message = Strained, sufficient.Reason, sufficient.Message
+	case suspended.Status == metav1.ConditionTrue:
+		s.State, s.Reason, s.Message = Idle, suspended.Reason, suspended.Message
+	}
+	return s
+}
+
+// provisioning says how far the operator is with a partner, and what holds it up.
+func provisioning(partner *v1alpha1.Partner) (State, string) {
+	conditions := partner.Status.Conditions
+	ready := meta.FindStatusCondition(conditions, string(v1alpha1.ConditionReady))
+	switch {
+	case !partner.DeletionTimestamp.IsZero():
+		return Pending, "it is being deleted; the finalizers that hold it up are " + strings.Join(partner.Finalizers, ", ")
+	case ready == nil:
+		return Pending, "the operator has not looked at it yet: see that its manager runs"
+	case ptr.Deref(partner.Spec.Suspend, false):
+		if ready.Status == metav1.ConditionTrue {
+			return Idle, ""
+		}
+	case partner.Status.ObservedGeneration < partner.Generation:
+		return Pending, "the operator has not taken up the last change yet: if that stays so, see that its manager runs"
+	}
+	switch {
+	case meta.IsStatusConditionTrue(conditions, string(v1alpha1.ConditionStalled)):
+		return Broken, ready.Message
+	case ready.Status != metav1.ConditionTrue:
+		return Pending, ready.Message
+	}
+	return Fine, ready.Message
+}
+
+// Part is a part of a partner and how it is. The parts of a Partner stand in the
+// order in which they hang on each other, and end at the first broken one.
+type Part struct {
+	// What it is, such as "Namespace partner-acme".
+	What string `json:"what"`
+	// State is how it is.
+	State State `json:"state"`
+	// Note says more; of a part that is not fine, what is wrong and what to do.
+	Note string `json:"note,omitempty"`
+	// Parts are those below it.
+	Parts []Part `json:"parts,omitempty"`
+}
+
+// Tree takes a partner apart. It is nil if there is no such partner.
+func (f *Fleet) Tree(name string, now time.Time) *Part {
+	partner := f.Partners[name]
+	if partner == nil {
+		return nil
+	}
+	state, note := provisioning(partner)
+	root := &Part{What: "Partner " + name, State: state, Note: fmt.Sprintf("%s, %s", partner.Spec.DisplayName, partner.Spec.ChannelModel)}
+	if partner.Status.ObservedGeneration < partner.Generation || len(partner.Status.Conditions) == 0 || !partner.DeletionTimestamp.IsZero() {
+		root.Note += ": " + note
+	}
+	if ptr.Deref(partner.Spec.Suspend, false) {
+		root.Note += ": suspended by spec.suspend, so what follows may be of long ago"
+	}
+	root.Parts = append(root.Parts, f.planPart(partner))
+	for _, allocation := range f.AllocationsOf(name) {
+		root.Parts = append(root.Parts, allocationPart(&allocation, partner, now))
+	}
+	if part := staffingPart(partner); part != nil {
+		root.Parts = append(root.Parts, *part)
+	}
+	root.Parts = append(root.Parts, f.chain(partner)...)
+	return root
+}
+
+func (f *Fleet) planPart(partner *v1alpha1.Partner) Part {
+	name := tenant.PlanName(partner)
+	part := Part{What: "SupportPlan " + name, State: Fine}
+	effective, fault := tenant.UsablePlan(tenant.Snapshot{Partner: partner, Plan: f.Plans[name]})
+	if fault != nil {
+		part.State, part.Note = Broken, fault.Message
+		return part
+	}
+	part.Note = fmt.Sprintf("%s, %s", f.Plans[name].Spec.Tier, support.Describe(effective.OperatingHours))
+	return part
+}
+
+func allocationPart(allocation *v1alpha1.PCSMAllocation, partner *v1alpha1.Partner, now time.Time) Part {
+	part := Part{What: fmt.Sprintf("PCSMAllocation %s", allocation.Name), State: Fine}
+	status, _, _ := staffing.Status(allocation, partner, now)
+	ready := meta.FindStatusCondition(status.Conditions, string(v1alpha1.ConditionReady))
+	part.Note = ready.Message
+	switch {
+	case ready.Status != metav1.ConditionTrue:
+		part.State = Broken
+	case ready.Reason == string(v1alpha1.ReasonOutsideContractWindow):
+		part.State = Idle
+	default:
+		part.Note = allocation.Spec.FTE.String() + " FTE"
+		if l := allocation.Spec.Localization; l != nil {
+			var languages []string
+			for _, language := range l.Languages {
+				languages = append(languages, string(language))
+			}
+			part.Note = strings.Join(slices.DeleteFunc([]string{part.Note, string(l.TimeZone), strings.Join(languages, " ")},
+				func(s string) bool { return s == "" }), ", ")
+		}
+	}
+	return part
+}
+
+// staffingPart is nil for a partner that has no P-CSMs.
+func staffingPart(partner *v1alpha1.Partner) *Part {
+	sufficient := meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionStaffingSufficient))
+	if sufficient == nil {
+		return nil
+	}
+	part := &Part{What: "Staffing " + sufficient.Reason, State: Fine, Note: sufficient.Message}
+	if sufficient.Status != metav1.ConditionTrue || sufficient.Reason == string(v1alpha1.ReasonNearCapacity) {
+		part.State = Strained
+	}
+	return part
+}
+
+// The links of the chain from the namespace to the route.
+const (
+	linkNamespace = iota
+	linkClaim
+	linkAPIs
+	linkCertificate
+	linkBackend
+	linkRoute
+	linkNone
+)
+
+// brokenLink is the link of the chain that a reason of SubdomainReady is about.
+// ObjectRefused and ApplyFailed may be about any of them, and say which: they count
+// as the route's.
+var brokenLink = map[v1alpha1.Reason]int{
+	v1alpha1.ReasonChannelModelWithoutSubdomain: linkClaim,
+	v1alpha1.ReasonHostReserved:                 linkClaim,
+	v1alpha1.ReasonHostClaimedByAnotherPartner:  linkClaim,
+	v1alpha1.ReasonHostReleasing:                linkClaim,
+	v1alpha1.ReasonTenantNotReady:               linkNamespace,
+	v1alpha1.ReasonAPINotInstalled:              linkAPIs,
+	v1alpha1.ReasonCertificatePending:           linkCertificate,
+	v1alpha1.ReasonSecretNotFound:               linkCertificate,
+	v1alpha1.ReasonBackendNotFound:              linkBackend,
+	v1alpha1.ReasonGatewayNotFound:              linkRoute,
+	v1alpha1.ReasonListenerNotProgrammed:        linkRoute,
+	v1alpha1.ReasonRouteNotAccepted:             linkRoute,
+	v1alpha1.ReasonRefsNotResolved:              linkRoute,
+	v1alpha1.ReasonObjectRefused:                linkRoute,
+	v1alpha1.ReasonApplyFailed:                  linkRoute,
+	v1alpha1.ReasonRouteAccepted:                linkNone,
+}
+
+// chain is what the operator makes of a partner, each part hanging on those before
+// it, up to the first broken one.
+func (f *Fleet) chain(partner *v1alpha1.Partner) []Part {
+	namespace := tenant.NamespaceName(partner.Name)
+	status := partner.Status
+	ready := meta.FindStatusCondition(status.Conditions, string(v1alpha1.ConditionTenantReady))
+	if ready == nil {
+		return nil // the operator has not looked at it yet
+	}
+	progress := func() State {
+		if meta.IsStatusConditionTrue(status.Conditions, string(v1alpha1.ConditionStalled)) {
+			return Broken
+		}
+		return Pending
+	}
+	parts := []Part{{What: "Namespace " + namespace, State: Fine, Note: "with its guards"}}
+	if ready.Status != metav1.ConditionTrue {
+		parts[0].State, parts[0].Note = progress(), ready.Message
+		return parts
+	}
+	served := meta.FindStatusCondition(status.Conditions, string(v1alpha1.ConditionSubdomainReady))
+	if partner.Spec.Subdomain == nil || served == nil {
+		return parts
+	}
+	subdomain := partner.Spec.Subdomain
+	broken := brokenLink[v1alpha1.Reason(served.Reason)]
+	link := func(link int, what, note string) (ended bool) {
+		part := Part{What: what, State: Fine, Note: note}
+		if link == broken {
+			part.State, part.Note = progress(), served.Message
+		}
+		parts = append(parts, part)
+		return link == broken
+	}
+	if link(linkClaim, "SubdomainClaim "+string(subdomain.Host), "held by this partner") {
+		return parts
+	}
+	if broken == linkAPIs {
+		link(linkAPIs, "Optional APIs", "")
+		return parts
+	}
+	if url := ptr.Deref(status.Subdomain, v1alpha1.SubdomainStatus{}).URL; broken == linkCertificate || subdomain.TLS != nil || strings.HasPrefix(url, "https:") {
+		if link(linkCertificate, "Certificate of "+string(subdomain.Host), certificateNote(subdomain)) {
+			return parts
+		}
+	}
+	backend, note := "Backend ", "outside the cluster"
+	if service := subdomain.Backend.Service; service != nil {
+		backend, note = fmt.Sprintf("%sService %s/%s", backend, namespace, service.Name), fmt.Sprintf("port %d", service.Port)
+	} else {
+		backend += fmt.Sprintf("%s:%d", subdomain.Backend.External.Host, subdomain.Backend.External.Port)
+	}
+	if link(linkBackend, backend, note) {
+		return parts
+	}
+	route := ptr.Deref(status.Subdomain, v1alpha1.SubdomainStatus{})
+	note = route.URL
+	if len(route.Addresses) > 0 {
+		note += " at " + strings.Join(route.Addresses, ", ")
+	}
+	if link(linkRoute, strings.TrimSpace("Route by "+cmp.Or(string(route.Route), "none")), note) {
+		return parts
+	}
+	return append(parts, widgetPart(partner)...)
+}
+
+func certificateNote(subdomain *v1alpha1.Subdomain) string {
+	switch tls := subdomain.TLS; {
+	case tls == nil:
+		return "from the operator's default issuer, or the Gateway's own"
+	case tls.SecretName != "":
+		return "in Secret " + tls.SecretName
+	}
+	return fmt.Sprintf("from %s %s", cmp.Or(subdomain.TLS.IssuerRef.Kind, v1alpha1.ClusterIssuer), subdomain.TLS.IssuerRef.Name)
+}
+
+func widgetPart(partner *v1alpha1.Partner) []Part {
+	enabled := meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionSupportWidgetEnabled))
+	if enabled == nil {
+		return nil
+	}
+	part := Part{What: "Support widget", State: Fine, Note: enabled.Message}
+	switch {
+	case enabled.Status == metav1.ConditionTrue:
+		if widget := partner.Status.SupportWidget; widget != nil {
+			part.Note = widget.ScriptURL
+		}
+	case enabled.Reason == string(v1alpha1.ReasonNoPCSMAllocation):
+		part.State = Idle
+	default:
+		part.State = Strained
+	}
+	return []Part{part}
+}

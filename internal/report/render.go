@@ -1,0 +1,150 @@
+package report
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/fleet"
+)
+
+//go:embed report.html
+var page string
+
+//go:embed report.css
+var style string
+
+var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
+	"style":    func() template.CSS { return template.CSS(style) }, //nolint:gosec // the page's own
+	"width":    func(percent int64) int64 { return min(percent, fullScale) * 100 / fullScale },
+	"limit":    func() int64 { return 100 * 100 / fullScale },
+	"severity": severity,
+	"span":     (*Report).span,
+	"months":   (*Report).months,
+	"today":    func(r *Report) float64 { return r.share(r.from.Add(Past)) },
+	"state":    func(s fleet.State) string { return strings.ToLower(string(s)) },
+}).Parse(page))
+
+// fullScale is the utilisation, in percent, at which a bar fills its track.
+const fullScale = 150
+
+// severity is the class of a verdict on the page.
+func severity(s fleet.Staffing) string {
+	switch {
+	case s.Insufficient() || s.Verdict == nil:
+		return "broken"
+	case s.Reason == v1alpha1.ReasonNearCapacity:
+		return "strained"
+	}
+	return "fine"
+}
+
+// HTML writes one page that needs nothing else: no script, no font, no picture.
+func (r *Report) HTML(out io.Writer) error {
+	return pageTemplate.Execute(out, r)
+}
+
+// share is where an instant is on the time line, in percent of its length.
+func (r *Report) share(at time.Time) float64 {
+	length := r.until.Sub(r.from)
+	return min(100, max(0, 100*float64(at.Sub(r.from))/float64(length)))
+}
+
+// bar is a part of the time line, in percent of its length.
+type bar struct {
+	Left, Width float64
+}
+
+func (r *Report) span(w Window) bar {
+	left, right := 0.0, 100.0
+	if !w.window.From.IsZero() {
+		left = r.share(w.window.From)
+	}
+	if !w.window.Until.IsZero() {
+		right = r.share(w.window.Until)
+	}
+	return bar{left, right - left}
+}
+
+// month is the first of a month on the time line.
+type month struct {
+	Name string
+	Left float64
+}
+
+func (r *Report) months() []month {
+	var months []month
+	year, first, _ := r.from.UTC().Date()
+	for i := 1; ; i++ {
+		at := time.Date(year, first+time.Month(i), 1, 0, 0, 0, 0, time.UTC)
+		if !at.Before(r.until) {
+			return months
+		}
+		name := at.Format("Jan")
+		if at.Month() == time.January {
+			name = at.Format("2006")
+		}
+		months = append(months, month{name, r.share(at)})
+	}
+}
+
+// Markdown writes the report as tables, for a wiki or a comment on a pull request.
+func (r *Report) Markdown(out io.Writer) error {
+	fmt.Fprintf(out, "# Partners on %s\n\n%d partners with %d customers; %s FTE of P-CSMs. Staffing does not suffice for %d; %d are not ready.\n",
+		r.At, r.Summary.Partners, r.Summary.Customers, r.Summary.AllocatedFTE, r.Summary.Insufficient, r.Summary.NotReady)
+
+	capacity := newTable("Partner", "Tier", "Customers", "FTE", "Maximum", "Utilisation", "Until breach", "Add FTE", "Verdict")
+	for _, s := range r.Capacity {
+		row := table.Row{s.Partner, s.Tier, s.Customers, s.AllocatedFTE, "", "", "", "", s.Reason}
+		if s.Verdict != nil && s.Contracted() {
+			row[4], row[5], row[6], row[7] = s.Verdict.MaximumCustomers, fmt.Sprintf("%d%%", s.Verdict.UtilizationPercent), s.Verdict.CustomersUntilBreach, s.Verdict.MissingFTE
+		}
+		capacity.AppendRow(row)
+	}
+	tiers := newTable("Tier", "Partners", "Customers", "FTE", "Maximum", "Utilisation", "Headroom", "Add FTE", "Insufficient", "Without P-CSMs")
+	for _, t := range r.Tiers {
+		tiers.AppendRow(table.Row{t.Tier, t.Partners, t.Customers, t.AllocatedFTE, t.MaximumCustomers, fmt.Sprintf("%d%%", t.UtilizationPercent()), t.Headroom, t.MissingFTE, t.Insufficient, t.Without})
+	}
+	windows := newTable("Partner", "Allocation", "FTE", "From", "Until", "Afterwards")
+	for _, w := range r.Windows {
+		windows.AppendRow(table.Row{w.Partner, w.Allocation, w.FTE, w.ValidFrom, w.ValidUntil, w.Afterwards})
+	}
+	conditions := newTable("Partner", "Condition", "Reason", "Message")
+	for _, c := range r.Conditions {
+		for _, condition := range c.Conditions {
+			conditions.AppendRow(table.Row{c.Partner, condition.Type + " is " + string(condition.Status), condition.Reason, condition.Message})
+		}
+	}
+	for _, section := range []struct {
+		title, none string
+		table       table.Writer
+	}{
+		{"Utilisation", "There are no OEMs and no MSPs.", capacity},
+		{"Headroom by tier", "There are no P-CSMs.", tiers},
+		{"Contract windows", "No contract window opens or closes within a year.", windows},
+		{"Conditions", "All conditions are as they should be.", conditions},
+	} {
+		body := section.none
+		if section.table.Length() > 0 {
+			body = section.table.RenderMarkdown()
+		}
+		if _, err := fmt.Fprintf(out, "\n## %s\n\n%s\n", section.title, body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func newTable(header ...any) table.Writer {
+	w := table.NewWriter()
+	w.Style().Format.Header = text.FormatDefault
+	w.AppendHeader(header)
+	return w
+}

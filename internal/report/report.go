@@ -1,0 +1,167 @@
+// Package report puts a fleet on one page, for people who would rather look than
+// read tables: how full each partner is, the headroom of each tier, the contract
+// windows on a time line, and what is wrong.
+package report
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/fleet"
+	"github.com/dispel/partner-operator/internal/staffing"
+)
+
+// Report is what there is to know about a fleet on a day.
+type Report struct {
+	// At is the day.
+	At v1alpha1.Date `json:"at"`
+	// Summary counts.
+	Summary Summary `json:"summary"`
+	// Capacity is the staffing of each OEM and MSP, the fullest first.
+	Capacity []fleet.Staffing `json:"capacity"`
+	// Tiers are its totals.
+	Tiers []fleet.Total `json:"tiers"`
+	// Windows are the contract windows that open or close within Horizon, the first
+	// one first.
+	Windows []Window `json:"windows"`
+	// Conditions are how each partner is, problems first.
+	Conditions []Conditions `json:"conditions"`
+
+	from, until time.Time
+}
+
+// Summary counts what is in a fleet.
+type Summary struct {
+	Partners     int          `json:"partners"`
+	Customers    int64        `json:"customers"`
+	AllocatedFTE v1alpha1.FTE `json:"allocatedFTE"`
+	// Insufficient counts the partners whose P-CSMs do not suffice.
+	Insufficient int `json:"insufficient"`
+	// NotReady counts the partners that are not provisioned as declared.
+	NotReady int `json:"notReady"`
+	// OpenEnded counts the allocations that neither open nor close within Horizon.
+	OpenEnded int `json:"openEnded"`
+}
+
+// Horizon is how far the time line reaches; Past how far back.
+const (
+	Horizon = 365 * 24 * time.Hour
+	Past    = 31 * 24 * time.Hour
+)
+
+// Window is an allocation's contract window, whole days in UTC.
+type Window struct {
+	Partner    string        `json:"partner"`
+	Allocation string        `json:"allocation"`
+	FTE        v1alpha1.FTE  `json:"fte"`
+	ValidFrom  v1alpha1.Date `json:"validFrom,omitempty"`
+	ValidUntil v1alpha1.Date `json:"validUntil,omitempty"`
+	// Afterwards is the verdict on the partner's staffing on the day after the end,
+	// if it is worse than on the last day; empty otherwise.
+	Afterwards v1alpha1.Reason `json:"afterwards,omitempty"`
+
+	window staffing.Window
+}
+
+// Conditions are how a partner is.
+type Conditions struct {
+	fleet.Status `json:",inline"`
+	// Conditions are those that are as they should not be.
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// New makes a report of a fleet.
+func New(f *fleet.Fleet, now time.Time) *Report {
+	r := &Report{At: v1alpha1.Date(now.UTC().Format(time.DateOnly)), Capacity: f.Capacity(now), from: now.Add(-Past), until: now.Add(Horizon)}
+	r.Tiers = fleet.Totals(r.Capacity)
+	for _, name := range f.Names() {
+		if count := f.Partners[name].Spec.CustomerCount; count != nil {
+			r.Summary.Customers += int64(*count)
+		}
+	}
+	for _, s := range r.Capacity {
+		r.Summary.AllocatedFTE += s.AllocatedFTE
+		if s.Insufficient() {
+			r.Summary.Insufficient++
+		}
+	}
+	for _, status := range f.Overview() {
+		r.Conditions = append(r.Conditions, conditionsOf(f.Partners[status.Partner], status))
+		if status.Ready != metav1.ConditionTrue {
+			r.Summary.NotReady++
+		}
+	}
+	r.Summary.Partners = len(r.Conditions)
+	r.addWindows(f)
+	return r
+}
+
+// conditionsOf picks the conditions that are as they should not be, and say what no
+// other does.
+func conditionsOf(partner *v1alpha1.Partner, status fleet.Status) Conditions {
+	c := Conditions{Status: status}
+	conditions := partner.Status.Conditions
+	insufficient := meta.IsStatusConditionFalse(conditions, string(v1alpha1.ConditionStaffingSufficient))
+	for _, condition := range conditions {
+		wished := metav1.ConditionTrue
+		switch v1alpha1.ConditionType(condition.Type) {
+		case v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled:
+			continue // they repeat the others
+		case v1alpha1.ConditionCapacityExceeded:
+			if insufficient {
+				continue
+			}
+			wished = metav1.ConditionFalse
+		case v1alpha1.ConditionSuspended:
+			wished = metav1.ConditionFalse
+		}
+		if condition.Status != wished && condition.Reason != string(v1alpha1.ReasonNoPCSMAllocation) {
+			c.Conditions = append(c.Conditions, condition)
+		}
+	}
+	return c
+}
+
+func (r *Report) addWindows(f *fleet.Fleet) {
+	for _, allocation := range f.Allocations {
+		window, err := staffing.WindowOf(allocation)
+		opens, closes := r.shows(window.From), r.shows(window.Until)
+		if err != nil || !opens && !closes {
+			r.Summary.OpenEnded++
+			continue
+		}
+		w := Window{
+			Partner: string(allocation.Spec.PartnerRef.Name), Allocation: allocation.Name, FTE: allocation.Spec.FTE,
+			ValidFrom: allocation.Spec.ValidFrom, ValidUntil: allocation.Spec.ValidUntil, window: window,
+		}
+		if partner := f.Partners[w.Partner]; partner != nil && closes && partner.Spec.ChannelModel.WhiteLabels() {
+			allocations := f.AllocationsOf(w.Partner)
+			last, after := f.StaffingOf(partner, allocations, window.Until.Add(-time.Second)), f.StaffingOf(partner, allocations, window.Until)
+			if after.Reason != last.Reason && (after.Insufficient() || !after.Contracted()) {
+				w.Afterwards = after.Reason
+			}
+		}
+		r.Windows = append(r.Windows, w)
+	}
+	slices.SortFunc(r.Windows, func(a, b Window) int {
+		return cmp.Or(a.next(r.from).Compare(b.next(r.from)), cmp.Compare(a.Partner, b.Partner), cmp.Compare(a.Allocation, b.Allocation))
+	})
+}
+
+// shows tells whether an instant is on the time line.
+func (r *Report) shows(at time.Time) bool {
+	return !at.IsZero() && at.After(r.from) && at.Before(r.until)
+}
+
+// next is the first boundary of the window after an instant.
+func (w Window) next(after time.Time) time.Time {
+	if w.window.From.After(after) {
+		return w.window.From
+	}
+	return w.window.Until
+}
