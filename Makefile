@@ -71,12 +71,12 @@ run: build ## Run the manager against the cluster of the current kubeconfig.
 	bin/partner-operator manager --log-format=text --health-probe-bind-address=127.0.0.1:8081 --metrics-bind-address=0
 
 .PHONY: generate
-generate: ## Generate deepcopy code, CRDs, roles and golden files.
+generate: controlplane ## Generate deepcopy code, CRDs, roles and golden files.
 	$(CONTROLLER_GEN) object paths=./api/...
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=manager paths=./controllers/... output:rbac:dir=config/rbac
 	$(CONTROLLER_GEN) rbac:roleName=widget paths=./internal/widgetserver/... output:rbac:dir=config/widget
-	UPDATE_GOLDEN=1 go test ./internal/support ./internal/tenant ./internal/widget -count=1
+	UPDATE_GOLDEN=1 go test ./internal/support ./internal/tenant ./internal/widget ./internal/cli -count=1
 
 .PHONY: manifests
 manifests: generate ## The same as generate, by its kubebuilder name.

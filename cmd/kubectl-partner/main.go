@@ -11,7 +11,10 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/dispel/partner-operator/internal/cli"
 )
@@ -24,6 +27,9 @@ func main() {
 	debug.SetGCPercent(400)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
+	// The libraries of the API server and of its clients log for operators of these.
+	klog.SetLogger(logr.Discard())
+	ctrl.SetLogger(logr.Discard())
 	args := os.Args[1:]
 	if strings.HasPrefix(filepath.Base(os.Args[0]), completer) {
 		args = append([]string{cobra.ShellCompRequestCmd}, args...)

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -17,6 +19,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -42,11 +45,13 @@ type cluster struct {
 // connect finds the cluster by kubectl's own flags.
 func connect(terminal *Terminal, flags *genericclioptions.ConfigFlags, agent string) (*cluster, error) {
 	config, err := flags.ToRESTConfig()
-	if clientcmd.IsEmptyConfig(err) {
-		return nil, fmt.Errorf("no cluster is configured: set KUBECONFIG, or give --kubeconfig or --context")
-	}
 	if err != nil {
 		return nil, fmt.Errorf("finding the cluster: %w", err)
+	}
+	raw, err := flags.ToRawKubeConfigLoader().RawConfig()
+	// Where nothing is configured, kubectl's library makes up a server on this machine.
+	if madeUp := clientcmd.ClusterDefaults.Server; err == nil && clientcmdapi.IsConfigEmpty(&raw) && strings.HasSuffix(config.Host, madeUp) && *flags.APIServer == "" {
+		return nil, errors.New("no cluster is configured: set KUBECONFIG, or give --kubeconfig or --server")
 	}
 	config = rest.CopyConfig(config)
 	config.UserAgent = "kubectl-partner/" + agent

@@ -261,8 +261,12 @@ func (f *Fleet) chain(partner *v1alpha1.Partner) []Part {
 		return parts
 	}
 	served := meta.FindStatusCondition(status.Conditions, string(v1alpha1.ConditionSubdomainReady))
-	if partner.Spec.Subdomain == nil || served == nil {
+	switch {
+	case served == nil:
 		return parts
+	case partner.Spec.Subdomain == nil:
+		// What there was before is not gone yet.
+		return append(parts, Part{What: "Former sub-domain", State: progress(), Note: served.Message})
 	}
 	subdomain := partner.Spec.Subdomain
 	broken := brokenLink[v1alpha1.Reason(served.Reason)]

@@ -34,9 +34,21 @@ func (o Object) Differences() []string {
 }
 
 // differences compares what is there with what is wanted. Of a map only the wanted
-// keys count: the rest is not the operator's. JSON in a text is looked into.
+// keys count: the rest is not the operator's. JSON in a text is looked into, and is
+// the operator's as a whole.
 func differences(path string, before, wanted any) []string {
-	before, wanted = unfold(before), unfold(wanted)
+	if text, ok := wanted.(string); ok {
+		if wanted, ok := unfold(text); ok {
+			whole, _ := before.(string)
+			before, _ := unfold(whole)
+			for key := range before {
+				if _, kept := wanted[key]; !kept {
+					wanted[key] = nil
+				}
+			}
+			return differences(path, before, wanted)
+		}
+	}
 	switch wanted := wanted.(type) {
 	case map[string]any:
 		if before, ok := before.(map[string]any); ok {
@@ -62,16 +74,12 @@ func differences(path string, before, wanted any) []string {
 }
 
 // unfold reads a text that is a JSON object.
-func unfold(value any) any {
-	text, ok := value.(string)
-	if !ok || !strings.HasPrefix(text, "{") {
-		return value
-	}
+func unfold(text string) (map[string]any, bool) {
 	var fields map[string]any
-	if json.Unmarshal([]byte(text), &fields) != nil {
-		return value
+	if !strings.HasPrefix(text, "{") || json.Unmarshal([]byte(text), &fields) != nil {
+		return nil, false
 	}
-	return fields
+	return fields, true
 }
 
 func join(path, key string) string {

@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
 
@@ -253,9 +254,10 @@ func (p *Plan) admit(ctx context.Context, validator *admission.Validator, object
 		return typed, convert(object, typed)
 	}
 	before := &unstructured.Unstructured{}
-	if err := convert(old, before); err != nil {
+	if err := convert(old, &before.Object); err != nil {
 		return nil, err
 	}
+	before.SetGroupVersionKind(object.GroupVersionKind()) // which what was listed does not say
 	keepCustomerCount(object.Object, before.Object)
 	if err := validator.Update(ctx, object.Unstructured, before); err != nil {
 		return nil, err
@@ -263,13 +265,14 @@ func (p *Plan) admit(ctx context.Context, validator *admission.Validator, object
 	return typed, convert(object, typed)
 }
 
-// convert goes by JSON: an FTE is a number there, but half units in Go.
+// convert goes by JSON: an FTE is a number there, but half units in Go. Into a map
+// it puts whole numbers as such.
 func convert(from, to any) error {
 	data, err := json.Marshal(from)
 	if err != nil {
 		return err
 	}
-	return json.Unmarshal(data, to)
+	return utiljson.Unmarshal(data, to)
 }
 
 // there is an object of the cluster; nil, and not a typed nil, if it is not there.

@@ -89,9 +89,12 @@ func (r *Report) months() []month {
 		}
 		name := at.Format("Jan")
 		if at.Month() == time.January {
-			name = at.Format("2006")
+			name = at.Format("’06")
 		}
-		months = append(months, month{name, r.share(at)})
+		const last = 95 // after which there is no room for a name
+		if left := r.share(at); left < last {
+			months = append(months, month{name, left})
+		}
 	}
 }
 

@@ -13,7 +13,12 @@ import (
 // ExpectOutcome holds got against <case>.out.yaml, beside the input <case>.in.yaml.
 func ExpectOutcome(input string, got []byte) {
 	GinkgoHelper()
-	output := strings.Replace(input, ".in.", ".out.", 1)
+	ExpectFile(strings.Replace(input, ".in.", ".out.", 1), got)
+}
+
+// ExpectFile holds got against a file.
+func ExpectFile(output string, got []byte) {
+	GinkgoHelper()
 	if os.Getenv("UPDATE_GOLDEN") != "" {
 		Expect(os.WriteFile(output, got, 0o644)).To(Succeed())
 	}

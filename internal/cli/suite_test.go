@@ -1,0 +1,125 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/spf13/pflag"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/cli"
+	"github.com/dispel/partner-operator/internal/controlplane"
+	"github.com/dispel/partner-operator/internal/manager"
+	"github.com/dispel/partner-operator/internal/settings"
+	"github.com/dispel/partner-operator/test/cluster"
+)
+
+func Test(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "cli")
+}
+
+var (
+	controlPlane *controlplane.ControlPlane
+	direct       client.Client
+	// reader is a kubeconfig that may only read, so that whatever passes with it
+	// writes nothing.
+	reader string
+)
+
+// The samples are applied, and the operator made of them what it does.
+var _ = BeforeSuite(func(ctx SpecContext) {
+	ctrl.SetLogger(logr.Discard())
+	controlPlane, direct = cluster.Start(ctx)
+	root := cluster.Root()
+	Expect(os.Chdir(root)).To(Succeed())
+	startManager(controlPlane.Config())
+	kubectl(ctx, "apply", "--server-side", "--kustomize", "config/samples")
+	Eventually(direct.Get).WithContext(ctx).WithArguments(client.ObjectKey{Name: "portal.stark.com"}, &v1alpha1.SubdomainClaim{}).Should(Succeed())
+	kubectl(ctx, "apply", "--server-side", "--kustomize", "config/samples/rival")
+	kubectl(ctx, "wait", "partners", "--all", "--for=jsonpath={.status.observedGeneration}=1", "--timeout=60s")
+	reader = kubeconfig(cluster.AsServiceAccount(ctx, controlPlane, direct, "reader", "internal/cli/testdata/reader.yaml"))
+})
+
+// startManager runs the operator with its default settings.
+func startManager(config *rest.Config) {
+	GinkgoHelper()
+	var flags settings.Flags
+	flags.Add(pflag.NewFlagSet("", pflag.ContinueOnError))
+	operatorSettings, err := flags.Settings()
+	Expect(err).NotTo(HaveOccurred())
+	ctx, stop := context.WithCancel(context.Background())
+	mgr, err := manager.New(ctx, config, manager.Options{
+		Settings: operatorSettings, Workers: 4, TotalsInterval: time.Second, ResyncPeriod: time.Hour, ShutdownTimeout: 10 * time.Second,
+		HealthAddress: "0", MetricsAddress: "0", Unnamed: true,
+	})
+	Expect(err).NotTo(HaveOccurred())
+	ended := make(chan error)
+	go func() { ended <- mgr.Start(ctx) }()
+	DeferCleanup(func() {
+		stop()
+		Expect(<-ended).To(Succeed())
+	})
+}
+
+func kubectl(ctx context.Context, args ...string) {
+	GinkgoHelper()
+	args = append([]string{"--kubeconfig", controlPlane.Kubeconfig()}, args...)
+	out, err := exec.CommandContext(ctx, controlPlane.Kubectl(), args...).CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), string(out))
+}
+
+// kubeconfig writes a connection to a file.
+func kubeconfig(config *rest.Config) string {
+	GinkgoHelper()
+	Expect(rest.LoadTLSFiles(config)).To(Succeed())
+	api := clientcmdapi.NewConfig()
+	api.Clusters["it"] = &clientcmdapi.Cluster{Server: config.Host, CertificateAuthorityData: config.CAData}
+	api.AuthInfos["it"] = &clientcmdapi.AuthInfo{Token: config.BearerToken, ClientCertificateData: config.CertData, ClientKeyData: config.KeyData}
+	api.Contexts["it"] = &clientcmdapi.Context{Cluster: "it", AuthInfo: "it"}
+	api.CurrentContext = "it"
+	file := filepath.Join(GinkgoT().TempDir(), "kubeconfig")
+	Expect(clientcmd.WriteToFile(*api, file)).To(Succeed())
+	return file
+}
+
+// result is what a command did.
+type result struct {
+	out, err string
+	status   int
+}
+
+// run runs the plugin as somebody who may only read. Words in quotes stay together.
+func run(ctx context.Context, line string) result {
+	return runOn(ctx, &cli.Terminal{}, line+" --kubeconfig "+reader)
+}
+
+func runOn(ctx context.Context, terminal *cli.Terminal, line string) result {
+	GinkgoHelper()
+	var args []string
+	for _, match := range regexp.MustCompile(`'([^']*)'|(\S+)`).FindAllStringSubmatch(line, -1) {
+		args = append(args, match[1]+match[2])
+	}
+	var out, err bytes.Buffer
+	terminal.Out, terminal.Err = &out, &err
+	if terminal.In == nil {
+		terminal.In = strings.NewReader("")
+	}
+	status := cli.Run(ctx, terminal, "v0.0.0", args)
+	return result{out.String(), strings.ReplaceAll(err.String(), controlPlane.Config().Host, "https://cluster.example"), status}
+}

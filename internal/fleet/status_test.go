@@ -1,0 +1,176 @@
+package fleet_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/fleet"
+)
+
+var now = time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
+
+// outcome reads a golden case of Evaluate: the fleet that it was given, with the
+// status that came of it.
+func outcome(input string) (*fleet.Fleet, *v1alpha1.Partner) {
+	GinkgoHelper()
+	f := fleet.New()
+	var partner *v1alpha1.Partner
+	for _, document := range documents(input) {
+		var kind metav1.TypeMeta
+		Expect(yaml.Unmarshal(document, &kind)).To(Succeed())
+		switch kind.Kind {
+		case "Partner":
+			partner = read(document, &v1alpha1.Partner{})
+			f.Add(partner)
+		case "SupportPlan":
+			f.Add(read(document, &v1alpha1.SupportPlan{}))
+		case "PCSMAllocation":
+			f.Add(read(document, &v1alpha1.PCSMAllocation{}))
+		}
+	}
+	var out struct{ Status v1alpha1.PartnerStatus }
+	Expect(yaml.Unmarshal(documents(strings.Replace(input, ".in.", ".out.", 1))[0], &out)).To(Succeed())
+	partner.Status = out.Status
+	partner.Generation = out.Status.ObservedGeneration
+	return f, partner
+}
+
+func documents(file string) [][]byte {
+	GinkgoHelper()
+	data, err := os.ReadFile(file)
+	Expect(err).NotTo(HaveOccurred())
+	var documents [][]byte
+	for document := range strings.SplitSeq(string(data), "\n---\n") {
+		documents = append(documents, []byte(document))
+	}
+	return documents
+}
+
+func read[T any](document []byte, into T) T {
+	GinkgoHelper()
+	Expect(yaml.Unmarshal(document, into)).To(Succeed())
+	return into
+}
+
+// last is the part at which a tree ends.
+func last(part fleet.Part) fleet.Part {
+	if len(part.Parts) == 0 {
+		return part
+	}
+	return last(part.Parts[len(part.Parts)-1])
+}
+
+var _ = Describe("Tree", func() {
+	inputs, err := filepath.Glob("../tenant/testdata/*.in.yaml")
+	if err != nil || len(inputs) == 0 {
+		panic("no golden cases of Evaluate")
+	}
+	for _, input := range inputs {
+		It("explains the outcome of "+strings.TrimSuffix(filepath.Base(input), ".in.yaml"), func() {
+			f, partner := outcome(input)
+			tree := f.Tree(partner.Name, now)
+			ready := meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionReady))
+			if ready.Status == metav1.ConditionTrue {
+				Expect(tree.State).To(BeElementOf(fleet.Fine, fleet.Idle))
+				for _, part := range tree.Parts {
+					if !strings.HasPrefix(part.What, "PCSMAllocation") {
+						Expect(part.State).NotTo(BeElementOf(fleet.Broken, fleet.Pending), part.What)
+					}
+				}
+				return
+			}
+			Expect(tree.State).To(BeElementOf(fleet.Broken, fleet.Pending))
+			if ready.Reason == string(v1alpha1.ReasonSuspendedBySpec) {
+				Expect(tree.Note).To(ContainSubstring("suspended by spec.suspend"))
+				return
+			}
+			var broken []fleet.Part
+			for _, part := range tree.Parts {
+				if (part.State == fleet.Broken || part.State == fleet.Pending) && !strings.HasPrefix(part.What, "PCSMAllocation") {
+					broken = append(broken, part)
+				}
+			}
+			Expect(broken).NotTo(BeEmpty(), "the tree shows what Ready is about")
+			Expect(broken[0].Note).To(Equal(ready.Message))
+			if strings.HasPrefix(broken[0].What, "SupportPlan") {
+				return // what runs is left as it is, so the tree goes on
+			}
+			Expect(last(*tree)).To(Equal(broken[0]), "it ends at the first broken link")
+		})
+	}
+
+	It("knows the link of each reason of SubdomainReady", func() {
+		source, err := os.ReadFile("../../api/v1alpha1/conditions.go")
+		Expect(err).NotTo(HaveOccurred())
+		_, comment, found := strings.Cut(string(source), "// ConditionSubdomainReady tells")
+		Expect(found).To(BeTrue())
+		comment, _, _ = strings.Cut(comment, "ConditionSubdomainReady ConditionType")
+		_, reasons, found := strings.Cut(comment, "True with ")
+		Expect(found).To(BeTrue())
+		words := strings.FieldsFunc(reasons, func(r rune) bool { return strings.ContainsRune(" ,;.\n\t/", r) })
+		checked := 0
+		for _, word := range words {
+			if word == "False" || word == "with" || word == "or" {
+				continue
+			}
+			Expect(fleet.KnowsReason(v1alpha1.Reason(word))).To(BeTrue(), word)
+			checked++
+		}
+		Expect(checked).To(BeNumerically(">", 10))
+	})
+
+	It("says that the operator has not looked yet", func() {
+		f := fleet.New()
+		f.Add(&v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "acme", Generation: 1}})
+		Expect(f.Tree("acme", now).Note).To(ContainSubstring("see that its manager runs"))
+		Expect(f.Overview()).To(ConsistOf(And(HaveField("State", fleet.Pending), HaveField("Reason", "NotReconciled"))))
+	})
+
+	It("says that the operator has not taken up a change", func() {
+		f, partner := outcome("../tenant/testdata/within-capacity.in.yaml")
+		partner.Generation++
+		Expect(f.Tree(partner.Name, now).Note).To(ContainSubstring("has not taken up the last change"))
+		Expect(f.Overview()).To(ConsistOf(HaveField("State", fleet.Pending)))
+	})
+
+	It("is nil without such a partner", func() {
+		Expect(fleet.New().Tree("nobody", now)).To(BeNil())
+	})
+})
+
+var _ = Describe("Overview", func() {
+	It("has problems first", func() {
+		f := fleet.New()
+		inputs, err := filepath.Glob("../tenant/testdata/*.in.yaml")
+		Expect(err).NotTo(HaveOccurred())
+		for _, input := range inputs {
+			_, partner := outcome(input)
+			partner.Name = strings.TrimSuffix(filepath.Base(input), ".in.yaml")
+			f.Add(partner)
+		}
+		order := map[fleet.State]int{fleet.Broken: 0, fleet.Pending: 1, fleet.Strained: 2, fleet.Idle: 3, fleet.Fine: 4}
+		seen := map[fleet.State]bool{}
+		worst := 0
+		for _, status := range f.Overview() {
+			Expect(order[status.State]).To(BeNumerically(">=", worst), status.Partner)
+			worst = order[status.State]
+			seen[status.State] = true
+			if status.State != fleet.Fine {
+				Expect(status.Message).NotTo(BeEmpty(), status.Partner)
+				Expect(status.Reason).NotTo(BeEmpty(), status.Partner)
+			} else {
+				Expect(status.Ready).To(Equal(metav1.ConditionTrue))
+			}
+		}
+		Expect(seen).To(HaveLen(len(order)), "every state is among the cases")
+	})
+})

@@ -1,0 +1,175 @@
+package manifests_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/dispel/partner-operator/internal/manifests"
+)
+
+func Test(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "manifests")
+}
+
+// folder writes files, by their path in a folder of its own.
+func folder(files map[string]string) string {
+	GinkgoHelper()
+	root := GinkgoT().TempDir()
+	for name, text := range files {
+		path := filepath.Join(root, name)
+		Expect(os.MkdirAll(filepath.Dir(path), 0o755)).To(Succeed())
+		Expect(os.WriteFile(path, []byte(text), 0o644)).To(Succeed())
+	}
+	return root
+}
+
+// contents reads and decodes all, and returns the names of the objects with where
+// they were found, and the faults.
+func contents(input manifests.Input) (objects, faults []string) {
+	GinkgoHelper()
+	documents, err := manifests.Read(input)
+	Expect(err).NotTo(HaveOccurred())
+	for _, document := range documents {
+		content := document.Decode()
+		for _, object := range content.Objects {
+			where := object.Position.String()
+			if len(input.Paths) > 0 {
+				where = strings.TrimPrefix(where, input.Paths[0]+"/")
+			}
+			objects = append(objects, object.Kind+" "+object.Name+" "+where)
+		}
+		for _, fault := range content.Faults {
+			faults = append(faults, strings.TrimPrefix(fault.Position.String(), input.Paths[0]+"/")+": "+fault.Message)
+		}
+	}
+	return objects, faults
+}
+
+const settings = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "
+
+var _ = Describe("Read", func() {
+	files := map[string]string{
+		"b.yaml":             "# first\n\n" + settings + "one}\n---\n# two\n" + settings + "two}\n--- # three\n---\n" + settings + "three}\n",
+		"a.json":             `{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "json"}}`,
+		"deeper/c.yml":       settings + "deeper}\n",
+		"deeper/notes.txt":   "not: read",
+		".git/config.yaml":   settings + "hidden}\n",
+		"kustomization.yaml": "resources: [b.yaml]\n",
+		"values.yaml":        "replicas: 2\n",
+	}
+
+	It("reads folders with all below them, and knows the line of each object", func() {
+		objects, faults := contents(manifests.Input{Paths: []string{folder(files)}, Recursive: true})
+		Expect(objects).To(Equal([]string{
+			"ConfigMap json a.json:1", "ConfigMap one b.yaml:3", "ConfigMap two b.yaml:8", "ConfigMap three b.yaml:13", "ConfigMap deeper deeper/c.yml:1",
+		}))
+		Expect(faults).To(BeEmpty())
+	})
+
+	It("stays in the folder itself if told to", func() {
+		objects, _ := contents(manifests.Input{Paths: []string{folder(files)}})
+		Expect(objects).To(HaveLen(4))
+	})
+
+	It("reads standard input, and a file of any name", func() {
+		objects, _ := contents(manifests.Input{Paths: []string{"-"}, Stdin: strings.NewReader(settings + "in}\n")})
+		Expect(objects).To(Equal([]string{"ConfigMap in standard input:1"}))
+		root := folder(map[string]string{"manifest": settings + "named}\n"})
+		objects, _ = contents(manifests.Input{Paths: []string{filepath.Join(root, "manifest")}})
+		Expect(objects).To(HaveLen(1))
+	})
+
+	It("builds a kustomization", func() {
+		root := folder(map[string]string{
+			"kustomization.yaml": "namePrefix: new-\nresources: [base/c.yaml]\n", "base/c.yaml": settings + "one}\n",
+		})
+		objects, _ := contents(manifests.Input{Kustomization: root})
+		Expect(objects).To(Equal([]string{"ConfigMap new-one " + root}))
+	})
+
+	It("takes lists apart", func() {
+		objects, faults := contents(manifests.Input{Paths: []string{"-"}, Stdin: strings.NewReader(
+			"apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: one}\n- metadata: {name: two}\n")})
+		Expect(objects).To(Equal([]string{"ConfigMap one standard input:1"}))
+		Expect(faults).To(Equal([]string{"standard input:7: items[1] has no apiVersion and kind: write both"}))
+	})
+
+	DescribeTable("says where a file is broken",
+		func(text, fault string) {
+			_, faults := contents(manifests.Input{Paths: []string{folder(map[string]string{"x.yaml": settings + "one}\n---\n" + text})}})
+			Expect(faults).To(Equal([]string{fault}))
+		},
+		Entry("by its indentation", "a: b\n c: d\n", "x.yaml:6: this is no YAML: mapping values are not allowed in this context"),
+		Entry("by a bracket", "a: [b\nc: d\n", "x.yaml:5: this is no YAML: did not find expected ',' or ']'"),
+		Entry("by a tab", "a:\n\tb: c\n", "x.yaml:6: this is no YAML: found character that cannot start any token"),
+		Entry("by a key that is there twice", "kind: Partner\nspec:\n  a: 1\n  a: 2\n", `x.yaml:8: this is no YAML: key "a" already set in map`),
+		Entry("by a kind that was forgotten", "# about acme\nmetadata: {name: acme}\n",
+			"x.yaml:6: this object has no apiVersion or no kind: write both, such as apiVersion: partner.dispel.com/v1alpha1 and kind: Partner"),
+	)
+
+	It("counts what is no object apart", func() {
+		for _, text := range []string{"replicas: 2\n", "- a\n- b\n", "just a text\n"} {
+			documents, err := manifests.Read(manifests.Input{Paths: []string{"-"}, Stdin: strings.NewReader(text)})
+			Expect(err).NotTo(HaveOccurred())
+			Expect(documents[0].Decode()).To(Equal(manifests.Content{NoObject: true}), text)
+		}
+	})
+
+	It("says that there is nothing to read", func() {
+		root := folder(map[string]string{"notes.txt": "", "deeper/.keep": ""})
+		_, err := manifests.Read(manifests.Input{Paths: []string{root}, Recursive: true})
+		Expect(err).To(MatchError(manifests.ErrNoManifests))
+		_, err = manifests.Read(manifests.Input{Paths: []string{filepath.Join(root, "gone")}})
+		Expect(err).To(MatchError(os.ErrNotExist))
+		_, err = manifests.Read(manifests.Input{Kustomization: root})
+		Expect(err).To(MatchError(ContainSubstring("kustomization")))
+	})
+})
+
+var _ = Describe("At", func() {
+	const text = `# a partner
+apiVersion: partner.dispel.com/v1alpha1
+kind: Partner
+metadata:
+  name: acme
+  annotations:
+    example.com/a.b: c
+spec:
+  subdomain: &subdomain
+    host: remote.acmecorp.com
+    backend: {external: {host: x.example.net,
+      port: 0}}
+  tenant:
+    administrators:
+    - {kind: Group, name: a}
+    - kind: Group
+      name: b
+`
+	DescribeTable("finds the line of a field",
+		func(field string, line int) {
+			documents, err := manifests.Read(manifests.Input{Paths: []string{"-"}, Stdin: strings.NewReader("---\n" + text)})
+			Expect(err).NotTo(HaveOccurred())
+			Expect(documents[0].Decode().Objects[0].At(field).Line).To(Equal(line + 1))
+		},
+		Entry("at the top", "kind", 3),
+		Entry("below", "spec.subdomain.host", 10),
+		Entry("in braces", "spec.subdomain.backend.external.port", 12),
+		Entry("in a list", "spec.tenant.administrators[1].name", 17),
+		Entry("by a key", "metadata.annotations[example.com/a.b]", 7),
+		Entry("the nearest above, if it is not there", "spec.subdomain.route.annotations", 9),
+		Entry("the object, if nothing of it is there", "status.staffing", 2),
+	)
+
+	It("finds it in a list of objects, too", func() {
+		documents, err := manifests.Read(manifests.Input{Paths: []string{"-"}, Stdin: strings.NewReader(
+			"apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: A\n- apiVersion: v1\n  kind: B\n  metadata:\n    name: b\n")})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(documents[0].Decode().Objects[1].At("metadata.name").Line).To(Equal(9))
+	})
+})

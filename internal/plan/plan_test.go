@@ -1,0 +1,239 @@
+package plan_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/fleet"
+	"github.com/dispel/partner-operator/internal/manifests"
+	"github.com/dispel/partner-operator/internal/plan"
+	"github.com/dispel/partner-operator/internal/tenant"
+)
+
+func Test(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "plan")
+}
+
+var options = plan.Options{
+	Settings: tenant.Settings{ReservedHostSuffixes: []string{"dispel.example"}},
+	Now:      time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC),
+}
+
+// planOf plans manifests, and returns what becomes of each Partner and all
+// findings, each as "<severity> <line>: <object>: <reason>: <message>".
+func planOf(ctx context.Context, text string, options plan.Options) (map[string]*plan.Partner, []string) {
+	GinkgoHelper()
+	documents, err := manifests.Read(manifests.Input{Paths: []string{"-"}, Stdin: strings.NewReader(text)})
+	Expect(err).NotTo(HaveOccurred())
+	p, err := plan.New(ctx, documents, options)
+	Expect(err).NotTo(HaveOccurred())
+	partners := map[string]*plan.Partner{}
+	all := p.Findings
+	for partner, err := range p.Partners(ctx) {
+		Expect(err).NotTo(HaveOccurred())
+		partners[partner.Name] = partner
+		all = append(all, partner.Findings...)
+	}
+	plan.Sort(all)
+	var findings []string
+	for _, f := range all {
+		where := strings.TrimPrefix(f.Position.String(), "standard input:")
+		findings = append(findings, strings.Join([]string{string(f.Severity) + " " + where, f.About(), f.Reason, f.Message}, ": "))
+	}
+	return partners, findings
+}
+
+const header = "apiVersion: partner.dispel.com/v1alpha1\n"
+
+// partner is the manifest of an OEM.
+func partner(name, spec string) string {
+	return header + "kind: Partner\nmetadata: {name: " + name + "}\nspec:\n  displayName: " + name + "\n  channelModel: OEM\n" + spec
+}
+
+func allocation(name, spec string) string {
+	return "---\n" + header + "kind: PCSMAllocation\nmetadata: {name: " + name + "}\nspec:\n" + spec
+}
+
+const subdomain = `  subdomain:
+    host: remote.acmecorp.com
+    backend: {external: {host: x.example.net, port: 80}}
+    route: {ingressClassName: traefik}
+`
+
+const class = "---\napiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: traefik}\n"
+
+var _ = Describe("A plan", func() {
+	DescribeTable("finds what is wrong",
+		func(ctx SpecContext, text string, wanted ...string) {
+			_, findings := planOf(ctx, text, options)
+			Expect(findings).To(HaveExactElements(wanted))
+		},
+		Entry("an object that the API server refuses, at its field", partner("acme", "  customerCount: -1\n"),
+			"error 7: Partner acme: Invalid: spec.customerCount: Invalid value: -1: spec.customerCount in body should be greater than or equal to 0",
+		),
+		Entry("a field that is unknown", partner("acme", "  customers: 5\n"),
+			`error 7: Partner acme: Invalid: Partner in version "v1alpha1" cannot be handled as a Partner: strict decoding error: unknown field "spec.customers"`),
+		Entry("a kind that is unknown", header+"kind: Partnr\nmetadata: {name: acme}\n",
+			"error 2: Partnr acme: UnknownKind: the operator has no such kind in this version: write apiVersion: partner.dispel.com/v1alpha1 and kind: Partner, SupportPlan or PCSMAllocation"),
+		Entry("an object that is there twice", partner("acme", "")+"---\n"+partner("acme", ""),
+			`error 10: Partner acme: Duplicate: Partner "acme" is declared in standard input:1, too, and one would overwrite the other: remove one of them, or give it another name`),
+		Entry("a plan that is nowhere", partner("acme", "  supportPlanRef:\n    name: gold\n"),
+			`error 7: Partner acme: SupportPlanNotFound: there is no SupportPlan "gold": create it, or name another in spec.supportPlanRef; what runs is left as it is`),
+		Entry("a plan that cannot be used", header+"kind: SupportPlan\nmetadata: {name: odd}\nspec:\n  tier: Basic\n  operatingHours:\n    timeZone: Mars/Base\n",
+			`error 7: SupportPlan odd: UnknownTimeZone: spec.operatingHours.timeZone: the time zone "Mars/Base" is unknown: write an IANA name, such as America/New_York or Europe/Berlin`),
+		Entry("an allocation to nobody", allocation("lost", "  partnerRef: {name: nobody}\n  fte: 1\n"),
+			`error 6: PCSMAllocation lost: PartnerNotFound: there is no Partner "nobody": create it, or delete this allocation and make one for the right partner`),
+		Entry("only the Partner, if it is refused and has an allocation", partner("acme", "  colour: red\n")+allocation("one", "  partnerRef: {name: acme}\n  fte: 1\n"),
+			`error 7: Partner acme: Invalid: Partner in version "v1alpha1" cannot be handled as a Partner: strict decoding error: unknown field "spec.colour"`),
+		Entry("an allocation to a reseller", strings.Replace(partner("shop", ""), "OEM", "Reseller", 1)+allocation("one", "  partnerRef: {name: shop}\n  fte: 1\n"),
+			`error 12: PCSMAllocation one: ChannelModelWithoutPCSM: Partner "shop" is a Reseller, whose customers Dispel serves in any case: delete this allocation, or set the partner's channelModel to OEM or MSP`),
+		Entry("a contract that has ended", partner("acme", "")+allocation("one", "  partnerRef: {name: acme}\n  fte: 1\n  validUntil: \"2026-11-30\"\n"),
+			"warning 14: PCSMAllocation one: Expired: the contract ended on 2026-11-30: extend validUntil, or delete the allocation"),
+		Entry("more customers than the P-CSMs support", partner("acme", "  customerCount: 16\n")+allocation("one", "  partnerRef: {name: acme}\n  fte: 1\n"),
+			"error 7: Partner acme: CapacityExceeded: 16 customers, and 1 FTE of P-CSMs support at most 15 (15 per FTE): add 0.5 FTE"),
+		Entry("nearly as many", partner("acme", "  customerCount: 15\n")+allocation("one", "  partnerRef: {name: acme}\n  fte: 1\n"),
+			"warning 7: Partner acme: NearCapacity: 15 customers, and 1 FTE of P-CSMs support at most 15 (15 per FTE), comfortably 10: 0 more can come; 1.5 FTE are recommended"),
+		Entry("a host that is reserved", partner("acme", strings.Replace(subdomain, "acmecorp.com", "dispel.example", 1))+class,
+			"error 8: Partner acme: HostReserved: hosts under dispel.example are reserved, and remote.dispel.example is one: write a host under the partner's own domain"),
+		Entry("a host that two want", partner("acme", subdomain)+class+"---\n"+partner("rival", subdomain),
+			`error 23: Partner rival: HostClaimedByAnotherPartner: remote.acmecorp.com is held by Partner "acme": write another host, or remove it from that partner`),
+		Entry("what the manifests alone cannot tell", partner("acme", subdomain),
+			`notice 7: Partner acme: RouteNotAccepted: with nothing but these manifests: no ingress controller takes the route: there is no IngressClass "traefik": install its controller, or name another in spec.subdomain.route.ingressClassName or with the operator's --ingress-class`),
+		Entry("nothing, where all is well", partner("acme", subdomain)+class),
+	)
+
+	invalid, err := filepath.Glob("../../api/v1alpha1/testdata/invalid/*.yaml")
+	if err != nil || len(invalid) == 0 {
+		panic("no invalid examples")
+	}
+	for _, file := range invalid {
+		It("refuses "+strings.TrimSuffix(filepath.Base(file), ".yaml")+" with the remedy", func(ctx SpecContext) {
+			data, err := os.ReadFile(file)
+			Expect(err).NotTo(HaveOccurred())
+			refusal, _ := strings.CutPrefix(strings.SplitN(string(data), "\n", 2)[0], "# refusal: ")
+			partners, findings := planOf(ctx, string(data), options)
+			Expect(partners).To(BeEmpty(), "nothing becomes of what is refused")
+			Expect(findings).To(ContainElement(And(HavePrefix("error "), ContainSubstring(refusal))))
+		})
+	}
+
+	It("ignores other kinds, with a count, and looks at those that partners hang on", func(ctx SpecContext) {
+		documents, err := manifests.Read(manifests.Input{Paths: []string{"-"}, Stdin: strings.NewReader(
+			partner("acme", strings.Replace(subdomain, "external: {host: x.example.net, port: 80}", "service: {name: engine, port: 80}", 1)) + class + `---
+apiVersion: v1
+kind: Service
+metadata: {name: engine, namespace: partner-acme}
+spec: {clusterIP: None}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: engine, namespace: partner-acme}
+---
+replicas: 2
+`)})
+		Expect(err).NotTo(HaveOccurred())
+		p, err := plan.New(ctx, documents, options)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(p.Ignored).To(Equal(map[string]int{"Deployment": 1}))
+		Expect(p.Others).To(Equal(1))
+		for partner := range p.Partners(ctx) {
+			Expect(partner.Findings).To(BeEmpty())
+		}
+	})
+
+	It("judges contract windows on the day that it is told", func(ctx SpecContext) {
+		text := partner("acme", "  customerCount: 5\n") + allocation("one", "  partnerRef: {name: acme}\n  fte: 1\n  validFrom: \"2027-01-01\"\n")
+		partners, _ := planOf(ctx, text, options)
+		Expect(partners["acme"].Verdict).To(BeNil())
+		later := options
+		later.Now = options.Now.AddDate(0, 1, 0)
+		partners, _ = planOf(ctx, text, later)
+		Expect(partners["acme"].Verdict.Reason).To(Equal("WithinCapacity"))
+	})
+})
+
+var _ = Describe("A plan against a cluster", func() {
+	// there is a cluster in which the operator has done its work for acme.
+	there := func() *fleet.Fleet {
+		f := fleet.New()
+		f.Add(&v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "basic", UID: "2", Generation: 1, ResourceVersion: "1"}, Spec: v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic}})
+		f.Add(&v1alpha1.Partner{
+			TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Partner"},
+			ObjectMeta: metav1.ObjectMeta{Name: "acme", UID: "1", Generation: 1, ResourceVersion: "1"},
+			Spec:       v1alpha1.PartnerSpec{DisplayName: "acme", ChannelModel: v1alpha1.OEM, CustomerCount: new(int32(28))},
+		})
+		return f
+	}
+	against := func(f *fleet.Fleet) plan.Options {
+		with := options
+		with.Cluster = f
+		return with
+	}
+
+	It("finds what is there, and leaves what others own", func(ctx SpecContext) {
+		partners, findings := planOf(ctx, partner("acme", ""), against(there()))
+		Expect(findings).To(BeEmpty())
+		Expect(partners["acme"].Objects).To(HaveEach(HaveField("Action", plan.Create)))
+
+		By("a customer count that the manifest says nothing of")
+		partners, _ = planOf(ctx, partner("acme", "")+allocation("one", "  partnerRef: {name: acme}\n  fte: 1\n"), against(there()))
+		Expect(partners["acme"].Verdict.Reason).To(Equal("CapacityExceeded"))
+	})
+
+	It("refuses a change as the API server does", func(ctx SpecContext) {
+		_, findings := planOf(ctx, header+"kind: SupportPlan\nmetadata: {name: basic}\nspec: {tier: Premium}\n", against(there()))
+		Expect(findings).To(ConsistOf(ContainSubstring("the tier of a plan cannot change from Basic to Premium")))
+	})
+
+	It("plans the partners whose plan or allocation changes, too", func(ctx SpecContext) {
+		partners, _ := planOf(ctx, "---\n"+allocation("one", "  partnerRef: {name: acme}\n  fte: 1\n"), against(there()))
+		Expect(partners).To(HaveKey("acme"))
+		partners, _ = planOf(ctx, header+"kind: SupportPlan\nmetadata: {name: basic}\nspec: {tier: Basic, staffing: {minimumFTE: 2}}\n", against(there()))
+		Expect(partners).To(HaveKey("acme"))
+		partners, _ = planOf(ctx, header+"kind: SupportPlan\nmetadata: {name: other}\nspec: {tier: Basic}\n", against(there()))
+		Expect(partners).To(BeEmpty())
+	})
+
+	It("does not count optional APIs as installed", func(ctx SpecContext) {
+		withIssuer := strings.Replace(subdomain, "    route:", "    tls: {issuerRef: {name: le}}\n    route:", 1)
+		_, findings := planOf(ctx, partner("acme", withIssuer), against(there()))
+		Expect(findings).To(ConsistOf(And(HavePrefix("error"), ContainSubstring("APINotInstalled"))))
+		_, findings = planOf(ctx, partner("acme", withIssuer), options)
+		Expect(findings).To(ConsistOf(And(HavePrefix("notice"), ContainSubstring("CertificatePending"))))
+	})
+
+	It("knows that a holder lets go of a host", func(ctx SpecContext) {
+		f := there()
+		f.Add(&v1alpha1.SubdomainClaim{
+			TypeMeta:   metav1.TypeMeta{Kind: "SubdomainClaim"},
+			ObjectMeta: metav1.ObjectMeta{Name: "remote.acmecorp.com"}, Spec: v1alpha1.SubdomainClaimSpec{PartnerRef: v1alpha1.PartnerReference{Name: "acme"}},
+		})
+		_, findings := planOf(ctx, partner("heir", subdomain)+class, against(f))
+		Expect(findings).To(ConsistOf(And(HavePrefix("notice"), ContainSubstring("until the holder lets go, which these manifests ask for"))))
+	})
+
+	It("tells what changes in an object", func(ctx SpecContext) {
+		f := there()
+		f.Add(&corev1.Namespace{
+			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
+			ObjectMeta: metav1.ObjectMeta{Name: "partner-acme", Labels: map[string]string{
+				"partner.dispel.com/partner": "acme", "app.kubernetes.io/managed-by": "somebody",
+			}},
+		})
+		partners, _ := planOf(ctx, partner("acme", ""), against(f))
+		namespace := partners["acme"].Objects[0]
+		Expect(namespace.Action).To(Equal(plan.Change))
+		Expect(namespace.Differences()).To(ContainElement("metadata.labels[app.kubernetes.io/managed-by]: somebody -> partner-operator"))
+	})
+})
