@@ -36,8 +36,9 @@ test-e2e: controlplane bin/traefik chromium ## Show partners in a real browser, 
 	@echo "Screenshots are in build/e2e"
 
 .PHONY: bench
-bench: controlplane ## Measure the widget server beside a plain handler, with 10,000 partners in memory.
+bench: controlplane ## Measure the widget server beside a plain handler, and the plugin beside kubectl's reader, with 10,000 partners.
 	go test ./internal/widgetserver -run '^$$' -bench . -benchtime 5x
+	go test ./cmd/kubectl-partner -run '^$$' -bench . -benchtime 3x
 
 bin/traefik: hack/traefik/go.mod hack/traefik/go.sum
 	@echo "Building Traefik, which takes some ten minutes the first time"
@@ -65,6 +66,10 @@ controlplane: ## Build the embedded control plane, once per version, and print i
 .PHONY: build
 build: ## Build the binaries into bin/.
 	go build -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
+
+.PHONY: krew
+krew: ## Build the kubectl plugin for the usual desktops, and its krew manifest, into build/krew.
+	go run ./hack/krew -version "$(VERSION)" -out build/krew
 
 .PHONY: run
 run: build ## Run the manager against the cluster of the current kubeconfig.

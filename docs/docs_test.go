@@ -199,22 +199,44 @@ var _ = Describe("The conditions", func() {
 	})
 })
 
-// flagsOf are the flags of a command of the operator.
-func flagsOf(command string) []string {
+// flagsOf are the flags of a command's own, without those of all commands.
+func flagsOf(binary, command string) []string {
 	GinkgoHelper()
-	help, err := exec.Command("go", "run", filepath.Join(root, "cmd", "partner-operator"), command, "--help").CombinedOutput()
+	help, err := exec.Command(binary, command, "--help").CombinedOutput()
 	Expect(err).NotTo(HaveOccurred(), string(help))
-	return slices.DeleteFunc(matches(`(?m)^ +(?:-\w, )?--([a-z-]+)`, string(help)), func(flag string) bool { return flag == "help" })
+	own, _, _ := strings.Cut(string(help), "Global Flags:")
+	return slices.DeleteFunc(matches(`(?m)^ +(?:-\w, )?--([a-z-]+)`, own), func(flag string) bool { return flag == "help" })
+}
+
+// build builds a command of the repository.
+func build(command string) string {
+	GinkgoHelper()
+	binary := filepath.Join(GinkgoT().TempDir(), command)
+	out, err := exec.Command("go", "build", "-o", binary, filepath.Join(root, "cmd", command)).CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), string(out))
+	return binary
 }
 
 var _ = Describe("The flags", func() {
 	It("are all in the page of their command, and no others", func() {
+		operator, plugin := build("partner-operator"), build("kubectl-partner")
 		var all []string
 		for command, page := range map[string]string{"manager": "docs/manager.md", "widget": "docs/widget.md"} {
-			flags := flagsOf(command)
+			flags := flagsOf(operator, command)
 			Expect(matches("(?m)^\\| `--([a-z-]+)`", read(page))).To(ConsistOf(flags), page)
 			all = append(all, flags...)
 		}
+		sections := strings.Split(read("docs/kubectl-partner.md"), "\n## ")
+		for _, command := range matches("(?m)^\\| \\[`(\\w+)`\\]\\(#", sections[0]) {
+			i := slices.IndexFunc(sections, func(section string) bool { return strings.HasPrefix(section, command+"\n") })
+			Expect(i).To(BeNumerically(">", 0), command)
+			_, table, found := strings.Cut(sections[i], "| flag | meaning |")
+			Expect(found).To(BeTrue(), command)
+			flags := flagsOf(plugin, command)
+			Expect(matches("`--([a-z-]+)`", table)).To(ConsistOf(flags), command)
+			all = append(all, flags...)
+		}
+		all = append(all, "context", "kubeconfig") // kubectl's own
 		for name, page := range pages() {
 			for _, flag := range matches("`--([a-z-]+)", page) {
 				if !strings.HasPrefix(flag, "dispel-support-") { // a CSS variable
@@ -222,6 +244,27 @@ var _ = Describe("The flags", func() {
 				}
 			}
 		}
+	})
+})
+
+var _ = Describe("The examples of the kubectl plugin", func() {
+	It("are the golden files of its tests", func() {
+		files, err := filepath.Glob(filepath.Join(root, "internal/cli/testdata/golden/*"))
+		Expect(err).NotTo(HaveOccurred())
+		outputs := map[string]bool{}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			Expect(err).NotTo(HaveOccurred())
+			outputs[string(data)] = true
+		}
+		shown := 0
+		for name, page := range pages() {
+			for _, example := range matches("(?s)```console\n(.*?)```", page) {
+				Expect(outputs).To(HaveKey(example), name)
+				shown++
+			}
+		}
+		Expect(shown).To(BeNumerically(">=", 12))
 	})
 })
 

@@ -4,7 +4,6 @@ package manifests
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +16,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
@@ -200,8 +200,11 @@ func (d Document) Decode() Content {
 		return Content{} // comments only
 	}
 	object := &unstructured.Unstructured{}
-	if err := object.UnmarshalJSON(data); err != nil {
-		return d.withoutKind(data)
+	if utiljson.Unmarshal(data, &object.Object) != nil {
+		return Content{NoObject: true} // a list, or a lone text
+	}
+	if object.GetKind() == "" || object.GetAPIVersion() == "" {
+		return d.withoutKind(object.Object)
 	}
 	if !object.IsList() {
 		return Content{Objects: []Object{d.object(object, "")}}
@@ -238,11 +241,7 @@ func (d Document) start() Position {
 
 // withoutKind tells an object whose kind was forgotten from a file of another
 // sort, such as the values of a chart.
-func (d Document) withoutKind(data []byte) Content {
-	var fields map[string]any
-	if json.Unmarshal(data, &fields) != nil {
-		return Content{NoObject: true} // a list, or a lone text
-	}
+func (d Document) withoutKind(fields map[string]any) Content {
 	for _, telling := range []string{"apiVersion", "kind", "metadata", "spec"} {
 		if _, there := fields[telling]; there {
 			return Content{Faults: []Fault{{d.start(), fmt.Sprintf(

@@ -120,7 +120,11 @@ func conditionsOf(partner *v1alpha1.Partner, status fleet.Status) Conditions {
 		case v1alpha1.ConditionSuspended:
 			wished = metav1.ConditionFalse
 		}
-		if condition.Status != wished && condition.Reason != string(v1alpha1.ReasonNoPCSMAllocation) {
+		switch v1alpha1.Reason(condition.Reason) {
+		case v1alpha1.ReasonNoPCSMAllocation, v1alpha1.ReasonSubdomainNotReady:
+			continue // as it is meant, or what SubdomainReady says
+		}
+		if condition.Status != wished {
 			c.Conditions = append(c.Conditions, condition)
 		}
 	}

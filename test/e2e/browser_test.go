@@ -160,10 +160,15 @@ func (p *page) openPanel() {
 	Eventually(p.panel).ShouldNot(BeEmpty())
 }
 
-// screenshot keeps a picture of the page in build/e2e.
-func (p *page) screenshot(name string) {
+// screenshot keeps a picture of what the page shows in build/e2e, whole one of all
+// of it.
+func (p *page) screenshot(name string) { p.picture(name, chromedp.CaptureScreenshot()) }
+
+func (p *page) whole(name string) { p.picture(name, chromedp.FullScreenshot(100)) }
+
+func (p *page) picture(name string, capture chromedp.Action[[]byte]) {
 	GinkgoHelper()
-	picture, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
+	picture, err := chromedp.Run(p.ctx, capture)
 	Expect(err).NotTo(HaveOccurred())
 	folder := filepath.Join(cluster.Root(), "build", "e2e")
 	Expect(os.MkdirAll(folder, 0o755)).To(Succeed())

@@ -1,0 +1,113 @@
+package report_test
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/fleet"
+	"github.com/dispel/partner-operator/internal/report"
+)
+
+func Test(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "report")
+}
+
+var now = time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+
+// acme is a fleet of one OEM with two FTE, of which contracts are as given.
+func acme(conditions []metav1.Condition, allocations ...v1alpha1.PCSMAllocationSpec) *fleet.Fleet {
+	f := fleet.New()
+	f.Add(&v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "basic"}, Spec: v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic}})
+	f.Add(&v1alpha1.Partner{
+		ObjectMeta: metav1.ObjectMeta{Name: "acme"},
+		Spec:       v1alpha1.PartnerSpec{DisplayName: "Acme", ChannelModel: v1alpha1.OEM, CustomerCount: new(int32(20))},
+		Status:     v1alpha1.PartnerStatus{Conditions: conditions},
+	})
+	for i, spec := range allocations {
+		spec.PartnerRef.Name = "acme"
+		f.Add(&v1alpha1.PCSMAllocation{ObjectMeta: metav1.ObjectMeta{Name: string(rune('a' + i))}, Spec: spec})
+	}
+	return f
+}
+
+var _ = Describe("The contract windows", func() {
+	It("are those that open or close within a year, the first one first, with what follows", func() {
+		r := report.New(acme(nil,
+			v1alpha1.PCSMAllocationSpec{FTE: 2},
+			v1alpha1.PCSMAllocationSpec{FTE: 2, ValidUntil: "2027-03-31"},
+			v1alpha1.PCSMAllocationSpec{FTE: 2, ValidFrom: "2026-12-24"},
+			v1alpha1.PCSMAllocationSpec{FTE: 2, ValidFrom: "2025-01-01", ValidUntil: "2026-12-31"},
+			v1alpha1.PCSMAllocationSpec{FTE: 2, ValidUntil: "2029-12-31"},
+			v1alpha1.PCSMAllocationSpec{FTE: 2, ValidUntil: "2026-01-31"},
+		), now)
+		Expect(r.Windows).To(HaveExactElements(
+			HaveField("Allocation", "c"), HaveField("Allocation", "d"), HaveField("Allocation", "b"),
+		))
+		Expect(r.Summary.OpenEnded).To(Equal(3))
+		Expect(r.Windows).To(HaveEach(HaveField("Afterwards", BeEmpty())), "the others suffice")
+	})
+
+	It("say that staffing is worse afterwards", func() {
+		r := report.New(acme(nil, v1alpha1.PCSMAllocationSpec{FTE: 2}, v1alpha1.PCSMAllocationSpec{FTE: 2, ValidUntil: "2027-03-31"}), now)
+		Expect(r.Windows).To(ConsistOf(HaveField("Afterwards", v1alpha1.ReasonCapacityExceeded)))
+		r = report.New(acme(nil, v1alpha1.PCSMAllocationSpec{FTE: 4, ValidUntil: "2027-03-31"}), now)
+		Expect(r.Windows).To(ConsistOf(HaveField("Afterwards", v1alpha1.ReasonNoPCSMAllocation)))
+		r = report.New(acme(nil, v1alpha1.PCSMAllocationSpec{FTE: 4, ValidUntil: "2027-03-31"}, v1alpha1.PCSMAllocationSpec{FTE: 4, ValidFrom: "2027-04-01"}), now)
+		Expect(r.Windows).To(HaveEach(HaveField("Afterwards", BeEmpty())), "there is a successor")
+	})
+})
+
+var _ = Describe("The conditions", func() {
+	It("are those that are as they should not be, each said once", func() {
+		condition := func(kind v1alpha1.ConditionType, status metav1.ConditionStatus, reason v1alpha1.Reason) metav1.Condition {
+			return metav1.Condition{Type: string(kind), Status: status, Reason: string(reason), Message: "why"}
+		}
+		r := report.New(acme([]metav1.Condition{
+			condition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonBackendNotFound),
+			condition(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonBackendNotFound),
+			condition(v1alpha1.ConditionTenantReady, metav1.ConditionTrue, v1alpha1.ReasonTenantProvisioned),
+			condition(v1alpha1.ConditionSubdomainReady, metav1.ConditionFalse, v1alpha1.ReasonBackendNotFound),
+			condition(v1alpha1.ConditionSupportWidgetEnabled, metav1.ConditionFalse, v1alpha1.ReasonSubdomainNotReady),
+			condition(v1alpha1.ConditionStaffingSufficient, metav1.ConditionFalse, v1alpha1.ReasonCapacityExceeded),
+			condition(v1alpha1.ConditionCapacityExceeded, metav1.ConditionTrue, v1alpha1.ReasonCustomersExceedFTECapacity),
+		}), now)
+		Expect(r.Conditions).To(HaveLen(1))
+		Expect(r.Conditions[0].Conditions).To(HaveExactElements(HaveField("Type", "SubdomainReady"), HaveField("Type", "StaffingSufficient")))
+		Expect(r.Summary.NotReady).To(Equal(1))
+	})
+})
+
+var _ = Describe("The page", func() {
+	render := func(f *fleet.Fleet) string {
+		GinkgoHelper()
+		var out bytes.Buffer
+		Expect(report.New(f, now).HTML(&out)).To(Succeed())
+		return out.String()
+	}
+
+	It("takes nothing from a fleet for markup", func() {
+		page := render(acme([]metav1.Condition{{Type: "SubdomainReady", Status: "False", Reason: "X", Message: `<script>alert("x")</script>`}}))
+		Expect(page).NotTo(ContainSubstring("<script"))
+		Expect(page).To(ContainSubstring("&lt;script&gt;"))
+	})
+
+	It("says so where there is nothing", func() {
+		page := render(fleet.New())
+		Expect(page).To(And(ContainSubstring("There are no OEMs and no MSPs"), ContainSubstring("There are no P-CSMs."), ContainSubstring("No contract window opens or closes")))
+		var out bytes.Buffer
+		Expect(report.New(fleet.New(), now).Markdown(&out)).To(Succeed())
+		Expect(out.String()).To(And(ContainSubstring("There are no OEMs and no MSPs."), ContainSubstring("All conditions are as they should be.")))
+	})
+
+	It("stands for itself: it names nothing to fetch", func() {
+		page := render(acme(nil, v1alpha1.PCSMAllocationSpec{FTE: 2}))
+		Expect(page).NotTo(MatchRegexp(`(?i)(src|href)=|url\(|@import|<link`))
+	})
+})
