@@ -14,8 +14,10 @@ type choice struct {
 	values []string
 }
 
+// String is the word.
 func (c *choice) String() string { return c.value }
 
+// Set takes one of the words.
 func (c *choice) Set(text string) error {
 	if !slices.Contains(c.values, text) {
 		return fmt.Errorf("%q is none of %s", text, strings.Join(c.values, ", "))
@@ -24,6 +26,7 @@ func (c *choice) Set(text string) error {
 	return nil
 }
 
+// Type is what the help shows.
 func (c *choice) Type() string { return "string" }
 
 // completeChoices has the shell propose the words that a flag takes.

@@ -116,7 +116,7 @@ func (p *plugin) complete(ctx context.Context, list client.ObjectList) ([]string
 		return nil, cobra.ShellCompDirectiveError
 	}
 	var names []string
-	_ = meta.EachListItem(list, func(item runtime.Object) error { //nolint:errcheck // the function never fails
+	_ = meta.EachListItem(list, func(item runtime.Object) error {
 		names = append(names, item.(client.Object).GetName())
 		return nil
 	})

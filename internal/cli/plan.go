@@ -118,6 +118,7 @@ type date struct {
 	day time.Time
 }
 
+// String is the day; empty if none is given.
 func (d *date) String() string {
 	if d.day.IsZero() {
 		return ""
@@ -125,6 +126,7 @@ func (d *date) String() string {
 	return d.day.Format(time.DateOnly)
 }
 
+// Set takes a day.
 func (d *date) Set(text string) error {
 	day, err := v1alpha1.Date(text).Time(time.UTC)
 	if err != nil {
@@ -134,6 +136,7 @@ func (d *date) Set(text string) error {
 	return nil
 }
 
+// Type is what the help shows.
 func (d *date) Type() string { return "date" }
 
 // instant is the start of the day; now, if none is given.

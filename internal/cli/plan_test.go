@@ -162,7 +162,7 @@ func expectNoChange(ctx SpecContext, manifest *unstructured.Unstructured) {
 func ownedFields(object *unstructured.Unstructured) string {
 	for _, entry := range object.GetManagedFields() {
 		if entry.Manager == v1alpha1.FieldManager && entry.Operation == "Apply" && entry.Subresource == "" {
-			return string(entry.FieldsV1.Raw)
+			return entry.FieldsV1.GetRawString()
 		}
 	}
 	return ""

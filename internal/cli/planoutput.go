@@ -154,17 +154,14 @@ func (t *textPlan) object(object plan.Object, namespace string) string {
 		name = namespace + "/" + name
 	}
 	line := t.terminal.paint(sign.colour, sign.sign+object.Kind+" "+name)
-	for _, difference := range object.Differences() {
-		line += "\n    " + difference
-	}
-	return line
+	return strings.Join(append([]string{line}, object.Differences()...), "\n    ")
 }
 
 func (t *textPlan) findings(findings []plan.Finding) error {
 	for _, f := range findings {
 		where := ""
 		if f.File != "" {
-			where = f.Position.String() + ": "
+			where = f.String() + ": "
 		}
 		about := f.About()
 		if about != "" {
@@ -358,7 +355,7 @@ func (j *junitPlan) findings(findings []plan.Finding) error {
 	for _, f := range findings {
 		name := f.About()
 		if name == "" {
-			name = f.Position.String()
+			name = f.String()
 		}
 		if cases[name] == nil {
 			names = append(names, name)

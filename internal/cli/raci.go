@@ -128,8 +128,8 @@ func raciOf(f *fleet.Fleet, partner *v1alpha1.Partner, tasks []string, severity 
 	if effective, fault := tenant.UsablePlan(tenant.Snapshot{Partner: partner, Plan: plan}); fault == nil {
 		answer.Hours, answer.PolicyURL = support.Describe(effective.OperatingHours), plan.Spec.PolicyURL
 		for _, target := range plan.Spec.ResponseTargets {
-			if int32(target.Severity) == severity {
-				answer.Within = string(target.Within)
+			if target.Severity == severity {
+				answer.Within = target.Within
 			}
 		}
 	}

@@ -74,7 +74,7 @@ func (p *plugin) simulate(cmd *cobra.Command, name string, flags simulateFlags) 
 		return err
 	}
 	if !partner.Spec.ChannelModel.WhiteLabels() {
-		return fmt.Errorf("Partner %q is a %s: only an OEM or MSP can have P-CSMs, and Dispel serves the customers of the others", name, partner.Spec.ChannelModel)
+		return fmt.Errorf("%q is a %s: only an OEM or MSP can have P-CSMs, and Dispel serves the customers of the others", name, partner.Spec.ChannelModel)
 	}
 	if flags.plan != "" && f.Plans[flags.plan] == nil {
 		return fmt.Errorf("there is no SupportPlan %q: kubectl get supportplans lists those that are there", flags.plan)

@@ -29,12 +29,12 @@ type Terminal struct {
 // NewTerminal finds out what the streams can do. Colours are for terminals only,
 // and not where the environment has NO_COLOR or TERM=dumb (https://no-color.org).
 func NewTerminal(in io.Reader, out, err *os.File, environment func(string) (string, bool)) *Terminal {
-	t := &Terminal{In: in, Out: out, Err: err, Live: term.IsTerminal(int(err.Fd()))} //nolint:gosec // a file descriptor is small
-	if fd := int(out.Fd()); term.IsTerminal(fd) {                                    //nolint:gosec // a file descriptor is small
+	t := &Terminal{In: in, Out: out, Err: err, Live: term.IsTerminal(int(err.Fd()))}
+	if fd := int(out.Fd()); term.IsTerminal(fd) {
 		t.Width, _, _ = term.GetSize(fd)
 		noColour, set := environment("NO_COLOR")
 		dumb, _ := environment("TERM")
-		t.Colour = !(set && noColour != "") && dumb != "dumb"
+		t.Colour = (!set || noColour == "") && dumb != "dumb"
 	}
 	return t
 }

@@ -61,7 +61,7 @@ var _ = Describe("What cannot be read", func() {
 		Entry("a kustomization", "plan -k docs", "error: building the kustomization docs: "),
 		Entry("a partner", "status nobody", `error: there is no Partner "nobody" at https://cluster.example: kubectl partner status lists those that are there`),
 		Entry("a plan", "simulate acme --plan gold", `error: there is no SupportPlan "gold": kubectl get supportplans lists those that are there`),
-		Entry("a partner that can have no P-CSMs", "simulate wayne", `error: Partner "wayne" is a Reseller: only an OEM or MSP can have P-CSMs`),
+		Entry("a partner that can have no P-CSMs", "simulate wayne", `error: "wayne" is a Reseller: only an OEM or MSP can have P-CSMs`),
 		Entry("a context", "status --context other", `error: finding the cluster: context "other" does not exist`),
 	)
 

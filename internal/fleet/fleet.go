@@ -149,7 +149,7 @@ func (f *Fleet) Snapshot(partner *v1alpha1.Partner, settings tenant.Settings, no
 		snapshot.SecretFound = there("Secret", tls.SecretName)
 	}
 	for _, key := range snapshot.GatewayKeys() {
-		if gateway, found := f.gateways[types.NamespacedName(key)]; found {
+		if gateway, found := f.gateways[key]; found {
 			snapshot.Gateways = append(snapshot.Gateways, gateway)
 		}
 	}

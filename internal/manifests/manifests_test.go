@@ -38,14 +38,14 @@ func contents(input manifests.Input) (objects, faults []string) {
 	for _, document := range documents {
 		content := document.Decode()
 		for _, object := range content.Objects {
-			where := object.Position.String()
+			where := object.String()
 			if len(input.Paths) > 0 {
 				where = strings.TrimPrefix(where, input.Paths[0]+"/")
 			}
 			objects = append(objects, object.Kind+" "+object.Name+" "+where)
 		}
 		for _, fault := range content.Faults {
-			faults = append(faults, strings.TrimPrefix(fault.Position.String(), input.Paths[0]+"/")+": "+fault.Message)
+			faults = append(faults, strings.TrimPrefix(fault.String(), input.Paths[0]+"/")+": "+fault.Message)
 		}
 	}
 	return objects, faults

@@ -48,7 +48,7 @@ func planOf(ctx context.Context, text string, options plan.Options) (map[string]
 	plan.Sort(all)
 	var findings []string
 	for _, f := range all {
-		where := strings.TrimPrefix(f.Position.String(), "standard input:")
+		where := strings.TrimPrefix(f.String(), "standard input:")
 		findings = append(findings, strings.Join([]string{string(f.Severity) + " " + where, f.About(), f.Reason, f.Message}, ": "))
 	}
 	return partners, findings
@@ -147,7 +147,8 @@ replicas: 2
 		Expect(err).NotTo(HaveOccurred())
 		Expect(p.Ignored).To(Equal(map[string]int{"Deployment": 1}))
 		Expect(p.Others).To(Equal(1))
-		for partner := range p.Partners(ctx) {
+		for partner, err := range p.Partners(ctx) {
+			Expect(err).NotTo(HaveOccurred())
 			Expect(partner.Findings).To(BeEmpty())
 		}
 	})
