@@ -24,8 +24,8 @@ import (
 
 // Demo is one run of the demonstration.
 type Demo struct {
-	// Operator is the path of the partner-operator binary.
-	Operator string
+	// Binaries is the folder of partner-operator and of the kubectl plugin.
+	Binaries string
 	// Out is where people read.
 	Out io.Writer
 	// Once ends the demo after printing.
@@ -60,6 +60,24 @@ type try struct {
 }
 
 var tries = []try{
+	{
+		title: "Ask what holds up the one partner that is not ready:",
+		commands: []string{
+			`kubectl partner status vandelay`,
+		},
+		shows: `✗ Partner vandelay   Vandelay Industries, MSP
+├─ ✓ SupportPlan basic   Basic, Mon-Fri 09:00-17:00 America/New_York, without U.S. federal holidays
+├─ ✓ Namespace partner-vandelay   with its guards
+└─ ✗ SubdomainClaim portal.stark.com
+   portal.stark.com is held by Partner "stark": write another host, or remove it from that partner`,
+	},
+	{
+		title: "See what a pull request would change, before it is applied:",
+		commands: []string{
+			`sed 's/customerCount: 28/customerCount: 46/' config/samples/partners/acme.yaml | kubectl partner plan --against-cluster -f - | tail -n 1`,
+		},
+		shows: "1 partner: 0 to create, 0 to change, 0 to remove, 9 as they are. 1 error, 0 warnings, 0 notices.",
+	},
 	{
 		title: "Give acme more customers than its P-CSMs support, and watch the condition come:",
 		commands: []string{
@@ -155,6 +173,15 @@ func (d *Demo) Run(ctx context.Context) (err error) {
 	return d.ended()
 }
 
+func (d *Demo) operator() string {
+	return filepath.Join(d.Binaries, "partner-operator")
+}
+
+// path finds our kubectl and its plugin, before whatever there is.
+func (d *Demo) path() string {
+	return filepath.Dir(d.cluster.Kubectl()) + ":" + d.Binaries
+}
+
 // startOperator runs the manager and the widget server beside the control plane,
 // as they run in a cluster but for the ports.
 func (d *Demo) startOperator() error {
@@ -164,12 +191,12 @@ func (d *Demo) startOperator() error {
 	}
 	d.widgetURL = &url.URL{Scheme: "http", Host: "127.0.0.1:" + ports[0]}
 	d.say("Starting partner-operator manager and partner-operator widget")
-	d.manager, err = d.cluster.Run(d.Operator, "manager", "--kubeconfig="+d.cluster.Kubeconfig(),
+	d.manager, err = d.cluster.Run(d.operator(), "manager", "--kubeconfig="+d.cluster.Kubeconfig(),
 		"--health-probe-bind-address=0", "--metrics-bind-address=0", "--plan-totals-interval=1s")
 	if err != nil {
 		return err
 	}
-	d.widget, err = d.cluster.Run(d.Operator, "widget", "--kubeconfig="+d.cluster.Kubeconfig(),
+	d.widget, err = d.cluster.Run(d.operator(), "widget", "--kubeconfig="+d.cluster.Kubeconfig(),
 		"--health-probe-bind-address=0", "--bind-address="+d.widgetURL.Host, "--support-email=support@example.com")
 	if err != nil {
 		return errors.Join(err, d.manager.Stop())
@@ -258,7 +285,7 @@ func (d *Demo) show(ctx context.Context) error {
 	}
 	fmt.Fprintf(d.Out, "\nThe support widget, as end customers of the sample partners see it:\n\n  %s\n", d.Preview)
 	fmt.Fprintf(d.Out, "\nIn a second terminal:\n\n  export KUBECONFIG=%s\n  export PATH=%s:$PATH\n",
-		d.cluster.Kubeconfig(), filepath.Dir(d.cluster.Kubectl()))
+		d.cluster.Kubeconfig(), d.path())
 	for _, try := range tries {
 		fmt.Fprintf(d.Out, "\n%s\n\n  %s\n", try.title, strings.Join(try.commands, "\n  "))
 	}
@@ -295,7 +322,7 @@ func (d *Demo) runTries(ctx context.Context) error {
 		for _, command := range try.commands {
 			cmd := exec.CommandContext(ctx, "bash", "-c", command)
 			cmd.Env = append(os.Environ(), "KUBECONFIG="+d.cluster.Kubeconfig(),
-				"PATH="+filepath.Dir(d.cluster.Kubectl())+":"+os.Getenv("PATH"))
+				"PATH="+d.path()+":"+os.Getenv("PATH"))
 			combined, err := cmd.CombinedOutput()
 			if err != nil {
 				return fmt.Errorf("%s: %w\n%s", command, err, combined)

@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -19,11 +18,11 @@ func Test(t *testing.T) {
 var _ = Describe("The demo", func() {
 	It("brings every sample to its state, and its proposals work as printed", func(ctx SpecContext) {
 		Expect(os.Chdir("../..")).To(Succeed())
-		operator := filepath.Join(GinkgoT().TempDir(), "partner-operator")
-		out, err := exec.Command("go", "build", "-o", operator, "./cmd/partner-operator").CombinedOutput()
+		binaries := GinkgoT().TempDir()
+		out, err := exec.Command("go", "build", "-o", binaries, "./cmd/...").CombinedOutput()
 		Expect(err).NotTo(HaveOccurred(), string(out))
 		said := gbytes.NewBuffer()
-		demo := Demo{Operator: operator, Out: said, Once: true, RunTries: true}
+		demo := Demo{Binaries: binaries, Out: said, Once: true, RunTries: true}
 		Expect(demo.Run(ctx)).To(Succeed())
 		for _, try := range tries {
 			for _, command := range try.commands {

@@ -8,14 +8,19 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
+	bin, err := filepath.Abs("bin")
+	if err != nil {
+		panic(err) // there is no current folder
+	}
 	demo := Demo{
-		Operator: "bin/partner-operator",
+		Binaries: bin,
 		Out:      os.Stdout,
 		Once:     os.Getenv("ONCE") != "",
 	}

@@ -32,11 +32,16 @@ func NewTerminal(in io.Reader, out, err *os.File, environment func(string) (stri
 	t := &Terminal{In: in, Out: out, Err: err, Live: term.IsTerminal(int(err.Fd()))}
 	if fd := int(out.Fd()); term.IsTerminal(fd) {
 		t.Width, _, _ = term.GetSize(fd)
-		noColour, set := environment("NO_COLOR")
-		dumb, _ := environment("TERM")
-		t.Colour = (!set || noColour == "") && dumb != "dumb"
+		t.Colour = takesColours(environment)
 	}
 	return t
+}
+
+// takesColours tells whether the environment of a terminal lets it have colours.
+func takesColours(environment func(string) (string, bool)) bool {
+	noColour, _ := environment("NO_COLOR")
+	kind, _ := environment("TERM")
+	return noColour == "" && kind != "dumb"
 }
 
 // paint colours a text, if the terminal takes colours.

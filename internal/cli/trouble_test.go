@@ -114,6 +114,24 @@ var _ = Describe("What cannot be read", func() {
 })
 
 var _ = Describe("A terminal", func() {
+	DescribeTable("has colours unless its environment says otherwise",
+		func(environment map[string]string, colours bool) {
+			Expect(cli.TakesColours(func(name string) (string, bool) { value, set := environment[name]; return value, set })).To(Equal(colours))
+		},
+		Entry("as a rule", map[string]string{"TERM": "xterm-256color"}, true),
+		Entry("by NO_COLOR", map[string]string{"TERM": "xterm-256color", "NO_COLOR": "1"}, false),
+		Entry("not by an empty NO_COLOR", map[string]string{"NO_COLOR": ""}, true),
+		Entry("by a terminal that takes none", map[string]string{"TERM": "dumb"}, false),
+	)
+
+	It("is none if it is a file", func() {
+		file, err := os.Create(filepath.Join(GinkgoT().TempDir(), "out"))
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(file.Close)
+		terminal := cli.NewTerminal(strings.NewReader(""), file, file, os.LookupEnv)
+		Expect(terminal).To(And(HaveField("Colour", BeFalse()), HaveField("Live", BeFalse()), HaveField("Width", 0)))
+	})
+
 	It("has tables that fit, and colours", func(ctx SpecContext) {
 		narrow := &cli.Terminal{Width: 80, Colour: true}
 		got := runOn(ctx, narrow, "status --kubeconfig "+reader)
