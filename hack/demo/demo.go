@@ -65,6 +65,7 @@ var tries = []try{
 		commands: []string{
 			`kubectl partner status vandelay`,
 		},
+		//nolint:dupword // a part and its note both begin with the host
 		shows: `✗ Partner vandelay   Vandelay Industries, MSP
 ├─ ✓ SupportPlan basic   Basic, Mon-Fri 09:00-17:00 America/New_York, without U.S. federal holidays
 ├─ ✓ Namespace partner-vandelay   with its guards

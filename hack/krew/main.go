@@ -20,7 +20,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
+	"regexp"
 	"text/template"
 )
 
@@ -43,6 +43,9 @@ var platforms = []platform{
 	{OS: "windows", Arch: "amd64"},
 }
 
+// release is a semantic version, without what git adds after it.
+var release = regexp.MustCompile(`^v\d+\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?$`)
+
 func main() {
 	version := flag.String("version", "", "release, such as v0.1.0")
 	out := flag.String("out", "build/krew", "folder for the archives and the manifest")
@@ -55,7 +58,7 @@ func main() {
 }
 
 func run(version, out, only string) error {
-	if !strings.HasPrefix(version, "v") {
+	if !release.MatchString(version) {
 		return fmt.Errorf("-version %q: write a release, such as v0.1.0", version)
 	}
 	if err := os.MkdirAll(out, 0o755); err != nil {
@@ -113,7 +116,7 @@ func (p *platform) build(version, out string) error {
 		return err
 	}
 	license, err := os.ReadFile("LICENSE")
-	if err != nil && !os.IsNotExist(err) {
+	if err != nil {
 		return err
 	}
 	var archive bytes.Buffer

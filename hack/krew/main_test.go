@@ -83,6 +83,7 @@ var _ = Describe("The krew manifest", func() {
 
 	It("is for a release", func() {
 		Expect(run("1234abc", GinkgoT().TempDir(), "")).To(MatchError(`-version "1234abc": write a release, such as v0.1.0`))
+		Expect(run("v0.1.0-3-g1234abc", GinkgoT().TempDir(), "")).NotTo(Succeed())
 		Expect(run("v1.0.0", GinkgoT().TempDir(), "plan9/386")).To(MatchError(ContainSubstring("is none of the platforms")))
 	})
 })

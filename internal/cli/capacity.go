@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
@@ -66,7 +65,6 @@ func (t *Terminal) printCapacity(all []fleet.Staffing, totals []fleet.Total, oth
 		fmt.Fprintln(t.Err, "There are no OEMs and no MSPs, which alone can have P-CSMs.")
 	} else {
 		w := t.newTable("partner", "tier", "customers", "fte", "comfortable", "maximum", "utilisation", "until breach", "add fte", "verdict")
-		alignNumbers(w, "customers", "fte", "comfortable", "maximum", "until breach", "add fte")
 		for _, s := range all {
 			row := []any{s.Partner, s.Tier, s.Customers, s.AllocatedFTE, "", "", "", "", "", t.paint(staffingColour(s), string(s.Reason))}
 			if s.Contracted() && s.Verdict != nil {
@@ -81,28 +79,19 @@ func (t *Terminal) printCapacity(all []fleet.Staffing, totals []fleet.Total, oth
 			}
 			w.AppendRow(row)
 		}
-		w.Render()
+		t.fit(w, []string{"customers", "fte", "comfortable", "maximum", "until breach", "add fte"}, []string{"comfortable", "tier", "maximum", "fte", "customers"})
 	}
 	if len(totals) > 0 {
 		fmt.Fprintln(t.Out)
 		w := t.newTable("tier", "partners", "customers", "fte", "comfortable", "maximum", "utilisation", "headroom", "add fte", "insufficient", "without p-csms")
-		alignNumbers(w, "partners", "customers", "fte", "comfortable", "maximum", "headroom", "add fte", "insufficient", "without p-csms")
 		for _, total := range totals {
 			w.AppendRow([]any{total.Tier, total.Partners, total.Customers, total.AllocatedFTE, total.ComfortableCustomers, total.MaximumCustomers,
 				t.utilization(total.UtilizationPercent(), text.FgCyan), total.Headroom, total.MissingFTE, total.Insufficient, total.Without})
 		}
-		w.Render()
+		t.fit(w, []string{"partners", "customers", "fte", "comfortable", "maximum", "headroom", "add fte", "insufficient", "without p-csms"},
+			[]string{"without p-csms", "comfortable", "maximum", "fte", "customers", "partners"})
 	}
 	if others > 0 {
-		fmt.Fprintf(t.Out, "\nOf %s, which are resellers or distributors, Dispel serves the customers.\n", plural(others, "more partner"))
+		fmt.Fprintf(t.Out, "\n%s\n", t.wrap(fmt.Sprintf("Of %s, which are resellers or distributors, Dispel serves the customers.", plural(others, "more partner")), 0))
 	}
-}
-
-// alignNumbers puts columns of numbers to the right.
-func alignNumbers(w table.Writer, columns ...string) {
-	var configs []table.ColumnConfig
-	for _, column := range columns {
-		configs = append(configs, table.ColumnConfig{Name: column, Align: text.AlignRight, AlignHeader: text.AlignRight})
-	}
-	w.SetColumnConfigs(configs)
 }

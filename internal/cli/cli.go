@@ -40,9 +40,7 @@ var errViolations = errors.New("violations were found")
 // violations, 2 for a command line that makes no sense, 3 if a cluster or a file
 // cannot be read.
 func Run(ctx context.Context, terminal *Terminal, version string, args []string) int {
-	root := newRoot(terminal, version)
-	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := execute(ctx, newRoot(terminal, version), args)
 	switch _, usage := errors.AsType[usageError](err); {
 	case err == nil:
 		return exitFine
@@ -54,6 +52,17 @@ func Run(ctx context.Context, terminal *Terminal, version string, args []string)
 	}
 	fmt.Fprintf(terminal.Err, "error: %s\n", err)
 	return exitFailed
+}
+
+// execute makes an error of a fault of this program.
+func execute(ctx context.Context, root *cobra.Command, args []string) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("a fault of this program: %v; please report it with what you ran", cause)
+		}
+	}()
+	root.SetArgs(args)
+	return root.ExecuteContext(ctx)
 }
 
 func newRoot(terminal *Terminal, version string) *cobra.Command {

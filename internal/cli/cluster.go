@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -64,23 +65,30 @@ func connect(terminal *Terminal, flags *genericclioptions.ConfigFlags, agent str
 
 // explain says what to do about an error of the API server.
 func (c *cluster) explain(err error) error {
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case meta.IsNoMatchError(err), apierrors.IsNotFound(err):
+	}
+	_, unreachable := errors.AsType[*url.Error](err)
+	unknown, _ := errors.AsType[*meta.NoKindMatchError](err)
+	switch {
+	case unknown != nil && unknown.GroupKind.Group != v1alpha1.GroupVersion.Group:
+		return fmt.Errorf("the cluster at %s does not know %s: %w", c.host, unknown.GroupKind, err)
+	case unknown != nil, apierrors.IsNotFound(err):
 		return fmt.Errorf("the cluster at %s does not know Partners: install the operator's CustomResourceDefinitions (config/crd), or name another cluster with --context", c.host)
-	case apierrors.ReasonForError(err) == metav1.StatusReasonUnknown:
+	case apierrors.ReasonForError(err) != metav1.StatusReasonUnknown:
+		return fmt.Errorf("the cluster at %s refuses: %w", c.host, err)
+	case unreachable:
 		return fmt.Errorf("cannot reach the cluster at %s: %w: see that it runs, and that --context names the right one", c.host, err)
 	}
-	return fmt.Errorf("the cluster at %s refuses: %w", c.host, err)
+	return fmt.Errorf("what the cluster at %s answers cannot be read: %w: see that this plugin is as new as the operator", c.host, err)
 }
 
 // fleet reads the operator's own kinds.
 func (c *cluster) fleet(ctx context.Context) (*fleet.Fleet, error) {
-	c.checkRevision(ctx)
 	f := fleet.New()
 	reading := c.terminal.startProgress("Reading partners")
 	defer reading.finish()
+	c.checkRevision(ctx)
 	for _, list := range []client.ObjectList{
 		&v1alpha1.PartnerList{}, &v1alpha1.SupportPlanList{}, &v1alpha1.PCSMAllocationList{}, &v1alpha1.SubdomainClaimList{},
 	} {

@@ -83,7 +83,9 @@ func (p *plugin) plan(ctx context.Context, flags planFlags) error {
 			return err
 		}
 	}
+	reading := p.terminal.startProgress("Reading manifests")
 	documents, err := manifests.Read(flags.input)
+	reading.finish()
 	if errors.Is(err, manifests.ErrNoManifests) {
 		return usageError{err}
 	}

@@ -54,8 +54,12 @@ func printPlan(ctx context.Context, terminal *Terminal, p *plan.Plan, format str
 		printer = &textPlan{out: out, terminal: terminal, plan: p, summary: summary}
 	}
 	findings := append([]plan.Finding{}, p.Findings...)
-	working := terminal.startProgress("Working out partners")
-	defer working.finish()
+	// On a terminal what is printed shows how far it is, and would get in the way.
+	working := &progress{}
+	if terminal.Width == 0 {
+		working = terminal.startProgress("Working out partners")
+		defer working.finish()
+	}
 	for partner, err := range p.Partners(ctx) {
 		if err != nil {
 			return nil, err
@@ -104,7 +108,7 @@ func (t *textPlan) partner(p *plan.Partner) error {
 	tree := t.terminal.newTree()
 	if p.Verdict != nil {
 		const indent = 4
-		tree.AppendItem(t.terminal.wrap(t.verdict(p)+": "+p.Verdict.Message, indent))
+		tree.AppendItem(t.terminal.wrap(t.verdict(p)+": "+clean(p.Verdict.Message), indent))
 	}
 	namespace := tenant.NamespaceName(p.Name)
 	for _, object := range p.Objects {
@@ -123,7 +127,7 @@ func (t *textPlan) partner(p *plan.Partner) error {
 			tree.AppendItem(t.object(object, ""))
 		}
 	}
-	_, err := fmt.Fprintf(t.out, "%s   %s\n%s\n\n", t.terminal.paint(text.Bold, p.Name), title, tree.Render())
+	_, err := fmt.Fprintf(t.out, "%s   %s\n%s\n\n", t.terminal.paint(text.Bold, p.Name), clean(title), tree.Render())
 	return err
 }
 
@@ -154,7 +158,11 @@ func (t *textPlan) object(object plan.Object, namespace string) string {
 		name = namespace + "/" + name
 	}
 	line := t.terminal.paint(sign.colour, sign.sign+object.Kind+" "+name)
-	return strings.Join(append([]string{line}, object.Differences()...), "\n    ")
+	lines := []string{line}
+	for _, difference := range object.Differences() {
+		lines = append(lines, clean(difference))
+	}
+	return strings.Join(lines, "\n    ")
 }
 
 func (t *textPlan) findings(findings []plan.Finding) error {
@@ -169,7 +177,7 @@ func (t *textPlan) findings(findings []plan.Finding) error {
 		}
 		severity := fmt.Sprintf("%-7s", f.Severity)
 		const indent = 8
-		message := strings.ReplaceAll(t.terminal.wrap(where+about+f.Message, indent), "\n", "\n"+strings.Repeat(" ", indent))
+		message := strings.ReplaceAll(t.terminal.wrap(clean(where+about+f.Message), indent), "\n", "\n"+strings.Repeat(" ", indent))
 		if _, err := fmt.Fprintf(t.out, "%s %s\n", t.terminal.paint(severityColour[f.Severity], severity), message); err != nil {
 			return err
 		}
@@ -344,7 +352,10 @@ func (j *junitPlan) findings(findings []plan.Finding) error {
 	names := slices.Clone(j.names)
 	caseOf := func(name, file string) *junitCase {
 		if cases[name] == nil {
-			cases[name] = &junitCase{Name: name, Class: "kubectl partner plan", File: file}
+			cases[name] = &junitCase{Name: name, Class: "kubectl partner plan"}
+		}
+		if cases[name].File == "" {
+			cases[name].File = file
 		}
 		return cases[name]
 	}
@@ -361,7 +372,10 @@ func (j *junitPlan) findings(findings []plan.Finding) error {
 			names = append(names, name)
 		}
 		c := caseOf(name, f.File)
-		text := fmt.Sprintf("%s: %s", f.Position, f.Message)
+		text := f.Message
+		if f.File != "" {
+			text = f.String() + ": " + text
+		}
 		if slices.Contains(j.failOn, f.Severity) {
 			c.Failures = append(c.Failures, junitFailure{f.Reason, f.Message, text})
 			continue

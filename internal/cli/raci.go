@@ -9,6 +9,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/fleet"
@@ -27,9 +28,10 @@ type raciTask struct {
 type raci struct {
 	Partner      string                `json:"partner"`
 	ChannelModel v1alpha1.ChannelModel `json:"channelModel"`
-	// PCSM tells whether P-CSMs are at work.
-	PCSM  bool       `json:"pcsm"`
-	Tasks []raciTask `json:"tasks"`
+	// PCSM tells whether P-CSMs are at work, Widget whether end customers reach them.
+	PCSM   bool       `json:"pcsm"`
+	Widget bool       `json:"widget"`
+	Tasks  []raciTask `json:"tasks"`
 	// Severity is that which was asked for; 0 for none. Within is how soon Dispel
 	// answers, empty if the plan does not say.
 	Severity int32  `json:"severity,omitempty"`
@@ -119,6 +121,7 @@ func findTask(text string) ([]string, error) {
 func raciOf(f *fleet.Fleet, partner *v1alpha1.Partner, tasks []string, severity int32) raci {
 	allocated, _, _ := staffing.Sum(partner, f.AllocationsOf(partner.Name), time.Now())
 	answer := raci{Partner: partner.Name, ChannelModel: partner.Spec.ChannelModel, PCSM: allocated > 0, Severity: severity}
+	answer.Widget = meta.IsStatusConditionTrue(partner.Status.Conditions, string(v1alpha1.ConditionSupportWidgetEnabled))
 	for _, task := range support.Tasks(partner.Spec.ChannelModel, answer.PCSM) {
 		if slices.Contains(tasks, task.Name) {
 			answer.Tasks = append(answer.Tasks, raciTask{task, task.Contacts(partner.Spec.ChannelModel)})
@@ -136,7 +139,7 @@ func raciOf(f *fleet.Fleet, partner *v1alpha1.Partner, tasks []string, severity 
 	return answer
 }
 
-// dispel writes Dispel's roles.
+// dispelRoles writes Dispel's roles.
 func dispelRoles(roles []support.Role) string {
 	var words []string
 	for _, role := range roles {
@@ -175,7 +178,7 @@ func partnerRole(task support.Task) string {
 // printTask explains one task.
 func (t *Terminal) printTask(answer raci) {
 	task := answer.Tasks[0]
-	fmt.Fprintf(t.Out, "%s (%s), for customers of %s (%s)\n\n", t.paint(text.Bold, task.Name), task.ServiceType, answer.Partner, answer.ChannelModel)
+	fmt.Fprintf(t.Out, "%s\n\n", t.wrap(fmt.Sprintf("%s (%s), for customers of %s (%s)", t.paint(text.Bold, task.Name), task.ServiceType, answer.Partner, answer.ChannelModel), 0))
 	w := t.newTable("", "")
 	w.ResetHeaders()
 	holders := func(role support.Role) string {
@@ -219,9 +222,15 @@ func (t *Terminal) printTask(answer raci) {
 // advice is what else there is to know about a task.
 func (r raci) advice() []string {
 	var lines []string
+	first := r.Tasks[0].Contacts[0] == v1alpha1.PartyDispel
 	switch {
+	case r.Severity == 0 && r.Tasks[0].Name != support.EndUserSupport:
 	case r.Severity == 0:
 		lines = append(lines, "A request that impairs nothing has no severity, and is End-user support.")
+	case first && support.Prioritised(r.Severity):
+		lines = append(lines, fmt.Sprintf("Severity %d: Dispel puts it first.", r.Severity))
+	case first:
+		lines = append(lines, fmt.Sprintf("Severity %d: severities 1 and 2 come first.", r.Severity))
 	case support.Prioritised(r.Severity):
 		lines = append(lines, fmt.Sprintf("Severity %d: Dispel puts it first, as soon as whoever is asked before cannot resolve it.", r.Severity))
 	default:
@@ -229,10 +238,10 @@ func (r raci) advice() []string {
 	}
 	if r.Within != "" {
 		lines = append(lines, fmt.Sprintf("Dispel answers within %s.", r.Within))
-	} else if r.Severity > 0 {
+	} else if r.Severity > 0 && r.Hours != "" {
 		lines = append(lines, "The plan names no response target: Dispel's Support Policy does.")
 	}
-	if r.PCSM {
+	if r.Widget && r.Hours != "" {
 		lines = append(lines, fmt.Sprintf("P-CSMs are at work %s; end customers reach them in the support widget.", r.Hours))
 	}
 	if r.PolicyURL != "" {

@@ -64,11 +64,10 @@ func (p *plugin) simulate(cmd *cobra.Command, name string, flags simulateFlags) 
 			return usageError{fmt.Errorf("--fte %s: %w", flags.fte, err)}
 		}
 	}
-	_, f, err := p.readFleet(cmd.Context())
+	c, f, err := p.readFleet(cmd.Context())
 	if err != nil {
 		return err
 	}
-	c := &cluster{host: "the cluster"}
 	partner, err := c.partner(f, name)
 	if err != nil {
 		return err

@@ -60,7 +60,7 @@ func (t *Terminal) printOverview(overview []fleet.Status) {
 	}
 	table := t.newTable("", "name", "channel", "plan", "host", "ready", "staffing", "widget", "problem")
 	for _, s := range overview {
-		problem := s.Message
+		problem := clean(s.Message)
 		if s.Reason != "" && s.Reason != s.Staffing {
 			problem = s.Reason + ": " + problem
 		}
@@ -90,12 +90,14 @@ func (t *Terminal) addParts(tree list.Writer, parts []fleet.Part) {
 // part is a line about a part; below it, in lines of their own, what is wrong.
 func (t *Terminal) part(part fleet.Part, indent int) string {
 	mark := marks[part.State]
-	line := t.paint(mark.colour, mark.mark) + " " + part.What
+	line := t.paint(mark.colour, mark.mark) + " " + clean(part.What)
+	note := clean(part.Note)
+	fits := t.Width == 0 || indent+len(part.What)+len(note)+len("✓    ") <= t.Width
 	switch {
-	case part.Note == "":
+	case note == "":
 		return line
-	case part.State == fleet.Fine || part.State == fleet.Idle || indent == 0:
-		return line + "   " + t.paint(text.FgHiBlack, part.Note)
+	case fits && (part.State == fleet.Fine || part.State == fleet.Idle || indent == 0):
+		return line + "   " + t.paint(text.FgHiBlack, note)
 	}
-	return line + "\n" + t.wrap(part.Note, indent)
+	return line + "\n" + t.wrap(note, indent)
 }

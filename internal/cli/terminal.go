@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/jedib0t/go-pretty/v6/list"
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -84,6 +86,41 @@ func (t *Terminal) wrap(s string, indent int) string {
 		return s
 	}
 	return text.WrapSoft(s, max(least, t.Width-indent))
+}
+
+// clean makes a text of somebody else harmless to a terminal and to the log of a CI
+// server, which both obey what a line begins with or escapes.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+}
+
+// fit renders a table, without its lesser columns where it is wider than the
+// terminal. numbers are columns that stand to the right.
+func (t *Terminal) fit(w table.Writer, numbers, lesser []string) {
+	w.SetOutputMirror(nil)
+	for hidden := range len(lesser) + 1 {
+		var configs []table.ColumnConfig
+		for _, column := range lesser[:hidden] {
+			configs = append(configs, table.ColumnConfig{Name: column, Hidden: true})
+		}
+		for _, column := range numbers {
+			if !slices.Contains(lesser[:hidden], column) {
+				configs = append(configs, table.ColumnConfig{Name: column, Align: text.AlignRight, AlignHeader: text.AlignRight})
+			}
+		}
+		w.SetColumnConfigs(configs)
+		w.Style().Size.WidthMax = 0
+		if t.Width == 0 || text.LongestLineLen(w.Render()) <= t.Width {
+			break
+		}
+	}
+	w.Style().Size.WidthMax = t.Width
+	fmt.Fprintln(t.Out, w.Render())
 }
 
 // bar draws a share of a whole in some columns.

@@ -124,6 +124,19 @@ var _ = Describe("A terminal", func() {
 		Entry("by a terminal that takes none", map[string]string{"TERM": "dumb"}, false),
 	)
 
+	It("keeps what matters in a narrow table", func(ctx SpecContext) {
+		got := runOn(ctx, &cli.Terminal{Width: 80}, "capacity --kubeconfig "+reader)
+		Expect(got.out).To(And(ContainSubstring("133%"), ContainSubstring("UNTIL BREACH"), ContainSubstring("ADD FTE"), Not(ContainSubstring("COMFORTABLE"))))
+	})
+
+	It("obeys nothing that a manifest says", func(ctx SpecContext) {
+		terminal := newTerminal()
+		terminal.In = strings.NewReader(`{apiVersion: partner.dispel.com/v1alpha1, kind: Partner, metadata: {name: acme}, spec: {channelModel: OEM, displayName: "x\n::error::y\e[31m"}}`)
+		got := runOn(ctx, terminal, "plan -f -")
+		Expect(got.out).To(ContainSubstring("x\uFFFD::error::y\uFFFD[31m"))
+		Expect(got.out).NotTo(MatchRegexp(`(?m)^::error`))
+	})
+
 	It("is none if it is a file", func() {
 		file, err := os.Create(filepath.Join(GinkgoT().TempDir(), "out"))
 		Expect(err).NotTo(HaveOccurred())
@@ -145,12 +158,10 @@ var _ = Describe("A terminal", func() {
 
 	It("has messages that are broken where it ends", func(ctx SpecContext) {
 		narrow := &cli.Terminal{Width: 60}
-		for _, command := range []string{"status vandelay", "plan -f config/samples", "raci acme --task bugs"} {
+		for _, command := range []string{"status", "status vandelay", "status acme", "capacity", "plan -f config/samples/partners", "raci acme --task bugs"} {
 			got := runOn(ctx, narrow, command+" --kubeconfig "+reader)
 			for line := range strings.Lines(got.out) {
-				if strings.Contains(line, " ") && !strings.Contains(line, "├─") && !strings.Contains(line, "└─") {
-					Expect(len([]rune(strings.TrimSuffix(line, "\n")))).To(BeNumerically("<=", 90), line)
-				}
+				Expect(len([]rune(strings.TrimSuffix(line, "\n")))).To(BeNumerically("<=", 60), line)
 			}
 		}
 	})

@@ -93,7 +93,7 @@ func (f *Fleet) StaffingOf(partner *v1alpha1.Partner, allocations []v1alpha1.PCS
 // Capacity is the staffing of all OEMs and MSPs on a day, the fullest first, then
 // those without P-CSMs and those whose plan cannot be used.
 func (f *Fleet) Capacity(now time.Time) []Staffing {
-	var all []Staffing
+	all := []Staffing{}
 	for _, name := range f.Names() {
 		if partner := f.Partners[name]; partner.Spec.ChannelModel.WhiteLabels() {
 			all = append(all, f.StaffingOf(partner, f.AllocationsOf(name), now))
@@ -151,7 +151,7 @@ func (t Total) UtilizationPercent() int64 {
 
 // Totals sums up staffing by tier, in the order of the tiers.
 func Totals(all []Staffing) []Total {
-	var totals []Total
+	totals := []Total{}
 	for _, tier := range []v1alpha1.Tier{v1alpha1.Basic, v1alpha1.Premium, v1alpha1.MissionCritical} {
 		total := Total{Tier: tier}
 		for _, s := range all {

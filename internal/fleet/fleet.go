@@ -57,8 +57,8 @@ func New() *Fleet {
 }
 
 // Add adds an object, or puts it in the place of one of the same kind and name.
-// Its kind must be set unless it is one of the operator's own. What carries a
-// partner's label counts as made by the operator for that partner.
+// Its kind must be set. What carries the operator's labels in a tenant namespace, or
+// is a ReferenceGrant with them, counts as made by the operator.
 func (f *Fleet) Add(object tenant.Object) {
 	switch object := object.(type) {
 	case *v1alpha1.Partner:
@@ -90,11 +90,14 @@ func (f *Fleet) Add(object tenant.Object) {
 		f.gateways[types.NamespacedName{Namespace: object.Namespace, Name: object.Name}] = *object
 		return
 	}
-	if partner := object.GetLabels()[v1alpha1.PartnerLabel]; partner != "" {
-		f.addChild(partner, object)
+	labels, kind := object.GetLabels(), object.GetObjectKind().GroupVersionKind().Kind
+	if partner := labels[v1alpha1.PartnerLabel]; labels[v1alpha1.ManagedByLabel] == v1alpha1.FieldManager {
+		if object.GetNamespace() == tenant.NamespaceName(partner) || kind == "ReferenceGrant" {
+			f.addChild(partner, object)
+		}
 		return
 	}
-	f.references[reference{object.GetObjectKind().GroupVersionKind().Kind, types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()}}] = true
+	f.references[reference{kind, types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()}}] = true
 }
 
 func (f *Fleet) addChild(partner string, child tenant.Object) {
@@ -154,26 +157,4 @@ func (f *Fleet) Snapshot(partner *v1alpha1.Partner, settings tenant.Settings, no
 		}
 	}
 	return snapshot
-}
-
-// Child is an object that the operator made for a partner; nil if there is none.
-// A claim and a route are named by their host.
-func (f *Fleet) Child(partner, kind, name string) tenant.Object {
-	for _, child := range f.children[partner] {
-		if child.GetObjectKind().GroupVersionKind().Kind == kind && child.GetName() == name {
-			return child
-		}
-	}
-	return nil
-}
-
-// Children are the objects that the operator made for a partner, but for its
-// namespace.
-func (f *Fleet) Children(partner string) []tenant.Object {
-	return f.children[partner]
-}
-
-// Namespace is the tenant namespace of a partner; nil if there is none.
-func (f *Fleet) Namespace(partner string) *corev1.Namespace {
-	return f.namespaces[tenant.NamespaceName(partner)]
 }

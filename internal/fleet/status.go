@@ -81,8 +81,8 @@ func statusOf(partner *v1alpha1.Partner) Status {
 	}
 	ready, sufficient := find(v1alpha1.ConditionReady), find(v1alpha1.ConditionStaffingSufficient)
 	s.Ready, s.Staffing, s.Widget = ready.Status, sufficient.Reason, find(v1alpha1.ConditionSupportWidgetEnabled).Status
-	if state, message := provisioning(partner); state != Fine && state != Idle {
-		s.State, s.Reason, s.Message = state, cmp.Or(ready.Reason, "NotReconciled"), message
+	if state, reason, message := provisioning(partner); state != Fine && state != Idle {
+		s.State, s.Reason, s.Message = state, reason, message
 		return s
 	}
 	suspended := find(v1alpha1.ConditionSuspended)
@@ -95,29 +95,37 @@ func statusOf(partner *v1alpha1.Partner) Status {
 	return s
 }
 
+// Reasons that no condition has.
+const (
+	// reasonNotReconciled is of what the operator has not taken up.
+	reasonNotReconciled = "NotReconciled"
+	// reasonDeleting is of a Partner that is going.
+	reasonDeleting = "Deleting"
+)
+
 // provisioning says how far the operator is with a partner, and what holds it up.
-func provisioning(partner *v1alpha1.Partner) (State, string) {
+func provisioning(partner *v1alpha1.Partner) (state State, reason, message string) {
 	conditions := partner.Status.Conditions
 	ready := meta.FindStatusCondition(conditions, string(v1alpha1.ConditionReady))
 	switch {
 	case !partner.DeletionTimestamp.IsZero():
-		return Pending, "it is being deleted; the finalizers that hold it up are " + strings.Join(partner.Finalizers, ", ")
+		return Pending, reasonDeleting, "it is being deleted; the finalizers that hold it up are " + strings.Join(partner.Finalizers, ", ")
 	case ready == nil:
-		return Pending, "the operator has not looked at it yet: see that its manager runs"
+		return Pending, reasonNotReconciled, "the operator has not looked at it yet: see that its manager runs"
 	case ptr.Deref(partner.Spec.Suspend, false):
 		if ready.Status == metav1.ConditionTrue {
-			return Idle, ""
+			return Idle, ready.Reason, ready.Message
 		}
 	case partner.Status.ObservedGeneration < partner.Generation:
-		return Pending, "the operator has not taken up the last change yet: if that stays so, see that its manager runs"
+		return Pending, reasonNotReconciled, "the operator has not taken up the last change yet: if that stays so, see that its manager runs"
 	}
 	switch {
 	case meta.IsStatusConditionTrue(conditions, string(v1alpha1.ConditionStalled)):
-		return Broken, ready.Message
+		return Broken, ready.Reason, ready.Message
 	case ready.Status != metav1.ConditionTrue:
-		return Pending, ready.Message
+		return Pending, ready.Reason, ready.Message
 	}
-	return Fine, ready.Message
+	return Fine, ready.Reason, ready.Message
 }
 
 // Part is a part of a partner and how it is. The parts of a Partner stand in the
@@ -139,11 +147,8 @@ func (f *Fleet) Tree(name string, now time.Time) *Part {
 	if partner == nil {
 		return nil
 	}
-	state, note := provisioning(partner)
+	state, _, note := provisioning(partner)
 	root := &Part{What: "Partner " + name, State: state, Note: fmt.Sprintf("%s, %s", partner.Spec.DisplayName, partner.Spec.ChannelModel)}
-	if partner.Status.ObservedGeneration < partner.Generation || len(partner.Status.Conditions) == 0 || !partner.DeletionTimestamp.IsZero() {
-		root.Note += ": " + note
-	}
 	if ptr.Deref(partner.Spec.Suspend, false) {
 		root.Note += ": suspended by spec.suspend, so what follows may be of long ago"
 	}
@@ -155,6 +160,10 @@ func (f *Fleet) Tree(name string, now time.Time) *Part {
 		root.Parts = append(root.Parts, *part)
 	}
 	root.Parts = append(root.Parts, f.chain(partner)...)
+	explained := slices.ContainsFunc(root.Parts, func(part Part) bool { return part.Note == note && part.State == state })
+	if (state == Broken || state == Pending) && !explained {
+		root.Note += ": " + note
+	}
 	return root
 }
 
@@ -269,7 +278,13 @@ func (f *Fleet) chain(partner *v1alpha1.Partner) []Part {
 		return append(parts, Part{What: "Former sub-domain", State: progress(), Note: served.Message})
 	}
 	subdomain := partner.Spec.Subdomain
-	broken := brokenLink[v1alpha1.Reason(served.Reason)]
+	broken, known := brokenLink[v1alpha1.Reason(served.Reason)]
+	switch {
+	case served.Status == metav1.ConditionTrue:
+		broken = linkNone
+	case !known:
+		broken = linkRoute // a reason of another version
+	}
 	link := func(link int, what, note string) (ended bool) {
 		part := Part{What: what, State: Fine, Note: note}
 		if link == broken {
@@ -290,11 +305,11 @@ func (f *Fleet) chain(partner *v1alpha1.Partner) []Part {
 			return parts
 		}
 	}
-	backend, note := "Backend ", "outside the cluster"
+	backend, note := "Backend", "of a sort that this version does not know"
 	if service := subdomain.Backend.Service; service != nil {
-		backend, note = fmt.Sprintf("%sService %s/%s", backend, namespace, service.Name), fmt.Sprintf("port %d", service.Port)
-	} else {
-		backend += fmt.Sprintf("%s:%d", subdomain.Backend.External.Host, subdomain.Backend.External.Port)
+		backend, note = fmt.Sprintf("%s Service %s/%s", backend, namespace, service.Name), fmt.Sprintf("port %d", service.Port)
+	} else if external := subdomain.Backend.External; external != nil {
+		backend, note = fmt.Sprintf("%s %s:%d", backend, external.Host, external.Port), "outside the cluster"
 	}
 	if link(linkBackend, backend, note) {
 		return parts
@@ -316,6 +331,8 @@ func certificateNote(subdomain *v1alpha1.Subdomain) string {
 		return "from the operator's default issuer, or the Gateway's own"
 	case tls.SecretName != "":
 		return "in Secret " + tls.SecretName
+	case tls.IssuerRef == nil:
+		return "from where this version does not know"
 	}
 	return fmt.Sprintf("from %s %s", cmp.Or(subdomain.TLS.IssuerRef.Kind, v1alpha1.ClusterIssuer), subdomain.TLS.IssuerRef.Name)
 }

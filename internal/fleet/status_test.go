@@ -142,6 +142,18 @@ var _ = Describe("Tree", func() {
 		Expect(f.Overview()).To(ConsistOf(HaveField("State", fleet.Pending)))
 	})
 
+	It("does not fail at what a newer operator says", func() {
+		f, partner := outcome("../tenant/testdata/within-capacity.in.yaml")
+		partner.Spec.Subdomain = &v1alpha1.Subdomain{Host: "remote.acmecorp.com", TLS: &v1alpha1.TLS{}}
+		Expect(f.Tree(partner.Name, now).State).To(Equal(fleet.Fine))
+		for i := range partner.Status.Conditions {
+			if condition := &partner.Status.Conditions[i]; condition.Type == "SubdomainReady" || condition.Type == "Ready" {
+				condition.Status, condition.Reason, condition.Message = metav1.ConditionFalse, "PolicyViolation", "why"
+			}
+		}
+		Expect(last(*f.Tree(partner.Name, now))).To(And(HaveField("State", fleet.Pending), HaveField("Note", "why")))
+	})
+
 	It("is nil without such a partner", func() {
 		Expect(fleet.New().Tree("nobody", now)).To(BeNil())
 	})

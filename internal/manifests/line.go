@@ -3,6 +3,7 @@ package manifests
 import (
 	"regexp"
 	"strconv"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -13,15 +14,14 @@ var step = regexp.MustCompile(`\[([^\]]+)\]|([^.\[\]]+)`)
 // At is where a field of the object is, such as spec.subdomain.host; where the
 // nearest field above it is, if it is not there.
 func (s Source) At(field string) Position {
-	if s.document.built {
+	if s.document.built || s.document.text == nil {
 		return s.Position
 	}
-	var root yaml.Node
-	if yaml.Unmarshal(s.document.text, &root) != nil || len(root.Content) == 0 {
+	at := s.root()
+	if at == nil {
 		return s.Position
 	}
 	position := s.Position
-	at := root.Content[0]
 	path := field
 	if s.path != "" {
 		path = s.path + "." + field
@@ -34,6 +34,29 @@ func (s Source) At(field string) Position {
 		position = s.document.at(line)
 	}
 	return position
+}
+
+// nodes are those of a document that has many objects, read once.
+type nodes struct {
+	once sync.Once
+	root *yaml.Node
+}
+
+// root is the topmost node of the document; nil if there is none. That of a lone
+// object is not kept: it takes far more memory than its text.
+func (s Source) root() *yaml.Node {
+	read := func() *yaml.Node {
+		var root yaml.Node
+		if yaml.Unmarshal(s.document.text, &root) != nil || len(root.Content) == 0 {
+			return nil
+		}
+		return root.Content[0]
+	}
+	if s.path == "" || s.document.nodes == nil {
+		return read()
+	}
+	s.document.nodes.once.Do(func() { s.document.nodes.root = read() })
+	return s.document.nodes.root
 }
 
 // child finds a field, or an element by its index or key, and its line.

@@ -4,6 +4,7 @@ package manifests
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
@@ -83,7 +85,11 @@ var ErrNoManifests = errors.New("there is no YAML or JSON file")
 func Read(input Input) ([]Document, error) {
 	var documents []Document
 	files := 0
-	for _, path := range input.Paths {
+	for i, path := range input.Paths {
+		same := func(other string) bool { return filepath.Clean(other) == filepath.Clean(path) }
+		if slices.ContainsFunc(input.Paths[:i], same) {
+			continue
+		}
 		err := input.files(path, func(name string, data []byte) {
 			files++
 			documents = append(documents, split(name, data)...)
@@ -119,18 +125,23 @@ func (input Input) files(path string, add func(name string, data []byte)) error 
 		add("standard input", data)
 		return nil
 	}
-	return filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
+	root := path
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		root += string(filepath.Separator) // which follows a link to a folder
+	}
+	return filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
 		case entry.IsDir():
-			if name != path && (!input.Recursive || strings.HasPrefix(entry.Name(), ".")) {
+			if name != root && (!input.Recursive || strings.HasPrefix(entry.Name(), ".")) {
 				return fs.SkipDir
 			}
 			return nil
-		case name != path && !isManifest(entry.Name()):
+		case name != root && !isManifest(entry.Name()):
 			return nil
 		}
+		name = filepath.Clean(name)
 		data, err := os.ReadFile(name) //nolint:gosec // reading what the user names is the point
 		if err != nil {
 			return err
@@ -159,6 +170,8 @@ func build(folder string) ([]byte, error) {
 type Document struct {
 	Position
 	text []byte
+	// nodes are those of the text once they were asked for.
+	nodes *nodes
 	// built tells that kustomize wrote the document, so that it has no line.
 	built bool
 }
@@ -206,24 +219,48 @@ func (d Document) Decode() Content {
 	if object.GetKind() == "" || object.GetAPIVersion() == "" {
 		return d.withoutKind(object.Object)
 	}
-	if !object.IsList() {
-		return Content{Objects: []Object{d.object(object, "")}}
-	}
 	var content Content
-	items, _, _ := unstructured.NestedSlice(object.Object, "items")
-	for i, item := range items {
-		fields, _ := item.(map[string]any)
-		object := d.object(&unstructured.Unstructured{Object: fields}, fmt.Sprintf("items[%d]", i))
-		if object.Kind == "" || object.GetAPIVersion() == "" {
-			content.Faults = append(content.Faults, Fault{object.At(""), object.path + " has no apiVersion and kind: write both"})
-			continue
-		}
-		content.Objects = append(content.Objects, object)
-	}
+	d.add(&content, d.object(object, ""))
 	return content
 }
 
+// add adds an object to a content; of a list, its items. The items of a typed list
+// may leave their kind out, as the API server's own answers do.
+func (d Document) add(to *Content, object Object) {
+	kind, isList := strings.CutSuffix(object.Kind, "List")
+	items, given := object.Object["items"]
+	switch _, err := schema.ParseGroupVersion(object.GetAPIVersion()); {
+	case err != nil:
+		to.Faults = append(to.Faults, Fault{object.At("apiVersion"), fmt.Sprintf("apiVersion %q is none: write group/version, such as %s", object.GetAPIVersion(), v1alpha1.GroupVersion)})
+		return
+	case !isList || !given:
+		to.Objects = append(to.Objects, object)
+		return
+	}
+	list, ok := items.([]any)
+	if !ok && items != nil {
+		to.Faults = append(to.Faults, Fault{object.At("items"), "items of a list is no list: write - before each"})
+	}
+	for i, item := range list {
+		fields, _ := item.(map[string]any)
+		path := strings.TrimPrefix(fmt.Sprintf("%s.items[%d]", object.path, i), ".")
+		if _, has := fields["kind"]; !has && kind != "" && fields != nil {
+			fields["apiVersion"], fields["kind"] = object.GetAPIVersion(), kind
+		}
+		child := d.object(&unstructured.Unstructured{Object: fields}, path)
+		if child.Kind == "" || child.GetAPIVersion() == "" {
+			to.Faults = append(to.Faults, Fault{child.At(""), path + " has no apiVersion and kind: write both"})
+			continue
+		}
+		child.document.nodes = object.document.nodes
+		d.add(to, child)
+	}
+}
+
 func (d Document) object(object *unstructured.Unstructured, path string) Object {
+	if d.nodes == nil {
+		d.nodes = &nodes{}
+	}
 	return Object{object, Source{d.start(), object.GetKind(), object.GetName(), d, path}}
 }
 
@@ -251,9 +288,15 @@ func (d Document) withoutKind(fields map[string]any) Content {
 	return Content{NoObject: true}
 }
 
-// split takes a file apart at the lines of three hyphens. JSON is YAML, but for
-// objects one after the other, which only a file of one may have here.
+// split takes a file apart: at the lines that YAML has for it, and where one JSON
+// object follows another.
 func split(name string, data []byte) []Document {
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // a mark of UTF-8 that some editors write
+	if trimmed := bytes.TrimSpace(data); len(trimmed) > 0 && trimmed[0] == '{' {
+		if documents := splitJSON(name, data); documents != nil {
+			return documents
+		}
+	}
 	var documents []Document
 	start, startLine, offset, line := 0, 1, 0, 1
 	end := func(upTo int) {
@@ -262,15 +305,42 @@ func split(name string, data []byte) []Document {
 		}
 	}
 	for text := range bytes.Lines(data) {
-		if rest, boundary := bytes.CutPrefix(text, []byte("---")); boundary {
-			if rest = bytes.TrimSpace(rest); len(rest) == 0 || rest[0] == '#' {
-				end(offset)
-				start, startLine = offset+len(text), line+1
-			}
+		if marker, found := boundary(text); found {
+			end(offset)
+			// What follows the hyphens in their line is of the document.
+			start, startLine = offset+marker, line
 		}
 		offset += len(text)
 		line++
 	}
 	end(len(data))
 	return documents
+}
+
+// boundary tells whether a line ends a document, and how much of it is no part of
+// the next one.
+func boundary(line []byte) (marker int, found bool) {
+	if trimmed := bytes.TrimRight(line, " \t\r\n"); bytes.Equal(trimmed, []byte("...")) {
+		return len(trimmed), true
+	}
+	rest, found := bytes.CutPrefix(line, []byte("---"))
+	return 3, found && (len(rest) == 0 || bytes.ContainsRune([]byte(" \t\r\n"), rune(rest[0])))
+}
+
+// splitJSON takes JSON objects apart; nil if that is not what they are.
+func splitJSON(name string, data []byte) []Document {
+	var documents []Document
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	for {
+		before := decoder.InputOffset()
+		var object json.RawMessage
+		switch err := decoder.Decode(&object); {
+		case errors.Is(err, io.EOF):
+			return documents
+		case err != nil:
+			return nil // YAML in braces, or broken
+		}
+		line := 1 + bytes.Count(data[:before], []byte("\n"))
+		documents = append(documents, Document{Position: Position{name, line}, text: data[before:decoder.InputOffset()]})
+	}
 }

@@ -113,6 +113,40 @@ var _ = Describe("Read", func() {
 			"x.yaml:6: this object has no apiVersion or no kind: write both, such as apiVersion: partner.dispel.com/v1alpha1 and kind: Partner"),
 	)
 
+	DescribeTable("loses no object",
+		func(text string, wanted ...string) {
+			objects, faults := contents(manifests.Input{Paths: []string{"-"}, Stdin: strings.NewReader(text)})
+			Expect(objects).To(HaveExactElements(wanted))
+			Expect(faults).To(BeEmpty())
+		},
+		Entry("of JSON objects one after the other", `{"apiVersion": "v1", "kind": "A", "metadata": {"name": "a"}}`+"\n"+`{"apiVersion": "v1", "kind": "B", "metadata": {"name": "b"}}`,
+			"A a standard input:1", "B b standard input:2"),
+		Entry("after three dots", settings+"a}\n...\n"+settings+"b}\n", "ConfigMap a standard input:1", "ConfigMap b standard input:5"),
+		Entry("on the line of the hyphens", "--- {apiVersion: v1, kind: A, metadata: {name: a}}\n--- {apiVersion: v1, kind: B}\n", "A a standard input:1", "B  standard input:2"),
+		Entry("with the line ends of Windows", strings.ReplaceAll(settings+"a}\n---\n"+settings+"b}\n", "\n", "\r\n"), "ConfigMap a standard input:1", "ConfigMap b standard input:5"),
+		Entry("after a mark of UTF-8", "\xef\xbb\xbf"+settings+"a}\n", "ConfigMap a standard input:1"),
+		Entry("of a list in a list", "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: List\n  items:\n  - {apiVersion: v1, kind: A, metadata: {name: a}}\n", "A a standard input:1"),
+		Entry("of a typed list, whose items leave the kind out", "apiVersion: v1\nkind: PartnerList\nitems:\n- metadata: {name: a}\n", "Partner a standard input:1"),
+		Entry("but of an empty list there is none", "apiVersion: v1\nkind: List\nitems: null\n"),
+	)
+
+	DescribeTable("says what it cannot read",
+		func(text, fault string) {
+			_, faults := contents(manifests.Input{Paths: []string{"-"}, Stdin: strings.NewReader(text)})
+			Expect(faults).To(ConsistOf(fault))
+		},
+		Entry("a list that is none", "apiVersion: v1\nkind: List\nitems: {a: b}\n", "standard input:3: items of a list is no list: write - before each"),
+		Entry("an apiVersion that is none", "apiVersion: a/b/c\nkind: A\n", `standard input:1: apiVersion "a/b/c" is none: write group/version, such as partner.dispel.com/v1alpha1`),
+		Entry("broken JSON", `{"a": 1`, "standard input:1: this is no YAML: did not find expected ',' or '}'"),
+	)
+
+	It("reads what is named twice once, and follows a link to a folder", func() {
+		root := folder(map[string]string{"real/a.yaml": settings + "one}\n"})
+		Expect(os.Symlink(filepath.Join(root, "real"), filepath.Join(root, "link"))).To(Succeed())
+		objects, _ := contents(manifests.Input{Paths: []string{filepath.Join(root, "link"), filepath.Join(root, ".", "link") + "/"}})
+		Expect(objects).To(Equal([]string{"ConfigMap one a.yaml:1"}))
+	})
+
 	It("counts what is no object apart", func() {
 		for _, text := range []string{"replicas: 2\n", "- a\n- b\n", "just a text\n"} {
 			documents, err := manifests.Read(manifests.Input{Paths: []string{"-"}, Stdin: strings.NewReader(text)})

@@ -8,7 +8,12 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
 )
 
 // Differences are the fields of an object that are changed, each as
@@ -26,9 +31,48 @@ func (o Object) Differences() []string {
 		return []string{err.Error()}
 	}
 	before["apiVersion"], before["kind"] = wanted["apiVersion"], wanted["kind"]
-	found := differences("", before, wanted)
+	found := append(differences("", before, wanted), o.removals(before, wanted)...)
 	if len(found) == 0 {
 		return []string{"a field that is no longer wanted goes"}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// removals are the fields that the operator owns, by what the API server noted of
+// it, and no longer wants. Those within lists are left out: their lists are compared
+// as a whole.
+func (o Object) removals(before, wanted map[string]any) []string {
+	var found []string
+	for _, entry := range o.observed.GetManagedFields() {
+		if entry.Manager != v1alpha1.FieldManager || entry.Operation != metav1.ManagedFieldsOperationApply || entry.Subresource != "" || entry.FieldsV1 == nil {
+			continue
+		}
+		var owned fieldpath.Set
+		if owned.FromJSON(entry.FieldsV1.GetRawReader()) != nil {
+			continue
+		}
+		owned.Leaves().Iterate(func(path fieldpath.Path) {
+			var names []string
+			for _, element := range path {
+				if element.FieldName == nil {
+					return
+				}
+				names = append(names, *element.FieldName)
+			}
+			if names[len(names)-1] == v1alpha1.AppliedAnnotation {
+				return
+			}
+			value, there, err := unstructured.NestedFieldNoCopy(before, names...)
+			if _, kept, _ := unstructured.NestedFieldNoCopy(wanted, names...); err != nil || !there || kept {
+				return
+			}
+			field := ""
+			for _, name := range names {
+				field = join(field, name)
+			}
+			found = append(found, fmt.Sprintf("%s: %s -> nothing", field, show(value)))
+		})
 	}
 	return found
 }

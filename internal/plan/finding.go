@@ -91,10 +91,13 @@ func refusals(source manifests.Source, refusal error) []Finding {
 	}
 	var findings []Finding
 	for _, cause := range status.Status().Details.Causes {
-		const none = "<nil>" // what the API server calls the whole object
+		if strings.Contains(cause.Message, "some validation rules were not checked") {
+			continue // it comes with what is wrong, and is no fault of its own
+		}
+		const whole = "<nil>" // what the API server calls the whole object
 		message, field := cause.Field+": "+cause.Message, cause.Field
-		if field == none {
-			message, field = cause.Message, "spec"
+		if field == whole {
+			message, field = cause.Message, "metadata.name"
 		}
 		findings = append(findings, finding(source, field, Error, ReasonInvalid, message))
 	}

@@ -102,16 +102,20 @@ func (p *Plan) partner(name string) (*Partner, error) {
 	if declared.Spec.Subdomain != nil {
 		host = string(declared.Spec.Subdomain.Host)
 	}
-	if holder := p.holders[host]; snapshot.Claim == nil && holder != "" && holder != name {
+	// Of several that want a host, the first one that is declared gets it.
+	if holder := p.holders[host]; holder != "" && holder != name && (snapshot.Claim == nil || p.letsGo(host)) {
 		snapshot.Claim = &v1alpha1.SubdomainClaim{
 			ObjectMeta: metav1.ObjectMeta{Name: host},
 			Spec:       v1alpha1.SubdomainClaimSpec{PartnerRef: v1alpha1.PartnerReference{Name: v1alpha1.PartnerName(holder)}},
 		}
 	}
+	if !declared.DeletionTimestamp.IsZero() {
+		return &Partner{Name: name, Objects: []Object{}, Findings: []Finding{{Notice, "Deleting", "it is being deleted in the cluster, so that nothing is made of it", "Partner", name, p.source(name).At("metadata")}}}, nil
+	}
 	outcome := tenant.Converge(snapshot)
 	result := &Partner{
 		Name: name, DisplayName: declared.Spec.DisplayName, ChannelModel: declared.Spec.ChannelModel,
-		SupportPlan: tenant.PlanName(declared), Host: host, Staffing: outcome.Status.Staffing,
+		SupportPlan: tenant.PlanName(declared), Host: host, Staffing: outcome.Status.Staffing, Objects: []Object{},
 	}
 	if snapshot.Plan != nil {
 		result.Tier = snapshot.Plan.Spec.Tier
@@ -127,8 +131,8 @@ func (p *Plan) partner(name string) (*Partner, error) {
 	for _, object := range outcome.Prune {
 		result.add(Remove, object, object)
 	}
-	source, inTree := p.sources[key{group: v1alpha1.GroupVersion.Group, kind: "Partner", name: name}]
-	if inTree || result.Changed() || !reflect.DeepEqual(result.Verdict, verdictOf(declared.Status.Conditions)) {
+	source := p.source(name)
+	if source.File != "" || result.Changed() || !reflect.DeepEqual(result.Verdict, verdictOf(declared.Status.Conditions)) {
 		result.Findings = p.outcomeFindings(result, source, outcome.Status.Conditions)
 	}
 	return result, nil
@@ -238,7 +242,9 @@ func (p *Plan) weigh(ready *metav1.Condition, conditions []metav1.Condition, par
 		return Notice, ready.Message
 	case reason == v1alpha1.ReasonSupportPlanNotFound && p.refused[key{group: v1alpha1.GroupVersion.Group, kind: "SupportPlan", name: partner.SupportPlan}]:
 		return Notice, "its SupportPlan is refused: " + ready.Message
-	case reason == v1alpha1.ReasonHostClaimedByAnotherPartner && p.letsGo(partner.Host):
+	case reason == v1alpha1.ReasonHostClaimedByAnotherPartner && p.holders[partner.Host] == partner.Name && p.waitsForItself(partner):
+		return Error, "the hosts of these partners are swapped, and each would wait for the other: move one of them to a third host first; " + ready.Message
+	case reason == v1alpha1.ReasonHostClaimedByAnotherPartner && p.holders[partner.Host] == partner.Name && p.letsGo(partner.Host):
 		return Notice, "until the holder lets go, which these manifests ask for: " + ready.Message
 	case !p.Against && (!stalled || reason == v1alpha1.ReasonRouteNotAccepted):
 		return Notice, "with nothing but these manifests: " + ready.Message
@@ -246,6 +252,34 @@ func (p *Plan) weigh(ready *metav1.Condition, conditions []metav1.Condition, par
 		return Error, ready.Message
 	}
 	return Notice, ready.Message
+}
+
+// source is where a Partner is declared; the zero Source if in no manifest.
+func (p *Plan) source(partner string) manifests.Source {
+	return p.sources[key{group: v1alpha1.GroupVersion.Group, kind: "Partner", name: partner}]
+}
+
+// waitsForItself tells whether the holder of a partner's host waits for one that
+// waits for this partner in the end: each keeps its old host until the new one is
+// served.
+func (p *Plan) waitsForItself(partner *Partner) bool {
+	host := partner.Host
+	for range p.fleet.Claims {
+		claim := p.fleet.Claims[host]
+		if claim == nil {
+			return false
+		}
+		holder := string(claim.Spec.PartnerRef.Name)
+		if holder == partner.Name {
+			return true
+		}
+		next := p.fleet.Partners[holder]
+		if next == nil || next.Spec.Subdomain == nil || string(next.Spec.Subdomain.Host) == host {
+			return false
+		}
+		host = string(next.Spec.Subdomain.Host)
+	}
+	return false
 }
 
 // letsGo tells whether the holder of a host no longer wants it.

@@ -24,6 +24,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
 
@@ -165,6 +166,8 @@ func (p *Plan) judge(ctx context.Context, validator *admission.Validator, docume
 			j.err = errUnknownKind
 		case own:
 			j.typed, j.err = p.admit(ctx, validator, object)
+		case isOwnKind(gvk.Kind):
+			j.err = errOtherGroup
 		default:
 			j.key.namespace = object.GetNamespace()
 			if j.typed = newContext(object); j.typed != nil {
@@ -178,6 +181,13 @@ func (p *Plan) judge(ctx context.Context, validator *admission.Validator, docume
 
 // errUnknownKind is of an object of the operator's group, but of none of its kinds.
 var errUnknownKind = fmt.Errorf("the operator has no such kind in this version: write apiVersion: %s and kind: Partner, SupportPlan or PCSMAllocation", v1alpha1.GroupVersion)
+
+// errOtherGroup is of a kind that is called as one of the operator's, but is none.
+var errOtherGroup = fmt.Errorf("this is no kind of the operator, and ignored: if it is meant to be, write apiVersion: %s", v1alpha1.GroupVersion)
+
+func isOwnKind(kind string) bool {
+	return kind == "Partner" || kind == "SupportPlan" || kind == "PCSMAllocation"
+}
 
 // accept notes what was found in a document, and returns the objects that have a
 // part in the plan, each once.
@@ -194,8 +204,16 @@ func (p *Plan) accept(v verdict) []judged {
 			p.Ignored[j.key.kind]++
 			continue
 		}
-		if errors.Is(j.err, errUnknownKind) {
+		switch {
+		case errors.Is(j.err, errUnknownKind):
 			p.Findings = append(p.Findings, finding(j.source, "kind", Error, ReasonUnknownKind, j.err.Error()))
+			continue
+		case errors.Is(j.err, errOtherGroup):
+			p.Findings = append(p.Findings, finding(j.source, "apiVersion", Warning, ReasonUnknownKind, j.err.Error()))
+			continue
+		case j.key.name == "" && j.typed == nil:
+			p.Findings = append(p.Findings, finding(j.source, "metadata", Error, ReasonInvalid,
+				"metadata.name: Required value: what is applied again and again needs a name: write metadata.name"))
 			continue
 		}
 		if j.key.name != "" {
@@ -258,7 +276,8 @@ func (p *Plan) admit(ctx context.Context, validator *admission.Validator, object
 		return nil, err
 	}
 	before.SetGroupVersionKind(object.GroupVersionKind()) // which what was listed does not say
-	keepCustomerCount(object.Object, before.Object)
+	keep(object.Object, before.Object, "customerCount")
+	keep(object.Object, before.Object, "suspend")
 	if err := validator.Update(ctx, object.Unstructured, before); err != nil {
 		return nil, err
 	}
@@ -283,15 +302,14 @@ func there[T tenant.Object](objects map[string]T, name string) tenant.Object {
 	return nil
 }
 
-// keepCustomerCount leaves the number of customers as it is in the cluster if the
-// manifest says nothing of it: another field manager may own it.
-func keepCustomerCount(object, before map[string]any) {
-	if _, given, _ := unstructured.NestedFieldNoCopy(object, "spec", "customerCount"); given {
-		return
-	}
-	count, there, _ := unstructured.NestedInt64(before, "spec", "customerCount")
-	if spec, ok := object["spec"].(map[string]any); ok && there {
-		spec["customerCount"] = count
+// keep leaves a field of the spec as it is in the cluster if the manifest says
+// nothing of it: another field manager may own it, as a billing job does the number
+// of customers.
+func keep(object, before map[string]any, field string) {
+	value, there, _ := unstructured.NestedFieldNoCopy(before, "spec", field)
+	spec, ok := object["spec"].(map[string]any)
+	if _, given := spec[field]; ok && there && !given {
+		spec[field] = value
 	}
 }
 
@@ -301,7 +319,8 @@ func (p *Plan) take(object judged) {
 	switch typed := object.typed.(type) {
 	case *v1alpha1.Partner:
 		p.affected[typed.Name] = true
-		if subdomain := typed.Spec.Subdomain; subdomain != nil && p.holders[string(subdomain.Host)] == "" {
+		suspended := ptr.Deref(typed.Spec.Suspend, false) // which claims nothing
+		if subdomain := typed.Spec.Subdomain; subdomain != nil && !suspended && p.holders[string(subdomain.Host)] == "" {
 			p.holders[string(subdomain.Host)] = typed.Name
 		}
 	case *v1alpha1.PCSMAllocation:
@@ -393,8 +412,15 @@ func (p *Plan) IgnoredKinds() []string {
 func inParallel(ctx context.Context, n int, progress func(done, total int), do func(i int)) error {
 	var wait sync.WaitGroup
 	var next, done atomic.Int64
+	var fault error
+	var once sync.Once
 	for range min(runtime.GOMAXPROCS(0), n) {
 		wait.Go(func() {
+			defer func() {
+				if cause := recover(); cause != nil {
+					once.Do(func() { fault = fmt.Errorf("a fault of this program: %v; please report it with what you ran", cause) })
+				}
+			}()
 			for i := next.Add(1) - 1; i < int64(n) && ctx.Err() == nil; i = next.Add(1) - 1 {
 				do(int(i))
 				if progress != nil {
@@ -404,5 +430,5 @@ func inParallel(ctx context.Context, n int, progress func(done, total int), do f
 		})
 	}
 	wait.Wait()
-	return ctx.Err()
+	return errors.Join(ctx.Err(), fault)
 }

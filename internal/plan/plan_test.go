@@ -108,6 +108,12 @@ var _ = Describe("A plan", func() {
 			"error 8: Partner acme: HostReserved: hosts under dispel.example are reserved, and remote.dispel.example is one: write a host under the partner's own domain"),
 		Entry("a host that two want", partner("acme", subdomain)+class+"---\n"+partner("rival", subdomain),
 			`error 23: Partner rival: HostClaimedByAnotherPartner: remote.acmecorp.com is held by Partner "acme": write another host, or remove it from that partner`),
+		Entry("a host that a suspended one wants, which claims nothing", partner("asleep", subdomain+"  suspend: true\n")+class+"---\n"+partner("awake", subdomain),
+			"notice 11: Partner asleep: SuspendedBySpec: spec.suspend is true since before anything was provisioned: set it to false to begin"),
+		Entry("a group that is another", "apiVersion: partner.dispel.io/v1alpha1\nkind: Partner\nmetadata: {name: acme}\n",
+			"warning 1: Partner acme: UnknownKind: this is no kind of the operator, and ignored: if it is meant to be, write apiVersion: partner.dispel.com/v1alpha1"),
+		Entry("no name", header+"kind: SupportPlan\nmetadata: {generateName: gold-}\nspec: {tier: Basic}\n",
+			"error 3: SupportPlan: Invalid: metadata.name: Required value: what is applied again and again needs a name: write metadata.name"),
 		Entry("what the manifests alone cannot tell", partner("acme", subdomain),
 			`notice 7: Partner acme: RouteNotAccepted: with nothing but these manifests: no ingress controller takes the route: there is no IngressClass "traefik": install its controller, or name another in spec.subdomain.route.ingressClassName or with the operator's --ingress-class`),
 		Entry("nothing, where all is well", partner("acme", subdomain)+class),
@@ -182,6 +188,13 @@ var _ = Describe("A plan against a cluster", func() {
 		return with
 	}
 
+	claimOf := func(host, partner string) *v1alpha1.SubdomainClaim {
+		return &v1alpha1.SubdomainClaim{
+			TypeMeta:   metav1.TypeMeta{Kind: "SubdomainClaim"},
+			ObjectMeta: metav1.ObjectMeta{Name: host}, Spec: v1alpha1.SubdomainClaimSpec{PartnerRef: v1alpha1.PartnerReference{Name: v1alpha1.PartnerName(partner)}},
+		}
+	}
+
 	It("finds what is there, and leaves what others own", func(ctx SpecContext) {
 		partners, findings := planOf(ctx, partner("acme", ""), against(there()))
 		Expect(findings).To(BeEmpty())
@@ -216,12 +229,85 @@ var _ = Describe("A plan against a cluster", func() {
 
 	It("knows that a holder lets go of a host", func(ctx SpecContext) {
 		f := there()
-		f.Add(&v1alpha1.SubdomainClaim{
-			TypeMeta:   metav1.TypeMeta{Kind: "SubdomainClaim"},
-			ObjectMeta: metav1.ObjectMeta{Name: "remote.acmecorp.com"}, Spec: v1alpha1.SubdomainClaimSpec{PartnerRef: v1alpha1.PartnerReference{Name: "acme"}},
-		})
+		f.Add(claimOf("remote.acmecorp.com", "acme"))
 		_, findings := planOf(ctx, partner("heir", subdomain)+class, against(f))
 		Expect(findings).To(ConsistOf(And(HavePrefix("notice"), ContainSubstring("until the holder lets go, which these manifests ask for"))))
+	})
+
+	It("knows that of two heirs one gets the host", func(ctx SpecContext) {
+		f := there()
+		f.Add(claimOf("remote.acmecorp.com", "acme"))
+		_, findings := planOf(ctx, partner("heir", subdomain)+class+"---\n"+partner("late", subdomain), against(f))
+		Expect(findings).To(ConsistOf(
+			And(HavePrefix("notice"), ContainSubstring("Partner heir: HostClaimedByAnotherPartner: until the holder lets go")),
+			And(HavePrefix("error"), ContainSubstring("Partner late: HostClaimedByAnotherPartner"), ContainSubstring(`held by Partner "heir"`)),
+		))
+	})
+
+	It("knows that hosts cannot be swapped", func(ctx SpecContext) {
+		f := there()
+		f.Add(claimOf("remote.acmecorp.com", "one"))
+		f.Add(claimOf("access.acmecorp.com", "two"))
+		_, findings := planOf(ctx, partner("two", subdomain)+class+"---\n"+partner("one", strings.Replace(subdomain, "remote.", "access.", 1)), against(f))
+		Expect(findings).To(ConsistOf(
+			And(HavePrefix("error"), ContainSubstring("move one of them to a third host first")),
+			And(HavePrefix("error"), ContainSubstring("move one of them to a third host first")),
+		))
+	})
+
+	It("makes nothing of a Partner that somebody suspended or deleted in the cluster", func(ctx SpecContext) {
+		f := there()
+		f.Partners["acme"].Spec.Suspend = new(true)
+		partners, _ := planOf(ctx, partner("acme", ""), against(f))
+		Expect(partners["acme"].Objects).To(BeEmpty())
+
+		f = there()
+		f.Partners["acme"].DeletionTimestamp = &metav1.Time{Time: options.Now}
+		f.Partners["acme"].Finalizers = []string{"example.com/hold"}
+		partners, findings := planOf(ctx, partner("acme", ""), against(f))
+		Expect(partners["acme"].Objects).To(BeEmpty())
+		Expect(findings).To(ConsistOf(ContainSubstring("it is being deleted in the cluster")))
+	})
+
+	It("does not fail at what a newer schema has", func(ctx SpecContext) {
+		f := there()
+		f.Partners["acme"].Spec.Subdomain = &v1alpha1.Subdomain{Host: "remote.acmecorp.com", TLS: &v1alpha1.TLS{}}
+		_, findings := planOf(ctx, header+"kind: SupportPlan\nmetadata: {name: basic}\nspec: {tier: Basic, staffing: {minimumFTE: 2}}\n", against(f))
+		Expect(findings).To(ConsistOf(ContainSubstring("spec.subdomain.backend is of a sort that this version does not know")))
+	})
+
+	It("counts the labels that others put on a namespace, by which a Gateway may select", func(ctx SpecContext) {
+		f := there()
+		f.APIs = tenant.APIs{Gateway: true, ReferenceGrants: true, ListenerSets: true}
+		f.Add(&corev1.Namespace{
+			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
+			ObjectMeta: metav1.ObjectMeta{Name: "partner-acme", Labels: map[string]string{
+				"partner.dispel.com/partner": "acme", "example.com/exposed": "yes", "kubernetes.io/metadata.name": "partner-acme",
+			}},
+		})
+		manifests := partner("acme", strings.Replace(subdomain, "route: {ingressClassName: traefik}", "tls: {secretName: own}\n    route: {gatewayRef: {namespace: infra, name: public}}", 1))
+		for _, selector := range []string{"example.com/exposed: \"yes\"", "kubernetes.io/metadata.name: partner-acme"} {
+			partners, _ := planOf(ctx, manifests+`---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {namespace: infra, name: public}
+spec:
+  gatewayClassName: any
+  listeners: [{name: https, port: 443, protocol: HTTPS}]
+  allowedListeners: {namespaces: {from: Selector, selector: {matchLabels: {`+selector+`}}}}
+`, against(f))
+			Expect(partners["acme"].Objects).To(ContainElement(HaveField("Kind", "ListenerSet")), selector)
+		}
+	})
+
+	It("finds a Service by its name, whatever its labels", func(ctx SpecContext) {
+		withService := strings.Replace(subdomain, "external: {host: x.example.net, port: 80}", "service: {name: engine, port: 80}", 1)
+		_, findings := planOf(ctx, partner("acme", withService)+class+`---
+apiVersion: v1
+kind: Service
+metadata: {name: engine, namespace: partner-acme, labels: {partner.dispel.com/partner: acme}}
+`, options)
+		Expect(findings).To(BeEmpty())
 	})
 
 	It("tells what changes in an object", func(ctx SpecContext) {

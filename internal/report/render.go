@@ -100,7 +100,7 @@ func (r *Report) months() []month {
 
 // Markdown writes the report as tables, for a wiki or a comment on a pull request.
 func (r *Report) Markdown(out io.Writer) error {
-	fmt.Fprintf(out, "# Partners on %s\n\n%d partners with %d customers; %s FTE of P-CSMs. Staffing does not suffice for %d; %d are not ready.\n",
+	fmt.Fprintf(out, "# Partners on %s\n\n%d partners with %d customers; %s FTE of P-CSMs. Staffing insufficient: %d. Not ready: %d.\n",
 		r.At, r.Summary.Partners, r.Summary.Customers, r.Summary.AllocatedFTE, r.Summary.Insufficient, r.Summary.NotReady)
 
 	capacity := newTable("Partner", "Tier", "Customers", "FTE", "Maximum", "Utilisation", "Until breach", "Add FTE", "Verdict")
@@ -121,6 +121,9 @@ func (r *Report) Markdown(out io.Writer) error {
 	}
 	conditions := newTable("Partner", "Condition", "Reason", "Message")
 	for _, c := range r.Conditions {
+		if len(c.Conditions) == 0 && c.Message != "" {
+			conditions.AppendRow(table.Row{c.Partner, c.State, c.Reason, c.Message})
+		}
 		for _, condition := range c.Conditions {
 			conditions.AppendRow(table.Row{c.Partner, condition.Type + " is " + string(condition.Status), condition.Reason, condition.Message})
 		}

@@ -77,7 +77,8 @@ type Conditions struct {
 
 // New makes a report of a fleet.
 func New(f *fleet.Fleet, now time.Time) *Report {
-	r := &Report{At: v1alpha1.Date(now.UTC().Format(time.DateOnly)), Capacity: f.Capacity(now), from: now.Add(-Past), until: now.Add(Horizon)}
+	r := &Report{At: v1alpha1.Date(now.UTC().Format(time.DateOnly)), Capacity: f.Capacity(now), from: now.Add(-Past), until: now.Add(Horizon),
+		Windows: []Window{}, Conditions: []Conditions{}}
 	r.Tiers = fleet.Totals(r.Capacity)
 	for _, name := range f.Names() {
 		if count := f.Partners[name].Spec.CustomerCount; count != nil {

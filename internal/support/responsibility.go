@@ -37,6 +37,10 @@ type Task struct {
 	WithPCSM bool `json:"withPCSM,omitempty"`
 }
 
+// EndUserSupport is the task that a request is which impairs nothing, and so has no
+// severity ("Partner Support Enablement", Task Category Descriptions).
+const EndUserSupport = "End-user support"
+
 // matrix is that of an OEM or MSP that runs its own support, before Dispel's
 // part as Secondary, which it is for all that is the partner's. Where the document lost a cell, the owner is read from its
 // prose: end customers manage users, and Implementation and Maintenance are the
@@ -50,7 +54,7 @@ var matrix = []struct {
 	{"User account management", v1alpha1.Implementation, v1alpha1.PartyCustomer, true},
 	{"User access management", v1alpha1.Implementation, v1alpha1.PartyCustomer, true},
 	{"Communication with partner's customers", v1alpha1.CustomerSuccess, v1alpha1.PartyPartner, true},
-	{"End-user support", v1alpha1.CustomerSuccess, v1alpha1.PartyPartner, true},
+	{EndUserSupport, v1alpha1.CustomerSuccess, v1alpha1.PartyPartner, true},
 	{"Wicket deployment and installation", v1alpha1.Implementation, v1alpha1.PartyPartner, true},
 	{"Training and onboarding", v1alpha1.CustomerSuccess, v1alpha1.PartyPartner, true},
 	{"Virtual desktop stack management", v1alpha1.CustomerSuccess, v1alpha1.PartyPartner, true},

@@ -1,8 +1,10 @@
 package tenant
 
 import (
+	"maps"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -35,7 +37,7 @@ func Converge(snapshot Snapshot) Outcome {
 		}
 		for _, object := range outcome.Prune {
 			pruned = append(pruned, object)
-			snapshot.Remove(object)
+			snapshot.Remove(object.DeepCopyObject().(Object))
 		}
 	}
 }
@@ -43,11 +45,19 @@ func Converge(snapshot Snapshot) Outcome {
 // store observes a wanted object as the API server would return it: what is the
 // server's and the controllers' stays as it was.
 func (s *Snapshot) store(object Object) {
+	if namespace, ok := object.(*corev1.Namespace); ok {
+		namespace.Labels = merged(namespace.Labels, map[string]string{corev1.LabelMetadataName: namespace.Name})
+	}
 	before := s.Observed(object)
 	if before == nil {
 		object.SetCreationTimestamp(metav1.NewTime(s.Now))
 		s.Observe(object)
 		return
+	}
+	if namespace, ok := object.(*corev1.Namespace); ok {
+		// Server-side apply leaves what others put there, by which a Gateway may select.
+		namespace.Labels = merged(before.GetLabels(), namespace.Labels)
+		namespace.Annotations = merged(before.GetAnnotations(), namespace.Annotations)
 	}
 	object.SetCreationTimestamp(before.GetCreationTimestamp())
 	object.SetGeneration(before.GetGeneration())
@@ -64,4 +74,12 @@ func (s *Snapshot) store(object Object) {
 		}
 	}
 	s.Observe(object)
+}
+
+// merged has the entries of both, those over the others.
+func merged(under, over map[string]string) map[string]string {
+	all := make(map[string]string, len(under)+len(over))
+	maps.Copy(all, under)
+	maps.Copy(all, over)
+	return all
 }

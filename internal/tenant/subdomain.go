@@ -68,6 +68,10 @@ func (e *evaluation) subdomainLink() conditions.Finding {
 // routeLink wants what serves a host that is held.
 func (e *evaluation) routeLink() conditions.Finding {
 	subdomain := e.Partner.Spec.Subdomain
+	if subdomain.Backend.Service == nil && subdomain.Backend.External == nil { // as of a newer schema
+		return broken(v1alpha1.ReasonBackendNotFound, conditions.Stalled,
+			"spec.subdomain.backend is of a sort that this version does not know: write service or external, or upgrade the operator")
+	}
 	var via gatewayLink
 	ref := e.build.gatewayRef()
 	if ref != nil {
