@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -86,6 +87,8 @@ func crdOf(kind schema.GroupVersionKind) string {
 type optionalAPIReconciler struct {
 	// reader asks the API server: only names of CRDs are cached.
 	reader client.Reader
+	// mapper is that of the caches, by which watches find the kinds.
+	mapper meta.RESTMapper
 	apis   *OptionalAPIs
 	// appeared is called before an API counts as installed.
 	appeared func(*optionalAPI) error
@@ -111,6 +114,11 @@ func (r *optionalAPIReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 			return ctrl.Result{}, nil
 		}
 		if served {
+			// A watch that does not find its kind is tried again only after ten seconds,
+			// in which a deletion would go unseen.
+			if known, err := r.discovered(api); err != nil || !known {
+				return ctrl.Result{RequeueAfter: discoveryDelay}, err
+			}
 			if err := r.appeared(api); err != nil {
 				return ctrl.Result{}, err
 			}
@@ -120,6 +128,24 @@ func (r *optionalAPIReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 		r.changed()
 	}
 	return ctrl.Result{}, nil
+}
+
+// discoveryDelay is when to look again for a kind that is served and that the API
+// server's discovery does not list yet.
+const discoveryDelay = 500 * time.Millisecond
+
+// discovered tells whether the API server's discovery lists the kinds of an API.
+func (r *optionalAPIReconciler) discovered(api *optionalAPI) (bool, error) {
+	for _, kind := range api.kinds {
+		_, err := r.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+		if meta.IsNoMatchError(err) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // serves tells whether the API server answers to a version of a CRD, which is nil

@@ -85,6 +85,7 @@ func (r *PartnerReconciler) SetupWithManager(mgr ctrl.Manager, references cache.
 		WatchesRawSource(source.Kind(references, crds, &handler.TypedEnqueueRequestForObject[*metav1.PartialObjectMetadata]{})).
 		Complete(&optionalAPIReconciler{
 			reader:   mgr.GetAPIReader(),
+			mapper:   mgr.GetRESTMapper(),
 			apis:     r.APIs,
 			appeared: watch,
 			changed: func() {

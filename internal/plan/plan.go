@@ -374,28 +374,53 @@ func (p *Plan) allocation(source manifests.Source, allocation *v1alpha1.PCSMAllo
 	return findings
 }
 
-// Partners are what becomes of each Partner, by name.
+// Partners are what becomes of each Partner, by name. They are worked out in parts,
+// the next one while this one is used, so that few are in memory at a time.
 func (p *Plan) Partners(ctx context.Context) iter.Seq2[*Partner, error] {
 	return func(yield func(*Partner, error) bool) {
-		// In parts, so that no more than one is in memory at a time.
-		const part = 256
-		for names := range slices.Chunk(p.partners, part) {
-			outcomes := make([]*Partner, len(names))
-			faults := make([]error, len(names))
-			err := inParallel(ctx, len(names), nil, func(i int) {
-				outcomes[i], faults[i] = p.partner(names[i])
-			})
-			if err := errors.Join(append(faults, err)...); err != nil {
-				yield(nil, err)
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		for part := range p.parts(ctx) {
+			if part.err != nil {
+				yield(nil, part.err)
 				return
 			}
-			for _, outcome := range outcomes {
-				if !yield(outcome, nil) {
+			for _, partner := range part.partners {
+				if !yield(partner, nil) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// part is some of the Partners.
+type part struct {
+	partners []*Partner
+	err      error
+}
+
+// parts works out all Partners, until the context ends.
+func (p *Plan) parts(ctx context.Context) <-chan part {
+	const size = 256
+	parts := make(chan part)
+	go func() {
+		defer close(parts)
+		for names := range slices.Chunk(p.partners, size) {
+			next := part{partners: make([]*Partner, len(names))}
+			faults := make([]error, len(names))
+			err := inParallel(ctx, len(names), nil, func(i int) {
+				next.partners[i], faults[i] = p.partner(names[i])
+			})
+			next.err = errors.Join(append(faults, err)...)
+			select {
+			case parts <- next:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return parts
 }
 
 // Len is how many Partners there are.
