@@ -83,7 +83,7 @@ func newRoot(terminal *Terminal, version string) *cobra.Command {
 	root.SetOut(terminal.Out)
 	root.SetErr(terminal.Err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	p := &plugin{terminal: terminal, version: version, connection: genericclioptions.NewConfigFlags(true)}
+	p := &plugin{terminal: terminal, version: root.Version, connection: genericclioptions.NewConfigFlags(true)}
 	p.connection.AddFlags(root.PersistentFlags())
 	root.AddCommand(p.newStatusCommand(), p.newCapacityCommand(), p.newPlanCommand(), p.newSimulateCommand(), p.newRACICommand(), p.newReportCommand())
 	return root

@@ -35,6 +35,8 @@ const (
 	ReasonInvalid = "Invalid"
 	// ReasonDuplicate is of an object that is there twice.
 	ReasonDuplicate = "Duplicate"
+	// ReasonDeleting is of a Partner that is going in the cluster.
+	ReasonDeleting = "Deleting"
 	// ReasonUnknownKind is of an object of the operator's group, but of none of its
 	// kinds.
 	ReasonUnknownKind = "UnknownKind"

@@ -109,17 +109,20 @@ func (p *Plan) partner(name string) (*Partner, error) {
 			Spec:       v1alpha1.SubdomainClaimSpec{PartnerRef: v1alpha1.PartnerReference{Name: v1alpha1.PartnerName(holder)}},
 		}
 	}
-	if !declared.DeletionTimestamp.IsZero() {
-		return &Partner{Name: name, Objects: []Object{}, Findings: []Finding{{Notice, "Deleting", "it is being deleted in the cluster, so that nothing is made of it", "Partner", name, p.source(name).At("metadata")}}}, nil
-	}
-	outcome := tenant.Converge(snapshot)
+	source := p.source(name)
 	result := &Partner{
 		Name: name, DisplayName: declared.Spec.DisplayName, ChannelModel: declared.Spec.ChannelModel,
-		SupportPlan: tenant.PlanName(declared), Host: host, Staffing: outcome.Status.Staffing, Objects: []Object{},
+		SupportPlan: tenant.PlanName(declared), Host: host, Objects: []Object{},
 	}
 	if snapshot.Plan != nil {
 		result.Tier = snapshot.Plan.Spec.Tier
 	}
+	if !declared.DeletionTimestamp.IsZero() {
+		result.Findings = []Finding{{Notice, ReasonDeleting, "it is being deleted in the cluster, so that nothing is made of it", "Partner", name, source.At("metadata")}}
+		return result, nil
+	}
+	outcome := tenant.Converge(snapshot)
+	result.Staffing = outcome.Status.Staffing
 	result.Verdict = verdictOf(outcome.Status.Conditions)
 	for _, object := range outcome.Objects {
 		action, err := p.action(object, snapshot.Observed(object))
@@ -131,7 +134,6 @@ func (p *Plan) partner(name string) (*Partner, error) {
 	for _, object := range outcome.Prune {
 		result.add(Remove, object, object)
 	}
-	source := p.source(name)
 	if source.File != "" || result.Changed() || !reflect.DeepEqual(result.Verdict, verdictOf(declared.Status.Conditions)) {
 		result.Findings = p.outcomeFindings(result, source, outcome.Status.Conditions)
 	}
