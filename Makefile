@@ -19,10 +19,24 @@ demo: build ## Run the operator on a real control plane with the samples (ONCE=1
 	go build -o bin/demo ./hack/demo
 	@exec bin/demo
 
+.PHONY: tools
+tools: ## Build Helm and promtool, once per version, which takes some minutes.
+	@echo "Building Helm and promtool, unless they are there"
+	@go tool -modfile=hack/helm/go.mod helm version >/dev/null
+	@go tool -modfile=hack/promtool/go.mod promtool --version >/dev/null
+
 .PHONY: test
-test: controlplane ## Run all tests: unit, golden, CEL and controllers on a real control plane.
+test: controlplane tools ## Run all tests: unit, golden, CEL and controllers on a real control plane.
 	go -C hack/tools mod download github.com/cert-manager/cert-manager
 	go test ./... -timeout 15m
+
+.PHONY: test-matrix
+test-matrix: controlplane tools ## Run all tests on every version of Kubernetes that is supported, the newest first; each control plane is built once.
+	go -C hack/tools mod download github.com/cert-manager/cert-manager
+	env -u KUBEBUILDER_ASSETS go test ./... -count=1 -timeout 20m
+	@for file in hack/controlplane/kubernetes-*.mod; do minor=$${file##*/kubernetes-}; minor=$${minor%.mod}; \
+		echo "=== Kubernetes $$minor"; export PARTNER_OPERATOR_KUBERNETES=$$minor; \
+		env -u KUBEBUILDER_ASSETS go run ./hack/cluster build && env -u KUBEBUILDER_ASSETS go test ./... -count=1 -timeout 20m; done
 
 .PHONY: test-race
 test-race: controlplane ## Run the tests of what runs concurrently with the race detector, which needs a C compiler.
@@ -81,7 +95,20 @@ generate: controlplane ## Generate deepcopy code, CRDs, roles and golden files.
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=manager paths=./controllers/... output:rbac:dir=config/rbac
 	$(CONTROLLER_GEN) rbac:roleName=widget paths=./internal/widgetserver/... output:rbac:dir=config/widget
+	$(MAKE) chart
 	UPDATE_GOLDEN=1 go test ./internal/support ./internal/tenant ./internal/widget ./internal/cli -count=1
+
+CHART := charts/partner-operator
+.PHONY: chart
+chart: ## Bring what the chart takes over from config into it, and its README up to date.
+	rm -rf $(CHART)/files && mkdir -p $(addprefix $(CHART)/files/,crds rbac admission)
+	cp config/crd/bases/*.yaml $(CHART)/files/crds
+	cp config/rbac/role.yaml $(CHART)/files/rbac/manager.yaml
+	cp config/widget/role.yaml $(CHART)/files/rbac/widget.yaml
+	cp config/rbac/metrics_reader.yaml $(CHART)/files/rbac/metrics-reader.yaml
+	cp config/rbac/viewer.yaml config/rbac/editor.yaml $(CHART)/files/rbac
+	cp config/admission/host-guard.yaml config/admission/deletion-guard/deletion-guard.yaml $(CHART)/files/admission
+	go tool -modfile=hack/helm-docs/go.mod helm-docs --chart-search-root charts --sort-values-order file --skip-version-footer --log-level warning
 
 .PHONY: manifests
 manifests: generate ## The same as generate, by its kubebuilder name.
@@ -107,6 +134,9 @@ verify: ## Fail if anything that is generated or documented differs from the tre
 	go mod tidy
 	go -C hack/controlplane mod tidy
 	go -C hack/tools mod tidy
+	go -C hack/helm mod tidy
+	go -C hack/helm-docs mod tidy
+	go -C hack/promtool mod tidy
 	$(MAKE) fmt generate
 	go test ./docs -count=1
 	@changes="$$(git status --porcelain)"; if [[ -n "$$changes" ]]; then \

@@ -54,7 +54,7 @@ func certificate() *unstructured.Unstructured {
 // childKindsOf are all that there can be while some optional APIs are installed.
 func childKindsOf(apis *OptionalAPIs) []childKind {
 	kinds := childKinds
-	for _, api := range apis.all() {
+	for _, api := range apis.used {
 		if api.installed.Load() {
 			kinds = append(slices.Clip(kinds), api.children...)
 		}

@@ -6,6 +6,7 @@ package controllers
 // the API has no right that says so.
 //
 // +kubebuilder:rbac:groups=partner.dispel.com,resources=partners;supportplans;pcsmallocations,verbs=get;list;watch
+// +kubebuilder:rbac:groups=partner.dispel.com,resources=supportplans,verbs=create
 // +kubebuilder:rbac:groups=partner.dispel.com,resources=partners/status;supportplans/status;pcsmallocations/status,verbs=patch
 // +kubebuilder:rbac:groups=partner.dispel.com,resources=subdomainclaims,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch;create;patch

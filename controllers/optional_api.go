@@ -23,6 +23,8 @@ import (
 // go while the operator runs.
 type OptionalAPIs struct {
 	certManager, gateway, referenceGrants, listenerSets optionalAPI
+	// used are those of them that are used where they are installed.
+	used []*optionalAPI
 }
 
 // optionalAPI is an API that is there once all its kinds are.
@@ -36,8 +38,9 @@ type optionalAPI struct {
 	watched bool
 }
 
-// DetectOptionalAPIs finds out which of them are there now.
-func DetectOptionalAPIs(mapper meta.RESTMapper) (*OptionalAPIs, error) {
+// DetectOptionalAPIs finds out which of them are there now. Those that settings
+// leave alone never are.
+func DetectOptionalAPIs(mapper meta.RESTMapper, settings tenant.Settings) (*OptionalAPIs, error) {
 	apis := &OptionalAPIs{}
 	kind := func(of metav1.GroupVersion, name string) schema.GroupVersionKind {
 		return schema.GroupVersionKind{Group: of.Group, Version: of.Version, Kind: name}
@@ -50,7 +53,13 @@ func DetectOptionalAPIs(mapper meta.RESTMapper) (*OptionalAPIs, error) {
 	apis.referenceGrants.children = []childKind{referenceGrants}
 	apis.listenerSets.kinds = []schema.GroupVersionKind{kind(gatewayv1.GroupVersion, "ListenerSet")}
 	apis.listenerSets.children = []childKind{listenerSets}
-	for _, api := range apis.all() {
+	if !settings.WithoutCertManager {
+		apis.used = append(apis.used, &apis.certManager)
+	}
+	if !settings.WithoutGatewayAPI {
+		apis.used = append(apis.used, &apis.gateway, &apis.referenceGrants, &apis.listenerSets)
+	}
+	for _, api := range apis.used {
 		installed := true
 		for _, kind := range api.kinds {
 			_, err := mapper.RESTMapping(kind.GroupKind(), kind.Version)
@@ -62,10 +71,6 @@ func DetectOptionalAPIs(mapper meta.RESTMapper) (*OptionalAPIs, error) {
 		api.installed.Store(installed)
 	}
 	return apis, nil
-}
-
-func (a *OptionalAPIs) all() []*optionalAPI {
-	return []*optionalAPI{&a.certManager, &a.gateway, &a.referenceGrants, &a.listenerSets}
 }
 
 // Installed tells of which APIs objects can be read and written.
@@ -98,7 +103,7 @@ type optionalAPIReconciler struct {
 
 // Reconcile looks whether the API that a CRD belongs to is served.
 func (r *optionalAPIReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
-	for _, api := range r.apis.all() {
+	for _, api := range r.apis.used {
 		if !slices.ContainsFunc(api.kinds, func(kind schema.GroupVersionKind) bool { return crdOf(kind) == request.Name }) {
 			continue
 		}

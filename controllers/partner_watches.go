@@ -67,7 +67,7 @@ func (r *PartnerReconciler) SetupWithManager(mgr ctrl.Manager, references cache.
 		}
 		return errors.Join(errs...)
 	}
-	for _, api := range r.APIs.all() {
+	for _, api := range r.APIs.used {
 		if !api.installed.Load() {
 			continue
 		}

@@ -27,6 +27,7 @@ import (
 	"github.com/dispel/partner-operator/internal/manager"
 	"github.com/dispel/partner-operator/internal/tenant"
 	"github.com/dispel/partner-operator/test/cluster"
+	"github.com/dispel/partner-operator/test/rights"
 )
 
 func Test(t *testing.T) {
@@ -42,7 +43,24 @@ var (
 	// asManager is the connection of the manager's own service account, so that
 	// every spec shows that its rights suffice.
 	asManager *rest.Config
+	// used are the rights that managers use.
+	used rights.Recorder
 )
+
+// What the rules of its roles allow, and no spec here has the manager do, other
+// suites have it do: test/chart.
+var elsewhere = []string{
+	"create leases.coordination.k8s.io", "get leases.coordination.k8s.io", "update leases.coordination.k8s.io",
+	"create subjectaccessreviews.authorization.k8s.io", "create tokenreviews.authentication.k8s.io",
+	"create supportplans.partner.dispel.com",
+}
+
+var _ = ReportAfterSuite("The manager's rights are those that it uses", func(report Report) {
+	Expect(used.Refused()).To(BeEmpty())
+	if report.SuiteSucceeded && report.PreRunStats.SpecsThatWillRun == report.PreRunStats.TotalSpecs {
+		Expect(used.Unused(cluster.Rules("config/rbac/role.yaml"))).To(ConsistOf(elsewhere))
+	}
+})
 
 var _ = BeforeSuite(func(ctx SpecContext) {
 	controlPlane, direct = cluster.Start(ctx)
@@ -168,6 +186,7 @@ func startManager(change ...func(*manager.Options)) *running {
 	}
 	r := &running{}
 	config := rest.CopyConfig(asManager)
+	config.Wrap(used.Wrap)
 	config.Wrap(r.wrap)
 	ctx, cancel := context.WithCancel(context.Background())
 	mgr, err := manager.New(ctx, config, given)

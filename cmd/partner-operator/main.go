@@ -39,7 +39,7 @@ func newCommand() *cobra.Command {
 			return fromEnvironment(cmd.Flags(), os.LookupEnv)
 		},
 	}
-	root.AddCommand(newManagerCommand(), newWidgetCommand())
+	root.AddCommand(newManagerCommand(), newWidgetCommand(), newCheckCommand())
 	return root
 }
 

@@ -59,6 +59,7 @@ func newManagerCommand() *cobra.Command {
 	flags.DurationVar(&options.ResyncPeriod, "resync-period", 10*time.Hour, "how often everything is looked at again without cause")
 	flags.DurationVar(&options.ShutdownTimeout, "shutdown-timeout", 20*time.Second, "how long reconciles under way may take to end")
 
+	flags.BoolVar(&options.DefaultPlans, "create-default-plans", false, "create the SupportPlans basic, premium and mission-critical where they are missing")
 	flags.BoolVar(&options.LeaderElection, "leader-elect", false, "let several replicas stand by for each other")
 	flags.StringVar(&options.LeaderElectionNamespace, "leader-election-namespace", "", "namespace of the lease; that of the Pod if empty")
 	flags.StringVar(&options.HealthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 for none")

@@ -54,6 +54,7 @@ func newWidgetCommand() *cobra.Command {
 	flags.StringVar(&options.Contact.Email, "support-email", "", "e-mail address of the P-CSMs, for want of a messenger or beside it")
 	flags.StringVar(&options.Address, "bind-address", ":8082", "address where the widget is served")
 	flags.StringVar(&options.HealthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 for none")
+	flags.StringVar(&options.MetricsAddress, "metrics-bind-address", ":8083", "address of /metrics, in plain HTTP; 0 for none")
 	flags.DurationVar(&options.ShutdownTimeout, "shutdown-timeout", 10*time.Second, "how long requests under way may take to end")
 	cluster.add(flags)
 	logs.add(flags)

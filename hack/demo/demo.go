@@ -198,7 +198,7 @@ func (d *Demo) startOperator() error {
 		return err
 	}
 	d.widget, err = d.cluster.Run(d.operator(), "widget", "--kubeconfig="+d.cluster.Kubeconfig(),
-		"--health-probe-bind-address=0", "--bind-address="+d.widgetURL.Host, "--support-email=support@example.com")
+		"--health-probe-bind-address=0", "--metrics-bind-address=0", "--bind-address="+d.widgetURL.Host, "--support-email=support@example.com")
 	if err != nil {
 		return errors.Join(err, d.manager.Stop())
 	}

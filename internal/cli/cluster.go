@@ -107,7 +107,7 @@ func (c *cluster) everything(ctx context.Context) (*fleet.Fleet, error) {
 	}
 	reading := c.terminal.startProgress("Reading what partners have become")
 	defer reading.finish()
-	apis, err := controllers.DetectOptionalAPIs(c.reader.RESTMapper())
+	apis, err := controllers.DetectOptionalAPIs(c.reader.RESTMapper(), tenant.Settings{})
 	if err != nil {
 		return nil, c.explain(err)
 	}

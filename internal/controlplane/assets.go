@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"golang.org/x/mod/modfile"
 )
@@ -20,6 +21,9 @@ const (
 	// CacheEnv names the folder that holds the cache; the user's cache folder
 	// if it is not set.
 	CacheEnv = "PARTNER_OPERATOR_CACHE"
+	// KubernetesEnv names a minor version of Kubernetes other than the newest, such
+	// as 1.35: one that hack/controlplane has a kubernetes-<minor>.mod for.
+	KubernetesEnv = "PARTNER_OPERATOR_KUBERNETES"
 )
 
 // binaries are the names that the built binary answers to.
@@ -68,8 +72,9 @@ func complete(dir string) bool {
 
 // pinnedBuild is what the module in hack/controlplane pins.
 type pinnedBuild struct {
-	// module is the folder of the module that is built.
-	module string
+	// module is the folder of the module that is built, and modfile the file in it
+	// that pins the versions.
+	module, modfile string
 	// kubernetes and etcd are versions such as v1.37.1.
 	kubernetes, etcd string
 	// dir is the cache folder of exactly this build.
@@ -83,15 +88,22 @@ func pinned() (pinnedBuild, error) {
 	if err != nil {
 		return pinnedBuild{}, err
 	}
-	b := pinnedBuild{module: filepath.Join(root, "hack", "controlplane")}
+	b := pinnedBuild{module: filepath.Join(root, "hack", "controlplane"), modfile: "go.mod"}
+	if minor := os.Getenv(KubernetesEnv); minor != "" {
+		b.modfile = "kubernetes-" + minor + ".mod"
+		if _, err := os.Stat(filepath.Join(b.module, b.modfile)); err != nil {
+			return pinnedBuild{}, fmt.Errorf("%s is %q, and no file pins that version: set it to a minor version with a kubernetes-<minor>.mod in %s, "+
+				"or leave it out for the newest", KubernetesEnv, minor, b.module)
+		}
+	}
 	sum := sha256.New()
-	for _, name := range []string{"go.mod", "go.sum", "main.go"} {
+	for _, name := range []string{b.modfile, strings.TrimSuffix(b.modfile, ".mod") + ".sum", "main.go"} {
 		data, err := os.ReadFile(filepath.Join(b.module, name))
 		if err != nil {
 			return pinnedBuild{}, fmt.Errorf("reading the control plane's module: %w", err)
 		}
 		sum.Write(data)
-		if name != "go.mod" {
+		if name != b.modfile {
 			continue
 		}
 		mod, err := modfile.ParseLax(name, data, nil)

@@ -64,7 +64,7 @@ func (b pinnedBuild) compile(ctx context.Context, out io.Writer) error {
 	defer os.RemoveAll(tmp)
 
 	list := &step{name: "downloading modules", line: regexp.MustCompile(`^go: downloading `)}
-	packages, err := list.run(ctx, out, b.module, "list", "-deps", ".")
+	packages, err := list.run(ctx, out, b.module, "list", "-modfile="+b.modfile, "-deps", ".")
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (b pinnedBuild) compile(ctx context.Context, out io.Writer) error {
 	minor, _, _ = strings.Cut(minor, ".")
 	version := "-X k8s.io/component-base/version."
 	build := &step{name: "compiling packages", line: regexp.MustCompile(`^[^ ]+$`), total: bytes.Count(packages, []byte("\n"))}
-	if _, err := build.run(ctx, out, b.module, "build", "-v", "-trimpath",
+	if _, err := build.run(ctx, out, b.module, "build", "-modfile="+b.modfile, "-v", "-trimpath",
 		"-gcflags=all=-dwarf=false", "-ldflags", strings.Join([]string{
 			"-s -w", version + "gitVersion=" + b.kubernetes, version + "gitMajor=" + major, version + "gitMinor=" + minor,
 		}, " "),

@@ -34,8 +34,9 @@ func (e *CRDError) Error() string {
 		strings.Join(faults, "; and "))
 }
 
-// checkCRDs compares the CRDs in the cluster with what this version needs.
-func checkCRDs(ctx context.Context, config *rest.Config) error {
+// CheckCRDs compares the CRDs in the cluster with what this version needs. The
+// error is a *CRDError if they do not suffice.
+func CheckCRDs(ctx context.Context, config *rest.Config) error {
 	direct, err := client.New(config, client.Options{Scheme: scheme.New()})
 	if err != nil {
 		return err

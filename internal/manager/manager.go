@@ -12,6 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
@@ -28,6 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/config/plans"
 	"github.com/dispel/partner-operator/controllers"
 	"github.com/dispel/partner-operator/internal/index"
 	"github.com/dispel/partner-operator/internal/scheme"
@@ -44,6 +46,9 @@ type Options struct {
 	TotalsInterval time.Duration
 	// ResyncPeriod is how often everything is looked at again without cause.
 	ResyncPeriod time.Duration
+	// DefaultPlans creates those of the SupportPlans that come with the operator
+	// that are not there when it starts to lead.
+	DefaultPlans bool
 	// LeaderElection lets several replicas stand by for each other.
 	LeaderElection bool
 	// LeaderElectionNamespace is where its lease is; that of the Pod if empty.
@@ -75,7 +80,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	// The API server's own fairness limits the rate; two limits would only hide
 	// which of them holds.
 	config.QPS = -1
-	if err := checkCRDs(ctx, config); err != nil {
+	if err := CheckCRDs(ctx, config); err != nil {
 		return nil, err
 	}
 	mgr, err := ctrl.NewManager(config, managerOptions(options))
@@ -91,6 +96,11 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	}
 	if err := addControllers(mgr, references, options); err != nil {
 		return nil, err
+	}
+	if options.DefaultPlans {
+		if err := addDefaultPlans(mgr); err != nil {
+			return nil, err
+		}
 	}
 	return mgr, addChecks(ctx, mgr, references)
 }
@@ -179,7 +189,7 @@ func addControllers(mgr ctrl.Manager, references cache.Cache, options Options) e
 		SkipNameValidation:      &options.Unnamed,
 		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, time.Minute),
 	}
-	apis, err := controllers.DetectOptionalAPIs(mgr.GetRESTMapper())
+	apis, err := controllers.DetectOptionalAPIs(mgr.GetRESTMapper(), options.Settings)
 	if err != nil {
 		return fmt.Errorf("looking for optional APIs: %w", err)
 	}
@@ -196,6 +206,32 @@ func addControllers(mgr ctrl.Manager, references cache.Cache, options Options) e
 			Client: mgr.GetClient(), Clock: options.Clock, Recorder: recorder, TotalsInterval: options.TotalsInterval,
 		}).SetupWithManager(mgr, each),
 	)
+}
+
+// addDefaultPlans creates the plans that come with the operator once it leads. A
+// chart cannot hold them beside the CRD of their kind, and one that is there is
+// somebody's: it is left as it is. See docs/decisions/0009.
+func addDefaultPlans(mgr ctrl.Manager) error {
+	shipped, err := plans.Shipped()
+	if err != nil {
+		return err
+	}
+	return mgr.Add(ctrlmanager.RunnableFunc(func(ctx context.Context) error {
+		var errs []error
+		for _, plan := range shipped {
+			err := mgr.GetClient().Get(ctx, client.ObjectKeyFromObject(plan), &v1alpha1.SupportPlan{})
+			if apierrors.IsNotFound(err) {
+				err = client.IgnoreAlreadyExists(mgr.GetClient().Create(ctx, plan, client.FieldOwner(v1alpha1.FieldManager)))
+			}
+			if err != nil {
+				errs = append(errs, fmt.Errorf("creating SupportPlan %s: %w", plan.Name, err))
+			}
+		}
+		if err := errors.Join(errs...); err != nil {
+			mgr.GetLogger().Error(err, "Not all of the default plans could be created; the next start tries again")
+		}
+		return nil
+	}))
 }
 
 // addChecks serves /healthz, and /readyz that is well once the caches are full.

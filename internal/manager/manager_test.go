@@ -237,3 +237,35 @@ var _ = Describe("The manager's CRDs", Ordered, func() {
 		}
 	})
 })
+
+var _ = Describe("The default plans", func() {
+	It("are created where they are missing, and left alone from then on", func(ctx SpecContext) {
+		own := &v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "basic"}, Spec: v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic, PolicyURL: "https://example.com/policy"}}
+		Expect(direct.Create(ctx, own)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) {
+			Expect(direct.DeleteAllOf(ctx, &v1alpha1.SupportPlan{})).To(Succeed())
+		})
+		given := options()
+		given.DefaultPlans = true
+		stop, ended := start(given)
+		var plans v1alpha1.SupportPlanList
+		Eventually(ctx, func(g Gomega) {
+			g.Expect(direct.List(ctx, &plans)).To(Succeed())
+			g.Expect(plans.Items).To(HaveLen(3))
+			for _, plan := range plans.Items {
+				g.Expect(meta.IsStatusConditionTrue(plan.Status.Conditions, string(v1alpha1.ConditionReady))).To(BeTrue())
+			}
+		}).Should(Succeed())
+		Expect(direct.Get(ctx, client.ObjectKeyFromObject(own), own)).To(Succeed())
+		Expect(own.Spec.PolicyURL).To(Equal("https://example.com/policy"))
+		stop()
+		Eventually(ended).Should(Receive(BeNil()))
+
+		By("starting without one of them")
+		Expect(direct.Delete(ctx, &v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "premium"}})).To(Succeed())
+		start(given)
+		Eventually(ctx, func() error {
+			return direct.Get(ctx, client.ObjectKey{Name: "premium"}, &v1alpha1.SupportPlan{})
+		}).Should(Succeed())
+	})
+})

@@ -26,7 +26,6 @@ import (
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/config/plans"
@@ -89,8 +88,12 @@ func New(ctx context.Context, documents []manifests.Document, options Options) (
 	if p.fleet == nil {
 		p.fleet = fleet.New()
 		p.fleet.APIs = tenant.APIs{CertManager: true, Gateway: true, ReferenceGrants: true, ListenerSets: true}
-		if err := addShippedPlans(p.fleet); err != nil {
+		shipped, err := plans.Shipped()
+		if err != nil {
 			return nil, err
+		}
+		for _, plan := range shipped {
+			p.fleet.Add(plan)
 		}
 	}
 	validator, err := admission.New()
@@ -115,26 +118,6 @@ func New(ctx context.Context, documents []manifests.Document, options Options) (
 	p.resolve(taken)
 	Sort(p.Findings)
 	return p, nil
-}
-
-// addShippedPlans adds the plans that come with the operator.
-func addShippedPlans(to *fleet.Fleet) error {
-	files, err := plans.Files.ReadDir(".")
-	if err != nil {
-		return err
-	}
-	for _, file := range files {
-		data, err := plans.Files.ReadFile(file.Name())
-		if err != nil {
-			return err
-		}
-		var shipped v1alpha1.SupportPlan
-		if err := yaml.UnmarshalStrict(data, &shipped); err != nil {
-			return fmt.Errorf("%s: %w", file.Name(), err)
-		}
-		to.Add(&shipped)
-	}
-	return nil
 }
 
 // verdict is what was found in a document.

@@ -21,6 +21,7 @@ type Flags struct {
 	// taken are those that are taken over as they are.
 	taken                                 tenant.Settings
 	defaultIssuer, gateway, widgetBackend string
+	gatewayAPI, certManager               bool
 }
 
 // Add adds the flags to those of a command.
@@ -29,7 +30,9 @@ func (f *Flags) Add(flags *pflag.FlagSet) {
 	flags.StringToStringVar(&f.taken.IngressAnnotations, "ingress-annotations", nil, "annotations of every Ingress, as key=value,...")
 	flags.StringSliceVar(&f.taken.ProxyNamespaces, "proxy-namespaces", []string{"traefik"}, "namespaces of the ingress and Gateway controllers' proxies, which network isolation lets in, as a,b")
 	flags.StringVar(&f.gateway, "gateway", "", "Gateway of sub-domains that name neither one nor an ingress class, as namespace/name or namespace/name/listener; an Ingress if empty")
+	flags.BoolVar(&f.gatewayAPI, "gateway-api", true, "use the Gateway API where it is installed; without it, no right to it is needed")
 	flags.StringVar(&f.defaultIssuer, "default-issuer", "", "cert-manager issuer for sub-domains that say nothing about TLS, as ClusterIssuer/name or Issuer/name; none if empty")
+	flags.BoolVar(&f.certManager, "cert-manager", true, "use cert-manager where it is installed; without it, no right to it is needed")
 	flags.StringSliceVar(&f.taken.ReservedHostSuffixes, "reserved-host-suffixes", nil, "domains under which no partner may claim a host, as a.example,b.example")
 	flags.StringVar(&f.widgetBackend, "widget-backend", "partner-operator-widget.partner-operator-system.svc.cluster.local:8082", "host:port where the widget server answers")
 }
@@ -41,15 +44,22 @@ func (f *Flags) Settings() (tenant.Settings, error) {
 		faults = append(faults, fmt.Errorf("--%s %q: %s", flag, value, remedy))
 	}
 	settings := f.taken
+	settings.WithoutGatewayAPI, settings.WithoutCertManager = !f.gatewayAPI, !f.certManager
 	if f.defaultIssuer != "" {
 		kind, name, ok := strings.Cut(f.defaultIssuer, "/")
 		issuer := v1alpha1.IssuerReference{Kind: v1alpha1.IssuerKind(kind), Name: v1alpha1.ObjectName(name)}
 		if !ok || name == "" || issuer.Kind != v1alpha1.ClusterIssuer && issuer.Kind != v1alpha1.Issuer {
 			fault("default-issuer", f.defaultIssuer, "write ClusterIssuer/<name> or Issuer/<name>")
 		}
+		if !f.certManager {
+			fault("default-issuer", f.defaultIssuer, "it needs cert-manager: write no --cert-manager=false")
+		}
 		settings.DefaultIssuer = &issuer
 	}
 	if f.gateway != "" {
+		if !f.gatewayAPI {
+			fault("gateway", f.gateway, "it needs the Gateway API: write no --gateway-api=false")
+		}
 		parts := strings.Split(f.gateway, "/")
 		bad := len(parts) < 2 || len(parts) > 3 || len(validation.IsDNS1123Label(parts[0])) > 0
 		for _, name := range parts[1:] {

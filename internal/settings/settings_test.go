@@ -40,17 +40,19 @@ var _ = Describe("The flags", func() {
 	})
 
 	DescribeTable("are refused with a remedy",
-		func(arg, refusal string) {
-			_, err := parse(arg)
+		func(refusal string, args ...string) {
+			_, err := parse(args...)
 			Expect(err).To(MatchError(ContainSubstring(refusal)))
 		},
-		Entry("an issuer without a kind", "--default-issuer=letsencrypt", `--default-issuer "letsencrypt": write ClusterIssuer/<name> or Issuer/<name>`),
-		Entry("an issuer of another kind", "--default-issuer=Secret/x", "--default-issuer"),
-		Entry("a Gateway without a namespace", "--gateway=public", `--gateway "public": write namespace/name, or namespace/name/listener`),
-		Entry("a Gateway with too much", "--gateway=a/b/c/d", "--gateway"),
-		Entry("a suffix that is no domain", "--reserved-host-suffixes=*.x", `--reserved-host-suffixes "*.x": write a domain`),
-		Entry("a widget server without a port", "--widget-backend=widget", `--widget-backend "widget": write host:port`),
-		Entry("a port out of range", "--widget-backend=widget.x:70000", "--widget-backend"),
-		Entry("a namespace that is none", "--proxy-namespaces=traefik,A b", `--proxy-namespaces "A b"`),
+		Entry("an issuer without a kind", `--default-issuer "letsencrypt": write ClusterIssuer/<name> or Issuer/<name>`, "--default-issuer=letsencrypt"),
+		Entry("an issuer of another kind", "--default-issuer", "--default-issuer=Secret/x"),
+		Entry("a Gateway without a namespace", `--gateway "public": write namespace/name, or namespace/name/listener`, "--gateway=public"),
+		Entry("a Gateway with too much", "--gateway", "--gateway=a/b/c/d"),
+		Entry("an issuer without cert-manager", `--default-issuer "Issuer/x": it needs cert-manager`, "--cert-manager=false", "--default-issuer=Issuer/x"),
+		Entry("a Gateway without its API", `--gateway "a/b": it needs the Gateway API`, "--gateway-api=false", "--gateway=a/b"),
+		Entry("a suffix that is no domain", `--reserved-host-suffixes "*.x": write a domain`, "--reserved-host-suffixes=*.x"),
+		Entry("a widget server without a port", `--widget-backend "widget": write host:port`, "--widget-backend=widget"),
+		Entry("a port out of range", "--widget-backend", "--widget-backend=widget.x:70000"),
+		Entry("a namespace that is none", `--proxy-namespaces "A b"`, "--proxy-namespaces=traefik,A b"),
 	)
 })

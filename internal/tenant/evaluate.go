@@ -23,6 +23,7 @@ func Evaluate(snapshot Snapshot) Outcome {
 	if ptr.Deref(snapshot.Partner.Spec.Suspend, false) {
 		return suspended(snapshot)
 	}
+	snapshot.APIs = snapshot.Settings.Use(snapshot.APIs)
 	e := &evaluation{
 		Snapshot: snapshot,
 		build:    builder{partner: snapshot.Partner, settings: snapshot.Settings, classes: snapshot.IngressClasses},

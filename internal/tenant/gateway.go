@@ -175,6 +175,11 @@ func (b builder) referenceGrant(service, namespace string) *gatewayv1beta1.Refer
 // the finding says why.
 func (e *evaluation) gatewayLink(ref v1alpha1.GatewayReference) (gatewayLink, *conditions.Finding) {
 	fail := func(finding conditions.Finding) (gatewayLink, *conditions.Finding) { return gatewayLink{}, &finding }
+	if e.Settings.WithoutGatewayAPI {
+		return fail(broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
+			"Gateway %s/%s is to serve %s, and the operator runs with --gateway-api=false: leave that flag out, or name an ingress class in spec.subdomain.route.ingressClassName",
+			ref.Namespace, ref.Name, e.Partner.Spec.Subdomain.Host))
+	}
 	if !e.APIs.Gateway {
 		return fail(broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
 			"Gateway %s/%s is to serve %s, and the Gateway API is not installed: install it with a controller, or name an ingress class in spec.subdomain.route.ingressClassName",

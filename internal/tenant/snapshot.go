@@ -40,6 +40,18 @@ type Settings struct {
 	Gateway *v1alpha1.GatewayReference
 	// WidgetBackend is where the widget server answers.
 	WidgetBackend v1alpha1.ExternalBackend
+	// WithoutGatewayAPI and WithoutCertManager leave those APIs alone even where
+	// they are installed, so that no right to them is needed.
+	WithoutGatewayAPI, WithoutCertManager bool
+}
+
+// Use returns those of the installed APIs that the operator is to use.
+func (s Settings) Use(installed APIs) APIs {
+	if s.WithoutGatewayAPI {
+		installed.Gateway, installed.ReferenceGrants, installed.ListenerSets = false, false, false
+	}
+	installed.CertManager = installed.CertManager && !s.WithoutCertManager
+	return installed
 }
 
 // APIs tells which APIs that a cluster may lack are installed.

@@ -112,6 +112,9 @@ func (e *evaluation) routeLink() conditions.Finding {
 	}
 	namespace := NamespaceName(e.Partner.Name)
 	switch {
+	case issuer != nil && e.Settings.WithoutCertManager:
+		return broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
+			"a certificate from %s is asked for, and the operator runs with --cert-manager=false: leave that flag out, or bring a certificate in spec.subdomain.tls.secretName", issuer.Name)
 	case issuer != nil && !e.APIs.CertManager:
 		return broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
 			"a certificate from %s is asked for, and cert-manager's API is not installed: install cert-manager, or bring a certificate in spec.subdomain.tls.secretName", issuer.Name)

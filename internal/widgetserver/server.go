@@ -11,12 +11,15 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
@@ -33,6 +36,8 @@ type Options struct {
 	Listener net.Listener
 	// HealthAddress is where /healthz and /readyz are served; "0" for nowhere.
 	HealthAddress string
+	// MetricsAddress is where /metrics are served, in plain HTTP; "0" for nowhere.
+	MetricsAddress string
 	// ShutdownTimeout is how long requests under way may take to end.
 	ShutdownTimeout time.Duration
 	// Contact is how end customers reach the P-CSMs.
@@ -59,7 +64,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 		Scheme:                  scheme,
 		Cache:                   cache.Options{DefaultTransform: strip},
 		HealthProbeBindAddress:  options.HealthAddress,
-		Metrics:                 metricsserver.Options{BindAddress: "0"},
+		Metrics:                 metricsserver.Options{BindAddress: options.MetricsAddress},
 		GracefulShutdownTimeout: &options.ShutdownTimeout,
 	})
 	if err != nil {
@@ -80,7 +85,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	return mgr, errors.Join(
 		mgr.Add(&ctrlmanager.Server{
 			Name:            "widget",
-			Server:          newServer(handler, handler.Logger),
+			Server:          newServer(counted(handler), handler.Logger),
 			Listener:        listener,
 			ShutdownTimeout: &options.ShutdownTimeout,
 		}),
@@ -98,6 +103,22 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 			return nil
 		}),
 	)
+}
+
+// requests counts what was asked for. No label names a partner: its end customers
+// are its own affair.
+var requests = prometheus.NewCounterVec(prometheus.CounterOpts{
+	Name: "partner_operator_widget_requests_total",
+	Help: "Requests to the widget server, by the status code of the answer.",
+}, []string{"code"})
+
+func init() {
+	metrics.Registry.MustRegister(requests)
+}
+
+// counted counts the answers of a handler.
+func counted(handler http.Handler) http.Handler {
+	return promhttp.InstrumentHandlerCounter(requests, handler)
 }
 
 // newServer bounds what a client can ask for: how long it may take, and how much

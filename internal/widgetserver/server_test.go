@@ -33,7 +33,7 @@ func start(clock clock.PassiveClock) string {
 	Expect(err).NotTo(HaveOccurred())
 	ctx, cancel := context.WithCancel(context.Background())
 	server, err := New(ctx, asWidget, Options{
-		Listener: listener, HealthAddress: "0", ShutdownTimeout: 5 * time.Second, Clock: clock,
+		Listener: listener, HealthAddress: "0", MetricsAddress: "0", ShutdownTimeout: 5 * time.Second, Clock: clock,
 		Contact: widget.Contact{MessengerURL: "https://chat.example.net/{partner}?lang={language}", Display: widget.InWindow},
 	})
 	Expect(err).NotTo(HaveOccurred())
@@ -371,7 +371,7 @@ var _ = Describe("Before its caches are full", func() {
 		running, cancel := context.WithCancel(ctx)
 		defer cancel()
 		server, err := New(running, starved, Options{
-			Listener: listener, HealthAddress: health.Addr().String(), ShutdownTimeout: time.Second, Contact: widget.Contact{Email: "a@b.example"},
+			Listener: listener, HealthAddress: health.Addr().String(), MetricsAddress: "0", ShutdownTimeout: time.Second, Contact: widget.Contact{Email: "a@b.example"},
 		})
 		Expect(err).NotTo(HaveOccurred())
 		go func() { _ = server.Start(running) }()

@@ -17,11 +17,15 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/apiserver/pkg/authentication/serviceaccount"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -65,16 +69,57 @@ func AsServiceAccount(ctx context.Context, controlPlane *controlplane.ControlPla
 	Expect(client.IgnoreAlreadyExists(direct.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}))).To(Succeed())
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 	Expect(direct.Create(ctx, account)).To(Succeed())
+	var rules []rbacv1.PolicyRule
 	for _, file := range files {
 		for _, object := range ReadObjects(file) {
 			Expect(direct.Create(ctx, object)).To(Succeed())
 		}
+		rules = append(rules, Rules(file)...)
 	}
+	AwaitRights(ctx, direct, namespace, name, rules)
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: ptr.To[int64](24 * 3600)}}
 	Expect(direct.SubResource("token").Create(ctx, account, request)).To(Succeed())
 	config := controlPlane.Config()
 	config.BearerToken = request.Status.Token
 	return config
+}
+
+// AwaitRights waits until the API server grants a service account what rules say,
+// which it does a moment after they were written.
+func AwaitRights(ctx context.Context, direct client.Client, namespace, account string, rules []rbacv1.PolicyRule) {
+	GinkgoHelper()
+	for _, rule := range rules {
+		if len(rule.Resources) == 0 {
+			continue
+		}
+		resource, subresource, _ := strings.Cut(rule.Resources[0], "/")
+		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+			User: serviceaccount.MakeUsername(namespace, account),
+			ResourceAttributes: &authorizationv1.ResourceAttributes{
+				Namespace: namespace, Verb: rule.Verbs[0], Group: rule.APIGroups[0], Resource: resource, Subresource: subresource,
+			},
+		}}
+		if len(rule.ResourceNames) > 0 {
+			review.Spec.ResourceAttributes.Name = rule.ResourceNames[0]
+		}
+		Eventually(ctx, func(g Gomega) {
+			asked := review.DeepCopy()
+			g.Expect(direct.Create(ctx, asked)).To(Succeed())
+			g.Expect(asked.Status.Allowed).To(BeTrue(), "%v", rule)
+		}).Should(Succeed())
+	}
+}
+
+// Rules are those of all roles in a file of the work tree.
+func Rules(file string) []rbacv1.PolicyRule {
+	GinkgoHelper()
+	var rules []rbacv1.PolicyRule
+	for _, object := range ReadObjects(file) {
+		var role rbacv1.ClusterRole // a Role has the same rules
+		Expect(runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &role)).To(Succeed())
+		rules = append(rules, role.Rules...)
+	}
+	return rules
 }
 
 // Install applies CRDs from files and waits until they are served.

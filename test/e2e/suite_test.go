@@ -116,7 +116,8 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	Expect(err).NotTo(HaveOccurred())
 	run(operator)
 	server, err := widgetserver.New(context.Background(), asWidget, widgetserver.Options{
-		Listener: listen(widgetAddress + ":8082"), HealthAddress: "0", ShutdownTimeout: 5 * time.Second, Clock: now,
+		MetricsAddress: "0",
+		Listener:       listen(widgetAddress + ":8082"), HealthAddress: "0", ShutdownTimeout: 5 * time.Second, Clock: now,
 		Contact: widget.Contact{MessengerURL: messengerOrigin + "/?inbox={partner}&lang={language}", Display: widget.InPanel, Email: "support@example.net"},
 	})
 	Expect(err).NotTo(HaveOccurred())

@@ -1,0 +1,264 @@
+{{/* The name that all objects' names begin with. */}}
+{{- define "partner-operator.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" }}
+{{- else if contains .Chart.Name .Release.Name }}
+{{- .Release.Name | trunc 50 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 50 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{/* The labels of every object. */}}
+{{- define "partner-operator.labels" -}}
+{{- with .Values.commonLabels }}
+{{- toYaml . }}
+{{ end -}}
+app.kubernetes.io/name: partner-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{/* The labels that Pods of a component are selected by: (list "manager" .) */}}
+{{- define "partner-operator.selector" -}}
+app.kubernetes.io/name: partner-operator
+app.kubernetes.io/component: {{ index . 0 }}
+{{- end }}
+
+{{- define "partner-operator.image" -}}
+{{- with .Values.image -}}
+{{- if .digest -}}
+{{ .repository }}@{{ .digest }}
+{{- else -}}
+{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* The name of a component's service account: (list "manager" .) */}}
+{{- define "partner-operator.serviceAccount" -}}
+{{- $component := index . 0 }}{{- $root := index . 1 }}
+{{- (index $root.Values $component).serviceAccount.name | default (printf "%s-%s" (include "partner-operator.fullname" $root) $component) }}
+{{- end }}
+
+{{/* host:port of the widget server */}}
+{{- define "partner-operator.widgetBackend" -}}
+{{ include "partner-operator.fullname" . }}-widget.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}:8082
+{{- end }}
+
+{{/* One object that a file of the chart holds, with the release's labels: (list object .) */}}
+{{- define "partner-operator.object" -}}
+{{- $object := index . 0 }}{{- $root := index . 1 }}
+{{- $labels := include "partner-operator.labels" $root | fromYaml }}
+{{- $_ := set $object.metadata "labels" (merge $labels ($object.metadata.labels | default dict)) }}
+---
+{{ toYaml $object }}
+{{- end }}
+
+{{/* The Deployment, the service account, the disruption budget and the services of a component. */}}
+{{- define "partner-operator.component" -}}
+{{- $component := .component }}{{- $root := .root }}
+{{- $values := index $root.Values $component }}
+{{- $name := printf "%s-%s" (include "partner-operator.fullname" $root) $component }}
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ $name }}
+  namespace: {{ $root.Release.Namespace }}
+  labels:
+    {{- include "partner-operator.labels" $root | nindent 4 }}
+    app.kubernetes.io/component: {{ $component }}
+spec:
+  replicas: {{ $values.replicas }}
+  selector:
+    matchLabels:
+      {{- include "partner-operator.selector" (list $component) | nindent 6 }}
+  template:
+    metadata:
+      labels:
+        {{- with $values.podLabels }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+        {{- include "partner-operator.selector" (list $component) | nindent 8 }}
+      {{- with $values.podAnnotations }}
+      annotations:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+    spec:
+      serviceAccountName: {{ include "partner-operator.serviceAccount" (list $component $root) }}
+      {{- with $root.Values.imagePullSecrets }}
+      imagePullSecrets:
+        {{- range . }}
+        - name: {{ . }}
+        {{- end }}
+      {{- end }}
+      {{- with $root.Values.priorityClassName }}
+      priorityClassName: {{ . }}
+      {{- end }}
+      terminationGracePeriodSeconds: 30
+      securityContext:
+        runAsNonRoot: true
+        seccompProfile:
+          type: RuntimeDefault
+      {{- with $values.nodeSelector }}
+      nodeSelector:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with $values.tolerations }}
+      tolerations:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with $values.affinity }}
+      affinity:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      topologySpreadConstraints:
+        {{- if $values.topologySpreadConstraints }}
+        {{- toYaml $values.topologySpreadConstraints | nindent 8 }}
+        {{- else }}
+        - maxSkew: 1
+          topologyKey: kubernetes.io/hostname
+          whenUnsatisfiable: ScheduleAnyway
+          labelSelector:
+            matchLabels:
+              {{- include "partner-operator.selector" (list $component) | nindent 14 }}
+        {{- end }}
+      containers:
+        - name: {{ $component }}
+          image: {{ include "partner-operator.image" $root | quote }}
+          imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+          args:
+            - {{ $component }}
+            {{- range concat .args $values.extraArgs }}
+            - {{ . | quote }}
+            {{- end }}
+          {{- with $values.extraEnv }}
+          env:
+            {{- toYaml . | nindent 12 }}
+          {{- end }}
+          ports:
+            {{- range .ports }}
+            - name: {{ .name }}
+              containerPort: {{ .port }}
+            {{- end }}
+          livenessProbe:
+            httpGet:
+              path: /healthz
+              port: health
+          readinessProbe:
+            httpGet:
+              path: /readyz
+              port: health
+          resources:
+            {{- toYaml $values.resources | nindent 12 }}
+          securityContext:
+            allowPrivilegeEscalation: false
+            readOnlyRootFilesystem: true
+            capabilities:
+              drop: [ALL]
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: {{ include "partner-operator.serviceAccount" (list $component $root) }}
+  namespace: {{ $root.Release.Namespace }}
+  labels:
+    {{- include "partner-operator.labels" $root | nindent 4 }}
+    app.kubernetes.io/component: {{ $component }}
+  {{- with $values.serviceAccount.annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: {{ $name }}
+  labels:
+    {{- include "partner-operator.labels" $root | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: {{ $name }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ include "partner-operator.serviceAccount" (list $component $root) }}
+    namespace: {{ $root.Release.Namespace }}
+{{- range .ports }}
+{{- if hasKey . "service" }}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: {{ $name }}{{ .service }}
+  namespace: {{ $root.Release.Namespace }}
+  labels:
+    {{- include "partner-operator.labels" $root | nindent 4 }}
+    app.kubernetes.io/component: {{ $component }}
+spec:
+  selector:
+    {{- include "partner-operator.selector" (list $component) | nindent 4 }}
+  ports:
+    - name: {{ .name }}
+      port: {{ .port }}
+      targetPort: {{ .name }}
+{{- end }}
+{{- end }}
+{{- if $values.podDisruptionBudget.enabled }}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  name: {{ $name }}
+  namespace: {{ $root.Release.Namespace }}
+  labels:
+    {{- include "partner-operator.labels" $root | nindent 4 }}
+    app.kubernetes.io/component: {{ $component }}
+spec:
+  maxUnavailable: 1
+  selector:
+    matchLabels:
+      {{- include "partner-operator.selector" (list $component) | nindent 6 }}
+{{- end }}
+{{- if $root.Values.networkPolicy.enabled }}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: {{ $name }}
+  namespace: {{ $root.Release.Namespace }}
+  labels:
+    {{- include "partner-operator.labels" $root | nindent 4 }}
+    app.kubernetes.io/component: {{ $component }}
+spec:
+  podSelector:
+    matchLabels:
+      {{- include "partner-operator.selector" (list $component) | nindent 6 }}
+  policyTypes: [Ingress, Egress]
+  ingress:
+    {{- if eq $component "widget" }}
+    - from:
+        - namespaceSelector:
+            matchExpressions:
+              - key: kubernetes.io/metadata.name
+                operator: In
+                values:
+                  {{- toYaml $root.Values.proxyNamespaces | nindent 18 }}
+      ports:
+        - {port: http, protocol: TCP}
+    {{- end }}
+    - ports:
+        - {port: metrics, protocol: TCP}
+        - {port: health, protocol: TCP}
+  egress:
+    - ports:
+        - {port: 53, protocol: UDP}
+        - {port: 53, protocol: TCP}
+    - ports:
+        {{- range $root.Values.networkPolicy.apiServerPorts }}
+        - {port: {{ . }}, protocol: TCP}
+        {{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,184 @@
+package chart
+
+import (
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
+
+	"github.com/dispel/partner-operator/test/cluster"
+)
+
+// byName are objects by kind and name, without what only Helm brings.
+func byName(objects []*unstructured.Unstructured) map[string]map[string]any {
+	GinkgoHelper()
+	found := map[string]map[string]any{}
+	for _, object := range objects {
+		if _, hook := object.GetAnnotations()["helm.sh/hook"]; hook || object.GetKind() == "Namespace" {
+			continue // helm makes the namespace itself
+		}
+		labels := object.GetLabels()
+		for _, label := range []string{"app.kubernetes.io/instance", "app.kubernetes.io/version", "app.kubernetes.io/managed-by", "helm.sh/chart"} {
+			delete(labels, label)
+		}
+		object.SetLabels(labels)
+		annotations := object.GetAnnotations()
+		delete(annotations, "helm.sh/resource-policy")
+		object.SetAnnotations(annotations)
+		// Each has its own way to name the image.
+		if containers, ok, _ := unstructured.NestedSlice(object.Object, "spec", "template", "spec", "containers"); ok {
+			for _, container := range containers {
+				delete(container.(map[string]any), "image")
+				delete(container.(map[string]any), "imagePullPolicy")
+			}
+			Expect(unstructured.SetNestedSlice(object.Object, containers, "spec", "template", "spec", "containers")).To(Succeed())
+		}
+		found[strings.Join([]string{object.GetKind(), object.GetNamespace(), object.GetName()}, " ")] = object.Object
+	}
+	return found
+}
+
+func expectSame(ofChart, ofKustomize map[string]map[string]any) {
+	GinkgoHelper()
+	Expect(slices.Sorted(maps.Keys(ofChart))).To(Equal(slices.Sorted(maps.Keys(ofKustomize))))
+	for name, object := range ofChart {
+		got, err := yaml.Marshal(object)
+		Expect(err).NotTo(HaveOccurred())
+		want, err := yaml.Marshal(ofKustomize[name])
+		Expect(err).NotTo(HaveOccurred())
+		Expect(string(got)).To(Equal(string(want)), name)
+	}
+}
+
+// rulesOf are the rules of the roles of a name.
+func rulesOf(manifests, name string) []rbacv1.PolicyRule {
+	GinkgoHelper()
+	var rules []rbacv1.PolicyRule
+	for _, object := range cluster.ParseObjects([]byte(manifests)) {
+		if object.GetName() == name && (object.GetKind() == "ClusterRole" || object.GetKind() == "Role") {
+			var role rbacv1.ClusterRole
+			Expect(runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &role)).To(Succeed())
+			rules = append(rules, role.Rules...)
+		}
+	}
+	Expect(rules).NotTo(BeEmpty())
+	return rules
+}
+
+var _ = Describe("The chart", func() {
+	It("makes of its defaults what config/default makes", func(ctx SpecContext) {
+		ofChart := byName(cluster.ParseObjects([]byte(rendered(ctx))))
+		expectSame(ofChart, byName(cluster.ParseObjects(built(ctx, "default"))))
+		Expect(len(ofChart)).To(BeNumerically(">", 25))
+	})
+
+	It("makes with everything on what config/overlays/full makes", func(ctx SpecContext) {
+		expectSame(byName(cluster.ParseObjects([]byte(rendered(ctx, "--set=admissionPolicies.deletionGuard.enabled=true")))),
+			byName(cluster.ParseObjects(built(ctx, "overlays/full"))))
+	})
+
+	It("leaves its CRDs in the cluster", func(ctx SpecContext) {
+		kept := 0
+		for _, object := range cluster.ParseObjects([]byte(rendered(ctx))) {
+			if object.GetKind() == "CustomResourceDefinition" {
+				Expect(object.GetAnnotations()).To(HaveKeyWithValue("helm.sh/resource-policy", "keep"))
+				kept++
+			}
+		}
+		Expect(kept).To(Equal(4))
+		Expect(rendered(ctx, "--set=crds.install=false")).NotTo(ContainSubstring("kind: CustomResourceDefinition"))
+	})
+
+	It("asks for no right to what is switched off", func(ctx SpecContext) {
+		groups := func(args ...string) []string {
+			var all []string
+			for _, rule := range rulesOf(rendered(ctx, args...), "partner-operator-manager") {
+				all = append(all, rule.APIGroups...)
+			}
+			return all
+		}
+		Expect(groups()).To(ContainElements("gateway.networking.k8s.io", "cert-manager.io", "networking.k8s.io", "coordination.k8s.io"))
+		Expect(groups("--set=gatewayAPI.enabled=false")).To(And(Not(ContainElement("gateway.networking.k8s.io")), ContainElement("cert-manager.io")))
+		Expect(groups("--set=certManager.enabled=false")).To(And(Not(ContainElement("cert-manager.io")), ContainElement("gateway.networking.k8s.io")))
+		for _, rule := range rulesOf(rendered(ctx, "--set=supportPlans.create=false"), "partner-operator-manager") {
+			if slices.Contains(rule.Resources, "supportplans") {
+				Expect(rule.Verbs).To(ConsistOf("get", "list", "watch"))
+			}
+		}
+	})
+
+	It("passes its values on", func(ctx SpecContext) {
+		out := rendered(ctx, "--set=manager.gateway=infra/public", "--set=manager.defaultIssuer=ClusterIssuer/letsencrypt",
+			"--set=manager.reservedHostSuffixes={a.example,b.example}", "--set=manager.extraArgs={--workers=16}",
+			`--set=manager.ingressAnnotations.example\.net/list=x\,y`, "--set=proxyNamespaces={envoy,traefik}",
+			"--set=widget.messengerURL=https://chat.example.net/{partner}", "--set=widget.messengerDisplay=panel", "--set=priorityClassName=high",
+			"--set=image.digest=sha256:"+strings.Repeat("0", 64), "--set=commonLabels.team=platform", "--set=imagePullSecrets={pull}",
+			"--set=manager.podAnnotations.scrape=never", "--set=manager.nodeSelector.disk=fast", "--set=manager.serviceAccount.name=given",
+			"--set=fullnameOverride=po", "--set=clusterDomain=internal.example")
+		for _, want := range []string{
+			"--gateway=infra/public", "--default-issuer=ClusterIssuer/letsencrypt", "--reserved-host-suffixes=a.example,b.example", "--workers=16",
+			`--ingress-annotations=\"example.net/list=x,y\"`, "--proxy-namespaces=envoy,traefik", "--messenger-url=https://chat.example.net/{partner}",
+			"--messenger-display=panel", "priorityClassName: high", "partner-operator@sha256:000", "team: platform", "- name: pull", "scrape: never", "disk: fast",
+			"serviceAccountName: given", "name: po-manager", "--widget-backend=po-widget.partner-operator-system.svc.internal.example:8082",
+		} {
+			Expect(out).To(ContainSubstring(want))
+		}
+	})
+
+	DescribeTable("refuses values that it does not know",
+		func(ctx SpecContext, set, refusal string) {
+			cmd := exec.CommandContext(ctx, "go", "tool", "-modfile=hack/helm/go.mod", "helm", "template", release, chart(), "--set", set)
+			cmd.Dir = cluster.Root()
+			out, err := cmd.CombinedOutput()
+			Expect(err).To(HaveOccurred())
+			Expect(string(out)).To(And(ContainSubstring("values don't meet the specifications of the schema"), ContainSubstring(refusal)))
+		},
+		Entry("a typo", "manager.replica=3", "at '/manager': additional properties 'replica' not allowed"),
+		Entry("a typo at the top", "gatewayApi.enabled=false", "additional properties 'gatewayApi' not allowed"),
+		Entry("a number for a switch", "networkPolicy.enabled=1", "at '/networkPolicy/enabled': got number, want boolean"),
+		Entry("a Gateway without a namespace", "manager.gateway=public", "at '/manager/gateway'"),
+		Entry("an argument that is no flag", "manager.extraArgs={workers=3}", "at '/manager/extraArgs/0'"),
+		Entry("a display that there is not", "widget.messengerDisplay=popup", "value must be one of 'window', 'panel'"),
+		Entry("nobody to let in", "proxyNamespaces={}", "at '/proxyNamespaces/0'"),
+	)
+
+	It("has a schema for each value, and a value for each of the schema", func() {
+		var values map[string]any
+		data, err := os.ReadFile(filepath.Join(chart(), "values.yaml"))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(yaml.Unmarshal(data, &values)).To(Succeed())
+		var schema map[string]any
+		data, err = os.ReadFile(filepath.Join(chart(), "values.schema.json"))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(yaml.Unmarshal(data, &schema)).To(Succeed())
+		definitions := schema["definitions"].(map[string]any)
+		var compare func(path string, schema, value map[string]any)
+		compare = func(path string, schema, value map[string]any) {
+			if ref, ok := schema["$ref"].(string); ok {
+				schema = definitions[strings.TrimPrefix(ref, "#/definitions/")].(map[string]any)
+			}
+			properties, ok := schema["properties"].(map[string]any)
+			if !ok {
+				return // free in form
+			}
+			delete(properties, "global")
+			Expect(slices.Sorted(maps.Keys(properties))).To(Equal(slices.Sorted(maps.Keys(value))), path)
+			Expect(schema).To(HaveKeyWithValue("additionalProperties", false), path)
+			for name, property := range properties {
+				if nested, ok := value[name].(map[string]any); ok {
+					compare(path+"."+name, property.(map[string]any), nested)
+				}
+			}
+		}
+		compare("", schema, values)
+	})
+})
