@@ -90,24 +90,25 @@ run: build ## Run the manager against the cluster of the current kubeconfig.
 	bin/partner-operator manager --log-format=text --health-probe-bind-address=127.0.0.1:8081 --metrics-bind-address=0
 
 .PHONY: generate
-generate: controlplane ## Generate deepcopy code, CRDs, roles and golden files.
+generate: controlplane ## Generate deepcopy code, CRDs, roles, the chart, tables and golden files.
 	$(CONTROLLER_GEN) object paths=./api/...
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=manager paths=./controllers/... output:rbac:dir=config/rbac
 	$(CONTROLLER_GEN) rbac:roleName=widget paths=./internal/widgetserver/... output:rbac:dir=config/widget
 	$(MAKE) chart
-	UPDATE_GOLDEN=1 go test ./internal/support ./internal/tenant ./internal/widget ./internal/cli -count=1
+	UPDATE_GOLDEN=1 go test ./internal/support ./internal/tenant ./internal/widget ./internal/cli ./docs -count=1
 
 CHART := charts/partner-operator
 .PHONY: chart
 chart: ## Bring what the chart takes over from config into it, and its README up to date.
-	rm -rf $(CHART)/files && mkdir -p $(addprefix $(CHART)/files/,crds rbac admission)
+	rm -rf $(CHART)/files && mkdir -p $(addprefix $(CHART)/files/,crds rbac admission monitoring)
 	cp config/crd/bases/*.yaml $(CHART)/files/crds
 	cp config/rbac/role.yaml $(CHART)/files/rbac/manager.yaml
 	cp config/widget/role.yaml $(CHART)/files/rbac/widget.yaml
 	cp config/rbac/metrics_reader.yaml $(CHART)/files/rbac/metrics-reader.yaml
 	cp config/rbac/viewer.yaml config/rbac/editor.yaml $(CHART)/files/rbac
 	cp config/admission/host-guard.yaml config/admission/deletion-guard/deletion-guard.yaml $(CHART)/files/admission
+	cp config/monitoring/prometheus_rule.yaml config/monitoring/service_monitors.yaml config/monitoring/partner-operator.json $(CHART)/files/monitoring
 	go tool -modfile=hack/helm-docs/go.mod helm-docs --chart-search-root charts --sort-values-order file --skip-version-footer --log-level warning
 
 .PHONY: manifests

@@ -133,6 +133,12 @@ var _ = Describe("A Gateway", func() {
 		Expect(direct.Delete(ctx, grant)).To(Succeed())
 		Eventually(direct.Get).WithArguments(ctx, key("partner-gated", "system"), grant).Should(Succeed())
 
+		By("taking back the leave to reach the widget server once no widget is left to serve")
+		Expect(direct.Delete(ctx, &v1alpha1.PCSMAllocation{ObjectMeta: metav1.ObjectMeta{Name: "gated"}})).To(Succeed())
+		eventuallyGone(ctx, grant)
+		applyYAML(ctx, allocationYAML("gated", "1", ""))
+		eventuallyThere(ctx, grant)
+
 		By("closing with the Partner")
 		Expect(direct.Delete(ctx, partner(ctx, "gated"))).To(Succeed())
 		eventuallyGone(ctx, routeOf("gated"))

@@ -195,6 +195,28 @@ var _ = Describe("Drift", func() {
 		eventually(ctx, "drift", "Ready=True/Provisioned", "SupportWidgetEnabled=True/WidgetEnabled")
 	})
 
+	It("of what is no longer declared is undone, too", func(ctx SpecContext) {
+		startManager()
+		applyYAML(ctx, allocationYAML("shrunk", "1", "")+partnerYAML("shrunk", everything))
+		eventually(ctx, "shrunk", "Ready=True/Provisioned", "SupportWidgetEnabled=True/WidgetEnabled")
+		By("having an object under a name that the operator gave once, and gives no more")
+		contract := get(ctx, &corev1.ConfigMap{}, tenant.ContractName, "partner-shrunk")
+		renamed := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
+			Namespace: contract.Namespace, Name: "renamed", Labels: contract.Labels, Annotations: contract.Annotations,
+		}}
+		Expect(direct.Create(ctx, renamed)).To(Succeed())
+		eventuallyGone(ctx, renamed)
+
+		applyYAML(ctx, partnerYAML("shrunk", "  tenant: {networkIsolation: Disabled}"))
+		for _, child := range children("shrunk") {
+			switch child.(type) {
+			case *networkingv1.NetworkPolicy, *corev1.ResourceQuota, *rbacv1.RoleBinding:
+				eventuallyGone(ctx, child)
+			}
+		}
+		eventually(ctx, "shrunk", "Ready=True/Provisioned", "SupportWidgetEnabled=True/WidgetEnabled")
+	})
+
 	It("is undone in the fields, and leaves others' fields alone", func(ctx SpecContext) {
 		startManager()
 		applyYAML(ctx, partnerYAML("fields", everything))

@@ -61,7 +61,9 @@ var errOvertaken = errors.New("a write came too late")
 
 // Reconcile gathers what concerns a Partner, brings the cluster to what Evaluate
 // makes of it, and reports.
-func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request) (result ctrl.Result, err error) {
+	found := ""
+	defer func() { count("Partner", found, err) }()
 	snapshot, err := r.gather(ctx, request.Name)
 	if err != nil || snapshot == nil {
 		return ctrl.Result{}, err
@@ -69,11 +71,13 @@ func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 	before := snapshot.Partner.Status
 	outcome, met, err := r.converge(ctx, snapshot)
 	if errors.Is(err, errOvertaken) {
+		found = overtaken
 		return ctrl.Result{RequeueAfter: overtakenAgain}, nil
 	}
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	found = outcomeOf(outcome.Status.Conditions)
 	before.Conditions = conditions.Own(before.Conditions, v1alpha1.PartnerConditions)
 	if !equality.Semantic.DeepEqual(before, outcome.Status) {
 		err := apply.Applier{Client: r.Client}.Status(ctx, snapshot.Partner, &outcome.Status)

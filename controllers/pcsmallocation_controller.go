@@ -34,7 +34,9 @@ type PCSMAllocationReconciler struct {
 }
 
 // Reconcile judges one allocation and reports.
-func (r *PCSMAllocationReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+func (r *PCSMAllocationReconciler) Reconcile(ctx context.Context, request ctrl.Request) (result ctrl.Result, err error) {
+	outcome := ""
+	defer func() { count("PCSMAllocation", outcome, err) }()
 	allocation, err := found(ctx, r.Client, request.Name, &v1alpha1.PCSMAllocation{})
 	if err != nil || allocation == nil || !allocation.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, err
@@ -45,6 +47,7 @@ func (r *PCSMAllocationReconciler) Reconcile(ctx context.Context, request ctrl.R
 	}
 	now := r.Clock.Now()
 	status, findings, change := staffing.Status(allocation, partner, now)
+	outcome = outcomeOf(status.Conditions)
 	before := allocation.Status
 	before.Conditions = conditions.Own(before.Conditions, v1alpha1.PCSMAllocationConditions)
 	if !equality.Semantic.DeepEqual(before, status) {

@@ -39,7 +39,9 @@ type SupportPlanReconciler struct {
 }
 
 // Reconcile judges one plan, totals its partners and reports.
-func (r *SupportPlanReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+func (r *SupportPlanReconciler) Reconcile(ctx context.Context, request ctrl.Request) (result ctrl.Result, err error) {
+	outcome := ""
+	defer func() { count("SupportPlan", outcome, err) }()
 	plan, err := found(ctx, r.Client, request.Name, &v1alpha1.SupportPlan{})
 	if err != nil || plan == nil || !plan.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, err
@@ -50,6 +52,7 @@ func (r *SupportPlanReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 	}
 	status, findings := support.Status(plan, r.Clock.Now())
 	status.Totals = total(partners.Items)
+	outcome = outcomeOf(status.Conditions)
 	before := plan.Status
 	before.Conditions = conditions.Own(before.Conditions, v1alpha1.SupportPlanConditions)
 	if equality.Semantic.DeepEqual(before, status) {

@@ -45,8 +45,12 @@ func (a Applier) Apply(ctx context.Context, wanted, observed client.Object) (cli
 	}
 	if observed != nil {
 		current, err := UpToDate(fields, observed)
-		if err != nil || current {
+		if err != nil {
 			return nil, err
+		}
+		if current {
+			skippedWrites.WithLabelValues(kindOf(wanted)).Inc()
+			return nil, nil
 		}
 	}
 	data, err := json.Marshal(fields)
@@ -59,15 +63,22 @@ func (a Applier) Apply(ctx context.Context, wanted, observed client.Object) (cli
 		options = append(options, client.ForceOwnership) // it is ours to put right
 	}
 	patch := client.RawPatch(types.ApplyPatchType, data)
-	err = a.Client.Patch(ctx, stored, patch, options...)
+	err = a.patch(ctx, stored, patch, options...)
 	if observed == nil && apierrors.IsConflict(err) {
 		if !overLabelsOnly(err) {
 			return nil, &OccupiedError{cause: err}
 		}
 		// Somebody changed the label that the cache selects by.
-		err = a.Client.Patch(ctx, stored, patch, append(options, client.ForceOwnership)...)
+		err = a.patch(ctx, stored, patch, append(options, client.ForceOwnership)...)
 	}
 	return asStored(stored, wanted), err
+}
+
+func (a Applier) patch(ctx context.Context, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+	kind := kindOf(object)
+	err := a.Client.Patch(ctx, object, patch, options...)
+	count("apply", kind, err)
+	return err
 }
 
 // overLabelsOnly tells whether a conflict is about labels and nothing else: the
@@ -112,6 +123,7 @@ func (a Applier) Create(ctx context.Context, wanted client.Object) (client.Objec
 	}
 	created.SetAnnotations(annotations)
 	err = a.Client.Create(ctx, created, client.FieldOwner(v1alpha1.FieldManager))
+	count("create", kindOf(wanted), err)
 	return asStored(created, wanted), err
 }
 
@@ -126,6 +138,7 @@ func asStored(stored, wanted client.Object) client.Object {
 // in whose place there is another, is no error.
 func (a Applier) Delete(ctx context.Context, observed client.Object) error {
 	err := a.Client.Delete(ctx, observed, client.Preconditions{UID: new(observed.GetUID())})
+	count("delete", kindOf(observed), err)
 	if apierrors.IsConflict(err) {
 		return nil
 	}
@@ -149,8 +162,10 @@ func (a Applier) Status(ctx context.Context, object client.Object, status any) e
 	if err != nil {
 		return err
 	}
-	return a.Client.Status().Patch(ctx, object.DeepCopyObject().(client.Object), client.RawPatch(types.ApplyPatchType, data),
+	err = a.Client.Status().Patch(ctx, object.DeepCopyObject().(client.Object), client.RawPatch(types.ApplyPatchType, data),
 		client.FieldOwner(v1alpha1.FieldManager), client.ForceOwnership)
+	count("status", gvk.Kind, err)
+	return err
 }
 
 // Fields returns the fields that an object declares, with the digest of them in

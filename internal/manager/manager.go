@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -32,6 +33,7 @@ import (
 	"github.com/dispel/partner-operator/config/plans"
 	"github.com/dispel/partner-operator/controllers"
 	"github.com/dispel/partner-operator/internal/index"
+	"github.com/dispel/partner-operator/internal/metrics"
 	"github.com/dispel/partner-operator/internal/scheme"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
@@ -102,6 +104,11 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 			return nil, err
 		}
 	}
+	if options.MetricsAddress != "0" {
+		if err := addCollector(mgr, options.Clock); err != nil {
+			return nil, err
+		}
+	}
 	return mgr, addChecks(ctx, mgr, references)
 }
 
@@ -112,11 +119,11 @@ func managerOptions(options Options) ctrl.Options {
 	for _, kind := range givenKinds() {
 		byObject[kind] = cache.ByObject{Label: labels.Everything()}
 	}
-	metrics := metricsserver.Options{BindAddress: options.MetricsAddress}
+	serve := metricsserver.Options{BindAddress: options.MetricsAddress}
 	if !options.MetricsInsecure {
-		metrics.SecureServing = true
-		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
-		metrics.CertDir = options.MetricsCertDir
+		serve.SecureServing = true
+		serve.FilterProvider = filters.WithAuthenticationAndAuthorization
+		serve.CertDir = options.MetricsCertDir
 	}
 	return ctrl.Options{
 		Scheme: scheme.New(),
@@ -135,7 +142,7 @@ func managerOptions(options Options) ctrl.Options {
 		LeaderElectionNamespace:       options.LeaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true,
 		HealthProbeBindAddress:        options.HealthAddress,
-		Metrics:                       metrics,
+		Metrics:                       serve,
 		GracefulShutdownTimeout:       &options.ShutdownTimeout,
 	}
 }
@@ -230,6 +237,19 @@ func addDefaultPlans(mgr ctrl.Manager) error {
 		if err := errors.Join(errs...); err != nil {
 			mgr.GetLogger().Error(err, "Not all of the default plans could be created; the next start tries again")
 		}
+		return nil
+	}))
+}
+
+// addCollector shows partners among the metrics while the manager leads.
+func addCollector(mgr ctrl.Manager, clock clock.PassiveClock) error {
+	collector := &metrics.Collector{Reader: mgr.GetCache(), Clock: clock, Logger: mgr.GetLogger().WithName("metrics")}
+	return mgr.Add(ctrlmanager.RunnableFunc(func(ctx context.Context) error {
+		if err := ctrlmetrics.Registry.Register(collector); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		ctrlmetrics.Registry.Unregister(collector)
 		return nil
 	}))
 }

@@ -114,6 +114,33 @@ func Sum(partner *v1alpha1.Partner, allocations []v1alpha1.PCSMAllocation, now t
 	return total, counted, next
 }
 
+// End is the end of an allocation's contract.
+type End struct {
+	// Allocation is its name.
+	Allocation string
+	// At is the first instant after the contract.
+	At time.Time
+	// Succeeded tells that the partner has no fewer FTE from then on.
+	Succeeded bool
+}
+
+// Ends are the ends that are still to come of the partner's allocations, sorted as
+// these are.
+func Ends(partner *v1alpha1.Partner, allocations []v1alpha1.PCSMAllocation, now time.Time) []End {
+	var ends []End
+	for i := range allocations {
+		allocation := &allocations[i]
+		window, err := WindowOf(allocation)
+		if err != nil || window.Until.IsZero() || window.Ended(now) || !allocation.DeletionTimestamp.IsZero() || Accept(allocation, partner) != nil {
+			continue
+		}
+		before, _, _ := Sum(partner, allocations, window.Until.Add(-1))
+		after, _, _ := Sum(partner, allocations, window.Until)
+		ends = append(ends, End{Allocation: allocation.Name, At: window.Until, Succeeded: after >= before})
+	}
+	return ends
+}
+
 // Earlier returns the earlier of two instants, of which zero is never.
 func Earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {

@@ -92,6 +92,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 		// Runnables other than these start after the caches are full.
 		mgr.Add(ctrlmanager.RunnableFunc(func(ctx context.Context) error {
 			synced.Store(true)
+			ready.Set(1)
 			<-ctx.Done()
 			return nil
 		})),
@@ -112,8 +113,13 @@ var requests = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Help: "Requests to the widget server, by the status code of the answer.",
 }, []string{"code"})
 
+var ready = prometheus.NewGauge(prometheus.GaugeOpts{
+	Name: "partner_operator_widget_ready",
+	Help: "Whether the widget server knows the partners, and so can serve them: 1 or 0.",
+})
+
 func init() {
-	metrics.Registry.MustRegister(requests)
+	metrics.Registry.MustRegister(requests, ready)
 }
 
 // counted counts the answers of a handler.

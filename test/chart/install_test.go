@@ -263,7 +263,21 @@ var _ = Describe("An installation of the chart", func() {
 		i.kubectl(ctx, "create", "serviceaccount", "prometheus")
 		i.kubectl(ctx, "create", "clusterrolebinding", "prometheus", "--clusterrole=partner-operator-metrics-reader", "--serviceaccount=default:prometheus")
 		token := strings.TrimSpace(i.kubectl(ctx, "create", "token", "prometheus"))
-		Expect(scrape(ctx, "https://"+leader.metrics+"/metrics", token)).To(ContainSubstring("controller_runtime_reconcile_total"))
+		ofPartners := func() string { return scrape(ctx, "https://"+leader.metrics+"/metrics", token) }
+		Eventually(ofPartners).Should(And(
+			ContainSubstring("\npartner_operator_partners 9\n"),
+			ContainSubstring(`partner_operator_partner_customers_until_breach{partner="globex"} -15`),
+			ContainSubstring(`partner_operator_condition{condition="SubdomainReady",kind="Partner",name="vandelay",reason="HostClaimedByAnotherPartner",status="False"} 1`),
+			ContainSubstring(`partner_operator_supportplan_customers{support_plan="premium"} 149`),
+			ContainSubstring(`partner_operator_pcsmallocation_fte{partner="acme",pcsmallocation="acme-emea"} 1.5`),
+			ContainSubstring(`partner_operator_reconciles_total{kind="Partner",outcome="Ready"}`),
+			ContainSubstring(`partner_operator_reconciles_total{kind="Partner",outcome="Stalled"}`),
+			MatchRegexp(`partner_operator_api_writes_total\{kind="Ingress",operation="apply",result="success"\} [5-9]`),
+			MatchRegexp(`partner_operator_skipped_writes_total\{kind="Namespace"\} [1-9]`),
+		))
+		i.kubectl(ctx, "delete", "partner", "vandelay")
+		Eventually(ofPartners).ShouldNot(ContainSubstring(`"vandelay"`))
+		i.kubectl(ctx, "apply", "--server-side", "-k", "config/samples/rival")
 		Expect(scrape(ctx, "http://"+widget.metrics+"/metrics", "")).To(ContainSubstring(`partner_operator_widget_requests_total{code="200"}`))
 
 		By("passing its own test")
@@ -277,7 +291,7 @@ var _ = Describe("An installation of the chart", func() {
 		Expect(ofCheck.Unused(rulesOf(rendered(ctx), "partner-operator-check"))).To(BeEmpty())
 		// These are what the suite of controllers does not use.
 		for _, right := range []string{
-			"create leases.coordination.k8s.io", "get leases.coordination.k8s.io", "update leases.coordination.k8s.io",
+			"create events", "create leases.coordination.k8s.io", "get leases.coordination.k8s.io", "update leases.coordination.k8s.io",
 			"create subjectaccessreviews.authorization.k8s.io", "create tokenreviews.authentication.k8s.io", "create supportplans.partner.dispel.com",
 		} {
 			Expect(ofManager.Unused(rulesOf(rendered(ctx), "partner-operator-manager"))).NotTo(ContainElement(right))

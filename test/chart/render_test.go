@@ -82,7 +82,8 @@ var _ = Describe("The chart", func() {
 	})
 
 	It("makes with everything on what config/overlays/full makes", func(ctx SpecContext) {
-		expectSame(byName(cluster.ParseObjects([]byte(rendered(ctx, "--set=admissionPolicies.deletionGuard.enabled=true")))),
+		expectSame(byName(cluster.ParseObjects([]byte(rendered(ctx, "--set=admissionPolicies.deletionGuard.enabled=true",
+			"--set=monitoring.serviceMonitors.enabled=true", "--set=monitoring.prometheusRule.enabled=true", "--set=monitoring.dashboard.enabled=true")))),
 			byName(cluster.ParseObjects(built(ctx, "overlays/full"))))
 	})
 
@@ -111,7 +112,7 @@ var _ = Describe("The chart", func() {
 		Expect(groups("--set=certManager.enabled=false")).To(And(Not(ContainElement("cert-manager.io")), ContainElement("gateway.networking.k8s.io")))
 		for _, rule := range rulesOf(rendered(ctx, "--set=supportPlans.create=false"), "partner-operator-manager") {
 			if slices.Contains(rule.Resources, "supportplans") {
-				Expect(rule.Verbs).To(ConsistOf("get", "list", "watch"))
+				Expect(rule.Verbs).To(ConsistOf("list", "watch"))
 			}
 		}
 	})

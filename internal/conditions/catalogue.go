@@ -1,0 +1,181 @@
+package conditions
+
+import (
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+)
+
+// Kind is what a kind can report.
+type Kind struct {
+	Name       string
+	Conditions []Condition
+}
+
+// Condition is what a condition can say.
+type Condition struct {
+	Type v1alpha1.ConditionType
+	// Of are the conditions whose cases other than True it repeats.
+	Of    []v1alpha1.ConditionType
+	Cases []Case
+}
+
+// Case is a status with the reasons that it can have.
+type Case struct {
+	Status metav1.ConditionStatus
+	// Progress is whether Ready comes by itself; Done if that depends, or if Ready
+	// does not depend on it.
+	Progress Progress
+	Reasons  []v1alpha1.Reason
+	// Remedy says what to do, in Markdown.
+	Remedy string
+}
+
+// find is the case that a condition is in; nil if there is none.
+func (k Kind) find(condition metav1.Condition) *Case {
+	switch v1alpha1.ConditionType(condition.Type) {
+	case v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled:
+		// They repeat Ready.
+		condition.Type, condition.Status = string(v1alpha1.ConditionReady), metav1.ConditionFalse
+	}
+	for _, c := range k.Conditions {
+		if string(c.Type) != condition.Type {
+			continue
+		}
+		for i := range c.Cases {
+			if c.Cases[i].Status == condition.Status && slices.Contains(c.Cases[i].Reasons, v1alpha1.Reason(condition.Reason)) {
+				return &c.Cases[i]
+			}
+		}
+		for _, of := range c.Of {
+			condition.Type = string(of)
+			if found := k.find(condition); found != nil && found.Status != metav1.ConditionTrue {
+				return found
+			}
+		}
+	}
+	return nil
+}
+
+// Legal tells whether one of the operator's conditions can be what it is.
+func (k Kind) Legal(condition metav1.Condition) bool {
+	return k.find(condition) != nil
+}
+
+// ProgressOf tells whether Ready comes by itself while a condition is as it is;
+// Done if that depends, or if Ready does not depend on it.
+func (k Kind) ProgressOf(condition metav1.Condition) Progress {
+	if found := k.find(condition); found != nil {
+		return found.Progress
+	}
+	return Done
+}
+
+// Catalogue has every kind with a status. docs/conditions.md, the alerts and the
+// health checks of GitOps tools are held against it.
+var Catalogue = []Kind{
+	{Name: "Partner", Conditions: []Condition{
+		{Type: v1alpha1.ConditionReady,
+			Of: []v1alpha1.ConditionType{v1alpha1.ConditionTenantReady, v1alpha1.ConditionSubdomainReady},
+			Cases: []Case{
+				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonProvisioned}, Remedy: "nothing"},
+				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonSupportPlanNotFound}, Remedy: "create the SupportPlan, or name another in `spec.supportPlanRef`. Until then what runs is left as it is"},
+				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonSupportPlanNotReady}, Remedy: "mend the SupportPlan: its own `Ready` says what is wrong"},
+				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonSuspendedBySpec}, Remedy: "it was suspended before anything was provisioned: set `spec.suspend` to false to begin"},
+			},
+		},
+		{Type: v1alpha1.ConditionSuspended,
+			Cases: []Case{
+				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonSuspendedBySpec}, Remedy: "set `spec.suspend` to false when the operator is to go on"},
+			},
+		},
+		{Type: v1alpha1.ConditionTenantReady,
+			Cases: []Case{
+				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonTenantProvisioned}, Remedy: "nothing"},
+				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonNamespaceNotOwned}, Remedy: "a namespace of that name was there before: annotate it with `partner.dispel.com/adopt: <partner>`, or delete it"},
+				{Status: metav1.ConditionFalse, Progress: Waiting, Reasons: []v1alpha1.Reason{v1alpha1.ReasonNamespaceTerminating}, Remedy: "wait; if it takes long, the namespace's own status says what holds it up"},
+				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonObjectRefused}, Remedy: "the API server, or a policy, refuses an object that the Partner declares or its deletion, or an object of that name is there already: the message has the words. It is tried again every ten minutes"},
+				{Status: metav1.ConditionFalse, Progress: Waiting, Reasons: []v1alpha1.Reason{v1alpha1.ReasonApplyFailed}, Remedy: "wait: a write failed for now and is tried again; the operator's log has the whole error"},
+			},
+		},
+		{Type: v1alpha1.ConditionSubdomainReady,
+			Cases: []Case{
+				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonRouteAccepted}, Remedy: "nothing"},
+				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonChannelModelWithoutSubdomain}, Remedy: "remove `spec.subdomain`, or set `spec.channelModel` to OEM or MSP. The API server refuses this for new manifests"},
+				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonHostReserved}, Remedy: "write a host under the partner's own domain; see `--reserved-host-suffixes`"},
+				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonHostClaimedByAnotherPartner}, Remedy: "write another host, or remove it from the partner that the message names; it is taken over when that one lets go"},
+				{Status: metav1.ConditionFalse, Progress: Waiting, Reasons: []v1alpha1.Reason{v1alpha1.ReasonHostReleasing}, Remedy: "wait: an earlier claim on the host is being deleted"},
+				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonTenantNotReady}, Remedy: "see `TenantReady`"},
+				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonAPINotInstalled}, Remedy: "install cert-manager or the Gateway API, whichever the message names, or do without: bring a certificate in `spec.subdomain.tls.secretName`, name an ingress class; it goes on without a restart"},
+				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonGatewayNotFound}, Remedy: "create the Gateway, or name another in `spec.subdomain.route.gatewayRef`"},
+				{Status: metav1.ConditionFalse, Progress: Waiting, Reasons: []v1alpha1.Reason{v1alpha1.ReasonCertificatePending}, Remedy: "the message has cert-manager's words: `kubectl describe certificate` in the tenant namespace says more"},
+				{Status: metav1.ConditionFalse, Progress: Waiting, Reasons: []v1alpha1.Reason{v1alpha1.ReasonSecretNotFound}, Remedy: "create the Secret that `spec.subdomain.tls.secretName` names"},
+				{Status: metav1.ConditionFalse, Progress: Waiting, Reasons: []v1alpha1.Reason{v1alpha1.ReasonBackendNotFound}, Remedy: "deploy the engine's Service that `spec.subdomain.backend.service` names"},
+				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonListenerNotProgrammed}, Remedy: "see the message for what the controller lacks to let the Gateway, or the sub-domain's ListenerSet, listen"},
+				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonRouteNotAccepted}, Remedy: "Ingress: install the ingress controller's IngressClass, or name another in `spec.subdomain.route.ingressClassName`. Gateway: see the message; often its listeners take no routes, or no ListenerSets, from the tenant namespace"},
+				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonRefsNotResolved}, Remedy: "see the message; often the controller serves no ExternalName Services: see [exposure.md](exposure.md)"},
+				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonObjectRefused, v1alpha1.ReasonApplyFailed}, Remedy: "as for `TenantReady`"},
+			},
+		},
+		{Type: v1alpha1.ConditionSupportWidgetEnabled,
+			Cases: []Case{
+				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonWidgetEnabled}, Remedy: "nothing"},
+				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonNoPCSMAllocation}, Remedy: "create a PCSMAllocation; without P-CSMs the partner's own team answers"},
+				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonStaffingBelowMinimum}, Remedy: "the plan has `enforcement: Required`: add the FTE that the message names"},
+				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonSubdomainNotReady}, Remedy: "see `SubdomainReady`"},
+				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonSupportPlanNotFound, v1alpha1.ReasonSupportPlanNotReady}, Remedy: "see `Ready`; a widget that was enabled before stays so"},
+			},
+		},
+		{Type: v1alpha1.ConditionStaffingSufficient,
+			Cases: []Case{
+				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonWithinCapacity}, Remedy: "nothing"},
+				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonNearCapacity}, Remedy: "plan for more: the message has the recommended FTE"},
+				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonBelowTierMinimum}, Remedy: "add the FTE that the message names"},
+				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonCapacityExceeded}, Remedy: "add the FTE that the message names"},
+				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonBelowTierMinimumAndCapacityExceeded}, Remedy: "add the FTE that the message names; it mends both"},
+				{Status: metav1.ConditionUnknown, Reasons: []v1alpha1.Reason{v1alpha1.ReasonSupportPlanNotFound, v1alpha1.ReasonSupportPlanNotReady}, Remedy: "see `Ready`"},
+			},
+		},
+		{Type: v1alpha1.ConditionCapacityExceeded,
+			Cases: []Case{
+				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonCustomersExceedFTECapacity}, Remedy: "add the FTE that the message names"},
+				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonNearCapacity, v1alpha1.ReasonWithinCapacity}, Remedy: "nothing"},
+				{Status: metav1.ConditionUnknown, Reasons: []v1alpha1.Reason{v1alpha1.ReasonSupportPlanNotFound, v1alpha1.ReasonSupportPlanNotReady}, Remedy: "see `Ready`"},
+			},
+		},
+	}},
+	{Name: "PCSMAllocation", Conditions: []Condition{
+		{Type: v1alpha1.ConditionAccepted,
+			Cases: []Case{
+				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonAccepted}, Remedy: "nothing"},
+				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonPartnerNotFound}, Remedy: "create the Partner; the allocation counts by itself then"},
+				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonChannelModelWithoutPCSM}, Remedy: "only an OEM or MSP can hold P-CSMs: delete the allocation, or change the partner's `channelModel`"},
+				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonUnknownTimeZone}, Remedy: "write an IANA name, such as Europe/Berlin"},
+			},
+		},
+		{Type: v1alpha1.ConditionActive,
+			Cases: []Case{
+				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonWithinContractWindow}, Remedy: "nothing"},
+				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonNotYetValid}, Remedy: "wait for `spec.validFrom`"},
+				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonExpired}, Remedy: "extend `spec.validUntil`, or delete the allocation"},
+			},
+		},
+		{Type: v1alpha1.ConditionReady,
+			Of: []v1alpha1.ConditionType{v1alpha1.ConditionAccepted},
+			Cases: []Case{
+				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonCounted}, Remedy: "nothing"},
+				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonOutsideContractWindow}, Remedy: "see `Active`"},
+			},
+		},
+	}},
+	{Name: "SupportPlan", Conditions: []Condition{
+		{Type: v1alpha1.ConditionReady,
+			Cases: []Case{
+				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonPlanConsistent}, Remedy: "nothing; `status.effective` has the plan in full"},
+				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonUnknownTimeZone}, Remedy: "write an IANA name in `spec.operatingHours.timeZone`"},
+				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonPlanInconsistent}, Remedy: "the message names the field; the API server refuses this for new manifests"},
+			},
+		},
+	}}}

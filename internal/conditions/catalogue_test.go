@@ -1,0 +1,90 @@
+package conditions_test
+
+import (
+	"slices"
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/test/states"
+)
+
+func Test(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "conditions")
+}
+
+func kindOf(name string) conditions.Kind {
+	GinkgoHelper()
+	i := slices.IndexFunc(conditions.Catalogue, func(kind conditions.Kind) bool { return kind.Name == name })
+	Expect(i).To(BeNumerically(">=", 0), name)
+	return conditions.Catalogue[i]
+}
+
+func conditionsOf(object *unstructured.Unstructured) []metav1.Condition {
+	GinkgoHelper()
+	list, _, err := unstructured.NestedSlice(object.Object, "status", "conditions")
+	Expect(err).NotTo(HaveOccurred())
+	var found []metav1.Condition
+	for _, item := range list {
+		var condition metav1.Condition
+		Expect(runtime.DefaultUnstructuredConverter.FromUnstructured(item.(map[string]any), &condition)).To(Succeed())
+		found = append(found, condition)
+	}
+	return found
+}
+
+var _ = Describe("The catalogue", func() {
+	It("allows every condition that golden files show, and expects of Ready what they show", func() {
+		for _, state := range states.Settled() {
+			if state.Object.GetKind() == "SubdomainClaim" {
+				continue // it has no status
+			}
+			kind := kindOf(state.Object.GetKind())
+			of := conditionsOf(state.Object)
+			Expect(of).NotTo(BeEmpty(), state.Name)
+			ready := meta.FindStatusCondition(of, string(v1alpha1.ConditionReady))
+			for _, condition := range of {
+				Expect(kind.Legal(condition)).To(BeTrue(), "%s: %v", state.Name, condition)
+				progress := kind.ProgressOf(condition)
+				if progress == conditions.Done || ready.Reason != condition.Reason {
+					continue
+				}
+				Expect(meta.IsStatusConditionTrue(of, string(v1alpha1.ConditionStalled))).To(Equal(progress == conditions.Stalled), "%s: %v", state.Name, condition)
+				Expect(meta.IsStatusConditionTrue(of, string(v1alpha1.ConditionReconciling))).To(Equal(progress == conditions.Waiting), "%s: %v", state.Name, condition)
+			}
+		}
+	})
+
+	It("refuses what is not in it", func() {
+		partner := kindOf("Partner")
+		for _, condition := range []metav1.Condition{
+			{Type: "Ready", Status: metav1.ConditionTrue, Reason: "CapacityExceeded"},
+			{Type: "Ready", Status: metav1.ConditionFalse, Reason: "Provisioned"},
+			{Type: "CapacityExceeded", Status: metav1.ConditionFalse, Reason: "CustomersExceedFTECapacity"},
+			{Type: "Stalled", Status: metav1.ConditionTrue, Reason: "Provisioned"},
+			{Type: "Accepted", Status: metav1.ConditionTrue, Reason: "Accepted"},
+		} {
+			Expect(partner.Legal(condition)).To(BeFalse(), "%v", condition)
+		}
+	})
+
+	It("has the conditions that the API lists for each kind", func() {
+		for name, types := range map[string][]v1alpha1.ConditionType{
+			"Partner": v1alpha1.PartnerConditions, "PCSMAllocation": v1alpha1.PCSMAllocationConditions, "SupportPlan": v1alpha1.SupportPlanConditions,
+		} {
+			listed := []v1alpha1.ConditionType{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled}
+			for _, condition := range kindOf(name).Conditions {
+				listed = append(listed, condition.Type)
+			}
+			Expect(listed).To(ConsistOf(types), name)
+		}
+	})
+})

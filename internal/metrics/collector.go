@@ -1,0 +1,184 @@
+// Package metrics shows partners to Prometheus. It reads the cache at every scrape,
+// so that nothing is left of what is gone, and nothing has to be kept up to date.
+package metrics
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/staffing"
+)
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("partner_operator_"+name, help, labels, nil)
+}
+
+var (
+	partners    = describe("partners", "How many Partners there are. It is there while a manager leads.")
+	partnerInfo = describe("partner_info", "What a Partner is, in its labels; always 1.", "partner", "channel_model", "support_plan", "tier", "host", "tenant_namespace")
+	customers   = describe("partner_customers", "Customers of a Partner.", "partner")
+	allocated   = describe("partner_allocated_fte", "FTE of P-CSMs at work for a Partner.", "partner")
+	minimum     = describe("partner_minimum_fte", "FTE that a Partner's plan asks for in any case.", "partner")
+	required    = describe("partner_required_fte", "FTE below which the plan's minimum or the most customers an FTE can support is missed.", "partner")
+	recommended = describe("partner_recommended_fte", "FTE that support a Partner's customers comfortably.", "partner")
+	maximum     = describe("partner_maximum_customers", "Customers that a Partner's P-CSMs support at most.", "partner")
+	comfortable = describe("partner_comfortable_customers", "Customers that a Partner's P-CSMs support comfortably.", "partner")
+	utilization = describe("partner_utilization_ratio", "Customers of a Partner by the most that its P-CSMs support.", "partner")
+	untilBreach = describe("partner_customers_until_breach", "Customers that may still come before a Partner's capacity is exceeded; negative once it is.", "partner")
+	widget      = describe("partner_support_widget_enabled", "Whether end customers see the support widget: 1 or 0. It is there with a sub-domain.", "partner")
+
+	condition = describe("condition", "What a condition of an object says now, in its labels; always 1.", "kind", "name", "condition", "status", "reason")
+
+	allocationFTE = describe("pcsmallocation_fte", "FTE of a PCSMAllocation that counts now.", "pcsmallocation", "partner")
+	allocationEnd = describe("pcsmallocation_end_timestamp_seconds",
+		"When the contract of a PCSMAllocation ends. The successor is true if its partner has no fewer FTE from then on.", "pcsmallocation", "partner", "successor")
+
+	planPartners     = describe("supportplan_partners", "Partners with a SupportPlan.", "support_plan")
+	planCustomers    = describe("supportplan_customers", "Customers of the Partners with a SupportPlan.", "support_plan")
+	planAllocated    = describe("supportplan_allocated_fte", "FTE of P-CSMs at work for the Partners with a SupportPlan.", "support_plan")
+	planOverCapacity = describe("supportplan_partners_over_capacity", "Partners with a SupportPlan that have more customers than their P-CSMs support.", "support_plan")
+)
+
+// Collector makes metrics of what a cache holds. Replicas that do not lead hold
+// the same: register it with the leader's registry alone, or sums count twice.
+type Collector struct {
+	Reader client.Reader
+	Clock  clock.PassiveClock
+	Logger logr.Logger
+}
+
+// Describe implements prometheus.Collector.
+func (c *Collector) Describe(to chan<- *prometheus.Desc) {
+	(&Snapshot{}).Describe(to)
+}
+
+// Describe implements prometheus.Collector.
+func (s *Snapshot) Describe(to chan<- *prometheus.Desc) {
+	for _, desc := range []*prometheus.Desc{
+		partners, partnerInfo, customers, allocated, minimum, required, recommended, maximum, comfortable, utilization, untilBreach, widget,
+		condition, allocationFTE, allocationEnd, planPartners, planCustomers, planAllocated, planOverCapacity,
+	} {
+		to <- desc
+	}
+}
+
+// Collect implements prometheus.Collector. What cannot be read is left out, so that
+// the rest of the page is there in any case.
+func (c *Collector) Collect(to chan<- prometheus.Metric) {
+	var s Snapshot
+	for _, list := range []client.ObjectList{&s.Partners, &s.Allocations, &s.Plans} {
+		if err := c.Reader.List(context.Background(), list, client.UnsafeDisableDeepCopy); err != nil {
+			c.Logger.Error(err, "Reading the cache for metrics")
+			return
+		}
+	}
+	s.Now = c.Clock.Now()
+	s.Collect(to)
+}
+
+// Snapshot is what metrics are made of, as it is at one time.
+type Snapshot struct {
+	Partners    v1alpha1.PartnerList
+	Allocations v1alpha1.PCSMAllocationList
+	Plans       v1alpha1.SupportPlanList
+	Now         time.Time
+}
+
+// Collect implements prometheus.Collector.
+func (s *Snapshot) Collect(to chan<- prometheus.Metric) {
+	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
+	}
+	conditions := func(kind, name string, all []metav1.Condition) {
+		for _, one := range all {
+			gauge(condition, 1, kind, name, one.Type, string(one.Status), one.Reason)
+		}
+	}
+	gauge(partners, float64(len(s.Partners.Items)))
+	byName := make(map[string]*v1alpha1.Partner, len(s.Partners.Items))
+	for i := range s.Partners.Items {
+		partner := &s.Partners.Items[i]
+		byName[partner.Name] = partner
+		s.partner(partner, gauge)
+		conditions("Partner", partner.Name, partner.Status.Conditions)
+	}
+	ofPartner := map[string][]v1alpha1.PCSMAllocation{}
+	for i := range s.Allocations.Items {
+		allocation := &s.Allocations.Items[i]
+		conditions("PCSMAllocation", allocation.Name, allocation.Status.Conditions)
+		partner := string(allocation.Spec.PartnerRef.Name)
+		ofPartner[partner] = append(ofPartner[partner], *allocation)
+	}
+	for name, allocations := range ofPartner {
+		partner := byName[name]
+		if partner == nil {
+			continue
+		}
+		_, counted, _ := staffing.Sum(partner, allocations, s.Now)
+		for i := range counted {
+			gauge(allocationFTE, fte(counted[i].Spec.FTE), counted[i].Name, name)
+		}
+		for _, end := range staffing.Ends(partner, allocations, s.Now) {
+			successor := "false"
+			if end.Succeeded {
+				successor = "true"
+			}
+			gauge(allocationEnd, float64(end.At.Unix()), end.Allocation, name, successor)
+		}
+	}
+	for i := range s.Plans.Items {
+		plan := &s.Plans.Items[i]
+		conditions("SupportPlan", plan.Name, plan.Status.Conditions)
+		if totals := plan.Status.Totals; totals != nil {
+			gauge(planPartners, float64(ptr.Deref(totals.Partners, 0)), plan.Name)
+			gauge(planCustomers, float64(ptr.Deref(totals.Customers, 0)), plan.Name)
+			gauge(planAllocated, fte(totals.AllocatedFTE), plan.Name)
+			gauge(planOverCapacity, float64(ptr.Deref(totals.OverCapacity, 0)), plan.Name)
+		}
+	}
+}
+
+func (s *Snapshot) partner(partner *v1alpha1.Partner, gauge func(*prometheus.Desc, float64, ...string)) {
+	name, status := partner.Name, &partner.Status
+	host := ""
+	if partner.Spec.Subdomain != nil {
+		host = string(partner.Spec.Subdomain.Host)
+	}
+	plan := ptr.Deref(status.SupportPlan, v1alpha1.SupportPlanSummary{})
+	gauge(partnerInfo, 1, name, string(partner.Spec.ChannelModel), string(plan.Name), string(plan.Tier), host, status.Namespace)
+	has := float64(ptr.Deref(partner.Spec.CustomerCount, 0))
+	gauge(customers, has, name)
+	if given := status.Staffing; given != nil {
+		gauge(allocated, fte(given.AllocatedFTE), name)
+		gauge(minimum, fte(given.MinimumFTE), name)
+		gauge(required, fte(given.RequiredFTE), name)
+		gauge(recommended, fte(given.RecommendedFTE), name)
+		most := float64(ptr.Deref(given.MaximumCustomers, 0))
+		gauge(maximum, most, name)
+		gauge(comfortable, float64(ptr.Deref(given.ComfortableCustomers, 0)), name)
+		gauge(untilBreach, float64(ptr.Deref(given.CustomersUntilBreach, 0)), name)
+		if most > 0 {
+			gauge(utilization, has/most, name)
+		}
+	}
+	if status.SupportWidget != nil {
+		enabled := 0.0
+		if ptr.Deref(status.SupportWidget.Enabled, false) {
+			enabled = 1
+		}
+		gauge(widget, enabled, name)
+	}
+}
+
+// fte is an amount of FTE as a number.
+func fte(amount v1alpha1.FTE) float64 {
+	return float64(amount) / float64(v1alpha1.OneFTE)
+}

@@ -1,0 +1,257 @@
+// Package monitoring holds the alerts and the dashboard against the metrics that
+// the operator has, and against each other.
+package monitoring
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/yaml"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	_ "github.com/dispel/partner-operator/controllers" // its metrics
+	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/metrics"
+	_ "github.com/dispel/partner-operator/internal/widgetserver" // its metrics
+	"github.com/dispel/partner-operator/test/cluster"
+)
+
+func Test(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "monitoring")
+}
+
+// rule is an alert.
+type rule struct {
+	Alert, Expr         string
+	Labels, Annotations map[string]string
+}
+
+func read(elem ...string) string {
+	GinkgoHelper()
+	data, err := os.ReadFile(filepath.Join(append([]string{cluster.Root()}, elem...)...))
+	Expect(err).NotTo(HaveOccurred())
+	return string(data)
+}
+
+// rules are all alerts, and the file of them that Prometheus reads.
+func rules() ([]rule, []byte) {
+	GinkgoHelper()
+	var object struct {
+		Spec struct {
+			Groups []struct {
+				Rules []rule `json:"rules"`
+			} `json:"groups"`
+		} `json:"spec"`
+	}
+	Expect(yaml.Unmarshal([]byte(read("config/monitoring/prometheus_rule.yaml")), &object)).To(Succeed())
+	var all []rule
+	for _, group := range object.Spec.Groups {
+		all = append(all, group.Rules...)
+	}
+	Expect(len(all)).To(BeNumerically(">=", 8))
+	var whole map[string]any
+	Expect(yaml.Unmarshal([]byte(read("config/monitoring/prometheus_rule.yaml")), &whole)).To(Succeed())
+	file, err := yaml.Marshal(whole["spec"])
+	Expect(err).NotTo(HaveOccurred())
+	return all, file
+}
+
+// dashboard are the expressions of the panels.
+func dashboard() []string {
+	GinkgoHelper()
+	var board struct {
+		Panels []struct {
+			Title   string
+			Targets []struct{ Expr string }
+		}
+	}
+	Expect(json.Unmarshal([]byte(read("config/monitoring/partner-operator.json")), &board)).To(Succeed())
+	var all []string
+	for _, panel := range board.Panels {
+		for _, target := range panel.Targets {
+			all = append(all, target.Expr)
+		}
+	}
+	Expect(len(all)).To(BeNumerically(">", 10))
+	return all
+}
+
+// own are the names of the metrics that the operator has.
+func own() []string {
+	GinkgoHelper()
+	descs := make(chan *prometheus.Desc)
+	go func() {
+		defer close(descs)
+		(&metrics.Snapshot{}).Describe(descs)
+		ctrlmetrics.Registry.(prometheus.Collector).Describe(descs)
+	}()
+	var names []string
+	for desc := range descs {
+		name := regexp.MustCompile(`fqName: "([^"]+)"`).FindStringSubmatch(desc.String())[1]
+		if strings.HasPrefix(name, "partner_operator_") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+var metricName = regexp.MustCompile(`\bpartner_operator_\w+`)
+
+// promtool runs promtool in a folder with some files.
+func promtool(files map[string][]byte, args ...string) (string, error) {
+	GinkgoHelper()
+	dir := GinkgoT().TempDir()
+	for name, data := range files {
+		Expect(os.WriteFile(filepath.Join(dir, name), data, 0o600)).To(Succeed())
+	}
+	for i, arg := range args {
+		if _, ok := files[arg]; ok {
+			args[i] = filepath.Join(dir, arg)
+		}
+	}
+	cmd := exec.Command("go", append([]string{"tool", "-modfile=hack/promtool/go.mod", "promtool"}, args...)...)
+	cmd.Dir = cluster.Root()
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+var _ = Describe("Each alert", func() {
+	It("fires when it should, and stays silent when it should", func() {
+		all, file := rules()
+		cases := read("test/monitoring/testdata/alerts.yaml")
+		out, err := promtool(map[string][]byte{"rules.yaml": file, "alerts.yaml": []byte(cases)}, "test", "rules", "alerts.yaml")
+		Expect(err).NotTo(HaveOccurred(), out)
+
+		var tests struct {
+			Tests []struct {
+				Rules []struct {
+					Name   string `json:"alertname"`
+					Alerts []any  `json:"exp_alerts"`
+				} `json:"alert_rule_test"`
+			} `json:"tests"`
+		}
+		Expect(yaml.Unmarshal([]byte(cases), &tests)).To(Succeed())
+		fires, silent := map[string]bool{}, map[string]bool{}
+		for _, test := range tests.Tests {
+			for _, rule := range test.Rules {
+				if len(rule.Alerts) > 0 {
+					fires[rule.Name] = true
+				} else {
+					silent[rule.Name] = true
+				}
+			}
+		}
+		for _, alert := range all {
+			Expect(fires).To(HaveKey(alert.Alert))
+			Expect(silent).To(HaveKey(alert.Alert))
+		}
+
+		By("failing when an alert does not do what its case says")
+		mutated := strings.ReplaceAll(string(file), `status!="True"`, `status="True"`)
+		_, err = promtool(map[string][]byte{"rules.yaml": []byte(mutated), "alerts.yaml": []byte(cases)}, "test", "rules", "alerts.yaml")
+		Expect(err).To(HaveOccurred())
+	})
+
+	It("has a severity, a summary, and a runbook page that says what to do", func() {
+		all, _ := rules()
+		for _, alert := range all {
+			Expect(alert.Labels["severity"]).To(BeElementOf("info", "warning", "critical"), alert.Alert)
+			Expect(alert.Annotations).To(HaveKeyWithValue("runbook_url", HaveSuffix("/docs/runbooks/"+alert.Alert+".md")))
+			Expect(alert.Annotations).To(And(HaveKey("summary"), HaveKey("description")), alert.Alert)
+			page := read("docs", "runbooks", alert.Alert+".md")
+			Expect(page).To(HavePrefix("# " + alert.Alert + "\n"))
+			Expect(page).To(And(ContainSubstring("## What it means"), ContainSubstring("## What to do")), alert.Alert)
+			Expect(read("docs/monitoring.md")).To(ContainSubstring("(runbooks/" + alert.Alert + ".md)"))
+		}
+		pages, err := filepath.Glob(filepath.Join(cluster.Root(), "docs", "runbooks", "*.md"))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(pages).To(HaveLen(len(all)), "a page is about an alert that there is")
+	})
+})
+
+var _ = Describe("The alerts and the dashboard", func() {
+	It("ask for metrics that there are", func() {
+		all, _ := rules()
+		asked := dashboard()
+		for _, alert := range all {
+			asked = append(asked, alert.Expr)
+		}
+		metrics := own()
+		for _, expression := range asked {
+			for _, name := range metricName.FindAllString(expression, -1) {
+				Expect(metrics).To(ContainElement(name), expression)
+			}
+		}
+		Expect(read("test/monitoring/testdata/alerts.yaml")).To(ContainSubstring("partner_operator_"))
+		for _, name := range metricName.FindAllString(read("test/monitoring/testdata/alerts.yaml"), -1) {
+			Expect(metrics).To(ContainElement(name))
+		}
+	})
+
+	It("name conditions and reasons that there are", func() {
+		all, _ := rules()
+		asked := dashboard()
+		for _, alert := range all {
+			asked = append(asked, alert.Expr)
+		}
+		named := 0
+		for _, expression := range append(asked, strings.Split(read("test/monitoring/testdata/alerts.yaml"), "\n")...) {
+			for _, selector := range regexp.MustCompile(`partner_operator_condition\{([^}]*)\}`).FindAllStringSubmatch(expression, -1) {
+				values := func(label string) []string {
+					found := regexp.MustCompile(`\b` + label + `=~?"([^"]*)"`).FindStringSubmatch(selector[1])
+					if found == nil {
+						return nil
+					}
+					return strings.Split(found[1], "|")
+				}
+				i := slices.IndexFunc(conditions.Catalogue, func(kind conditions.Kind) bool { return kind.Name == values("kind")[0] })
+				Expect(i).To(BeNumerically(">=", 0), expression)
+				for _, name := range values("condition") {
+					j := slices.IndexFunc(conditions.Catalogue[i].Conditions, func(c conditions.Condition) bool { return string(c.Type) == name })
+					Expect(j).To(BeNumerically(">=", 0), expression)
+					for _, reason := range values("reason") {
+						Expect(slices.ContainsFunc(conditions.Catalogue[i].Conditions[j].Cases, func(c conditions.Case) bool {
+							return slices.ContainsFunc(c.Reasons, func(r v1alpha1.Reason) bool { return string(r) == reason })
+						})).To(BeTrue(), expression)
+						named++
+					}
+				}
+			}
+		}
+		Expect(named).To(BeNumerically(">", 10))
+	})
+
+	It("are PromQL", func() {
+		var recorded []map[string]string
+		for i, expression := range dashboard() {
+			recorded = append(recorded, map[string]string{"record": fmt.Sprintf("panel_%d", i), "expr": expression})
+		}
+		file, err := yaml.Marshal(map[string]any{"groups": []any{map[string]any{"name": "dashboard", "rules": recorded}}})
+		Expect(err).NotTo(HaveOccurred())
+		out, err := promtool(map[string][]byte{"panels.yaml": file}, "check", "rules", "panels.yaml")
+		Expect(err).NotTo(HaveOccurred(), out)
+	})
+})
+
+var _ = Describe("The page on monitoring", func() {
+	It("lists every metric, and no others", func() {
+		var listed []string
+		for _, row := range regexp.MustCompile("(?m)^\\| `(partner_operator_\\w+)`").FindAllStringSubmatch(read("docs/monitoring.md"), -1) {
+			listed = append(listed, row[1])
+		}
+		Expect(listed).To(ConsistOf(own()))
+	})
+})
