@@ -6,11 +6,12 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY api api
 COPY cmd cmd
+COPY config config
 COPY controllers controllers
 COPY internal internal
-ARG TARGETOS TARGETARCH VERSION=development
+ARG TARGETOS TARGETARCH VERSION COMMIT
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /partner-operator ./cmd/partner-operator
+    go build -trimpath -ldflags "-s -w -X github.com/dispel/partner-operator/internal/build.version=$VERSION -X github.com/dispel/partner-operator/internal/build.commit=$COMMIT" -o /partner-operator ./cmd/partner-operator
 
 # Nothing but the binary: it is static, and has the time zones in it.
 FROM scratch

@@ -6,7 +6,9 @@ SHELL := /usr/bin/env bash -o pipefail -e
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 IMAGE ?= partner-operator:latest
 PLATFORMS ?= linux/amd64,linux/arm64
-LDFLAGS := -s -w -X main.version=$(VERSION)
+COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
+BUILD := github.com/dispel/partner-operator/internal/build
+LDFLAGS := -s -w -X $(BUILD).version=$(VERSION) -X $(BUILD).commit=$(COMMIT)
 TOOLS := hack/tools/go.mod
 CONTROLLER_GEN := go tool -modfile=$(TOOLS) controller-gen
 GOLANGCI_LINT := bin/golangci-lint
@@ -81,10 +83,6 @@ controlplane: ## Build the embedded control plane, once per version, and print i
 build: ## Build the binaries into bin/.
 	go build -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
 
-.PHONY: krew
-krew: ## Build the kubectl plugin for the usual desktops, and its krew manifest, into build/krew.
-	go run ./hack/krew -version "$(VERSION)" -out build/krew
-
 .PHONY: run
 run: build ## Run the manager against the cluster of the current kubeconfig.
 	bin/partner-operator manager --log-format=text --health-probe-bind-address=127.0.0.1:8081 --metrics-bind-address=0
@@ -134,6 +132,7 @@ $(GOLANGCI_LINT): hack/tools/go.mod hack/tools/go.sum hack/tools/golangci-lint/m
 verify: ## Fail if anything that is generated or documented differs from the tree.
 	go mod tidy
 	go -C hack/controlplane mod tidy
+	for file in hack/controlplane/kubernetes-*.mod; do go -C hack/controlplane mod tidy -modfile=$${file##*/}; done
 	go -C hack/tools mod tidy
 	go -C hack/helm mod tidy
 	go -C hack/helm-docs mod tidy
@@ -162,12 +161,31 @@ deploy: install ## Install CRDs, plans and the manager into the cluster of the c
 undeploy: ## Remove the manager, and nothing of any partner.
 	kubectl delete --ignore-not-found --kustomize config/operator
 
+##@ Release
+
+.PHONY: vulncheck
+vulncheck: ## Look for known vulnerabilities in what the binaries call; fails where their database cannot be reached.
+	@status=0; out="$$(go run golang.org/x/vuln/cmd/govulncheck@v1.8.0 ./... 2>&1)" || status=$$?; echo "$$out"; \
+	if grep -q '^govulncheck: fetching vulnerabilities' <<<"$$out"; then \
+		echo "Nothing was checked: the database of vulnerabilities cannot be reached from here. Run this where it can, or name a mirror in GOVULNDB." >&2; fi; \
+	exit $$status
+
+.PHONY: release-files
+release-files: ## Build what a release VERSION is made of into build/release, without checking or signing it (RELEASE_SIGNING_KEY signs).
+	go run ./hack/release -version "$(VERSION)" -out build/release
+
+.PHONY: release
+release: vulncheck ## Check and build a signed release VERSION into build/release; RELEASE_SIGNING_KEY names the key.
+	@[[ -n "$$RELEASE_SIGNING_KEY" ]] || { echo "A release is signed: name the file of the private key in RELEASE_SIGNING_KEY" >&2; exit 1; }
+	@[[ -z "$$(git status --porcelain)" ]] || { echo "A release is built from what is committed: commit or remove what git status shows" >&2; exit 1; }
+	$(MAKE) release-files
+
 ##@ Image
 
 .PHONY: docker-build
 docker-build: ## Build the image for this machine.
-	docker build --build-arg VERSION=$(VERSION) --tag $(IMAGE) .
+	docker build --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --tag $(IMAGE) .
 
 .PHONY: docker-buildx
 docker-buildx: ## Build and push the image for all platforms.
-	docker buildx build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) --tag $(IMAGE) --push .
+	docker buildx build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --provenance=mode=max --sbom=true --tag $(IMAGE) --push .

@@ -250,6 +250,22 @@ var _ = Describe("The conditions", func() {
 		}
 	})
 
+	It("are named as they are in the runbooks", func() {
+		known := append(constants("Reason"), constants("ConditionType")...)
+		known = append(known, "ACTIVE") // a column
+		checked := 0
+		for name, page := range pages() {
+			if !strings.HasPrefix(name, "docs/runbooks/") {
+				continue
+			}
+			for _, word := range matches("`([A-Z]\\w+)`", page) {
+				Expect(known).To(ContainElement(word), name)
+				checked++
+			}
+		}
+		Expect(checked).To(BeNumerically(">", 8))
+	})
+
 	It("are listed with their legal reasons beside each constant", func() {
 		source := read("api/v1alpha1/conditions.go")
 		comments, _, _ := strings.Cut(source, "// Reasons of a Partner.")
@@ -286,6 +302,7 @@ var _ = Describe("The flags", func() {
 			Expect(matches("(?m)^\\| `--([a-z-]+)`", read(page))).To(ConsistOf(flags), page)
 			all = append(all, flags...)
 		}
+		all = append(all, flagsOf(operator, "check")...)
 		sections := strings.Split(read("docs/kubectl-partner.md"), "\n## ")
 		for _, command := range matches("(?m)^\\| \\[`(\\w+)`\\]\\(#", sections[0]) {
 			i := slices.IndexFunc(sections, func(section string) bool { return strings.HasPrefix(section, command+"\n") })
@@ -296,7 +313,7 @@ var _ = Describe("The flags", func() {
 			Expect(matches("`--([a-z-]+)`", table)).To(ConsistOf(flags), command)
 			all = append(all, flags...)
 		}
-		all = append(all, "context", "kubeconfig") // kubectl's own
+		all = append(all, "context", "kubeconfig", "version") // kubectl's own, and cobra's
 		for name, page := range pages() {
 			for _, flag := range matches("`--([a-z-]+)", page) {
 				if !strings.HasPrefix(flag, "dispel-support-") { // a CSS variable
@@ -355,5 +372,91 @@ var _ = Describe("The tree", func() {
 				Expect(fields[1]).NotTo(BeEmpty(), "package %s has no doc comment", fields[0])
 			}
 		}
+	})
+})
+
+var _ = Describe("The map", func() {
+	It("has every folder of the tree, and no other", func() {
+		named := matches("`((?:[\\w-]+/)+)`", read("AGENTS.md"))
+		tracked := exec.Command("git", "ls-files", "--cached", "--others", "--exclude-standard")
+		tracked.Dir = root
+		out, err := tracked.Output()
+		Expect(err).NotTo(HaveOccurred())
+		for line := range strings.Lines(string(out)) {
+			folder := filepath.ToSlash(filepath.Dir(strings.TrimSpace(line))) + "/"
+			if folder == "./" || strings.HasPrefix(folder, ".") {
+				continue
+			}
+			Expect(slices.ContainsFunc(named, func(name string) bool { return strings.HasPrefix(folder, name) })).To(BeTrue(), "%s is on the map", folder)
+		}
+		for _, name := range named {
+			Expect(filepath.Join(root, name)).To(BeADirectory())
+		}
+	})
+})
+
+var _ = Describe("The chart's values", func() {
+	It("are named as they are in every page", func() {
+		var values map[string]any
+		Expect(yaml.Unmarshal([]byte(read("charts/partner-operator/values.yaml")), &values)).To(Succeed())
+		known := func(path string) bool {
+			var at any = values
+			for name := range strings.SplitSeq(path, ".") {
+				fields, ok := at.(map[string]any)
+				if !ok {
+					return true // free in form below
+				}
+				if at, ok = fields[name]; !ok {
+					return len(fields) == 0
+				}
+			}
+			return true
+		}
+		var tops []string
+		for name, value := range values {
+			if _, nested := value.(map[string]any); nested {
+				tops = append(tops, name)
+			}
+		}
+		checked := 0
+		pattern := `(?:` + "`" + `|--set )((?:` + strings.Join(tops, "|") + `)(?:\.\w+)+)`
+		for name, page := range pages() {
+			for _, path := range matches(pattern, page) {
+				if strings.HasPrefix(path, "monitoring.coreos.") || path == "widget.enabled" {
+					continue // an API group, and a field of support.json
+				}
+				Expect(known(path)).To(BeTrue(), "%s in %s", path, name)
+				checked++
+			}
+		}
+		Expect(known("manager.replica")).To(BeFalse())
+		Expect(checked).To(BeNumerically(">=", 10))
+	})
+})
+
+var _ = Describe("What a version brings", func() {
+	It("is in the changelog, the notes on upgrading and the chart alike", func() {
+		var chart struct{ Version, AppVersion string }
+		Expect(yaml.Unmarshal([]byte(read("charts/partner-operator/Chart.yaml")), &chart)).To(Succeed())
+		Expect(chart.AppVersion).To(Equal("v" + chart.Version))
+		Expect(matches(`(?m)^## (v[\d.]+)$`, read("CHANGELOG.md"))[0]).To(Equal(chart.AppVersion))
+		Expect(matches(`(?m)^## To (v[\d.]+)$`, read("docs/upgrading.md"))[0]).To(Equal(chart.AppVersion))
+	})
+})
+
+var _ = Describe("The versions of Kubernetes", func() {
+	It("that are tested are those that hack/controlplane pins, and the chart refuses older ones", func() {
+		page := read("docs/support-matrix.md")
+		files, err := filepath.Glob(filepath.Join(root, "hack/controlplane/*.mod"))
+		Expect(err).NotTo(HaveOccurred())
+		var pinned []string
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			Expect(err).NotTo(HaveOccurred())
+			pinned = append(pinned, matches(`k8s\.io/kubernetes v(\d+\.\d+)\.`, string(data))...)
+		}
+		Expect(matches(`(?m)^\| (\d+\.\d+) \| (?:every|each)`, page)).To(ConsistOf(pinned))
+		all := matches(`(?m)^\| (\d+\.\d+) \|`, page)
+		Expect(read("charts/partner-operator/Chart.yaml")).To(ContainSubstring(`kubeVersion: ">=` + all[len(all)-1] + `.0-0"`))
 	})
 })

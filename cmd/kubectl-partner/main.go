@@ -19,9 +19,6 @@ import (
 	"github.com/dispel/partner-operator/internal/cli"
 )
 
-// version is set at link time for a release.
-var version string
-
 func main() {
 	// A command ends soon, so memory is cheaper than the time to collect it.
 	debug.SetGCPercent(400)
@@ -34,7 +31,7 @@ func main() {
 	if strings.HasPrefix(filepath.Base(os.Args[0]), completer) {
 		args = append([]string{cobra.ShellCompRequestCmd}, args...)
 	}
-	os.Exit(cli.Run(ctx, cli.NewTerminal(os.Stdin, os.Stdout, os.Stderr, os.LookupEnv), version, args))
+	os.Exit(cli.Run(ctx, cli.NewTerminal(os.Stdin, os.Stdout, os.Stderr, os.LookupEnv), args))
 }
 
 // completer is the name under which kubectl asks a plugin what to propose to the

@@ -32,7 +32,7 @@ func (f *clusterFlags) connect(agent string) (*rest.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding the cluster: %w", err)
 	}
-	config.UserAgent = agent + "/" + build.Version(version)
+	config.UserAgent = agent + "/" + build.Version()
 	return config, nil
 }
 

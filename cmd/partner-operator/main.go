@@ -25,14 +25,11 @@ func main() {
 	}
 }
 
-// version is set at link time for a release.
-var version string
-
 func newCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "partner-operator",
 		Short:         "Turns partner contracts into tenants",
-		Version:       build.Version(version),
+		Version:       build.Version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {

@@ -47,7 +47,7 @@ func newManagerCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ctrl.Log.Info("Starting the manager", "version", build.Version(version))
+			ctrl.Log.Info("Starting the manager", "version", build.Version())
 			return mgr.Start(cmd.Context())
 		},
 	}

@@ -44,7 +44,7 @@ func newWidgetCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ctrl.Log.Info("Starting the widget server", "version", build.Version(version))
+			ctrl.Log.Info("Starting the widget server", "version", build.Version())
 			return server.Start(cmd.Context())
 		},
 	}

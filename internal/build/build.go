@@ -1,21 +1,24 @@
 // Package build tells from what the running binary was built.
 package build
 
-import "runtime/debug"
+import (
+	"cmp"
+	"runtime/debug"
+)
 
-// Version is a release, as it was given at link time, with the commit. An empty
-// release is a development build.
-func Version(release string) string {
-	if release == "" {
-		release = "development"
-	}
-	commit := "unknown commit"
+// Set at link time for a release.
+var version, commit string
+
+// Version is the release with its commit, such as "v0.1.0, 4f2c…". A binary that
+// was not built for a release is a development build, of the commit that Go notes.
+func Version() string {
+	noted := ""
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, setting := range info.Settings {
 			if setting.Key == "vcs.revision" {
-				commit = setting.Value
+				noted = setting.Value
 			}
 		}
 	}
-	return release + ", " + commit
+	return cmp.Or(version, "development") + ", " + cmp.Or(commit, noted, "unknown commit")
 }

@@ -39,8 +39,8 @@ var errViolations = errors.New("violations were found")
 // Run runs a command line and returns its exit status: 0 if all is well, 1 for
 // violations, 2 for a command line that makes no sense, 3 if a cluster or a file
 // cannot be read.
-func Run(ctx context.Context, terminal *Terminal, version string, args []string) int {
-	err := execute(ctx, newRoot(terminal, version), args)
+func Run(ctx context.Context, terminal *Terminal, args []string) int {
+	err := execute(ctx, newRoot(terminal), args)
 	switch _, usage := errors.AsType[usageError](err); {
 	case err == nil:
 		return exitFine
@@ -65,7 +65,7 @@ func execute(ctx context.Context, root *cobra.Command, args []string) (err error
 	return root.ExecuteContext(ctx)
 }
 
-func newRoot(terminal *Terminal, version string) *cobra.Command {
+func newRoot(terminal *Terminal) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kubectl-partner",
 		Short: "See, plan and explain a fleet of partners",
@@ -73,7 +73,7 @@ func newRoot(terminal *Terminal, version string) *cobra.Command {
 			"The exit status is 0 if all is well, 1 for violations, 2 for a command line that makes no sense,\n" +
 			"and 3 if a cluster or a file cannot be read.",
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl partner"},
-		Version:       build.Version(version),
+		Version:       build.Version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,

@@ -120,6 +120,6 @@ func runOn(ctx context.Context, terminal *cli.Terminal, line string) result {
 	if terminal.In == nil {
 		terminal.In = strings.NewReader("")
 	}
-	status := cli.Run(ctx, terminal, "v0.0.0", args)
+	status := cli.Run(ctx, terminal, args)
 	return result{out.String(), strings.ReplaceAll(err.String(), controlPlane.Config().Host, "https://cluster.example"), status}
 }

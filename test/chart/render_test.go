@@ -10,11 +10,13 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/spf13/pflag"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
+	"github.com/dispel/partner-operator/internal/settings"
 	"github.com/dispel/partner-operator/test/cluster"
 )
 
@@ -127,12 +129,38 @@ var _ = Describe("The chart", func() {
 			"--set=fullnameOverride=po", "--set=clusterDomain=internal.example")
 		for _, want := range []string{
 			"--gateway=infra/public", "--default-issuer=ClusterIssuer/letsencrypt", "--reserved-host-suffixes=a.example,b.example", "--workers=16",
-			`--ingress-annotations=\"example.net/list=x,y\"`, "--proxy-namespaces=envoy,traefik", "--messenger-url=https://chat.example.net/{partner}",
+			"--proxy-namespaces=envoy,traefik", "--messenger-url=https://chat.example.net/{partner}",
 			"--messenger-display=panel", "priorityClassName: high", "partner-operator@sha256:000", "team: platform", "- name: pull", "scrape: never", "disk: fast",
 			"serviceAccountName: given", "name: po-manager", "--widget-backend=po-widget.partner-operator-system.svc.internal.example:8082",
 		} {
 			Expect(out).To(ContainSubstring(want))
 		}
+	})
+
+	It("passes annotations on as they are written", func(ctx SpecContext) {
+		want := map[string]string{
+			"example.net/list": "x,y", "example.net/json": `{"a": [1, "two"]}`, "example.net/pairs": `a=b,c="d"`, "example.net/plain": "true",
+		}
+		given, err := yaml.Marshal(map[string]any{"manager": map[string]any{"ingressAnnotations": want}})
+		Expect(err).NotTo(HaveOccurred())
+		file := filepath.Join(GinkgoT().TempDir(), "values.yaml")
+		Expect(os.WriteFile(file, given, 0o600)).To(Succeed())
+		var flags settings.Flags
+		set := pflag.NewFlagSet("", pflag.ContinueOnError)
+		set.ParseErrorsAllowlist.UnknownFlags = true
+		flags.Add(set)
+		for _, object := range cluster.ParseObjects([]byte(rendered(ctx, "--values="+file))) {
+			if object.GetKind() == "Deployment" && object.GetName() == "partner-operator-manager" {
+				containers, _, err := unstructured.NestedSlice(object.Object, "spec", "template", "spec", "containers")
+				Expect(err).NotTo(HaveOccurred())
+				args, _, err := unstructured.NestedStringSlice(containers[0].(map[string]any), "args")
+				Expect(err).NotTo(HaveOccurred())
+				Expect(set.Parse(args)).To(Succeed())
+			}
+		}
+		got, err := flags.Settings()
+		Expect(err).NotTo(HaveOccurred())
+		Expect(got.IngressAnnotations).To(Equal(want))
 	})
 
 	DescribeTable("refuses values that it does not know",

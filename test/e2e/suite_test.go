@@ -30,6 +30,7 @@ import (
 	"github.com/dispel/partner-operator/internal/widget"
 	"github.com/dispel/partner-operator/internal/widgetserver"
 	"github.com/dispel/partner-operator/test/cluster"
+	"github.com/dispel/partner-operator/test/rights"
 )
 
 func Test(t *testing.T) {
@@ -62,6 +63,17 @@ var (
 	working = time.Date(2026, 11, 25, 15, 0, 0, 0, time.UTC)
 )
 
+// ofManager and ofWidget are the rights that each uses.
+var ofManager, ofWidget rights.Recorder
+
+var _ = ReportAfterSuite("Neither is refused anything, and the widget server has no right that it does not use", func(report Report) {
+	Expect(ofManager.Refused()).To(BeEmpty())
+	Expect(ofWidget.Refused()).To(BeEmpty())
+	if report.SuiteSucceeded {
+		Expect(ofWidget.Unused(cluster.Rules("config/widget/role.yaml"))).To(BeEmpty())
+	}
+})
+
 var _ = BeforeSuite(func(ctx SpecContext) {
 	controlPlane, administrator := cluster.Start(ctx)
 	direct = administrator
@@ -83,6 +95,8 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	ingress = startTraefik(controlPlane, ca, map[string]string{engineName: "127.0.0.1", "widget.system.svc.cluster.local": widgetAddress})
 	asManager := cluster.AsServiceAccount(ctx, controlPlane, direct, "manager", "config/rbac/role.yaml", "config/rbac/role_binding.yaml")
 	asWidget := cluster.AsServiceAccount(ctx, controlPlane, direct, "widget", "config/widget/role.yaml", "config/widget/role_binding.yaml")
+	asManager.Wrap(ofManager.Wrap)
+	asWidget.Wrap(ofWidget.Wrap)
 	for _, object := range append(cluster.ReadObjects("config/admission/host-guard.yaml"), cluster.ReadObjects("config/plans/basic.yaml")...) {
 		Expect(direct.Create(ctx, object)).To(Succeed())
 	}

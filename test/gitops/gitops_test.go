@@ -229,7 +229,7 @@ var _ = Describe("The examples", func() {
 					releases++
 					continue
 				}
-				Expect(direct.Create(ctx, object, client.DryRunAll, client.FieldValidation("Strict"))).To(Succeed(), name)
+				Expect(client.IgnoreAlreadyExists(direct.Create(ctx, object, client.DryRunAll, client.FieldValidation("Strict")))).To(Succeed(), name)
 			}
 		}
 		Expect(releases).To(Equal(1))

@@ -253,5 +253,20 @@ var _ = Describe("The page on monitoring", func() {
 			listed = append(listed, row[1])
 		}
 		Expect(listed).To(ConsistOf(own()))
+
+		By("looking at every other page, too")
+		Expect(filepath.WalkDir(cluster.Root(), func(path string, entry os.DirEntry, err error) error {
+			if err != nil || entry.IsDir() && (entry.Name() == "node_modules" || entry.Name() == ".git" || entry.Name() == "build") {
+				return filepath.SkipDir
+			}
+			if filepath.Ext(path) == ".md" {
+				data, err := os.ReadFile(path)
+				Expect(err).NotTo(HaveOccurred())
+				for _, name := range metricName.FindAllString(string(data), -1) {
+					Expect(append(own(), "partner_operator_condition")).To(ContainElement(name), path)
+				}
+			}
+			return nil
+		})).To(Succeed())
 	})
 })
