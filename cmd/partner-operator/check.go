@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,11 +9,12 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/api/meta"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/manager"
 	"github.com/dispel/partner-operator/internal/scheme"
 	"github.com/dispel/partner-operator/internal/widgetserver"
@@ -22,8 +22,8 @@ import (
 
 // checkOptions are the flags of `partner-operator check`.
 type checkOptions struct {
-	widget  string
-	timeout time.Duration
+	namespace, widget string
+	timeout           time.Duration
 }
 
 func newCheckCommand() *cobra.Command {
@@ -32,8 +32,8 @@ func newCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Checks that an installation works",
-		Long: "Checks that the CustomResourceDefinitions are as this version needs them, that the manager has judged every\n" +
-			"SupportPlan, and that the widget server answers. It waits for what is not there yet, and writes nothing.\n\n" +
+		Long: "Checks that the CustomResourceDefinitions are as this version needs them, that a manager leads, and that the\n" +
+			"widget server answers. It waits for what is not there yet, and writes nothing.\n\n" +
 			"It is what `helm test` runs.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -44,38 +44,44 @@ func newCheckCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := manager.CheckCRDs(cmd.Context(), config); err != nil {
-				return err
-			}
-			fmt.Fprintln(cmd.OutOrStdout(), "The CustomResourceDefinitions are as this version needs them")
-			reader, err := client.New(config, client.Options{Scheme: scheme.New()})
-			if err != nil {
-				return err
-			}
-			return options.check(cmd.Context(), reader, cmd.OutOrStdout())
+			return options.check(cmd.Context(), config, cmd.OutOrStdout())
 		},
 	}
 	flags := cmd.Flags()
+	flags.StringVar(&options.namespace, "namespace", "partner-operator-system", "namespace of the manager and its lease")
 	flags.StringVar(&options.widget, "widget", "", "host:port of the widget server; it is not asked if empty")
 	flags.DurationVar(&options.timeout, "timeout", time.Minute, "how long to wait for what is not there yet")
 	cluster.add(flags)
 	return cmd
 }
 
-func (o checkOptions) check(ctx context.Context, reader client.Reader, out io.Writer) error {
-	if err := o.until(ctx, out, "The manager is at work", func(ctx context.Context) error { return plansJudged(ctx, reader) }); err != nil {
+func (o checkOptions) check(ctx context.Context, config *rest.Config, out io.Writer) error {
+	reader, err := client.New(config, client.Options{Scheme: scheme.New()})
+	if err != nil {
 		return err
 	}
-	if o.widget == "" {
-		return nil
+	for _, step := range []struct {
+		done string
+		try  func(context.Context) error
+	}{
+		{"The CustomResourceDefinitions are as this version needs them", func(ctx context.Context) error { return manager.CheckCRDs(ctx, config) }},
+		{"A manager leads", func(ctx context.Context) error { return o.managerLeads(ctx, reader) }},
+		{"The widget server answers", o.widgetAnswers},
+	} {
+		if err := o.until(ctx, out, step.done, step.try); err != nil {
+			return err
+		}
 	}
-	return o.until(ctx, out, "The widget server answers", o.widgetAnswers)
+	return nil
 }
 
 // until tries until there is no error, or time is up.
 func (o checkOptions) until(ctx context.Context, out io.Writer, done string, try func(context.Context) error) error {
 	var last error
-	err := wait.PollUntilContextTimeout(ctx, time.Second, o.timeout, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, time.Second, o.timeout, true, func(context.Context) (bool, error) {
+		// Not the context that ends with the wait: its error would hide the reason.
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
 		last = try(ctx)
 		return last == nil, nil
 	})
@@ -86,22 +92,15 @@ func (o checkOptions) until(ctx context.Context, out io.Writer, done string, try
 	return nil
 }
 
-// plansJudged tells whether the manager has seen the newest of every plan. None at
-// all tell nothing of the manager.
-func plansJudged(ctx context.Context, reader client.Reader) error {
-	var plans v1alpha1.SupportPlanList
-	if err := reader.List(ctx, &plans); err != nil {
-		return err
+// managerLeads tells whether a manager holds the lease, and has renewed it of late.
+func (o checkOptions) managerLeads(ctx context.Context, reader client.Reader) error {
+	var lease coordinationv1.Lease
+	if err := reader.Get(ctx, client.ObjectKey{Namespace: o.namespace, Name: manager.LeaseName}, &lease); err != nil {
+		return fmt.Errorf("looking for the manager's lease: %w", err)
 	}
-	if len(plans.Items) == 0 {
-		return errors.New("there is no SupportPlan yet, by which to see whether the manager is at work: see the manager's log, or create one")
-	}
-	for i := range plans.Items {
-		plan := &plans.Items[i]
-		ready := meta.FindStatusCondition(plan.Status.Conditions, string(v1alpha1.ConditionReady))
-		if ready == nil || ready.ObservedGeneration != plan.Generation {
-			return fmt.Errorf("SupportPlan %s has no Ready condition for its newest spec: the manager does not run, or does not lead; see its log", plan.Name)
-		}
+	duration := time.Duration(ptr.Deref(lease.Spec.LeaseDurationSeconds, 0)) * time.Second
+	if ptr.Deref(lease.Spec.HolderIdentity, "") == "" || lease.Spec.RenewTime == nil || time.Since(lease.Spec.RenewTime.Time) > duration {
+		return fmt.Errorf("no manager has held the lease %s/%s of late: none runs, or none could start; see their logs", o.namespace, manager.LeaseName)
 	}
 	return nil
 }
@@ -109,6 +108,9 @@ func plansJudged(ctx context.Context, reader client.Reader) error {
 // widgetAnswers asks for the script under a host that is nobody's, for which the
 // widget server has nothing.
 func (o checkOptions) widgetAnswers(ctx context.Context) error {
+	if o.widget == "" {
+		return nil
+	}
 	address := url.URL{Scheme: "http", Host: o.widget, Path: widgetserver.ScriptPath}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), http.NoBody)
 	if err != nil {

@@ -62,6 +62,15 @@ func (r *release) build() error {
 		return err
 	}
 	r.commit = commit
+	if r.key != "" {
+		changes, err := output("git", "status", "--porcelain")
+		if err != nil {
+			return err
+		}
+		if changes != "" {
+			return fmt.Errorf("what is signed is built from a commit: commit, or remove, what git status shows:\n%s", changes)
+		}
+	}
 	if err := errors.Join(r.buildOperator(), r.buildPlugin()); err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func names(folder string) []string {
 }
 
 var _ = Describe("A release", Ordered, func() {
-	var built string
+	var built, clone string
 	var key *ecdsa.PrivateKey
 	BeforeAll(func() {
 		var err error
@@ -92,6 +92,18 @@ var _ = Describe("A release", Ordered, func() {
 		Expect(err).NotTo(HaveOccurred())
 		keyFile := filepath.Join(GinkgoT().TempDir(), "key.pem")
 		Expect(os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)).To(Succeed())
+		tree, err := os.Getwd()
+		Expect(err).NotTo(HaveOccurred())
+		clone = filepath.Join(GinkgoT().TempDir(), "clone")
+		_, err = output("git", "clone", "--quiet", ".", clone)
+		Expect(err).NotTo(HaveOccurred())
+		// What is not committed yet is a commit of the clone.
+		_, err = output("bash", "-o", "pipefail", "-c", "git ls-files --cached --others --exclude-standard -z | tar --create --null --ignore-failed-read --files-from=- | tar --extract --directory="+clone)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(os.Chdir(clone)).To(Succeed())
+		DeferCleanup(os.Chdir, tree)
+		_, err = output("bash", "-c", "git add --all && git -c user.name=test -c user.email=test@example.com commit --quiet --allow-empty --message test")
+		Expect(err).NotTo(HaveOccurred())
 		built = filepath.Join(GinkgoT().TempDir(), "release")
 		Expect((&release{version: version(), out: built, only: here, key: keyFile}).build()).To(Succeed())
 	})
@@ -160,6 +172,13 @@ var _ = Describe("A release", Ordered, func() {
 		}
 	})
 
+	It("is not signed if it is not built from a commit", func() {
+		Expect(os.WriteFile("stray", nil, 0o600)).To(Succeed())
+		DeferCleanup(os.Remove, "stray")
+		Expect((&release{version: version(), out: filepath.Join(GinkgoT().TempDir(), "out"), only: here, key: "key.pem"}).build()).To(
+			MatchError(ContainSubstring("what is signed is built from a commit")))
+	})
+
 	It("has checksums and provenance of every file, signed", func() {
 		checksums, err := os.ReadFile(filepath.Join(built, "checksums.txt"))
 		Expect(err).NotTo(HaveOccurred())
@@ -194,19 +213,12 @@ var _ = Describe("A release", Ordered, func() {
 	})
 
 	It("is the same when another clone is built", func() {
-		clone := filepath.Join(GinkgoT().TempDir(), "elsewhere")
-		_, err := output("git", "clone", "--quiet", ".", clone)
+		elsewhere := filepath.Join(GinkgoT().TempDir(), "elsewhere")
+		_, err := output("git", "clone", "--quiet", clone, elsewhere)
 		Expect(err).NotTo(HaveOccurred())
 		again := filepath.Join(GinkgoT().TempDir(), "again")
-		tree, err := os.Getwd()
-		Expect(err).NotTo(HaveOccurred())
-		// What is not committed yet is part of what is built here.
-		_, err = output("bash", "-c", "git ls-files --cached --others --exclude-standard -z | tar --create --null --ignore-failed-read --files-from=- 2>/dev/null | tar --extract --directory="+clone)
-		Expect(err).NotTo(HaveOccurred())
-		Expect(os.Chdir(clone)).To(Succeed())
-		DeferCleanup(os.Chdir, tree)
-		_, err = output("git", "add", "--all", chartFolder)
-		Expect(err).NotTo(HaveOccurred())
+		Expect(os.Chdir(elsewhere)).To(Succeed())
+		DeferCleanup(os.Chdir, clone)
 		Expect((&release{version: version(), out: again, only: here}).build()).To(Succeed())
 		for _, name := range names(again) {
 			one, err := os.ReadFile(filepath.Join(built, name))

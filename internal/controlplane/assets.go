@@ -43,7 +43,7 @@ func (e *NotBuiltError) Error() string {
 // Assets returns the folder with the control plane's binaries. It is a
 // *NotBuiltError if there is none.
 func Assets() (string, error) {
-	if dir := os.Getenv(AssetsEnv); dir != "" {
+	if dir := os.Getenv(AssetsEnv); dir != "" && os.Getenv(KubernetesEnv) == "" {
 		if complete(dir) {
 			return dir, nil
 		}

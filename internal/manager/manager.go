@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
@@ -37,6 +39,9 @@ import (
 	"github.com/dispel/partner-operator/internal/scheme"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
+
+// LeaseName is the name of the lease that a leading manager holds.
+const LeaseName = "partner-operator.partner.dispel.com"
 
 // Options are what the manager can be told.
 type Options struct {
@@ -138,7 +143,7 @@ func managerOptions(options Options) ctrl.Options {
 			EnableReadYourWritesConsistency: new(true),
 		}},
 		LeaderElection:                options.LeaderElection,
-		LeaderElectionID:              "partner-operator.partner.dispel.com",
+		LeaderElectionID:              LeaseName,
 		LeaderElectionNamespace:       options.LeaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true,
 		HealthProbeBindAddress:        options.HealthAddress,
@@ -223,21 +228,28 @@ func addDefaultPlans(mgr ctrl.Manager) error {
 	if err != nil {
 		return err
 	}
+	create := func(ctx context.Context, plan *v1alpha1.SupportPlan) error {
+		err := mgr.GetClient().Get(ctx, client.ObjectKeyFromObject(plan), &v1alpha1.SupportPlan{})
+		if apierrors.IsNotFound(err) {
+			err = client.IgnoreAlreadyExists(mgr.GetClient().Create(ctx, plan.DeepCopy(), client.FieldOwner(v1alpha1.FieldManager)))
+		}
+		return err
+	}
 	return mgr.Add(ctrlmanager.RunnableFunc(func(ctx context.Context) error {
-		var errs []error
-		for _, plan := range shipped {
-			err := mgr.GetClient().Get(ctx, client.ObjectKeyFromObject(plan), &v1alpha1.SupportPlan{})
-			if apierrors.IsNotFound(err) {
-				err = client.IgnoreAlreadyExists(mgr.GetClient().Create(ctx, plan, client.FieldOwner(v1alpha1.FieldManager)))
-			}
-			if err != nil {
-				errs = append(errs, fmt.Errorf("creating SupportPlan %s: %w", plan.Name, err))
-			}
+		err := wait.PollUntilContextCancel(ctx, 10*time.Second, true, func(ctx context.Context) (bool, error) {
+			shipped = slices.DeleteFunc(shipped, func(plan *v1alpha1.SupportPlan) bool {
+				err := create(ctx, plan)
+				if err != nil && ctx.Err() == nil {
+					mgr.GetLogger().Error(err, "Creating a default SupportPlan, which is tried again", "supportPlan", plan.Name)
+				}
+				return err == nil
+			})
+			return len(shipped) == 0, nil
+		})
+		if ctx.Err() != nil {
+			return nil
 		}
-		if err := errors.Join(errs...); err != nil {
-			mgr.GetLogger().Error(err, "Not all of the default plans could be created; the next start tries again")
-		}
-		return nil
+		return err
 	}))
 }
 

@@ -4,6 +4,7 @@ package metrics
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -25,7 +26,7 @@ var (
 	partners    = describe("partners", "How many Partners there are. It is there while a manager leads.")
 	partnerInfo = describe("partner_info", "What a Partner is, in its labels; always 1.", "partner", "channel_model", "support_plan", "tier", "host", "tenant_namespace")
 	customers   = describe("partner_customers", "Customers of a Partner.", "partner")
-	allocated   = describe("partner_allocated_fte", "FTE of P-CSMs at work for a Partner.", "partner")
+	allocated   = describe("partner_allocated_fte", "FTE of P-CSMs at work for a Partner; 0 if there are none. It is there for an OEM or MSP.", "partner")
 	minimum     = describe("partner_minimum_fte", "FTE that a Partner's plan asks for in any case.", "partner")
 	required    = describe("partner_required_fte", "FTE below which the plan's minimum or the most customers an FTE can support is missed.", "partner")
 	recommended = describe("partner_recommended_fte", "FTE that support a Partner's customers comfortably.", "partner")
@@ -103,10 +104,8 @@ func (s *Snapshot) Collect(to chan<- prometheus.Metric) {
 		}
 	}
 	gauge(partners, float64(len(s.Partners.Items)))
-	byName := make(map[string]*v1alpha1.Partner, len(s.Partners.Items))
 	for i := range s.Partners.Items {
 		partner := &s.Partners.Items[i]
-		byName[partner.Name] = partner
 		s.partner(partner, gauge)
 		conditions("Partner", partner.Name, partner.Status.Conditions)
 	}
@@ -117,21 +116,19 @@ func (s *Snapshot) Collect(to chan<- prometheus.Metric) {
 		partner := string(allocation.Spec.PartnerRef.Name)
 		ofPartner[partner] = append(ofPartner[partner], *allocation)
 	}
-	for name, allocations := range ofPartner {
-		partner := byName[name]
-		if partner == nil {
-			continue
+	for i := range s.Partners.Items {
+		partner := &s.Partners.Items[i]
+		if !partner.Spec.ChannelModel.WhiteLabels() {
+			continue // it cannot hold P-CSMs
 		}
-		_, counted, _ := staffing.Sum(partner, allocations, s.Now)
+		allocations := ofPartner[partner.Name]
+		total, counted, _ := staffing.Sum(partner, allocations, s.Now)
+		gauge(allocated, fte(total), partner.Name)
 		for i := range counted {
-			gauge(allocationFTE, fte(counted[i].Spec.FTE), counted[i].Name, name)
+			gauge(allocationFTE, fte(counted[i].Spec.FTE), counted[i].Name, partner.Name)
 		}
 		for _, end := range staffing.Ends(partner, allocations, s.Now) {
-			successor := "false"
-			if end.Succeeded {
-				successor = "true"
-			}
-			gauge(allocationEnd, float64(end.At.Unix()), end.Allocation, name, successor)
+			gauge(allocationEnd, float64(end.At.Unix()), end.Allocation, partner.Name, strconv.FormatBool(end.Succeeded))
 		}
 	}
 	for i := range s.Plans.Items {
@@ -157,7 +154,6 @@ func (s *Snapshot) partner(partner *v1alpha1.Partner, gauge func(*prometheus.Des
 	has := float64(ptr.Deref(partner.Spec.CustomerCount, 0))
 	gauge(customers, has, name)
 	if given := status.Staffing; given != nil {
-		gauge(allocated, fte(given.AllocatedFTE), name)
 		gauge(minimum, fte(given.MinimumFTE), name)
 		gauge(required, fte(given.RequiredFTE), name)
 		gauge(recommended, fte(given.RecommendedFTE), name)

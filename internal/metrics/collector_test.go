@@ -66,7 +66,7 @@ var _ = Describe("The metrics", func() {
 			`partner_operator_partner_info{channel_model="OEM",host="remote.acmecorp.com",partner="acme",support_plan="premium",tenant_namespace="partner-acme",tier="Premium"} 1`,
 			`partner_operator_partner_info{channel_model="Reseller",host="",partner="wayne",support_plan="",tenant_namespace="",tier=""} 1`)
 		expect(s, "partner_operator_partner_customers", `partner_operator_partner_customers{partner="acme"} 28`, `partner_operator_partner_customers{partner="wayne"} 0`)
-		expect(s, "partner_operator_partner_allocated_fte", `partner_operator_partner_allocated_fte{partner="acme"} 3.5`)
+		expect(s, "partner_operator_partner_allocated_fte", `partner_operator_partner_allocated_fte{partner="acme"} 0`)
 		expect(s, "partner_operator_partner_minimum_fte", `partner_operator_partner_minimum_fte{partner="acme"} 3`)
 		expect(s, "partner_operator_partner_utilization_ratio", `partner_operator_partner_utilization_ratio{partner="acme"} 0.5`)
 		expect(s, "partner_operator_partner_customers_until_breach", `partner_operator_partner_customers_until_breach{partner="acme"} 28`)
@@ -89,6 +89,7 @@ var _ = Describe("The metrics", func() {
 		expect(s, "partner_operator_pcsmallocation_fte",
 			`partner_operator_pcsmallocation_fte{partner="acme",pcsmallocation="ending"} 1.5`,
 			`partner_operator_pcsmallocation_fte{partner="acme",pcsmallocation="succeeded"} 0.5`)
+		expect(s, "partner_operator_partner_allocated_fte", `partner_operator_partner_allocated_fte{partner="acme"} 2`)
 		expect(s, "partner_operator_pcsmallocation_end_timestamp_seconds",
 			`partner_operator_pcsmallocation_end_timestamp_seconds{partner="acme",pcsmallocation="ending",successor="false"} 1.7978112e+09`,
 			`partner_operator_pcsmallocation_end_timestamp_seconds{partner="acme",pcsmallocation="succeeded",successor="true"} 1.80144e+09`)

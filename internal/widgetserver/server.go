@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -53,6 +54,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err := options.Contact.Check(); err != nil {
 		return nil, err
 	}
+	register()
 	if options.Clock == nil {
 		options.Clock = clock.RealClock{}
 	}
@@ -118,9 +120,11 @@ var ready = prometheus.NewGauge(prometheus.GaugeOpts{
 	Help: "Whether the widget server knows the partners, and so can serve them: 1 or 0.",
 })
 
-func init() {
-	metrics.Registry.MustRegister(requests, ready)
-}
+// Metrics are those of the widget server. It registers them when it is made: the
+// manager, which is in the same binary, has none of them to show.
+var Metrics = []prometheus.Collector{requests, ready}
+
+var register = sync.OnceFunc(func() { metrics.Registry.MustRegister(Metrics...) })
 
 // counted counts the answers of a handler.
 func counted(handler http.Handler) http.Handler {

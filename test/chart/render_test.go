@@ -35,6 +35,7 @@ func byName(objects []*unstructured.Unstructured) map[string]map[string]any {
 		object.SetLabels(labels)
 		annotations := object.GetAnnotations()
 		delete(annotations, "helm.sh/resource-policy")
+		delete(annotations, "argocd.argoproj.io/sync-options")
 		object.SetAnnotations(annotations)
 		// Each has its own way to name the image.
 		if containers, ok, _ := unstructured.NestedSlice(object.Object, "spec", "template", "spec", "containers"); ok {
@@ -94,6 +95,7 @@ var _ = Describe("The chart", func() {
 		for _, object := range cluster.ParseObjects([]byte(rendered(ctx))) {
 			if object.GetKind() == "CustomResourceDefinition" {
 				Expect(object.GetAnnotations()).To(HaveKeyWithValue("helm.sh/resource-policy", "keep"))
+				Expect(object.GetAnnotations()).To(HaveKeyWithValue("argocd.argoproj.io/sync-options", "Prune=false"))
 				kept++
 			}
 		}
@@ -177,6 +179,8 @@ var _ = Describe("The chart", func() {
 		Entry("a Gateway without a namespace", "manager.gateway=public", "at '/manager/gateway'"),
 		Entry("an argument that is no flag", "manager.extraArgs={workers=3}", "at '/manager/extraArgs/0'"),
 		Entry("a display that there is not", "widget.messengerDisplay=popup", "value must be one of 'window', 'panel'"),
+		Entry("nobody to reach", "widget.supportEmail=", "at '/widget'"),
+		Entry("a name too long for its Services", "fullnameOverride="+strings.Repeat("x", 48), "at '/fullnameOverride'"),
 		Entry("nobody to let in", "proxyNamespaces={}", "at '/proxyNamespaces/0'"),
 	)
 

@@ -63,7 +63,6 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 		stop()
 		Expect(<-ended).To(Succeed())
 	})
-	kubectl(ctx, "apply", "-f", "config/samples/platform/ingress-class.yaml")
 })
 
 func kubectl(ctx context.Context, args ...string) string {
@@ -280,6 +279,8 @@ var _ = Describe("The examples", func() {
 	})
 
 	It("become partners that are ready", func(ctx SpecContext) {
+		kubectl(ctx, "apply", "--server-side", "-f", "config/samples/platform/ingress-class.yaml")
+		kubectl(ctx, "apply", "--server-side", "-k", "config/plans")
 		for _, tool := range []string{"flux", "argocd"} {
 			kubectl(ctx, "apply", "--server-side", "-k", "examples/"+tool+"/platform")
 			kubectl(ctx, "apply", "--server-side", "-k", "examples/"+tool+"/partners")

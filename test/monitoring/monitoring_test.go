@@ -16,14 +16,14 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/yaml"
 
-	"github.com/dispel/partner-operator/api/v1alpha1"
 	_ "github.com/dispel/partner-operator/controllers" // its metrics
 	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/metrics"
-	_ "github.com/dispel/partner-operator/internal/widgetserver" // its metrics
+	"github.com/dispel/partner-operator/internal/widgetserver"
 	"github.com/dispel/partner-operator/test/cluster"
 )
 
@@ -96,6 +96,9 @@ func own() []string {
 		defer close(descs)
 		(&metrics.Snapshot{}).Describe(descs)
 		ctrlmetrics.Registry.(prometheus.Collector).Describe(descs)
+		for _, metric := range widgetserver.Metrics {
+			metric.Describe(descs)
+		}
 	}()
 	var names []string
 	for desc := range descs {
@@ -223,8 +226,8 @@ var _ = Describe("The alerts and the dashboard", func() {
 					j := slices.IndexFunc(conditions.Catalogue[i].Conditions, func(c conditions.Condition) bool { return string(c.Type) == name })
 					Expect(j).To(BeNumerically(">=", 0), expression)
 					for _, reason := range values("reason") {
-						Expect(slices.ContainsFunc(conditions.Catalogue[i].Conditions[j].Cases, func(c conditions.Case) bool {
-							return slices.ContainsFunc(c.Reasons, func(r v1alpha1.Reason) bool { return string(r) == reason })
+						Expect(slices.ContainsFunc([]metav1.ConditionStatus{metav1.ConditionTrue, metav1.ConditionFalse, metav1.ConditionUnknown}, func(status metav1.ConditionStatus) bool {
+							return conditions.Catalogue[i].Legal(metav1.Condition{Type: name, Status: status, Reason: reason})
 						})).To(BeTrue(), expression)
 						named++
 					}

@@ -1,11 +1,11 @@
 {{/* The name that all objects' names begin with. */}}
 {{- define "partner-operator.fullname" -}}
 {{- if .Values.fullnameOverride }}
-{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" }}
+{{- .Values.fullnameOverride | trunc 47 | trimSuffix "-" }}
 {{- else if contains .Chart.Name .Release.Name }}
-{{- .Release.Name | trunc 50 | trimSuffix "-" }}
+{{- .Release.Name | trunc 47 | trimSuffix "-" }}
 {{- else }}
-{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 50 | trimSuffix "-" }}
+{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 47 | trimSuffix "-" }}
 {{- end }}
 {{- end }}
 
@@ -134,10 +134,14 @@ spec:
             {{- range concat .args $values.extraArgs }}
             - {{ . | quote }}
             {{- end }}
-          {{- with $values.extraEnv }}
           env:
+            - name: GOMEMLIMIT
+              valueFrom:
+                resourceFieldRef:
+                  resource: limits.memory
+            {{- with $values.extraEnv }}
             {{- toYaml . | nindent 12 }}
-          {{- end }}
+            {{- end }}
           ports:
             {{- range .ports }}
             - name: {{ .name }}
