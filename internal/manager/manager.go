@@ -246,8 +246,8 @@ func addDefaultPlans(mgr ctrl.Manager) error {
 			})
 			return len(shipped) == 0, nil
 		})
-		if ctx.Err() != nil {
-			return nil
+		if errors.Is(err, context.Canceled) {
+			return nil // it stops
 		}
 		return err
 	}))
