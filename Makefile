@@ -51,6 +51,13 @@ test-e2e: controlplane bin/traefik chromium ## Show partners in a real browser, 
 	go test -tags e2e ./test/e2e -count=1 -timeout 15m
 	@echo "Screenshots are in build/e2e"
 
+# Each with how many inputs make a short run.
+FUZZ := api/v1alpha1:FuzzFTE:5000x internal/support:FuzzHours:5000x internal/admission:FuzzHost:2000x internal/plan:FuzzPlan:100x internal/widgetserver:FuzzRequest:5000x
+.PHONY: fuzz
+fuzz: ## Feed what reads user input with what nobody would write (FUZZTIME=1m for longer).
+	@for target in $(FUZZ); do IFS=: read -r package name count <<<"$$target"; echo "$$name"; \
+		go test ./$$package -run '^$$' -fuzz "^$$name\$$" -fuzztime $${FUZZTIME:-$$count} -parallel 2; done
+
 .PHONY: bench
 bench: controlplane ## Measure the widget server beside a plain handler, and the plugin beside kubectl's reader, with 10,000 partners.
 	go test ./internal/widgetserver -run '^$$' -bench . -benchtime 5x
@@ -153,7 +160,7 @@ uninstall: ## Remove the CRDs, and all Partners with them.
 	kubectl delete --ignore-not-found --kustomize config/crd
 
 .PHONY: deploy
-deploy: install ## Install CRDs, plans and the manager into the cluster of the current kubeconfig.
+deploy: install ## Install CRDs, admission policies and the operator into the cluster of the current kubeconfig.
 	kubectl wait --for=condition=Established --timeout=60s --filename config/crd/bases
 	kubectl apply --server-side --kustomize config/default
 

@@ -96,7 +96,18 @@ var _ = Describe("The binaries", func() {
 		}
 		Expect(controlplane.Assets()).To(Equal(built), "kube-controller-manager is missing")
 		Expect(os.WriteFile(filepath.Join(folder, "kube-controller-manager"), nil, 0o755)).To(Succeed())
+		GinkgoT().Setenv(controlplane.KubernetesEnv, "")
 		Expect(controlplane.Assets()).To(Equal(folder))
+	})
+
+	It("are those of a version that is asked for, whatever KUBEBUILDER_ASSETS says", func() {
+		GinkgoT().Setenv(controlplane.CacheEnv, GinkgoT().TempDir())
+		GinkgoT().Setenv(controlplane.KubernetesEnv, "1.35")
+		_, err := controlplane.Assets()
+		Expect(err).To(MatchError(ContainSubstring("kubernetes-v1.35.")))
+		GinkgoT().Setenv(controlplane.KubernetesEnv, "1.3")
+		_, err = controlplane.Assets()
+		Expect(err).To(MatchError(ContainSubstring(`PARTNER_OPERATOR_KUBERNETES is "1.3", and no file pins that version`)))
 	})
 
 	It("are said to be missing with the remedy", func() {
