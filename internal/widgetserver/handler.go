@@ -117,6 +117,7 @@ func refuse(w http.ResponseWriter, code int) {
 	maps.Copy(header, security)
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(code)
+	requests.WithLabelValues(strconv.Itoa(code)).Inc()
 }
 
 // serve answers with an asset. Browsers keep it and ask each time whether it is
@@ -134,13 +135,28 @@ func (a *asset) serve(w http.ResponseWriter, r *http.Request, contentType []stri
 	if len(r.Header["If-None-Match"]) > 0 {
 		// Too small to be had in parts.
 		r.Header.Del("Range")
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(of.content))
+		answer := &statusWriter{ResponseWriter: w, code: http.StatusOK}
+		http.ServeContent(answer, r, "", time.Time{}, bytes.NewReader(of.content))
+		requests.WithLabelValues(strconv.Itoa(answer.code)).Inc()
 		return
 	}
 	header["Content-Length"] = of.length
 	if r.Method == http.MethodGet {
 		_, _ = w.Write(of.content) // the client may have gone
 	}
+	servedAsset.Inc()
+}
+
+// statusWriter notes the status that is written.
+type statusWriter struct {
+	http.ResponseWriter
+	code int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *statusWriter) WriteHeader(code int) {
+	w.code = code
+	w.ResponseWriter.WriteHeader(code)
 }
 
 // Headers of what is served. They are shared, and not to be changed.
