@@ -60,14 +60,18 @@ func (o checkOptions) check(ctx context.Context, config *rest.Config, out io.Wri
 	if err != nil {
 		return err
 	}
-	for _, step := range []struct {
+	type step struct {
 		done string
 		try  func(context.Context) error
-	}{
+	}
+	steps := []step{
 		{"The CustomResourceDefinitions are as this version needs them", func(ctx context.Context) error { return manager.CheckCRDs(ctx, config) }},
 		{"A manager leads", func(ctx context.Context) error { return o.managerLeads(ctx, reader) }},
-		{"The widget server answers", o.widgetAnswers},
-	} {
+	}
+	if o.widget != "" {
+		steps = append(steps, step{"The widget server answers", o.widgetAnswers})
+	}
+	for _, step := range steps {
 		if err := o.until(ctx, out, step.done, step.try); err != nil {
 			return err
 		}
@@ -108,9 +112,6 @@ func (o checkOptions) managerLeads(ctx context.Context, reader client.Reader) er
 // widgetAnswers asks for the script under a host that is nobody's, for which the
 // widget server has nothing.
 func (o checkOptions) widgetAnswers(ctx context.Context) error {
-	if o.widget == "" {
-		return nil
-	}
 	address := url.URL{Scheme: "http", Host: o.widget, Path: widgetserver.ScriptPath}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), http.NoBody)
 	if err != nil {

@@ -106,7 +106,7 @@ func (s *Snapshot) Collect(to chan<- prometheus.Metric) {
 	gauge(partners, float64(len(s.Partners.Items)))
 	for i := range s.Partners.Items {
 		partner := &s.Partners.Items[i]
-		s.partner(partner, gauge)
+		show(partner, gauge)
 		conditions("Partner", partner.Name, partner.Status.Conditions)
 	}
 	ofPartner := map[string][]v1alpha1.PCSMAllocation{}
@@ -143,7 +143,8 @@ func (s *Snapshot) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-func (s *Snapshot) partner(partner *v1alpha1.Partner, gauge func(*prometheus.Desc, float64, ...string)) {
+// show makes the metrics of a Partner by its spec and status.
+func show(partner *v1alpha1.Partner, gauge func(*prometheus.Desc, float64, ...string)) {
 	name, status := partner.Name, &partner.Status
 	host := ""
 	if partner.Spec.Subdomain != nil {

@@ -67,8 +67,8 @@ func newInstallation(ctx context.Context) *installation {
 func (i *installation) helm(ctx context.Context, args ...string) string {
 	GinkgoHelper()
 	home := GinkgoT().TempDir()
-	out, err := tool(ctx, []string{"KUBECONFIG=" + i.Kubeconfig(), "HELM_CACHE_HOME=" + home, "HELM_CONFIG_HOME=" + home, "HELM_DATA_HOME=" + home},
-		"helm", append(args, "--namespace", namespace)...)
+	out, err := helm(ctx, []string{"KUBECONFIG=" + i.Kubeconfig(), "HELM_CACHE_HOME=" + home, "HELM_CONFIG_HOME=" + home, "HELM_DATA_HOME=" + home},
+		append(args, "--namespace", namespace)...)
 	Expect(err).NotTo(HaveOccurred(), "helm %s\n%s", strings.Join(args, " "), out)
 	return out
 }
@@ -289,11 +289,7 @@ var _ = Describe("An installation of the chart", func() {
 		Expect(ofCheck.Refused()).To(BeEmpty())
 		Expect(ofWidget.Unused(rulesOf(rendered(ctx), "partner-operator-widget"))).To(BeEmpty())
 		Expect(ofCheck.Unused(rulesOf(rendered(ctx), "partner-operator-check"))).To(BeEmpty())
-		// These are what the suite of controllers does not use.
-		for _, right := range []string{
-			"create events", "create leases.coordination.k8s.io", "get leases.coordination.k8s.io", "update leases.coordination.k8s.io",
-			"create subjectaccessreviews.authorization.k8s.io", "create tokenreviews.authentication.k8s.io", "create supportplans.partner.dispel.com",
-		} {
+		for _, right := range rights.OfInstallation {
 			Expect(ofManager.Unused(rulesOf(rendered(ctx), "partner-operator-manager"))).NotTo(ContainElement(right))
 		}
 

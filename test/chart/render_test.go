@@ -3,7 +3,6 @@ package chart
 import (
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -167,9 +166,7 @@ var _ = Describe("The chart", func() {
 
 	DescribeTable("refuses values that it does not know",
 		func(ctx SpecContext, set, refusal string) {
-			cmd := exec.CommandContext(ctx, "go", "tool", "-modfile=hack/helm/go.mod", "helm", "template", release, chart(), "--set", set)
-			cmd.Dir = cluster.Root()
-			out, err := cmd.CombinedOutput()
+			out, err := cluster.Tool(ctx, "helm", "template", release, chart(), "--set", set).CombinedOutput()
 			Expect(err).To(HaveOccurred())
 			Expect(string(out)).To(And(ContainSubstring("values don't meet the specifications of the schema"), ContainSubstring(refusal)))
 		},

@@ -34,12 +34,10 @@ const (
 // chart is the folder of the chart in the work tree.
 func chart() string { return filepath.Join(cluster.Root(), "charts", "partner-operator") }
 
-// tool runs one of the tools that a module in hack pins, and returns what it
-// prints to its standard output.
-func tool(ctx context.Context, environment []string, name string, args ...string) (string, error) {
+// helm returns what Helm prints to its standard output.
+func helm(ctx context.Context, environment []string, args ...string) (string, error) {
 	GinkgoHelper()
-	cmd := exec.CommandContext(ctx, "go", append([]string{"tool", "-modfile=hack/" + name + "/go.mod", name}, args...)...)
-	cmd.Dir = cluster.Root()
+	cmd := cluster.Tool(ctx, "helm", args...)
 	cmd.Env = append(os.Environ(), environment...)
 	cmd.Stderr = GinkgoWriter
 	out, err := cmd.Output()
@@ -49,7 +47,7 @@ func tool(ctx context.Context, environment []string, name string, args ...string
 // rendered is what the chart becomes.
 func rendered(ctx context.Context, args ...string) string {
 	GinkgoHelper()
-	out, err := tool(ctx, nil, "helm", append([]string{"template", release, chart(), "--namespace", namespace}, args...)...)
+	out, err := helm(ctx, nil, append([]string{"template", release, chart(), "--namespace", namespace}, args...)...)
 	Expect(err).NotTo(HaveOccurred())
 	return out
 }

@@ -152,6 +152,14 @@ func ModuleFile(in, module string, elem ...string) string {
 	return filepath.Join(append([]string{strings.TrimSpace(string(out))}, elem...)...)
 }
 
+// Tool is the command of a tool that a module in hack pins, in the work tree.
+func Tool(ctx context.Context, name string, args ...string) *exec.Cmd {
+	GinkgoHelper()
+	cmd := exec.CommandContext(ctx, "go", append([]string{"tool", "-modfile=hack/" + name + "/go.mod", name}, args...)...)
+	cmd.Dir = Root()
+	return cmd
+}
+
 // GatewayCRDs are the files of the Gateway API's kinds that the operator uses.
 func GatewayCRDs() []string {
 	GinkgoHelper()

@@ -248,8 +248,8 @@ var _ = Describe("The examples", func() {
 				}
 				data, err := yaml.Marshal(values)
 				Expect(err).NotTo(HaveOccurred())
-				cmd := exec.CommandContext(ctx, "go", "tool", "-modfile=hack/helm/go.mod", "helm", "template", "partner-operator", "charts/partner-operator", "--values", "-")
-				cmd.Dir, cmd.Stdin = cluster.Root(), bytes.NewReader(data)
+				cmd := cluster.Tool(ctx, "helm", "template", "partner-operator", "charts/partner-operator", "--values", "-")
+				cmd.Stdin = bytes.NewReader(data)
 				out, err := cmd.CombinedOutput()
 				Expect(err).NotTo(HaveOccurred(), "%s: %s", name, out)
 				Expect(string(out)).To(ContainSubstring("--default-issuer=ClusterIssuer/letsencrypt"))

@@ -3,10 +3,10 @@
 package monitoring
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -34,7 +34,7 @@ func Test(t *testing.T) {
 
 // rule is an alert.
 type rule struct {
-	Alert, Expr         string
+	Alert, Expr, For    string
 	Labels, Annotations map[string]string
 }
 
@@ -125,9 +125,7 @@ func promtool(files map[string][]byte, args ...string) (string, error) {
 			args[i] = filepath.Join(dir, arg)
 		}
 	}
-	cmd := exec.Command("go", append([]string{"tool", "-modfile=hack/promtool/go.mod", "promtool"}, args...)...)
-	cmd.Dir = cluster.Root()
-	out, err := cmd.CombinedOutput()
+	out, err := cluster.Tool(context.Background(), "promtool", args...).CombinedOutput()
 	return string(out), err
 }
 
@@ -177,7 +175,8 @@ var _ = Describe("Each alert", func() {
 			page := read("docs", "runbooks", alert.Alert+".md")
 			Expect(page).To(HavePrefix("# " + alert.Alert + "\n"))
 			Expect(page).To(And(ContainSubstring("## What it means"), ContainSubstring("## What to do")), alert.Alert)
-			Expect(read("docs/monitoring.md")).To(ContainSubstring("(runbooks/" + alert.Alert + ".md)"))
+			Expect(read("docs/monitoring.md")).To(ContainSubstring(
+				fmt.Sprintf("| [%[1]s](runbooks/%[1]s.md) | %[2]s | %[3]s |", alert.Alert, alert.Labels["severity"], alert.For)))
 		}
 		pages, err := filepath.Glob(filepath.Join(cluster.Root(), "docs", "runbooks", "*.md"))
 		Expect(err).NotTo(HaveOccurred())

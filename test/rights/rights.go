@@ -25,6 +25,14 @@ func (r right) String() string {
 	return r.verb + " " + r.resource + "." + r.group
 }
 
+// OfInstallation are the manager's rights that only a whole installation uses: test/chart
+// has them used, and the suite of controllers has not.
+var OfInstallation = []string{
+	"create events", "create leases.coordination.k8s.io", "get leases.coordination.k8s.io", "update leases.coordination.k8s.io",
+	"create subjectaccessreviews.authorization.k8s.io", "create tokenreviews.authentication.k8s.io",
+	"create supportplans.partner.dispel.com",
+}
+
 // Recorder notes what is asked of an API server, and what it refuses for want of
 // a right. Its zero value is ready for use.
 type Recorder struct {
