@@ -132,7 +132,7 @@ func (a *asset) serve(w http.ResponseWriter, r *http.Request, contentType []stri
 		header["Content-Encoding"] = gzipped
 	}
 	header["Etag"] = of.tag
-	if len(r.Header["If-None-Match"]) > 0 {
+	if len(r.Header["If-None-Match"]) > 0 || len(r.Header["If-Match"]) > 0 {
 		// Too small to be had in parts.
 		r.Header.Del("Range")
 		answer := &statusWriter{ResponseWriter: w, code: http.StatusOK}
