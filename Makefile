@@ -51,6 +51,10 @@ test-e2e: controlplane bin/traefik chromium ## Show partners in a real browser, 
 	go test -tags e2e ./test/e2e -count=1 -timeout 15m
 	@echo "Screenshots are in build/e2e"
 
+.PHONY: test-faults
+test-faults: controlplane ## Break what the operator runs on while partners come about, and see that they come about all the same.
+	go test -tags faults ./test/faults -count=1 -timeout 40m
+
 # Each with how many inputs make a short run.
 FUZZ := api/v1alpha1:FuzzFTE:5000x internal/support:FuzzHours:5000x internal/admission:FuzzHost:2000x internal/plan:FuzzPlan:100x internal/widgetserver:FuzzRequest:5000x
 .PHONY: fuzz
@@ -59,7 +63,8 @@ fuzz: ## Feed what reads user input with what nobody would write (FUZZTIME=1m fo
 		go test ./$$package -run '^$$' -fuzz "^$$name\$$" -fuzztime $${FUZZTIME:-$$count} -parallel 2; done
 
 .PHONY: bench
-bench: controlplane ## Measure the widget server beside a plain handler, and the plugin beside kubectl's reader, with 10,000 partners.
+bench: controlplane build ## Measure the operator beside a plain client, the widget server beside a plain handler, and the plugin beside kubectl's reader, with 10,000 partners.
+	go run ./hack/bench
 	go test ./internal/widgetserver -run '^$$' -bench . -benchtime 5x
 	go test ./cmd/kubectl-partner -run '^$$' -bench . -benchtime 3x
 

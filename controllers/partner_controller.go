@@ -27,6 +27,7 @@ import (
 	"github.com/dispel/partner-operator/internal/apply"
 	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/index"
+	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
@@ -42,6 +43,8 @@ type PartnerReconciler struct {
 	APIs *OptionalAPIs
 	// Settings are the operator's defaults.
 	Settings tenant.Settings
+	// Shard has the partners that are reconciled.
+	Shard shard.Shard
 	// Clock tells the time.
 	Clock clock.PassiveClock
 	// Recorder emits Events.

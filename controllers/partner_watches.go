@@ -34,10 +34,10 @@ func (r *PartnerReconciler) SetupWithManager(mgr ctrl.Manager, references cache.
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("partner").
 		WithOptions(options).
-		For(&v1alpha1.Partner{}).
-		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(byNamespace)).
+		For(&v1alpha1.Partner{}, builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool { return r.Shard.Has(o.GetName()) }))).
+		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.byNamespace)).
 		Watches(&v1alpha1.SupportPlan{}, handler.EnqueueRequestsFromMapFunc(r.byPlan), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.PCSMAllocation{}, handler.EnqueueRequestsFromMapFunc(byAllocation), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.PCSMAllocation{}, handler.EnqueueRequestsFromMapFunc(r.byAllocation), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.SubdomainClaim{}, handler.EnqueueRequestsFromMapFunc(r.byClaim)).
 		Watches(&networkingv1.IngressClass{}, handler.EnqueueRequestsFromMapFunc(r.all)).
 		WatchesRawSource(source.Kind(references, metadataOf("Service"), handler.TypedEnqueueRequestsFromMapFunc(r.byReference))).
@@ -47,7 +47,7 @@ func (r *PartnerReconciler) SetupWithManager(mgr ctrl.Manager, references cache.
 		if _, claim := kind.object.(*v1alpha1.SubdomainClaim); claim {
 			continue // watched above, for more than its holder
 		}
-		b = b.Watches(kind.object, handler.EnqueueRequestsFromMapFunc(byLabel))
+		b = b.Watches(kind.object, handler.EnqueueRequestsFromMapFunc(r.byLabel))
 	}
 	partners, err := b.Build(r)
 	if err != nil {
@@ -60,7 +60,7 @@ func (r *PartnerReconciler) SetupWithManager(mgr ctrl.Manager, references cache.
 		api.watched = true
 		var errs []error
 		for _, kind := range api.children {
-			errs = append(errs, partners.Watch(source.Kind(mgr.GetCache(), kind.object, handler.EnqueueRequestsFromMapFunc(byLabel))))
+			errs = append(errs, partners.Watch(source.Kind(mgr.GetCache(), kind.object, handler.EnqueueRequestsFromMapFunc(r.byLabel))))
 		}
 		if api == &r.APIs.gateway {
 			errs = append(errs, partners.Watch(source.Kind[client.Object](references, &gatewayv1.Gateway{}, handler.EnqueueRequestsFromMapFunc(r.byGateway), predicate.Funcs{UpdateFunc: gatewayChanged})))
@@ -112,29 +112,37 @@ func metadataOf(kind string) *metav1.PartialObjectMetadata {
 	return object
 }
 
+// own is the request for a partner, if it is of this shard.
+func (r *PartnerReconciler) own(name string) []reconcile.Request {
+	if !r.Shard.Has(name) {
+		return nil
+	}
+	return request(name)
+}
+
 func request(name string) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: name}}}
 }
 
 // byLabel finds the partner that an object of the operator's is for.
-func byLabel(_ context.Context, object client.Object) []reconcile.Request {
+func (r *PartnerReconciler) byLabel(_ context.Context, object client.Object) []reconcile.Request {
 	if name := object.GetLabels()[v1alpha1.PartnerLabel]; name != "" {
-		return request(name)
+		return r.own(name)
 	}
 	return nil
 }
 
 // byNamespace finds the partner whose tenant namespace has this name, whoever
 // made it.
-func byNamespace(_ context.Context, namespace client.Object) []reconcile.Request {
+func (r *PartnerReconciler) byNamespace(_ context.Context, namespace client.Object) []reconcile.Request {
 	if name, ok := tenant.PartnerOf(namespace.GetName()); ok {
-		return request(name)
+		return r.own(name)
 	}
 	return nil
 }
 
-func byAllocation(_ context.Context, object client.Object) []reconcile.Request {
-	return request(string(object.(*v1alpha1.PCSMAllocation).Spec.PartnerRef.Name))
+func (r *PartnerReconciler) byAllocation(_ context.Context, object client.Object) []reconcile.Request {
+	return r.own(string(object.(*v1alpha1.PCSMAllocation).Spec.PartnerRef.Name))
 }
 
 func (r *PartnerReconciler) byPlan(ctx context.Context, plan client.Object) []reconcile.Request {
@@ -144,7 +152,7 @@ func (r *PartnerReconciler) byPlan(ctx context.Context, plan client.Object) []re
 // byClaim finds the holder of a host and all partners that want it.
 func (r *PartnerReconciler) byClaim(ctx context.Context, claim client.Object) []reconcile.Request {
 	holder := string(claim.(*v1alpha1.SubdomainClaim).Spec.PartnerRef.Name)
-	requests := request(holder)
+	requests := r.own(holder)
 	for _, wanting := range r.partners(ctx, index.PartnerByHost.Is(claim.GetName())) {
 		if wanting.Name != holder {
 			requests = append(requests, wanting)
@@ -181,7 +189,7 @@ func (r *PartnerReconciler) byReference(ctx context.Context, object *metav1.Part
 	subdomain := partner.Spec.Subdomain
 	if service := subdomain.Backend.Service; service != nil && service.Name == object.Name ||
 		subdomain.TLS != nil && subdomain.TLS.SecretName == object.Name {
-		return request(name)
+		return r.own(name)
 	}
 	return nil
 }
@@ -197,7 +205,7 @@ func (r *PartnerReconciler) partners(ctx context.Context, options ...client.List
 	}
 	requests := make([]reconcile.Request, 0, len(list.Items))
 	for i := range list.Items {
-		requests = append(requests, request(list.Items[i].Name)...)
+		requests = append(requests, r.own(list.Items[i].Name)...)
 	}
 	return requests
 }

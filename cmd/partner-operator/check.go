@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,12 +18,14 @@ import (
 
 	"github.com/dispel/partner-operator/internal/manager"
 	"github.com/dispel/partner-operator/internal/scheme"
+	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/widgetserver"
 )
 
 // checkOptions are the flags of `partner-operator check`.
 type checkOptions struct {
 	namespace, widget string
+	shards            int
 	timeout           time.Duration
 }
 
@@ -40,6 +43,9 @@ func newCheckCommand() *cobra.Command {
 			if options.timeout <= 0 {
 				return fmt.Errorf("--timeout %q: write a duration above zero, such as 1m", options.timeout)
 			}
+			if options.shards < 1 {
+				return fmt.Errorf("--shards %q: write at least 1", strconv.Itoa(options.shards))
+			}
 			config, err := cluster.connect("partner-operator-check")
 			if err != nil {
 				return err
@@ -49,6 +55,7 @@ func newCheckCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&options.namespace, "namespace", "partner-operator-system", "namespace of the manager and its lease")
+	flags.IntVar(&options.shards, "shards", 1, "into how many parts the partners are divided, each with a manager of its own")
 	flags.StringVar(&options.widget, "widget", "", "host:port of the widget server; it is not asked if empty")
 	flags.DurationVar(&options.timeout, "timeout", time.Minute, "how long to wait for what is not there yet")
 	cluster.add(flags)
@@ -66,7 +73,14 @@ func (o checkOptions) check(ctx context.Context, config *rest.Config, out io.Wri
 	}
 	steps := []step{
 		{"The CustomResourceDefinitions are as this version needs them", func(ctx context.Context) error { return manager.CheckCRDs(ctx, config) }},
-		{"A manager leads", func(ctx context.Context) error { return o.managerLeads(ctx, reader) }},
+	}
+	for number := 1; number <= o.shards; number++ {
+		part := shard.Shard{Number: number, Count: o.shards}
+		done := "A manager leads"
+		if !part.Alone() {
+			done += ", of shard " + part.String()
+		}
+		steps = append(steps, step{done, func(ctx context.Context) error { return o.managerLeads(ctx, reader, part.Lease(manager.LeaseName)) }})
 	}
 	if o.widget != "" {
 		steps = append(steps, step{"The widget server answers", o.widgetAnswers})
@@ -96,15 +110,15 @@ func (o checkOptions) until(ctx context.Context, out io.Writer, done string, try
 	return nil
 }
 
-// managerLeads tells whether a manager holds the lease, and has renewed it of late.
-func (o checkOptions) managerLeads(ctx context.Context, reader client.Reader) error {
+// managerLeads tells whether a manager holds a lease, and has renewed it of late.
+func (o checkOptions) managerLeads(ctx context.Context, reader client.Reader, name string) error {
 	var lease coordinationv1.Lease
-	if err := reader.Get(ctx, client.ObjectKey{Namespace: o.namespace, Name: manager.LeaseName}, &lease); err != nil {
+	if err := reader.Get(ctx, client.ObjectKey{Namespace: o.namespace, Name: name}, &lease); err != nil {
 		return fmt.Errorf("looking for the manager's lease: %w", err)
 	}
 	duration := time.Duration(ptr.Deref(lease.Spec.LeaseDurationSeconds, 0)) * time.Second
 	if ptr.Deref(lease.Spec.HolderIdentity, "") == "" || lease.Spec.RenewTime == nil || time.Since(lease.Spec.RenewTime.Time) > duration {
-		return fmt.Errorf("no manager has held the lease %s/%s of late: none runs, or none could start; see their logs", o.namespace, manager.LeaseName)
+		return fmt.Errorf("no manager has held the lease %s/%s of late: none runs, or none could start; see their logs", o.namespace, name)
 	}
 	return nil
 }

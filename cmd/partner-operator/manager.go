@@ -12,12 +12,14 @@ import (
 	"github.com/dispel/partner-operator/internal/build"
 	"github.com/dispel/partner-operator/internal/manager"
 	"github.com/dispel/partner-operator/internal/settings"
+	"github.com/dispel/partner-operator/internal/shard"
 )
 
 // managerFlags are the flags of `partner-operator manager` that are not taken
 // over into manager.Options as they are.
 type managerFlags struct {
 	settings      settings.Flags
+	shard         string
 	metricsSecure bool
 }
 
@@ -54,6 +56,7 @@ func newManagerCommand() *cobra.Command {
 	flags := cmd.Flags()
 	given.settings.Add(flags)
 
+	flags.StringVar(&given.shard, "shard", "", "the part of all partners that this manager has, as number/count, such as 1/3 beside managers with 2/3 and 3/3; all of them if empty")
 	flags.IntVar(&options.Workers, "workers", 8, "Partners reconciled at once")
 	flags.DurationVar(&options.TotalsInterval, "plan-totals-interval", 10*time.Second, "how long the totals of a SupportPlan may trail its partners")
 	flags.DurationVar(&options.ResyncPeriod, "resync-period", 10*time.Hour, "how often everything is looked at again without cause")
@@ -66,6 +69,7 @@ func newManagerCommand() *cobra.Command {
 	flags.StringVar(&options.MetricsAddress, "metrics-bind-address", ":8443", "address of /metrics; 0 for none")
 	flags.BoolVar(&given.metricsSecure, "metrics-secure", true, "serve /metrics over HTTPS, to those whom the API server allows to get the path")
 	flags.StringVar(&options.MetricsCertDir, "metrics-cert-dir", "", "folder with tls.crt and tls.key for /metrics; a self-signed certificate if empty")
+	flags.StringVar(&options.ProfilesAddress, "profiles-bind-address", "0", "address of Go's profiles under /debug/pprof, for whoever can reach it, such as 127.0.0.1:6060; 0 for none")
 
 	cluster.add(flags)
 	logs.add(flags)
@@ -80,6 +84,9 @@ func (f managerFlags) complete(options *manager.Options) error {
 	faults := []error{err}
 	fault := func(flag, value, remedy string) {
 		faults = append(faults, fmt.Errorf("--%s %q: %s", flag, value, remedy))
+	}
+	if options.Shard, err = shard.Parse(f.shard); err != nil {
+		fault("shard", f.shard, err.Error())
 	}
 	if options.Workers < 1 {
 		fault("workers", strconv.Itoa(options.Workers), "write at least 1")

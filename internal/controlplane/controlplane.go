@@ -6,7 +6,6 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"net"
@@ -26,11 +25,18 @@ import (
 // own, which goes when it stops, or when this process ends in any other way.
 type ControlPlane struct {
 	assets, dir string
-	token       string
+	arguments   Arguments
 	urls        urls
+	// tokens are an administrator's and kube-controller-manager's.
+	token, controllerManagerToken string
 
 	guard                              *guard
 	etcd, apiServer, controllerManager *Process
+}
+
+// Arguments are what components get on their command lines beside what they need.
+type Arguments struct {
+	Etcd, APIServer, ControllerManager []string
 }
 
 type urls struct {
@@ -44,25 +50,30 @@ const startTimeout = 2 * time.Minute
 // Start runs a control plane on free ports of the loopback interface and
 // returns once it answers. The caller stops it with Stop.
 func Start(ctx context.Context) (*ControlPlane, error) {
+	return StartWith(ctx, Arguments{})
+}
+
+// StartWith runs a control plane as Start does, with arguments of the caller's.
+func StartWith(ctx context.Context, arguments Arguments) (*ControlPlane, error) {
 	assets, err := Assets()
 	if err != nil {
 		return nil, err
 	}
 	// A free port may be taken between choosing it and listening on it.
 	for attempt := 1; ; attempt++ {
-		c, err := start(ctx, assets)
+		c, err := start(ctx, assets, arguments)
 		if err == nil || attempt == 3 || ctx.Err() != nil {
 			return c, err
 		}
 	}
 }
 
-func start(ctx context.Context, assets string) (_ *ControlPlane, err error) {
+func start(ctx context.Context, assets string, arguments Arguments) (_ *ControlPlane, err error) {
 	dir, err := os.MkdirTemp("", "controlplane-*")
 	if err != nil {
 		return nil, err
 	}
-	c := &ControlPlane{assets: assets, dir: dir}
+	c := &ControlPlane{assets: assets, dir: dir, arguments: arguments}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.Stop())
@@ -74,13 +85,13 @@ func start(ctx context.Context, assets string) (_ *ControlPlane, err error) {
 	if err := c.prepare(); err != nil {
 		return nil, err
 	}
-	if err := c.startEtcd(ctx); err != nil {
+	if err := c.StartEtcd(ctx); err != nil {
 		return nil, err
 	}
 	if err := c.StartAPIServer(ctx); err != nil {
 		return nil, err
 	}
-	if err := c.writeKubeconfig(); err != nil {
+	if err := errors.Join(c.writeKubeconfig(c.Kubeconfig(), c.token), c.writeKubeconfig(c.path(controllerManagerKubeconfig), c.controllerManagerToken)); err != nil {
 		return nil, err
 	}
 	return c, c.startControllerManager(ctx)
@@ -97,28 +108,28 @@ func (c *ControlPlane) prepare() error {
 		etcdPeer:  "http://127.0.0.1:" + ports[1],
 		apiServer: "https://127.0.0.1:" + ports[2],
 	}
-	secret := make([]byte, 16)
-	if _, err := rand.Read(secret); err != nil {
-		return err
-	}
-	c.token = hex.EncodeToString(secret)
+	c.token, c.controllerManagerToken = rand.Text(), rand.Text()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return err
 	}
 	block := &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}
+	tokens := c.token + ",admin,admin,system:masters\n" +
+		c.controllerManagerToken + ",system:kube-controller-manager,kube-controller-manager,system:masters\n"
 	return errors.Join(
-		os.WriteFile(c.path("tokens.csv"), []byte(c.token+",admin,admin,system:masters\n"), 0o600),
+		os.WriteFile(c.path("tokens.csv"), []byte(tokens), 0o600),
 		os.WriteFile(c.path("service-account.key"), pem.EncodeToMemory(block), 0o600),
 	)
 }
 
-func (c *ControlPlane) startEtcd(ctx context.Context) error {
+// StartEtcd starts etcd, on the same ports and with the same data each time.
+func (c *ControlPlane) StartEtcd(ctx context.Context) error {
 	var err error
-	c.etcd, err = c.guard.run(c.path("etcd.log"), filepath.Join(c.assets, "etcd"),
-		"--data-dir="+c.path("etcd"), "--unsafe-no-fsync",
-		"--listen-client-urls="+c.urls.etcd, "--advertise-client-urls="+c.urls.etcd,
-		"--listen-peer-urls="+c.urls.etcdPeer)
+	c.etcd, err = c.guard.run(c.path("etcd.log"), filepath.Join(c.assets, "etcd"), append([]string{
+		"--data-dir=" + c.path("etcd"), "--unsafe-no-fsync",
+		"--listen-client-urls=" + c.urls.etcd, "--advertise-client-urls=" + c.urls.etcd,
+		"--listen-peer-urls=" + c.urls.etcdPeer,
+	}, c.arguments.Etcd...)...)
 	if err != nil {
 		return err
 	}
@@ -131,20 +142,26 @@ func (c *ControlPlane) StartAPIServer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.apiServer, err = c.guard.run(c.path("kube-apiserver.log"), filepath.Join(c.assets, "kube-apiserver"),
-		"--etcd-servers="+c.urls.etcd,
-		"--bind-address=127.0.0.1", "--secure-port="+port, "--cert-dir="+c.path("kube-apiserver"),
-		"--authorization-mode=RBAC", "--token-auth-file="+c.path("tokens.csv"),
+	c.apiServer, err = c.guard.run(c.path("kube-apiserver.log"), filepath.Join(c.assets, "kube-apiserver"), append([]string{
+		"--etcd-servers=" + c.urls.etcd,
+		"--bind-address=127.0.0.1", "--secure-port=" + port, "--cert-dir=" + c.path("kube-apiserver"),
+		"--authorization-mode=RBAC", "--token-auth-file=" + c.path("tokens.csv"),
 		"--service-account-issuer=https://kubernetes.default.svc",
-		"--service-account-key-file="+c.path("service-account.key"),
-		"--service-account-signing-key-file="+c.path("service-account.key"),
+		"--service-account-key-file=" + c.path("service-account.key"),
+		"--service-account-signing-key-file=" + c.path("service-account.key"),
 		"--service-cluster-ip-range=127.96.0.0/16",
 		// An Endpoints object may not hold the loopback address that it listens on.
-		"--endpoint-reconciler-type=none")
+		"--endpoint-reconciler-type=none",
+	}, c.arguments.APIServer...)...)
 	if err != nil {
 		return err
 	}
 	return c.apiServer.waitFor(ctx, insecure, c.urls.apiServer+"/readyz")
+}
+
+// EtcdURL is where etcd serves its clients.
+func (c *ControlPlane) EtcdURL() string {
+	return c.urls.etcd
 }
 
 // StopAPIServer stops the API server alone, as in an outage.
@@ -154,12 +171,13 @@ func (c *ControlPlane) StopAPIServer() error {
 
 func (c *ControlPlane) startControllerManager(ctx context.Context) error {
 	var err error
-	c.controllerManager, err = c.guard.run(c.path("kube-controller-manager.log"), filepath.Join(c.assets, "kube-controller-manager"),
-		"--kubeconfig="+c.Kubeconfig(), "--leader-elect=false",
+	c.controllerManager, err = c.guard.run(c.path("kube-controller-manager.log"), filepath.Join(c.assets, "kube-controller-manager"), append([]string{
+		"--kubeconfig=" + c.path(controllerManagerKubeconfig), "--leader-elect=false",
 		"--secure-port=0",
-		"--service-account-private-key-file="+c.path("service-account.key"),
-		"--root-ca-file="+c.path("kube-apiserver", "apiserver.crt"),
-		"--kube-api-qps=500", "--kube-api-burst=1000")
+		"--service-account-private-key-file=" + c.path("service-account.key"),
+		"--root-ca-file=" + c.path("kube-apiserver", "apiserver.crt"),
+		"--kube-api-qps=500", "--kube-api-burst=1000",
+	}, c.arguments.ControllerManager...)...)
 	if err != nil {
 		return err
 	}
@@ -172,6 +190,11 @@ func (c *ControlPlane) startControllerManager(ctx context.Context) error {
 		_, err := set.CoreV1().ServiceAccounts(metav1.NamespaceDefault).Get(ctx, "default", metav1.GetOptions{})
 		return err == nil
 	})
+}
+
+// Components are the processes of the control plane by their names.
+func (c *ControlPlane) Components() map[string]*Process {
+	return map[string]*Process{"etcd": c.etcd, "kube-apiserver": c.apiServer, "kube-controller-manager": c.controllerManager}
 }
 
 // Run starts a program beside the control plane.
@@ -207,7 +230,9 @@ func (c *ControlPlane) Config() *rest.Config {
 	}
 }
 
-func (c *ControlPlane) writeKubeconfig() error {
+const controllerManagerKubeconfig = "kube-controller-manager.kubeconfig"
+
+func (c *ControlPlane) writeKubeconfig(path, token string) error {
 	ca, err := os.ReadFile(c.path("kube-apiserver", "apiserver.crt"))
 	if err != nil {
 		return err
@@ -215,10 +240,10 @@ func (c *ControlPlane) writeKubeconfig() error {
 	const name = "partner-operator"
 	config := clientcmdapi.NewConfig()
 	config.Clusters[name] = &clientcmdapi.Cluster{Server: c.urls.apiServer, CertificateAuthorityData: ca}
-	config.AuthInfos[name] = &clientcmdapi.AuthInfo{Token: c.token}
+	config.AuthInfos[name] = &clientcmdapi.AuthInfo{Token: token}
 	config.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
 	config.CurrentContext = name
-	return clientcmd.WriteToFile(*config, c.Kubeconfig())
+	return clientcmd.WriteToFile(*config, path)
 }
 
 func (c *ControlPlane) path(elem ...string) string {

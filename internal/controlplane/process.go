@@ -143,6 +143,11 @@ func (p *Process) Kill() error {
 	return err
 }
 
+// PID is the number of the process.
+func (p *Process) PID() int {
+	return p.cmd.Process.Pid
+}
+
 // Exited is closed when the process has ended.
 func (p *Process) Exited() <-chan struct{} {
 	return p.exited

@@ -37,16 +37,20 @@ import (
 	"github.com/dispel/partner-operator/internal/index"
 	"github.com/dispel/partner-operator/internal/metrics"
 	"github.com/dispel/partner-operator/internal/scheme"
+	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
 
-// LeaseName is the name of the lease that a leading manager holds.
+// LeaseName is the name of the lease that a leading manager holds, if it has all
+// partners.
 const LeaseName = "partner-operator.partner.dispel.com"
 
 // Options are what the manager can be told.
 type Options struct {
 	// Settings are the operator's defaults for partners.
 	Settings tenant.Settings
+	// Shard has the partners that are the manager's; its zero value has all.
+	Shard shard.Shard
 	// Workers is how many Partners are reconciled at once.
 	Workers int
 	// TotalsInterval is how long the totals of a plan may trail its partners.
@@ -69,6 +73,9 @@ type Options struct {
 	// MetricsCertDir has the certificate for /metrics, as tls.crt and tls.key; a
 	// self-signed one is made if empty.
 	MetricsCertDir string
+	// ProfilesAddress is where Go's profiles are served, to anybody, under
+	// /debug/pprof; "0" or empty for nowhere.
+	ProfilesAddress string
 	// ShutdownTimeout is how long reconciles under way may take to end.
 	ShutdownTimeout time.Duration
 	// Clock tells the time; the system's if nil.
@@ -104,13 +111,13 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err := addControllers(mgr, references, options); err != nil {
 		return nil, err
 	}
-	if options.DefaultPlans {
+	if options.DefaultPlans && options.Shard.First() {
 		if err := addDefaultPlans(mgr); err != nil {
 			return nil, err
 		}
 	}
 	if options.MetricsAddress != "0" {
-		if err := addCollector(mgr, options.Clock); err != nil {
+		if err := addCollector(mgr, options); err != nil {
 			return nil, err
 		}
 	}
@@ -135,7 +142,7 @@ func managerOptions(options Options) ctrl.Options {
 		Cache: cache.Options{
 			ByObject:             byObject,
 			DefaultLabelSelector: managed,
-			DefaultTransform:     cache.TransformStripManagedFields(),
+			DefaultTransform:     keep(options.Shard),
 			SyncPeriod:           &options.ResyncPeriod,
 		},
 		Client: client.Options{Cache: &client.CacheOptions{
@@ -143,11 +150,12 @@ func managerOptions(options Options) ctrl.Options {
 			EnableReadYourWritesConsistency: new(true),
 		}},
 		LeaderElection:                options.LeaderElection,
-		LeaderElectionID:              LeaseName,
+		LeaderElectionID:              options.Shard.Lease(LeaseName),
 		LeaderElectionNamespace:       options.LeaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true,
 		HealthProbeBindAddress:        options.HealthAddress,
 		Metrics:                       serve,
+		PprofBindAddress:              options.ProfilesAddress,
 		GracefulShutdownTimeout:       &options.ShutdownTimeout,
 	}
 }
@@ -206,18 +214,22 @@ func addControllers(mgr ctrl.Manager, references cache.Cache, options Options) e
 		return fmt.Errorf("looking for optional APIs: %w", err)
 	}
 	recorder := mgr.GetEventRecorder("partner-operator")
-	return errors.Join(
+	err = errors.Join(
 		(&controllers.PartnerReconciler{
 			Client: mgr.GetClient(), References: references, APIs: apis,
-			Settings: options.Settings, Clock: options.Clock, Recorder: recorder,
+			Settings: options.Settings, Shard: options.Shard, Clock: options.Clock, Recorder: recorder,
 		}).SetupWithManager(mgr, references, each),
 		(&controllers.PCSMAllocationReconciler{
-			Client: mgr.GetClient(), Clock: options.Clock, Recorder: recorder,
-		}).SetupWithManager(mgr, each),
-		(&controllers.SupportPlanReconciler{
-			Client: mgr.GetClient(), Clock: options.Clock, Recorder: recorder, TotalsInterval: options.TotalsInterval,
+			Client: mgr.GetClient(), Shard: options.Shard, Clock: options.Clock, Recorder: recorder,
 		}).SetupWithManager(mgr, each),
 	)
+	if err != nil || !options.Shard.First() {
+		return err
+	}
+	// A plan is shared by partners of all shards.
+	return (&controllers.SupportPlanReconciler{
+		Client: mgr.GetClient(), Clock: options.Clock, Recorder: recorder, TotalsInterval: options.TotalsInterval,
+	}).SetupWithManager(mgr, each)
 }
 
 // addDefaultPlans creates the plans that come with the operator once it leads. A
@@ -254,8 +266,8 @@ func addDefaultPlans(mgr ctrl.Manager) error {
 }
 
 // addCollector shows partners among the metrics while the manager leads.
-func addCollector(mgr ctrl.Manager, clock clock.PassiveClock) error {
-	collector := &metrics.Collector{Reader: mgr.GetCache(), Clock: clock, Logger: mgr.GetLogger().WithName("metrics")}
+func addCollector(mgr ctrl.Manager, options Options) error {
+	collector := &metrics.Collector{Reader: mgr.GetCache(), Shard: options.Shard, Clock: options.Clock, Logger: mgr.GetLogger().WithName("metrics")}
 	return mgr.Add(ctrlmanager.RunnableFunc(func(ctx context.Context) error {
 		if err := ctrlmetrics.Registry.Register(collector); err != nil {
 			return err

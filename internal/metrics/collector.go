@@ -4,6 +4,7 @@ package metrics
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/staffing"
 )
 
@@ -23,7 +25,8 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	partners    = describe("partners", "How many Partners there are. It is there while a manager leads.")
+	shards      = describe("shards", "Into how many parts all partners are divided, each with a manager of its own. It is there while the manager leads.")
+	partners    = describe("partners", "How many Partners there are, of those that the manager has.")
 	partnerInfo = describe("partner_info", "What a Partner is, in its labels; always 1.", "partner", "channel_model", "support_plan", "tier", "host", "tenant_namespace")
 	customers   = describe("partner_customers", "Customers of a Partner.", "partner")
 	allocated   = describe("partner_allocated_fte", "FTE of P-CSMs at work for a Partner; 0 if there are none. It is there for an OEM or MSP.", "partner")
@@ -52,6 +55,8 @@ var (
 // the same: register it with the leader's registry alone, or sums count twice.
 type Collector struct {
 	Reader client.Reader
+	// Shard has the partners to show; its first shows the plans.
+	Shard  shard.Shard
 	Clock  clock.PassiveClock
 	Logger logr.Logger
 }
@@ -64,7 +69,7 @@ func (c *Collector) Describe(to chan<- *prometheus.Desc) {
 // Describe implements prometheus.Collector.
 func (s *Snapshot) Describe(to chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
-		partners, partnerInfo, customers, allocated, minimum, required, recommended, maximum, comfortable, utilization, untilBreach, widget,
+		shards, partners, partnerInfo, customers, allocated, minimum, required, recommended, maximum, comfortable, utilization, untilBreach, widget,
 		condition, allocationFTE, allocationEnd, planPartners, planCustomers, planAllocated, planOverCapacity,
 	} {
 		to <- desc
@@ -81,6 +86,12 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 			return
 		}
 	}
+	s.Partners.Items = slices.DeleteFunc(s.Partners.Items, func(p v1alpha1.Partner) bool { return !c.Shard.Has(p.Name) })
+	s.Allocations.Items = slices.DeleteFunc(s.Allocations.Items, func(a v1alpha1.PCSMAllocation) bool { return !c.Shard.Has(string(a.Spec.PartnerRef.Name)) })
+	if !c.Shard.First() {
+		s.Plans.Items = nil
+	}
+	s.Shards = max(1, c.Shard.Count)
 	s.Now = c.Clock.Now()
 	s.Collect(to)
 }
@@ -90,7 +101,9 @@ type Snapshot struct {
 	Partners    v1alpha1.PartnerList
 	Allocations v1alpha1.PCSMAllocationList
 	Plans       v1alpha1.SupportPlanList
-	Now         time.Time
+	// Shards is into how many parts all partners are divided.
+	Shards int
+	Now    time.Time
 }
 
 // Collect implements prometheus.Collector.
@@ -103,6 +116,7 @@ func (s *Snapshot) Collect(to chan<- prometheus.Metric) {
 			gauge(condition, 1, kind, name, one.Type, string(one.Status), one.Reason)
 		}
 	}
+	gauge(shards, float64(s.Shards))
 	gauge(partners, float64(len(s.Partners.Items)))
 	for i := range s.Partners.Items {
 		partner := &s.Partners.Items[i]

@@ -15,7 +15,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
+	"github.com/dispel/partner-operator/internal/manager"
 	"github.com/dispel/partner-operator/internal/settings"
+	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/test/cluster"
 )
 
@@ -136,6 +138,34 @@ var _ = Describe("The chart", func() {
 		} {
 			Expect(out).To(ContainSubstring(want))
 		}
+	})
+
+	It("gives each shard a Deployment, a lease and its part of the check", func(ctx SpecContext) {
+		parts := map[string]string{}
+		out := rendered(ctx, "--set=manager.shards=3")
+		for _, object := range cluster.ParseObjects([]byte(out)) {
+			if object.GetKind() != "Deployment" || !strings.Contains(object.GetName(), "manager") {
+				continue
+			}
+			containers, _, err := unstructured.NestedSlice(object.Object, "spec", "template", "spec", "containers")
+			Expect(err).NotTo(HaveOccurred())
+			args, _, err := unstructured.NestedStringSlice(containers[0].(map[string]any), "args")
+			Expect(err).NotTo(HaveOccurred())
+			selector, _, err := unstructured.NestedString(object.Object, "spec", "selector", "matchLabels", "partner.dispel.com/shard")
+			Expect(err).NotTo(HaveOccurred())
+			label, _, err := unstructured.NestedString(object.Object, "spec", "template", "metadata", "labels", "partner.dispel.com/shard")
+			Expect(err).NotTo(HaveOccurred())
+			Expect(label).To(Equal(selector))
+			Expect(object.GetName()).To(Equal("partner-operator-manager-" + selector))
+			parts[selector] = args[slices.IndexFunc(args, func(a string) bool { return strings.HasPrefix(a, "--shard=") })]
+		}
+		Expect(parts).To(Equal(map[string]string{"1": "--shard=1/3", "2": "--shard=2/3", "3": "--shard=3/3"}))
+		var leases []string
+		for number := 1; number <= 3; number++ {
+			leases = append(leases, shard.Shard{Number: number, Count: 3}.Lease(manager.LeaseName))
+		}
+		Expect(rulesOf(out, "partner-operator-check")).To(ContainElement(HaveField("ResourceNames", leases)))
+		Expect(out).To(ContainSubstring("- --shards=3"))
 	})
 
 	It("passes annotations on as they are written", func(ctx SpecContext) {

@@ -57,11 +57,22 @@ app.kubernetes.io/component: {{ index . 0 }}
 {{ toYaml $object }}
 {{- end }}
 
-{{/* The Deployment, the service account, the disruption budget and the services of a component. */}}
-{{- define "partner-operator.component" -}}
+{{/* The lease that a manager holds: (list number count) */}}
+{{- define "partner-operator.lease" -}}
+{{- $number := index . 0 }}{{- $count := index . 1 | int }}
+{{- if gt $count 1 }}{{ printf "partner-operator.partner.dispel.com-%d-of-%d" $number $count }}{{ else }}partner-operator.partner.dispel.com{{ end }}
+{{- end }}
+
+{{/* A Deployment of a component; of one shard of the partners if number is set. */}}
+{{- define "partner-operator.deployment" -}}
 {{- $component := .component }}{{- $root := .root }}
 {{- $values := index $root.Values $component }}
 {{- $name := printf "%s-%s" (include "partner-operator.fullname" $root) $component }}
+{{- $args := .args }}
+{{- if .number }}
+{{- $name = printf "%s-%d" $name .number }}
+{{- $args = append $args (printf "--shard=%d/%d" .number (int $values.shards)) }}
+{{- end }}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -75,6 +86,9 @@ spec:
   selector:
     matchLabels:
       {{- include "partner-operator.selector" (list $component) | nindent 6 }}
+      {{- with .number }}
+      partner.dispel.com/shard: {{ . | quote }}
+      {{- end }}
   template:
     metadata:
       labels:
@@ -82,6 +96,9 @@ spec:
         {{- toYaml . | nindent 8 }}
         {{- end }}
         {{- include "partner-operator.selector" (list $component) | nindent 8 }}
+        {{- with .number }}
+        partner.dispel.com/shard: {{ . | quote }}
+        {{- end }}
       {{- with $values.podAnnotations }}
       annotations:
         {{- toYaml . | nindent 8 }}
@@ -131,7 +148,7 @@ spec:
           imagePullPolicy: {{ $root.Values.image.pullPolicy }}
           args:
             - {{ $component }}
-            {{- range concat .args $values.extraArgs }}
+            {{- range concat $args $values.extraArgs }}
             - {{ . | quote }}
             {{- end }}
           env:
@@ -162,7 +179,22 @@ spec:
             readOnlyRootFilesystem: true
             capabilities:
               drop: [ALL]
+{{- end }}
+
+{{/* The Deployments, the service account, the disruption budget and the services of a component. */}}
+{{- define "partner-operator.component" -}}
+{{- $component := .component }}{{- $root := .root }}
+{{- $values := index $root.Values $component }}
+{{- $name := printf "%s-%s" (include "partner-operator.fullname" $root) $component }}
+{{- if gt (int $values.shards) 1 }}
+{{- range $number := untilStep 1 (add1 $values.shards | int) 1 }}
+{{ include "partner-operator.deployment" (merge (dict "number" $number) $) }}
 ---
+{{- end }}
+{{- else }}
+{{- include "partner-operator.deployment" . }}
+---
+{{- end }}
 apiVersion: v1
 kind: ServiceAccount
 metadata:

@@ -1,0 +1,493 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/spf13/pflag"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/settings"
+	"github.com/dispel/partner-operator/internal/staffing"
+	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/test/partners"
+)
+
+func partnerName(i int) string { return partners.Name("p", i) }
+
+// declare creates a partner and its allocations.
+func declare(ctx context.Context, user client.Client, partner *v1alpha1.Partner) ([]*v1alpha1.PCSMAllocation, error) {
+	allocations := partners.Allocations(partner.Name)
+	for _, allocation := range allocations {
+		if err := user.Create(ctx, allocation); err != nil {
+			return nil, err
+		}
+	}
+	return allocations, user.Create(ctx, partner)
+}
+
+// floor is what a plain client needs to create partners, their allocations, and
+// the objects that the operator makes of them, and maybe to write their status.
+type floor struct {
+	Seconds  float64  `json:"seconds"`
+	Writes   int      `json:"writes"`
+	Requests requests `json:"requests"`
+	// Others are the CPU seconds of the control plane meanwhile.
+	Others map[string]float64 `json:"controlPlaneCPUSeconds"`
+}
+
+func (g *ground) floor(ctx context.Context, n int, status bool) (floor, error) {
+	plain, err := g.connect("plain")
+	if err != nil {
+		return floor{}, err
+	}
+	defaults, err := defaultSettings()
+	if err != nil {
+		return floor{}, err
+	}
+	var plan v1alpha1.SupportPlan
+	if err := plain.Get(ctx, client.ObjectKey{Name: "premium"}, &plan); err != nil {
+		return floor{}, err
+	}
+	if _, _, err := g.requested("plain"); err != nil {
+		return floor{}, err
+	}
+	others, err := g.componentsCPU()
+	if err != nil {
+		return floor{}, err
+	}
+	start := time.Now()
+	err = each(ctx, n, func(ctx context.Context, i int) error {
+		partner := partners.New(partnerName(i), partners.Host(partnerName(i)))
+		allocations, err := declare(ctx, plain, partner)
+		if err != nil {
+			return err
+		}
+		snapshot := tenant.Snapshot{
+			Partner: partner, Plan: &plan, IngressClasses: []networkingv1.IngressClass{*partners.IngressClass()}, Settings: defaults, Now: start,
+		}
+		for _, allocation := range allocations {
+			snapshot.Allocations = append(snapshot.Allocations, *allocation)
+		}
+		outcome := tenant.Converge(snapshot)
+		for _, object := range outcome.Objects {
+			object.SetCreationTimestamp(metav1.Time{})
+			if err := plain.Create(ctx, object.(client.Object)); err != nil {
+				return fmt.Errorf("%T: %w", object, err)
+			}
+		}
+		if !status {
+			return nil
+		}
+		for _, allocation := range allocations {
+			allocation.Status, _, _ = staffing.Status(allocation, partner, start)
+			if err := plain.Status().Update(ctx, allocation); err != nil {
+				return err
+			}
+		}
+		partner.Status = outcome.Status
+		return plain.Status().Update(ctx, partner)
+	})
+	f := floor{Seconds: time.Since(start).Seconds()}
+	if err != nil {
+		return f, err
+	}
+	if f.Others, err = g.componentsCPU(); err != nil {
+		return f, err
+	}
+	for name := range f.Others {
+		f.Others[name] -= others[name]
+	}
+	f.Requests, _, err = g.requested("plain")
+	f.Writes = f.Requests.writes()
+	return f, err
+}
+
+func defaultSettings() (tenant.Settings, error) {
+	var flags settings.Flags
+	set := pflag.NewFlagSet("", pflag.ContinueOnError)
+	flags.Add(set)
+	if err := set.Parse(nil); err != nil {
+		return tenant.Settings{}, err
+	}
+	return flags.Settings()
+}
+
+// convergence is how partners became Ready as they were declared.
+type convergence struct {
+	Partners int     `json:"partners"`
+	Seconds  float64 `json:"seconds"`
+	// P50, P90 and P99 are of the times from creation to Ready, in seconds.
+	P50 float64 `json:"p50Seconds"`
+	P90 float64 `json:"p90Seconds"`
+	P99 float64 `json:"p99Seconds"`
+	// Writes, Events and Reads are the manager's.
+	Writes   int      `json:"writes"`
+	Events   int      `json:"events"`
+	Reads    int      `json:"reads"`
+	Requests requests `json:"requests"`
+	Manager  usage    `json:"manager"`
+	// Others are the CPU seconds of the control plane meanwhile.
+	Others map[string]float64 `json:"controlPlaneCPUSeconds"`
+}
+
+// converge declares partners while the manager runs, until all are Ready.
+func (g *ground) converge(ctx context.Context, n int) (c convergence, err error) {
+	if err := g.startManager(ctx); err != nil {
+		return c, err
+	}
+	if _, err := g.settle(ctx); err != nil {
+		return c, err
+	}
+	if _, _, err := g.requested(agent); err != nil {
+		return c, err
+	}
+	others, err := g.componentsCPU()
+	if err != nil {
+		return c, err
+	}
+	before, err := usageOf(g.manager)
+	if err != nil {
+		return c, err
+	}
+	watched, stop := context.WithCancel(ctx)
+	defer stop()
+	ready, err := g.watchReady(watched, n)
+	if err != nil {
+		return c, err
+	}
+	var mu sync.Mutex
+	created := map[string]time.Time{}
+	start := time.Now()
+	if err := each(ctx, n, func(ctx context.Context, i int) error {
+		name := partnerName(i)
+		_, err := declare(ctx, g.user, partners.New(name, partners.Host(name)))
+		mu.Lock()
+		created[name] = time.Now()
+		mu.Unlock()
+		return err
+	}); err != nil {
+		return c, err
+	}
+	var at map[string]time.Time
+	select {
+	case at = <-ready:
+	case <-g.manager.Exited():
+		return c, fmt.Errorf("the manager ended by itself:\n%s", g.manager.Log())
+	case <-time.After(patience):
+		return c, errors.New("some partners do not become Ready")
+	}
+	c.Partners = n
+	var last time.Time
+	var latencies []float64
+	for name, t := range at {
+		if t.After(last) {
+			last = t
+		}
+		latencies = append(latencies, max(0, t.Sub(created[name]).Seconds()))
+	}
+	c.Seconds = last.Sub(start).Seconds()
+	slices.Sort(latencies)
+	c.P50, c.P90, c.P99 = quantile(latencies, 0.5), quantile(latencies, 0.9), quantile(latencies, 0.99)
+	c.Others, err = g.componentsCPU()
+	for name := range c.Others {
+		c.Others[name] -= others[name]
+	}
+	if err != nil {
+		return c, err
+	}
+	if _, err := g.settle(ctx); err != nil {
+		return c, err
+	}
+	if c.Manager, err = usageOf(g.manager); err != nil {
+		return c, err
+	}
+	c.Manager.CPU -= before.CPU
+	c.Requests, _, err = g.requested(agent)
+	c.Writes, c.Events, c.Reads = c.Requests.writes(), c.Requests.events(), c.Requests.reads()
+	return c, err
+}
+
+// agent begins the user agent of the manager.
+const agent = "partner-operator-manager/"
+
+func (g *ground) componentsCPU() (map[string]float64, error) {
+	seconds := map[string]float64{}
+	for name, process := range g.cluster.Components() {
+		used, err := usageOf(process)
+		if err != nil {
+			return nil, err
+		}
+		seconds[name] = used.CPU
+	}
+	return seconds, nil
+}
+
+func quantile(sorted []float64, q float64) float64 {
+	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
+}
+
+// watchReady tells when each of some partners was first seen Ready, once all were.
+func (g *ground) watchReady(ctx context.Context, n int) (<-chan map[string]time.Time, error) {
+	events, err := g.user.Watch(ctx, &v1alpha1.PartnerList{})
+	if err != nil {
+		return nil, err
+	}
+	found := make(chan map[string]time.Time, 1)
+	go func() {
+		defer events.Stop()
+		at := map[string]time.Time{}
+		for event := range events.ResultChan() {
+			partner, ok := event.Object.(*v1alpha1.Partner)
+			if !ok || event.Type == watch.Deleted || !meta.IsStatusConditionTrue(partner.Status.Conditions, string(v1alpha1.ConditionReady)) ||
+				!ptr.Deref(ptr.Deref(partner.Status.SupportWidget, v1alpha1.SupportWidgetStatus{}).Enabled, false) {
+				continue
+			}
+			if _, seen := at[partner.Name]; !seen {
+				at[partner.Name] = time.Now()
+			}
+			if len(at) == n {
+				found <- at
+				return
+			}
+		}
+	}()
+	return found, nil
+}
+
+// step is something that happens to a whole fleet, until the manager has done what
+// it does about it.
+type step struct {
+	Seconds  float64  `json:"seconds"`
+	CPU      float64  `json:"cpuSeconds"`
+	Writes   int      `json:"writes"`
+	Events   int      `json:"events"`
+	Reads    int      `json:"reads"`
+	Requests requests `json:"requests"`
+	// Memory is the manager's in the end, in bytes.
+	Memory uint64 `json:"memoryBytes"`
+}
+
+// step measures what the manager does about something, from its beginning until
+// the manager is idle; quiet is how long that may take to begin.
+func (g *ground) step(ctx context.Context, what string, do func() error) (s step, err error) {
+	say("  %s", what)
+	if _, _, err := g.requested(agent); err != nil {
+		return s, err
+	}
+	var before usage
+	if g.manager != nil {
+		if before, err = usageOf(g.manager); err != nil {
+			return s, err
+		}
+	}
+	running := g.manager
+	start := time.Now()
+	if err := do(); err != nil {
+		return s, err
+	}
+	if g.manager != running {
+		before = usage{} // it was started meanwhile
+	}
+	end, err := g.settle(ctx)
+	if err != nil {
+		return s, err
+	}
+	after, err := usageOf(g.manager)
+	if err != nil {
+		return s, err
+	}
+	s.Seconds, s.CPU, s.Memory = end.Sub(start).Seconds(), after.CPU-before.CPU, after.Memory
+	s.Requests, _, err = g.requested(agent)
+	s.Writes, s.Events, s.Reads = s.Requests.writes(), s.Requests.events(), s.Requests.reads()
+	return s, err
+}
+
+// fleet is what becomes of a fleet of a size.
+type fleet struct {
+	Partners    int         `json:"partners"`
+	Convergence convergence `json:"convergence"`
+	Restart     step        `json:"restart"`
+	// Resyncs is how often everything was looked at again in Quiet.
+	Resyncs int  `json:"resyncs"`
+	Quiet   step `json:"quiet"`
+	Plan    step `json:"planEdited"`
+	Raise   step `json:"allocationsRaised"`
+	// DeletionOfOne is the median time until all that a deleted Partner exposes is
+	// gone, in seconds.
+	DeletionOfOne float64 `json:"deletionOfOneSeconds"`
+	// DeletionOfAll is the time until that is so of all Partners, in seconds.
+	DeletionOfAll float64 `json:"deletionOfAllSeconds"`
+	Deletion      step    `json:"deletionOfAll"`
+}
+
+func (g *ground) fleet(ctx context.Context, n int) (f fleet, err error) {
+	f.Partners = n
+	say("  declared")
+	if f.Convergence, err = g.converge(ctx, n); err != nil {
+		return f, err
+	}
+	const resyncs, period = 3, 20 * time.Second
+	steps := []struct {
+		what string
+		into *step
+		do   func() error
+	}{
+		{"manager restarted", &f.Restart, func() error {
+			return errors.Join(g.stopManager(), g.startManager(ctx, "--resync-period="+period.String()))
+		}},
+		{"quiet, with resyncs", &f.Quiet, func() error {
+			f.Resyncs = resyncs
+			select {
+			case <-ctx.Done():
+			case <-time.After(resyncs * period):
+			}
+			return ctx.Err()
+		}},
+		{"manager restarted without them", &step{}, func() error { return errors.Join(g.stopManager(), g.startManager(ctx)) }},
+		{"plan edited that all share", &f.Plan, func() error {
+			return g.user.Patch(ctx, &v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "premium"}},
+				client.RawPatch(types.MergePatchType, []byte(`{"spec":{"policyURL":"https://support.example.com/policy"}}`)))
+		}},
+		{"all allocations raised", &f.Raise, func() error {
+			return each(ctx, n, func(ctx context.Context, i int) error {
+				for _, allocation := range partners.Allocations(partnerName(i)) {
+					if err := g.user.Patch(ctx, allocation, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"fte":2}}`))); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}},
+		{"one deleted, some times", &step{}, func() error { f.DeletionOfOne, err = g.deleteOne(ctx, min(9, n-1)); return err }},
+		{"all deleted", &f.Deletion, func() error { f.DeletionOfAll, err = g.deleteAll(ctx, min(9, n-1), n); return err }},
+	}
+	for _, s := range steps {
+		if *s.into, err = g.step(ctx, s.what, s.do); err != nil {
+			return f, fmt.Errorf("%s: %w", s.what, err)
+		}
+	}
+	return f, nil
+}
+
+// deleteOne deletes some partners in turn, and returns the median of the times
+// until what one exposed is gone.
+func (g *ground) deleteOne(ctx context.Context, n int) (float64, error) {
+	var times []float64
+	for i := range n {
+		name := partnerName(i)
+		start := time.Now()
+		if err := g.user.Delete(ctx, &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
+			return 0, err
+		}
+		for _, object := range []client.Object{
+			&v1alpha1.SubdomainClaim{ObjectMeta: metav1.ObjectMeta{Name: partners.Host(name)}},
+			&networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.NamespaceName(name), Name: partners.Host(name)}},
+			&corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.NamespaceName(name), Name: tenant.WidgetServiceName}},
+			&corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.NamespaceName(name), Name: tenant.EngineServiceName}},
+		} {
+			if err := poll(ctx, 5*time.Millisecond, func() (bool, error) {
+				err := g.user.Get(ctx, client.ObjectKeyFromObject(object), object)
+				return err != nil && client.IgnoreNotFound(err) == nil, client.IgnoreNotFound(err)
+			}); err != nil {
+				return 0, err
+			}
+		}
+		times = append(times, time.Since(start).Seconds())
+	}
+	slices.Sort(times)
+	return quantile(times, 0.5), nil
+}
+
+// deleteAll deletes the partners of some numbers, and returns how long it took
+// until all that they exposed was gone.
+func (g *ground) deleteAll(ctx context.Context, from, to int) (float64, error) {
+	start := time.Now()
+	if err := each(ctx, to-from, func(ctx context.Context, i int) error {
+		return g.user.Delete(ctx, &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: partnerName(from + i)}})
+	}); err != nil {
+		return 0, err
+	}
+	for _, list := range []client.ObjectList{&v1alpha1.SubdomainClaimList{}, &networkingv1.IngressList{}, &corev1.ServiceList{}} {
+		if err := poll(ctx, 100*time.Millisecond, func() (bool, error) {
+			err := g.user.List(ctx, list, client.Limit(1), client.MatchingLabels{v1alpha1.ManagedByLabel: v1alpha1.FieldManager})
+			return meta.LenList(list) == 0, err
+		}); err != nil {
+			return 0, err
+		}
+	}
+	return time.Since(start).Seconds(), nil
+}
+
+// races are hosts that two partners want at once.
+type races struct {
+	Hosts   int     `json:"hosts"`
+	Seconds float64 `json:"seconds"`
+	// Held and Told are hosts with one holder, and partners that were told who it is.
+	Held int `json:"held"`
+	Told int `json:"told"`
+}
+
+func (g *ground) races(ctx context.Context, n int) (r races, err error) {
+	r.Hosts = n
+	if err := g.startManager(ctx); err != nil {
+		return r, err
+	}
+	start := time.Now()
+	if err := each(ctx, 2*n, func(ctx context.Context, i int) error {
+		return g.user.Create(ctx, partners.New(partnerName(i), fmt.Sprintf("h%05d.example.com", i/2)))
+	}); err != nil {
+		return r, err
+	}
+	end, err := g.settle(ctx)
+	if err != nil {
+		return r, err
+	}
+	r.Seconds = end.Sub(start).Seconds()
+	var claims v1alpha1.SubdomainClaimList
+	var all v1alpha1.PartnerList
+	if err := errors.Join(g.user.List(ctx, &claims), g.user.List(ctx, &all)); err != nil {
+		return r, err
+	}
+	holders := map[string]v1alpha1.PartnerName{}
+	for _, claim := range claims.Items {
+		holders[claim.Name] = claim.Spec.PartnerRef.Name
+	}
+	for _, partner := range all.Items {
+		host := string(partner.Spec.Subdomain.Host)
+		condition := ptr.Deref(meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionSubdomainReady)), metav1.Condition{})
+		switch holder := holders[host]; {
+		case string(holder) == partner.Name && condition.Status == metav1.ConditionTrue:
+			r.Held++
+		case string(holder) != partner.Name && condition.Message == fmt.Sprintf("%s is held by Partner %q: write another host, or remove it from that partner", host, holder):
+			r.Told++
+		}
+	}
+	return r, nil
+}
+
+func answers(ctx context.Context, url string) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return false
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}

@@ -1,0 +1,134 @@
+// Command bench measures the operator with many partners on the embedded control
+// plane, beside a plain client that creates the same objects:
+//
+//	go run ./hack/bench [-partners 10,1000,5000,10000] [-out build/bench]
+//
+// It writes report.json and report.md, of which docs/performance.md has one.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/dispel/partner-operator/internal/controlplane"
+)
+
+func main() {
+	ctrl.SetLogger(logr.Discard())
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	partners := flag.String("partners", "10,1000,5000,10000", "numbers of partners to measure with")
+	rounds := flag.Int("rounds", 3, "how often the plain client and the operator take turns")
+	compared := flag.Int("compared", 1000, "how many partners they do it with")
+	races := flag.Int("races", 1000, "how many hosts two partners want at once")
+	operator := flag.String("operator", "bin/partner-operator", "the operator's binary")
+	out := flag.String("out", "build/bench", "folder for the report")
+	flag.Parse()
+	var sizes []int
+	for field := range strings.FieldsFuncSeq(*partners, func(r rune) bool { return r == ',' }) {
+		size, err := strconv.Atoi(field)
+		if err != nil {
+			return fmt.Errorf("-partners %q: %w", *partners, err)
+		}
+		sizes = append(sizes, size)
+	}
+	if _, err := controlplane.Build(ctx, os.Stderr); err != nil {
+		return err
+	}
+	bench := &bench{operator: *operator}
+	report, err := bench.measure(ctx, *rounds, *compared, *races, sizes)
+	if err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(report, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(*out, 0o755); err != nil {
+		return err
+	}
+	page := report.markdown()
+	fmt.Print(page)
+	return errors.Join(
+		os.WriteFile(filepath.Join(*out, "report.json"), append(data, '\n'), 0o600),
+		os.WriteFile(filepath.Join(*out, "report.md"), []byte(page), 0o600),
+	)
+}
+
+// measure takes all measurements in turn, each on a control plane of its own.
+func (b *bench) measure(ctx context.Context, rounds, compared, races int, sizes []int) (*report, error) {
+	r := &report{Machine: machine(), Workers: workers}
+	for round := range rounds {
+		var turn comparison
+		say("Round %d of %d with %d partners", round+1, rounds, compared)
+		for _, each := range []struct {
+			what string
+			do   func(g *ground) (float64, error)
+		}{
+			{"a plain client that creates them", func(g *ground) (_ float64, err error) {
+				turn.Created, err = g.floor(ctx, compared, false)
+				return turn.Created.Seconds, err
+			}},
+			{"a plain client that writes their status, too", func(g *ground) (_ float64, err error) {
+				turn.Finished, err = g.floor(ctx, compared, true)
+				return turn.Finished.Seconds, err
+			}},
+			{"the operator", func(g *ground) (_ float64, err error) {
+				turn.Operator, err = g.converge(ctx, compared)
+				return turn.Operator.Seconds, err
+			}},
+		} {
+			err := b.on(ctx, func(g *ground) error {
+				seconds, err := each.do(g)
+				say("  %s: %.1f s", each.what, seconds)
+				return err
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+		r.Comparisons = append(r.Comparisons, turn)
+	}
+	for _, size := range sizes {
+		say("%d partners", size)
+		err := b.on(ctx, func(g *ground) error {
+			fleet, err := g.fleet(ctx, size)
+			r.Fleets = append(r.Fleets, fleet)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if races > 0 {
+		say("%d hosts that two partners want at once", races)
+		return r, b.on(ctx, func(g *ground) (err error) {
+			r.Races, err = g.races(ctx, races)
+			return err
+		})
+	}
+	return r, nil
+}
+
+func say(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, format+"\n", args...)
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/procfs"
+)
+
+// report is what a run found.
+type report struct {
+	Machine string `json:"machine"`
+	// Workers is how much each does at once: the plain client, the manager and the
+	// people who write YAML.
+	Workers     int          `json:"workers"`
+	Comparisons []comparison `json:"comparisons"`
+	Fleets      []fleet      `json:"fleets"`
+	Races       races        `json:"races"`
+}
+
+// comparison is one turn of each: a plain client that creates objects, one that
+// writes their status, too, and the operator.
+type comparison struct {
+	Created  floor       `json:"created"`
+	Finished floor       `json:"finished"`
+	Operator convergence `json:"operator"`
+}
+
+func machine() string {
+	model := "unknown"
+	if fs, err := procfs.NewDefaultFS(); err == nil {
+		if cpus, err := fs.CPUInfo(); err == nil && len(cpus) > 0 {
+			model = cpus[0].ModelName
+		}
+		if memory, err := fs.Meminfo(); err == nil && memory.MemTotal != nil {
+			model += fmt.Sprintf(", %d GiB", *memory.MemTotal>>20)
+		}
+	}
+	return fmt.Sprintf("%d cores of %s, %s/%s, %s", runtime.NumCPU(), model, runtime.GOOS, runtime.GOARCH, runtime.Version())
+}
+
+const mebibyte = 1 << 20
+
+// markdown shows the report to people.
+func (r *report) markdown() string {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("On %s; etcd, API server, kube-controller-manager, manager and client together. The client and the manager do %d things at once.\n", r.Machine, r.Workers)
+	if len(r.Comparisons) > 0 {
+		line("| %d partners | plain client, creating | plain client, creating and writing status | operator | beside creating | beside both |", r.Comparisons[0].Operator.Partners)
+		line("|---|---|---|---|---|---|")
+		var created, finished []float64
+		for i, c := range r.Comparisons {
+			created = append(created, c.Operator.Seconds/c.Created.Seconds)
+			finished = append(finished, c.Operator.Seconds/c.Finished.Seconds)
+			line("| round %d | %.1f s, %d writes | %.1f s, %d writes | %.1f s, %d writes | %.2f | %.2f |", i+1, c.Created.Seconds, c.Created.Writes,
+				c.Finished.Seconds, c.Finished.Writes, c.Operator.Seconds, c.Operator.Writes+3*c.Operator.Partners, created[i], finished[i])
+		}
+		slices.Sort(created)
+		slices.Sort(finished)
+		line("| median | | | | **%.2f** | **%.2f** |\n", quantile(created, 0.5), quantile(finished, 0.5))
+	}
+	row := func(what string, cell func(f fleet) string) {
+		cells := []string{what}
+		for _, f := range r.Fleets {
+			cells = append(cells, cell(f))
+		}
+		line("| %s |", strings.Join(cells, " | "))
+	}
+	per := func(n int, f fleet) string { return fmt.Sprintf("%.4g", float64(n)/float64(f.Partners)) }
+	ms := func(seconds float64, f fleet) string { return fmt.Sprintf("%.1f ms", 1000*seconds/float64(f.Partners)) }
+	row("partners", func(f fleet) string { return fmt.Sprint(f.Partners) })
+	line("|---%s|", strings.Repeat("|---", len(r.Fleets)))
+	row("**declared until all Ready**", func(f fleet) string { return fmt.Sprintf("%.1f s", f.Convergence.Seconds) })
+	row("a partner", func(f fleet) string { return ms(f.Convergence.Seconds, f) })
+	row("creation to Ready, p50 / p90 / p99", func(f fleet) string {
+		return fmt.Sprintf("%.2f / %.2f / %.2f s", f.Convergence.P50, f.Convergence.P90, f.Convergence.P99)
+	})
+	row("writes a partner", func(f fleet) string { return per(f.Convergence.Writes, f) })
+	row("Events a partner", func(f fleet) string { return per(f.Convergence.Events, f) })
+	row("reads", func(f fleet) string { return fmt.Sprint(f.Convergence.Reads) })
+	row("manager's CPU a partner", func(f fleet) string { return ms(f.Convergence.Manager.CPU, f) })
+	row("API server's and etcd's CPU a partner", func(f fleet) string {
+		return ms(f.Convergence.Others["kube-apiserver"]+f.Convergence.Others["etcd"], f)
+	})
+	row("manager's memory after, and peak", func(f fleet) string {
+		return fmt.Sprintf("%d and %d MiB", f.Convergence.Manager.Memory/mebibyte, f.Convergence.Manager.Peak/mebibyte)
+	})
+	stepRows := func(what string, of func(f fleet) step) {
+		row("**"+what+"**", func(f fleet) string { return fmt.Sprintf("%.1f s", of(f).Seconds) })
+		row("writes, Events, reads", func(f fleet) string { return fmt.Sprintf("%d, %d, %d", of(f).Writes, of(f).Events, of(f).Reads) })
+		row("manager's CPU a partner", func(f fleet) string { return ms(of(f).CPU, f) })
+		row("manager's memory after", func(f fleet) string { return fmt.Sprintf("%d MiB", of(f).Memory/mebibyte) })
+	}
+	stepRows("manager restarted, until idle", func(f fleet) step { return f.Restart })
+	stepRows("quiet, three resyncs in a minute", func(f fleet) step { return f.Quiet })
+	stepRows("plan edited that all share", func(f fleet) step { return f.Plan })
+	stepRows("all allocations raised", func(f fleet) step { return f.Raise })
+	row("**one deleted, until nothing of it is exposed**", func(f fleet) string { return fmt.Sprintf("%.2f s", f.DeletionOfOne) })
+	row("**all deleted, until nothing of them is exposed**", func(f fleet) string { return fmt.Sprintf("%.1f s", f.DeletionOfAll) })
+	row("a partner", func(f fleet) string { return ms(f.DeletionOfAll, f) })
+	row("writes", func(f fleet) string { return fmt.Sprint(f.Deletion.Writes) })
+	row("manager's CPU a partner", func(f fleet) string { return ms(f.Deletion.CPU, f) })
+	if r.Races.Hosts > 0 {
+		line("\nOf %d hosts that two partners wanted at once, %d had one holder, and %d partners were told who holds theirs; all within %.1f s.",
+			r.Races.Hosts, r.Races.Held, r.Races.Told, r.Races.Seconds)
+	}
+	return b.String()
+}

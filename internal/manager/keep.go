@@ -1,0 +1,64 @@
+package manager
+
+import (
+	"reflect"
+
+	corev1 "k8s.io/api/core/v1"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/shard"
+	"github.com/dispel/partner-operator/internal/tenant"
+)
+
+// keep makes the function that decides how much of an object the cache keeps:
+// nothing that nobody asks for, and of what is not this shard's only by what it is
+// found.
+func keep(own shard.Shard) toolscache.TransformFunc {
+	return func(in any) (any, error) {
+		object, ok := in.(client.Object)
+		if !ok {
+			return in, nil
+		}
+		if !wanted(own, object) {
+			return found(object), nil
+		}
+		object.SetManagedFields(nil)
+		delete(object.GetAnnotations(), corev1.LastAppliedConfigAnnotation)
+		return object, nil
+	}
+}
+
+// wanted tells whether a shard looks at more of an object than what it is found by.
+func wanted(own shard.Shard, object client.Object) bool {
+	switch object := object.(type) {
+	case *v1alpha1.Partner:
+		// The first shard totals the partners of every plan.
+		return own.First() || own.Has(object.Name)
+	case *v1alpha1.PCSMAllocation:
+		return own.Has(string(object.Spec.PartnerRef.Name))
+	case *v1alpha1.SubdomainClaim:
+		return true // a host has one holder among the partners of all shards
+	case *corev1.Namespace:
+		partner, ok := tenant.PartnerOf(object.Name)
+		return ok && own.Has(partner)
+	}
+	partner, ok := object.GetLabels()[v1alpha1.PartnerLabel]
+	return !ok || own.Has(partner)
+}
+
+// found is what an object is found by: its names, its labels, and the partner of
+// an allocation.
+func found(object client.Object) client.Object {
+	little := reflect.New(reflect.TypeOf(object).Elem()).Interface().(client.Object)
+	little.GetObjectKind().SetGroupVersionKind(object.GetObjectKind().GroupVersionKind())
+	little.SetNamespace(object.GetNamespace())
+	little.SetName(object.GetName())
+	little.SetResourceVersion(object.GetResourceVersion())
+	little.SetLabels(object.GetLabels())
+	if allocation, ok := object.(*v1alpha1.PCSMAllocation); ok {
+		little.(*v1alpha1.PCSMAllocation).Spec.PartnerRef = allocation.Spec.PartnerRef
+	}
+	return little
+}

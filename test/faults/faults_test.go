@@ -1,0 +1,344 @@
+//go:build faults
+
+package faults
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/spf13/pflag"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/controlplane"
+	"github.com/dispel/partner-operator/internal/manager"
+	"github.com/dispel/partner-operator/internal/settings"
+	"github.com/dispel/partner-operator/internal/shard"
+	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/test/partners"
+)
+
+// a few partners suffice where it is not their number that matters.
+const few = 60
+
+// until does something again and again, at random intervals of up to most, until a
+// channel is closed, and tells how often.
+func until(ctx context.Context, done <-chan struct{}, least, most time.Duration, do func()) int {
+	for times := 0; ; times++ {
+		select {
+		case <-done:
+			return times
+		case <-ctx.Done():
+			return times
+		case <-time.After(least + rand.N(most-least)):
+			do()
+		}
+	}
+}
+
+// ready is closed once all partners are.
+func (w *world) ready(ctx context.Context, n int) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		defer GinkgoRecover()
+		defer close(done)
+		w.awaitReady(ctx, n)
+	}()
+	return done
+}
+
+var _ = Describe("Partners come about as if nothing had happened", func() {
+	It("when the manager is killed again and again", func(ctx SpecContext) {
+		const many = 500
+		w := newWorld(ctx, controlplane.Arguments{})
+		foreign := w.addForeign(ctx)
+		m := w.runManager()
+		w.declare(ctx, many)
+		kills := until(ctx, w.ready(ctx, many), 500*time.Millisecond, 3*time.Second, func() { _ = m.running().Kill() })
+		Expect(kills).To(BeNumerically(">", 5))
+		w.converged(ctx, many, m)
+		foreign.untouched(ctx)
+	})
+
+	It("when the API server and etcd crash under load", func(ctx SpecContext) {
+		w := newWorld(ctx, controlplane.Arguments{})
+		foreign := w.addForeign(ctx)
+		m := w.runManager()
+		const some = 200
+		declared := w.declare(ctx, some)
+		crashes := 0
+		for _, component := range []string{"kube-apiserver", "etcd", "kube-apiserver", "etcd"} {
+			<-time.After(time.Second + rand.N(2*time.Second))
+			Expect(w.Components()[component].Kill()).To(Succeed())
+			if component == "etcd" {
+				Expect(w.StartEtcd(ctx)).To(Succeed())
+			} else {
+				Expect(w.StartAPIServer(ctx)).To(Succeed())
+			}
+			crashes++
+		}
+		Eventually(declared).WithContext(ctx).Should(BeClosed())
+		w.converged(ctx, some, m)
+		foreign.untouched(ctx)
+	})
+
+	It("when requests fail, come late, and are cut off", func(ctx SpecContext) {
+		w := newWorld(ctx, controlplane.Arguments{})
+		foreign := w.addForeign(ctx)
+		w.proxy.bad.Store(true)
+		m := w.runManager()
+		Eventually(w.declare(ctx, few)).WithContext(ctx).Should(BeClosed())
+		w.awaitReady(ctx, few)
+		w.proxy.bad.Store(false)
+		w.converged(ctx, few, m)
+		foreign.untouched(ctx)
+	})
+
+	It("when the clock jumps", func(ctx SpecContext) {
+		w := newWorld(ctx, controlplane.Arguments{})
+		foreign := w.addForeign(ctx)
+		clock := &jumpingClock{}
+		stop := w.runInProcess(func(o *manager.Options) { o.Clock = clock })
+		w.declare(ctx, few)
+		jumps := until(ctx, w.ready(ctx, few), 50*time.Millisecond, 200*time.Millisecond, func() {
+			clock.offset.Store(int64(rand.N(96*time.Hour) - 48*time.Hour))
+		})
+		Expect(jumps).To(BeNumerically(">", 5))
+		clock.offset.Store(0)
+		stop()
+		w.converged(ctx, few, w.runManager())
+		foreign.untouched(ctx)
+	})
+
+	It("when a leader freezes in the middle, and wakes when another leads", func(ctx SpecContext) {
+		w := newWorld(ctx, controlplane.Arguments{})
+		foreign := w.addForeign(ctx)
+		elect := []string{"--leader-elect", "--leader-election-namespace=default"}
+		first := w.runManager(elect...)
+		Eventually(w.holder).WithArguments(ctx, manager.LeaseName).Should(Not(BeEmpty()))
+		leader := w.holder(ctx, manager.LeaseName)
+		second := w.runManager(elect...)
+		const some = 200
+		w.declare(ctx, some)
+		Eventually(func() (int, error) {
+			var claims v1alpha1.SubdomainClaimList
+			err := w.direct.List(ctx, &claims)
+			return len(claims.Items), err
+		}).WithContext(ctx).Should(BeNumerically(">", 10))
+		frozen := first.running()
+		Expect(syscall.Kill(frozen.PID(), syscall.SIGSTOP)).To(Succeed())
+		Eventually(w.holder).WithArguments(ctx, manager.LeaseName).Should(And(Not(BeEmpty()), Not(Equal(leader))))
+		Expect(syscall.Kill(frozen.PID(), syscall.SIGCONT)).To(Succeed())
+		By("having the one that lost the lease end, as it must not write")
+		Eventually(frozen.Exited()).WithContext(ctx).Should(BeClosed())
+		w.awaitReady(ctx, some)
+		w.converged(ctx, some, second)
+		foreign.untouched(ctx)
+	})
+
+	It("when one of three shards' managers is killed, and another takes its place", func(ctx SpecContext) {
+		w := newWorld(ctx, controlplane.Arguments{})
+		foreign := w.addForeign(ctx)
+		run := func(number int) *managerProcess {
+			return w.runManager("--leader-elect", "--leader-election-namespace=default", fmt.Sprintf("--shard=%d/3", number))
+		}
+		shards := []*managerProcess{run(1), run(2), run(3)}
+		lease := shard.Shard{Number: 2, Count: 3}.Lease(manager.LeaseName)
+		Eventually(w.holder).WithArguments(ctx, lease).Should(Not(BeEmpty()))
+		leader := w.holder(ctx, lease)
+		standby := run(2)
+		const some = 200
+		w.declare(ctx, some)
+		Eventually(func() (int, error) {
+			var claims v1alpha1.SubdomainClaimList
+			err := w.direct.List(ctx, &claims)
+			return len(claims.Items), err
+		}).WithContext(ctx).Should(BeNumerically(">", 10))
+		shards[1].end()
+		Eventually(w.holder).WithArguments(ctx, lease).Should(And(Not(BeEmpty()), Not(Equal(leader))))
+		w.awaitReady(ctx, some)
+		w.converged(ctx, some, shards[0], standby, shards[2])
+		foreign.untouched(ctx)
+	})
+
+	It("when a tenant's objects are deleted at random for a minute", func(ctx SpecContext) {
+		w := newWorld(ctx, controlplane.Arguments{})
+		foreign := w.addForeign(ctx)
+		m := w.runManager()
+		Eventually(w.declare(ctx, few)).WithContext(ctx).Should(BeClosed())
+		minute, end := context.WithTimeout(ctx, time.Minute)
+		defer end()
+		deletions := until(ctx, minute.Done(), time.Millisecond, 20*time.Millisecond, func() {
+			name := partners.Name("p", rand.IntN(few))
+			children := childrenOf(name)
+			Expect(client.IgnoreNotFound(w.direct.Delete(ctx, children[rand.IntN(len(children))]))).To(Succeed())
+		})
+		Expect(deletions).To(BeNumerically(">", 500))
+		w.converged(ctx, few, m)
+		foreign.untouched(ctx)
+	})
+
+	It("when a tenant's namespace is stuck in its deletion", func(ctx SpecContext) {
+		w := newWorld(ctx, controlplane.Arguments{})
+		foreign := w.addForeign(ctx)
+		m := w.runManager()
+		Eventually(w.declare(ctx, few)).WithContext(ctx).Should(BeClosed())
+		w.awaitReady(ctx, few)
+		name := partners.Name("p", 0)
+		stuck := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
+			Namespace: tenant.NamespaceName(name), Name: "stuck", Finalizers: []string{"example.com/stuck"},
+		}}
+		Expect(w.direct.Create(ctx, stuck)).To(Succeed())
+		Expect(w.direct.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: tenant.NamespaceName(name)}})).To(Succeed())
+		condition := func() (string, error) {
+			var partner v1alpha1.Partner
+			err := w.direct.Get(ctx, client.ObjectKey{Name: name}, &partner)
+			found := meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionTenantReady))
+			if err != nil || found == nil {
+				return "", err
+			}
+			return found.Reason, nil
+		}
+		Eventually(condition).WithContext(ctx).Should(Equal(string(v1alpha1.ReasonNamespaceTerminating)))
+		By("waiting quietly, restarts included")
+		w.settled(ctx)
+		w.quiet(ctx, m)
+		Expect(condition()).To(Equal(string(v1alpha1.ReasonNamespaceTerminating)))
+		By("going on once it is gone")
+		Expect(w.direct.Patch(ctx, stuck, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`)))).To(Succeed())
+		w.converged(ctx, few, m)
+		foreign.untouched(ctx)
+	})
+
+	It("when etcd runs out of space, and gets some", func(ctx SpecContext) {
+		w := newWorld(ctx, controlplane.Arguments{Etcd: []string{"--quota-backend-bytes=" + strconv.Itoa(24<<20)}})
+		foreign := w.addForeign(ctx)
+		m := w.runManager()
+		half, all := context.WithCancel(ctx)
+		defer all()
+		w.declare(half, few/2)
+		filler := func(i int) *corev1.ConfigMap {
+			return &corev1.ConfigMap{
+				ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: fmt.Sprint("filler-", i)},
+				Data:       map[string]string{"filler": strings.Repeat("x", 900<<10)},
+			}
+		}
+		fillers := 0
+		Eventually(func() error {
+			err := w.direct.Create(ctx, filler(fillers))
+			if err == nil {
+				fillers++
+			}
+			return err
+		}).WithContext(ctx).WithPolling(time.Millisecond).Should(MatchError(ContainSubstring("database space exceeded")))
+		declared := w.declare(ctx, few) // in vain, for now
+		Consistently(declared).WithContext(ctx).WithTimeout(5 * time.Second).ShouldNot(BeClosed())
+
+		By("making room")
+		for i := range fillers {
+			Expect(w.direct.Delete(ctx, filler(i))).To(Succeed())
+		}
+		revision := w.etcd("kv/range", map[string]any{"key": "Lw=="})["header"].(map[string]any)["revision"]
+		w.etcd("kv/compaction", map[string]any{"revision": revision, "physical": true})
+		w.etcd("maintenance/defragment", map[string]any{})
+		w.etcd("maintenance/alarm", map[string]any{"action": "DEACTIVATE", "alarm": "NOSPACE"})
+		Eventually(declared).WithContext(ctx).Should(BeClosed())
+		w.converged(ctx, few, m)
+		foreign.untouched(ctx)
+	})
+})
+
+// childrenOf are the objects of a partner that people can delete.
+func childrenOf(name string) []client.Object {
+	in := metav1.ObjectMeta{Namespace: tenant.NamespaceName(name)}
+	named := func(object client.Object, name string) client.Object {
+		object.SetNamespace(in.Namespace)
+		object.SetName(name)
+		return object
+	}
+	return []client.Object{
+		named(&networkingv1.NetworkPolicy{}, tenant.IsolationName),
+		named(&corev1.ResourceQuota{}, tenant.QuotaName),
+		named(&rbacv1.RoleBinding{}, tenant.AdministratorsName),
+		named(&corev1.ConfigMap{}, tenant.ContractName),
+		named(&corev1.Service{}, tenant.EngineServiceName),
+		named(&corev1.Service{}, tenant.WidgetServiceName),
+		named(&networkingv1.Ingress{}, partners.Host(name)),
+		&v1alpha1.SubdomainClaim{ObjectMeta: metav1.ObjectMeta{Name: partners.Host(name)}},
+	}
+}
+
+// holder is who holds a lease; empty if there is none.
+func (w *world) holder(ctx context.Context, lease string) string {
+	var found coordinationv1.Lease
+	if err := w.direct.Get(ctx, client.ObjectKey{Namespace: metav1.NamespaceDefault, Name: lease}, &found); err != nil || found.Spec.HolderIdentity == nil {
+		return ""
+	}
+	return *found.Spec.HolderIdentity
+}
+
+// etcd calls etcd's JSON gateway.
+func (w *world) etcd(method string, arguments map[string]any) map[string]any {
+	GinkgoHelper()
+	body, err := json.Marshal(arguments)
+	Expect(err).NotTo(HaveOccurred())
+	response, err := http.Post(w.EtcdURL()+"/v3/"+method, "application/json", bytes.NewReader(body))
+	Expect(err).NotTo(HaveOccurred())
+	defer response.Body.Close()
+	Expect(response.StatusCode).To(Equal(http.StatusOK), method)
+	var answer map[string]any
+	Expect(json.NewDecoder(response.Body).Decode(&answer)).To(Succeed())
+	return answer
+}
+
+// jumpingClock shows another time whenever its offset is changed.
+type jumpingClock struct{ offset atomic.Int64 }
+
+// Now implements clock.PassiveClock.
+func (c *jumpingClock) Now() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
+
+// Since implements clock.PassiveClock.
+func (c *jumpingClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
+
+// runInProcess runs a manager in this process, by way of the proxy, and returns
+// what stops it.
+func (w *world) runInProcess(change func(*manager.Options)) (stop func()) {
+	GinkgoHelper()
+	var flags settings.Flags
+	set := pflag.NewFlagSet("", pflag.ContinueOnError)
+	flags.Add(set)
+	defaults, err := flags.Settings()
+	Expect(err).NotTo(HaveOccurred())
+	options := manager.Options{
+		Settings: defaults, Workers: 16, TotalsInterval: time.Second, ResyncPeriod: time.Hour,
+		HealthAddress: "0", MetricsAddress: "0", ShutdownTimeout: 10 * time.Second, Unnamed: true,
+	}
+	change(&options)
+	ctx, cancel := context.WithCancel(context.Background())
+	mgr, err := manager.New(ctx, w.proxy.config(), options)
+	Expect(err).NotTo(HaveOccurred())
+	ended := make(chan error, 1)
+	go func() { ended <- mgr.Start(ctx) }()
+	DeferCleanup(cancel)
+	return func() {
+		cancel()
+		Expect(<-ended).To(Succeed())
+	}
+}

@@ -1,0 +1,189 @@
+//go:build faults
+
+// Package faults breaks what the operator runs on while partners come about, and
+// holds what there is in the end against a run in which nothing broke.
+package faults
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/wait"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/dispel/partner-operator/config/plans"
+	"github.com/dispel/partner-operator/internal/controlplane"
+	"github.com/dispel/partner-operator/internal/scheme"
+	"github.com/dispel/partner-operator/test/cluster"
+	"github.com/dispel/partner-operator/test/partners"
+)
+
+func Test(t *testing.T) {
+	RegisterFailHandler(Fail)
+	ctrl.SetLogger(zap.New(zap.WriteTo(GinkgoWriter), zap.UseDevMode(true)))
+	RunSpecs(t, "faults")
+}
+
+// binary is the operator's.
+var binary string
+
+var _ = BeforeSuite(func(ctx SpecContext) {
+	folder := GinkgoT().TempDir()
+	binary = filepath.Join(folder, "partner-operator")
+	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/partner-operator")
+	build.Dir = cluster.Root()
+	out, err := build.CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), string(out))
+	_, err = controlplane.Build(ctx, os.Stderr)
+	Expect(err).NotTo(HaveOccurred())
+})
+
+// world is a control plane of a spec's own, and the operator beside it.
+type world struct {
+	*controlplane.ControlPlane
+	// direct talks to the API server by no proxy.
+	direct client.Client
+	proxy  *proxy
+	// kubeconfig is by way of the proxy.
+	kubeconfig string
+}
+
+func newWorld(ctx context.Context, arguments controlplane.Arguments) *world {
+	GinkgoHelper()
+	w := &world{}
+	var err error
+	w.ControlPlane, err = controlplane.StartWith(ctx, arguments)
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(w.Stop)
+	cluster.Install(w.ControlPlane, cluster.CRDs())
+	w.direct, err = client.New(w.Config(), client.Options{Scheme: scheme.New()})
+	Expect(err).NotTo(HaveOccurred())
+	shipped, err := plans.Shipped()
+	Expect(err).NotTo(HaveOccurred())
+	for _, plan := range shipped {
+		Expect(w.direct.Create(ctx, plan)).To(Succeed())
+	}
+	Expect(w.direct.Create(ctx, partners.IngressClass())).To(Succeed())
+	w.proxy = newProxy(w.Config())
+	w.kubeconfig = w.proxy.kubeconfig()
+	SetDefaultEventuallyTimeout(3 * time.Minute)
+	SetDefaultEventuallyPollingInterval(200 * time.Millisecond)
+	EnforceDefaultTimeoutsWhenUsingContexts()
+	return w
+}
+
+// managerProcess is a manager that is started again whenever it ends, as a kubelet
+// does it.
+type managerProcess struct {
+	mu      sync.Mutex
+	process *controlplane.Process
+	starts  int
+	// stop ends it in order, and end as a crash does; it is not started again.
+	stop, end func()
+}
+
+// runManager runs a manager until the spec ends, or until it is stopped.
+func (w *world) runManager(arguments ...string) *managerProcess {
+	GinkgoHelper()
+	m := &managerProcess{}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	crash := errors.New("a crash")
+	done := make(chan struct{})
+	go func() {
+		defer GinkgoRecover()
+		defer close(done)
+		wait.UntilWithContext(ctx, func(ctx context.Context) {
+			process, err := w.Run(binary, append([]string{
+				"manager", "--kubeconfig=" + w.kubeconfig, "--health-probe-bind-address=0", "--metrics-bind-address=0",
+				"--plan-totals-interval=1s", "--workers=16",
+			}, arguments...)...)
+			Expect(err).NotTo(HaveOccurred())
+			m.mu.Lock()
+			m.process = process
+			m.starts++
+			m.mu.Unlock()
+			select {
+			case <-process.Exited():
+			case <-ctx.Done():
+				if errors.Is(context.Cause(ctx), crash) {
+					Expect(process.Kill()).To(Succeed())
+				} else {
+					Expect(process.Stop()).To(Succeed())
+				}
+			}
+		}, 50*time.Millisecond)
+	}()
+	m.stop = func() {
+		cancel(nil)
+		<-done
+	}
+	m.end = func() {
+		cancel(crash)
+		<-done
+	}
+	DeferCleanup(m.stop)
+	Eventually(m.running).ShouldNot(BeNil())
+	return m
+}
+
+// running is the process that runs now; nil before the first.
+func (m *managerProcess) running() *controlplane.Process {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.process
+}
+
+// started tells how often it was started.
+func (m *managerProcess) started() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.starts
+}
+
+// declare creates partners and their allocations, each tried until the API server
+// has taken it, and tells when it is done.
+func (w *world) declare(ctx context.Context, n int) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		defer GinkgoRecover()
+		defer close(done)
+		var group sync.WaitGroup
+		const writers = 8
+		for writer := range writers {
+			group.Go(func() {
+				defer GinkgoRecover()
+				for i := writer; i < n; i += writers {
+					name := partners.Name("p", i)
+					w.create(ctx, partners.New(name, partners.Host(name)))
+					for _, allocation := range partners.Allocations(name) {
+						w.create(ctx, allocation)
+					}
+				}
+			})
+		}
+		group.Wait()
+	}()
+	return done
+}
+
+func (w *world) create(ctx context.Context, object client.Object) {
+	GinkgoHelper()
+	Eventually(func() error {
+		err := w.direct.Create(ctx, object.DeepCopyObject().(client.Object))
+		if apierrors.IsAlreadyExists(err) {
+			return nil // an answer was lost
+		}
+		return err
+	}).WithContext(ctx).Should(Succeed())
+}
