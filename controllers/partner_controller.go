@@ -27,6 +27,7 @@ import (
 	"github.com/dispel/partner-operator/internal/apply"
 	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/index"
+	"github.com/dispel/partner-operator/internal/packed"
 	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/tenant"
@@ -36,6 +37,9 @@ import (
 type PartnerReconciler struct {
 	// Client reads from the cache, and sees there what it wrote itself.
 	Client client.Client
+	// Children tells what others change of what the operator makes in tenants'
+	// namespaces, which Client reads from it.
+	Children *packed.Cache
 	// References reads Gateways, and the metadata of the Services and Secrets that
 	// Partners name, from a cache of its own.
 	References client.Reader

@@ -40,15 +40,10 @@ func (r *PartnerReconciler) SetupWithManager(mgr ctrl.Manager, references cache.
 		Watches(&v1alpha1.PCSMAllocation{}, handler.EnqueueRequestsFromMapFunc(r.byAllocation), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.SubdomainClaim{}, handler.EnqueueRequestsFromMapFunc(r.byClaim)).
 		Watches(&networkingv1.IngressClass{}, handler.EnqueueRequestsFromMapFunc(r.all)).
+		WatchesRawSource(r.Children.Source(r.byTenant)).
 		WatchesRawSource(source.Kind(references, metadataOf("Service"), handler.TypedEnqueueRequestsFromMapFunc(r.byReference))).
 		WatchesRawSource(source.Kind(references, metadataOf("Secret"), handler.TypedEnqueueRequestsFromMapFunc(r.byReference))).
 		WatchesRawSource(source.Channel(changed, handler.EnqueueRequestsFromMapFunc(r.all)))
-	for _, kind := range childKinds {
-		if _, claim := kind.object.(*v1alpha1.SubdomainClaim); claim {
-			continue // watched above, for more than its holder
-		}
-		b = b.Watches(kind.object, handler.EnqueueRequestsFromMapFunc(r.byLabel))
-	}
 	partners, err := b.Build(r)
 	if err != nil {
 		return err
@@ -135,7 +130,12 @@ func (r *PartnerReconciler) byLabel(_ context.Context, object client.Object) []r
 // byNamespace finds the partner whose tenant namespace has this name, whoever
 // made it.
 func (r *PartnerReconciler) byNamespace(_ context.Context, namespace client.Object) []reconcile.Request {
-	if name, ok := tenant.PartnerOf(namespace.GetName()); ok {
+	return r.byTenant(namespace.GetName())
+}
+
+// byTenant finds the partner whose tenant namespace has this name.
+func (r *PartnerReconciler) byTenant(namespace string) []reconcile.Request {
+	if name, ok := tenant.PartnerOf(namespace); ok {
 		return r.own(name)
 	}
 	return nil

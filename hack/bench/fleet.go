@@ -62,7 +62,7 @@ func (g *ground) floor(ctx context.Context, n int, status bool) (floor, error) {
 	if err := plain.Get(ctx, client.ObjectKey{Name: "premium"}, &plan); err != nil {
 		return floor{}, err
 	}
-	if _, _, err := g.requested("plain"); err != nil {
+	if _, err := g.requested("plain"); err != nil {
 		return floor{}, err
 	}
 	others, err := g.componentsCPU()
@@ -111,7 +111,7 @@ func (g *ground) floor(ctx context.Context, n int, status bool) (floor, error) {
 	for name := range f.Others {
 		f.Others[name] -= others[name]
 	}
-	f.Requests, _, err = g.requested("plain")
+	f.Requests, err = g.requested("plain")
 	f.Writes = f.Requests.writes()
 	return f, err
 }
@@ -152,7 +152,7 @@ func (g *ground) converge(ctx context.Context, n int) (c convergence, err error)
 	if _, err := g.settle(ctx); err != nil {
 		return c, err
 	}
-	if _, _, err := g.requested(agent); err != nil {
+	if _, err := g.requested(agent); err != nil {
 		return c, err
 	}
 	others, err := g.componentsCPU()
@@ -216,7 +216,7 @@ func (g *ground) converge(ctx context.Context, n int) (c convergence, err error)
 		return c, err
 	}
 	c.Manager.CPU -= before.CPU
-	c.Requests, _, err = g.requested(agent)
+	c.Requests, err = g.requested(agent)
 	c.Writes, c.Events, c.Reads = c.Requests.writes(), c.Requests.events(), c.Requests.reads()
 	return c, err
 }
@@ -285,7 +285,7 @@ type step struct {
 // the manager is idle; quiet is how long that may take to begin.
 func (g *ground) step(ctx context.Context, what string, do func() error) (s step, err error) {
 	say("  %s", what)
-	if _, _, err := g.requested(agent); err != nil {
+	if _, err := g.requested(agent); err != nil {
 		return s, err
 	}
 	var before usage
@@ -311,7 +311,7 @@ func (g *ground) step(ctx context.Context, what string, do func() error) (s step
 		return s, err
 	}
 	s.Seconds, s.CPU, s.Memory = end.Sub(start).Seconds(), after.CPU-before.CPU, after.Memory
-	s.Requests, _, err = g.requested(agent)
+	s.Requests, err = g.requested(agent)
 	s.Writes, s.Events, s.Reads = s.Requests.writes(), s.Requests.events(), s.Requests.reads()
 	return s, err
 }

@@ -213,23 +213,22 @@ func (r requests) events() int {
 }
 
 // requested are the requests since it was last called, of those whose user agent
-// begins so, and when the last write among them was answered.
-func (g *ground) requested(agent string) (requests, time.Time, error) {
-	var last time.Time
+// begins so.
+func (g *ground) requested(agent string) (requests, error) {
 	counts := requests{}
 	file, err := os.Open(g.auditLog())
 	if err != nil {
-		return nil, last, err
+		return nil, err
 	}
 	defer file.Close()
 	if _, err := file.Seek(g.audit, 0); err != nil {
-		return nil, last, err
+		return nil, err
 	}
 	lines := bufio.NewReaderSize(file, 1<<20)
 	for {
 		line, err := lines.ReadBytes('\n')
 		if err != nil {
-			return counts, last, nil // the rest of the line comes later
+			return counts, nil // the rest of the line comes later
 		}
 		g.audit += int64(len(line))
 		if !bytes.Contains(line, []byte(`"userAgent":"`+agent)) {
@@ -237,16 +236,13 @@ func (g *ground) requested(agent string) (requests, time.Time, error) {
 		}
 		var event auditv1.Event
 		if err := json.Unmarshal(line, &event); err != nil {
-			return nil, last, err
+			return nil, err
 		}
 		request, counted := requestOf(&event)
 		if !counted {
 			continue
 		}
 		counts[request]++
-		if one := (requests{request: 1}); one.writes() > 0 && event.StageTimestamp.After(last) {
-			last = event.StageTimestamp.Time
-		}
 	}
 }
 

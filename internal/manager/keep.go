@@ -2,8 +2,10 @@ package manager
 
 import (
 	"reflect"
+	"unique"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -26,7 +28,21 @@ func keep(own shard.Shard) toolscache.TransformFunc {
 		}
 		object.SetManagedFields(nil)
 		delete(object.GetAnnotations(), corev1.LastAppliedConfigAnnotation)
+		switch object := object.(type) {
+		case *v1alpha1.Partner:
+			share(object.Status.Conditions)
+		case *v1alpha1.PCSMAllocation:
+			share(object.Status.Conditions)
+		}
 		return object, nil
+	}
+}
+
+// share has conditions that say the same hold it in common.
+func share(conditions []metav1.Condition) {
+	for i := range conditions {
+		c := &conditions[i]
+		c.Type, c.Status, c.Reason = unique.Make(c.Type).Value(), unique.Make(c.Status).Value(), unique.Make(c.Reason).Value()
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -14,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
@@ -36,6 +38,7 @@ import (
 	"github.com/dispel/partner-operator/controllers"
 	"github.com/dispel/partner-operator/internal/index"
 	"github.com/dispel/partner-operator/internal/metrics"
+	"github.com/dispel/partner-operator/internal/packed"
 	"github.com/dispel/partner-operator/internal/scheme"
 	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/tenant"
@@ -108,7 +111,11 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err := index.Add(ctx, mgr.GetFieldIndexer(), index.PartnerByPlan, index.PartnerByHost, index.PartnerByGateway, index.AllocationByPartner, index.ClaimByPartner); err != nil {
 		return nil, err
 	}
-	if err := addControllers(mgr, references, options); err != nil {
+	children, err := newChildren(mgr, options)
+	if err != nil {
+		return nil, err
+	}
+	if err := addControllers(mgr, references, children, options); err != nil {
 		return nil, err
 	}
 	if options.DefaultPlans && options.Shard.First() {
@@ -121,12 +128,14 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 			return nil, err
 		}
 	}
-	return mgr, addChecks(ctx, mgr, references)
+	return mgr, addChecks(ctx, mgr, references, children)
 }
 
+// managed selects what the operator made, which of most kinds is all that is of
+// interest.
+var managed = labels.SelectorFromSet(labels.Set{v1alpha1.ManagedByLabel: v1alpha1.FieldManager})
+
 func managerOptions(options Options) ctrl.Options {
-	// Of most kinds only what the operator made itself is of interest.
-	managed := labels.SelectorFromSet(labels.Set{v1alpha1.ManagedByLabel: v1alpha1.FieldManager})
 	byObject := map[client.Object]cache.ByObject{}
 	for _, kind := range givenKinds() {
 		byObject[kind] = cache.ByObject{Label: labels.Everything()}
@@ -201,7 +210,56 @@ func nameOnly(in any) (any, error) {
 	return cache.TransformStripManagedFields()(in)
 }
 
-func addControllers(mgr ctrl.Manager, references cache.Cache, options Options) error {
+// newChildren makes the cache of what the operator makes in tenants' namespaces.
+func newChildren(mgr ctrl.Manager, options Options) (*packed.Cache, error) {
+	direct, err := client.NewWithWatch(mgr.GetConfig(), client.Options{HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
+	if err != nil {
+		return nil, err
+	}
+	children, err := packed.New(packed.Options{
+		Client:   direct,
+		Kinds:    controllers.ManagedKinds(),
+		Selector: managed,
+		Keep: func(namespace string) bool {
+			partner, ok := tenant.PartnerOf(namespace)
+			return ok && options.Shard.Has(partner)
+		},
+		Samples: samples(options),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return children, mgr.Add(children)
+}
+
+// samples are what becomes of a partner that has everything.
+func samples(options Options) []client.Object {
+	sample := tenant.Snapshot{
+		Settings: options.Settings,
+		Partner: &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "sample", UID: "00000000-0000-0000-0000-000000000000"}, Spec: v1alpha1.PartnerSpec{
+			DisplayName: "Sample", ChannelModel: v1alpha1.OEM,
+			Subdomain: &v1alpha1.Subdomain{Host: "remote.example.com", Backend: v1alpha1.Backend{External: &v1alpha1.ExternalBackend{Host: "engine.example.net", Port: 8080}}},
+			Tenant: &v1alpha1.Tenant{
+				Administrators: []v1alpha1.Administrator{{Kind: v1alpha1.GroupSubject, Name: "admins"}},
+				ResourceQuota:  corev1.ResourceList{corev1.ResourcePods: resource.MustParse("50"), corev1.ResourceRequestsCPU: resource.MustParse("8")},
+			},
+		}},
+		Plan:        &v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "basic"}, Spec: v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic}},
+		Allocations: []v1alpha1.PCSMAllocation{{Spec: v1alpha1.PCSMAllocationSpec{PartnerRef: v1alpha1.PartnerReference{Name: "sample"}, FTE: v1alpha1.OneFTE}}},
+		Now:         options.Clock.Now(),
+	}
+	kinds := controllers.ManagedKinds()
+	var found []client.Object
+	for _, object := range tenant.Converge(sample).Objects {
+		object := object.(client.Object)
+		if slices.ContainsFunc(kinds, func(kind client.Object) bool { return reflect.TypeOf(kind) == reflect.TypeOf(object) }) {
+			found = append(found, object)
+		}
+	}
+	return found
+}
+
+func addControllers(mgr ctrl.Manager, references cache.Cache, children *packed.Cache, options Options) error {
 	each := controller.Options{
 		MaxConcurrentReconciles: options.Workers,
 		ReconciliationTimeout:   2 * time.Minute,
@@ -216,7 +274,7 @@ func addControllers(mgr ctrl.Manager, references cache.Cache, options Options) e
 	recorder := mgr.GetEventRecorder("partner-operator")
 	err = errors.Join(
 		(&controllers.PartnerReconciler{
-			Client: mgr.GetClient(), References: references, APIs: apis,
+			Client: children.Over(mgr.GetClient()), Children: children, References: references, APIs: apis,
 			Settings: options.Settings, Shard: options.Shard, Clock: options.Clock, Recorder: recorder,
 		}).SetupWithManager(mgr, references, each),
 		(&controllers.PCSMAllocationReconciler{
@@ -279,9 +337,9 @@ func addCollector(mgr ctrl.Manager, options Options) error {
 }
 
 // addChecks serves /healthz, and /readyz that is well once the caches are full.
-func addChecks(ctx context.Context, mgr ctrl.Manager, references cache.Cache) error {
+func addChecks(ctx context.Context, mgr ctrl.Manager, references cache.Cache, children *packed.Cache) error {
 	// An informer that exists before the start is waited for at the start.
-	for _, kind := range append(controllers.ManagedKinds(), givenKinds()...) {
+	for _, kind := range givenKinds() {
 		if _, err := mgr.GetCache().GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
 			return err
 		}
@@ -289,7 +347,7 @@ func addChecks(ctx context.Context, mgr ctrl.Manager, references cache.Cache) er
 	var synced atomic.Bool
 	// Runnables other than caches start after these are full.
 	afterCaches := ctrlmanager.RunnableFunc(func(ctx context.Context) error {
-		synced.Store(references.WaitForCacheSync(ctx))
+		synced.Store(references.WaitForCacheSync(ctx) && children.WaitForCacheSync(ctx))
 		<-ctx.Done()
 		return nil
 	})

@@ -56,9 +56,9 @@ func (s Shard) Has(partner string) bool {
 	if s.Alone() {
 		return true
 	}
-	hash := fnv.New64a()
+	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(partner)) // it has no error
-	return hash.Sum64()%uint64(s.Count) == uint64(s.Number-1)
+	return int64(hash.Sum32())%int64(s.Count) == int64(s.Number-1)
 }
 
 // Lease is the name of the lease that the shard's leader holds, made from that of

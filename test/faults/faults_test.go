@@ -258,7 +258,9 @@ var _ = Describe("Partners come about as if nothing had happened", func() {
 		revision := w.etcd("kv/range", map[string]any{"key": "Lw=="})["header"].(map[string]any)["revision"]
 		w.etcd("kv/compaction", map[string]any{"revision": revision, "physical": true})
 		w.etcd("maintenance/defragment", map[string]any{})
-		w.etcd("maintenance/alarm", map[string]any{"action": "DEACTIVATE", "alarm": "NOSPACE"})
+		alarms := w.etcd("maintenance/alarm", map[string]any{"action": "GET"})["alarms"].([]any)
+		Expect(alarms).To(HaveLen(1))
+		w.etcd("maintenance/alarm", map[string]any{"action": "DEACTIVATE", "alarm": "NOSPACE", "memberID": alarms[0].(map[string]any)["memberID"]})
 		Eventually(declared).WithContext(ctx).Should(BeClosed())
 		w.converged(ctx, few, m)
 		foreign.untouched(ctx)
