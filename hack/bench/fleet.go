@@ -277,12 +277,14 @@ type step struct {
 	Events   int      `json:"events"`
 	Reads    int      `json:"reads"`
 	Requests requests `json:"requests"`
-	// Memory is the manager's in the end, in bytes.
+	// Memory is the manager's in the end, and Peak the most that it had since its
+	// start, both in bytes.
 	Memory uint64 `json:"memoryBytes"`
+	Peak   uint64 `json:"peakMemoryBytes"`
 }
 
 // step measures what the manager does about something, from its beginning until
-// the manager is idle; quiet is how long that may take to begin.
+// the manager is idle.
 func (g *ground) step(ctx context.Context, what string, do func() error) (s step, err error) {
 	say("  %s", what)
 	if _, err := g.requested(agent); err != nil {
@@ -310,7 +312,7 @@ func (g *ground) step(ctx context.Context, what string, do func() error) (s step
 	if err != nil {
 		return s, err
 	}
-	s.Seconds, s.CPU, s.Memory = end.Sub(start).Seconds(), after.CPU-before.CPU, after.Memory
+	s.Seconds, s.CPU, s.Memory, s.Peak = end.Sub(start).Seconds(), after.CPU-before.CPU, after.Memory, after.Peak
 	s.Requests, err = g.requested(agent)
 	s.Writes, s.Events, s.Reads = s.Requests.writes(), s.Requests.events(), s.Requests.reads()
 	return s, err

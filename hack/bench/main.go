@@ -3,7 +3,8 @@
 //
 //	go run ./hack/bench [-partners 10,1000,5000,10000] [-out build/bench]
 //
-// It writes report.json and report.md, of which docs/performance.md has one.
+// It writes report.json and report.md. With -docs, it writes docs/performance.json
+// and the part of docs/performance.md that shows it.
 package main
 
 import (
@@ -42,6 +43,7 @@ func run(ctx context.Context) error {
 	races := flag.Int("races", 1000, "how many hosts two partners want at once")
 	operator := flag.String("operator", "bin/partner-operator", "the operator's binary")
 	out := flag.String("out", "build/bench", "folder for the report")
+	docs := flag.Bool("docs", false, "update docs/performance.json and docs/performance.md")
 	flag.Parse()
 	var sizes []int
 	for field := range strings.FieldsFuncSeq(*partners, func(r rune) bool { return r == ',' }) {
@@ -68,6 +70,11 @@ func run(ctx context.Context) error {
 	}
 	page := report.markdown()
 	fmt.Print(page)
+	if *docs {
+		if err := errors.Join(os.WriteFile("docs/performance.json", append(data, '\n'), 0o600), updatePage("docs/performance.md", page)); err != nil {
+			return err
+		}
+	}
 	return errors.Join(
 		os.WriteFile(filepath.Join(*out, "report.json"), append(data, '\n'), 0o600),
 		os.WriteFile(filepath.Join(*out, "report.md"), []byte(page), 0o600),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -88,11 +89,14 @@ func (r *report) markdown() string {
 	row("manager's memory after, and peak", func(f fleet) string {
 		return fmt.Sprintf("%d and %d MiB", f.Convergence.Manager.Memory/mebibyte, f.Convergence.Manager.Peak/mebibyte)
 	})
+	row("64 MiB and 16 KiB a partner are", func(f fleet) string { return fmt.Sprintf("%d MiB", 64+f.Partners/64) })
 	stepRows := func(what string, of func(f fleet) step) {
 		row("**"+what+"**", func(f fleet) string { return fmt.Sprintf("%.1f s", of(f).Seconds) })
 		row("writes, Events, reads", func(f fleet) string { return fmt.Sprintf("%d, %d, %d", of(f).Writes, of(f).Events, of(f).Reads) })
 		row("manager's CPU a partner", func(f fleet) string { return ms(of(f).CPU, f) })
-		row("manager's memory after", func(f fleet) string { return fmt.Sprintf("%d MiB", of(f).Memory/mebibyte) })
+		row("manager's memory after, and peak", func(f fleet) string {
+			return fmt.Sprintf("%d and %d MiB", of(f).Memory/mebibyte, of(f).Peak/mebibyte)
+		})
 	}
 	stepRows("manager restarted, until idle", func(f fleet) step { return f.Restart })
 	stepRows("quiet, three resyncs in a minute", func(f fleet) step { return f.Quiet })
@@ -108,4 +112,21 @@ func (r *report) markdown() string {
 			r.Races.Hosts, r.Races.Held, r.Races.Told, r.Races.Seconds)
 	}
 	return b.String()
+}
+
+// Around the part of a page that shows a report.
+const begin, end = "<!-- by hack/bench -->\n", "<!-- until here -->\n"
+
+// updatePage puts the report's part into a page.
+func updatePage(path, part string) error {
+	page, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	before, rest, ok := strings.Cut(string(page), begin)
+	_, after, ended := strings.Cut(rest, end)
+	if !ok || !ended {
+		return fmt.Errorf("%s has no %q and %q", path, begin, end)
+	}
+	return os.WriteFile(path, []byte(before+begin+part+end+after), 0o600)
 }
