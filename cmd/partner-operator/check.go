@@ -57,7 +57,7 @@ func newCheckCommand() *cobra.Command {
 	flags.StringVar(&options.namespace, "namespace", "partner-operator-system", "namespace of the manager and its lease")
 	flags.IntVar(&options.shards, "shards", 1, "into how many parts the partners are divided, each with a manager of its own")
 	flags.StringVar(&options.widget, "widget", "", "host:port of the widget server; it is not asked if empty")
-	flags.DurationVar(&options.timeout, "timeout", time.Minute, "how long to wait for what is not there yet")
+	flags.DurationVar(&options.timeout, "timeout", time.Minute, "how long to wait for each thing that is not there yet")
 	cluster.add(flags)
 	return cmd
 }

@@ -2,10 +2,9 @@ package manager
 
 import (
 	"reflect"
-	"unique"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -28,21 +27,7 @@ func keep(own shard.Shard) toolscache.TransformFunc {
 		}
 		object.SetManagedFields(nil)
 		delete(object.GetAnnotations(), corev1.LastAppliedConfigAnnotation)
-		switch object := object.(type) {
-		case *v1alpha1.Partner:
-			share(object.Status.Conditions)
-		case *v1alpha1.PCSMAllocation:
-			share(object.Status.Conditions)
-		}
 		return object, nil
-	}
-}
-
-// share has conditions that say the same hold it in common.
-func share(conditions []metav1.Condition) {
-	for i := range conditions {
-		c := &conditions[i]
-		c.Type, c.Status, c.Reason = unique.Make(c.Type).Value(), unique.Make(c.Status).Value(), unique.Make(c.Reason).Value()
 	}
 }
 
@@ -54,8 +39,8 @@ func wanted(own shard.Shard, object client.Object) bool {
 		return own.First() || own.Has(object.Name)
 	case *v1alpha1.PCSMAllocation:
 		return own.Has(string(object.Spec.PartnerRef.Name))
-	case *v1alpha1.SubdomainClaim:
-		return true // a host has one holder among the partners of all shards
+	case *v1alpha1.SubdomainClaim, *v1alpha1.SupportPlan, *networkingv1.IngressClass:
+		return true // of partners of all shards, a host's one holder among them
 	case *corev1.Namespace:
 		partner, ok := tenant.PartnerOf(object.Name)
 		return ok && own.Has(partner)

@@ -21,7 +21,6 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -32,10 +31,10 @@ import (
 type Options struct {
 	// Client lists and watches, and writes.
 	Client client.WithWatch
-	// Kinds are empty objects of the namespaced kinds to hold, none with a status that
-	// is of interest but for those whose readers say so in encode.
+	// Kinds are empty objects of the kinds to hold: namespaced, and with a protobuf
+	// encoding, as Kubernetes' own kinds have.
 	Kinds []client.Object
-	// Selector selects the objects.
+	// Selector selects the objects; all if nil.
 	Selector labels.Selector
 	// Keep tells whether objects in a namespace are of interest; all are if nil.
 	Keep func(namespace string) bool
@@ -50,10 +49,14 @@ type Cache struct {
 	kinds   []*kind
 
 	mu sync.RWMutex
-	// in has the objects of each namespace.
+	// in has the objects of each namespace. A slice is never changed, as readers may
+	// have it.
 	in map[string][]item
-	// ahead has writes of which the watch has not told yet.
-	ahead map[key]write
+	// underWay has the writes of this process that have no answer yet, each with
+	// what the watch told of its object meanwhile, to be looked at after the answer.
+	underWay map[key]*writing
+	// deleted are objects that this process deleted, until the watch tells so.
+	deleted map[key]types.UID
 	// changed is told of namespaces in which others changed something.
 	changed func(namespace string)
 }
@@ -69,8 +72,10 @@ type kind struct {
 // item is an object of a namespace.
 type item struct {
 	kind uint8
-	name string
-	data []byte
+	// unseen tells that it is the answer to a write, of which the watch has not told.
+	unseen        bool
+	name, version string
+	data          []byte
 }
 
 type key struct {
@@ -78,26 +83,11 @@ type key struct {
 	namespace, name string
 }
 
-// write is a write of this process of which the watch may not have told yet.
-type write struct {
-	// underWay is one without an answer yet; seen is the version of the last that
-	// the watch told since, empty for nothing, and gone tells that this was a deletion.
-	underWay, gone bool
-	seen           string
-	// deleted is a deletion of the object with the UID, and version what the API
-	// server answered to any other write.
-	deleted bool
-	version string
-	uid     types.UID
-	at      time.Time
+// writing are writes of one object under way.
+type writing struct {
+	count int
+	told  []*notice
 }
-
-// expired tells whether the watch is to be believed, whatever was written.
-func (w write) expired() bool { return time.Since(w.at) > forgotten }
-
-// forgotten is how long a write may be ahead of its watch. After that the watch is
-// believed in any case: the API server may have been restored from a backup.
-const forgotten = time.Minute
 
 // New makes an empty cache.
 func New(options Options) (*Cache, error) {
@@ -105,8 +95,11 @@ func New(options Options) (*Cache, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cache{options: options, packer: packer, in: map[string][]item{}, ahead: map[key]write{}}
+	c := &Cache{options: options, packer: packer, in: map[string][]item{}, underWay: map[key]*writing{}, deleted: map[key]types.UID{}}
 	for number, object := range options.Kinds {
+		if _, ok := object.(protobuf); !ok {
+			return nil, fmt.Errorf("%T has no protobuf encoding", object)
+		}
 		gvk, err := options.Client.GroupVersionKindFor(object)
 		if err != nil {
 			return nil, err
@@ -169,7 +162,7 @@ func (c *Cache) read(k *kind, namespace string, selector labels.Selector, into c
 		return errors.New("the cache is not full yet")
 	}
 	c.mu.RLock()
-	items := slices.Clone(c.in[namespace])
+	items := c.in[namespace]
 	c.mu.RUnlock()
 	var found []runtime.Object
 	for _, item := range items {
@@ -187,134 +180,102 @@ func (c *Cache) read(k *kind, namespace string, selector labels.Selector, into c
 	return meta.SetList(into, found)
 }
 
-// begin notes that an object is about to be written. The watch may tell of it
-// before the API server's answer is there.
+// begin notes that an object is about to be written. What the watch tells of it
+// waits for the API server's answer, so that the echo is known as such. Call end
+// in any case.
 func (c *Cache) begin(k *kind, object client.Object) key {
 	at := key{k.number, object.GetNamespace(), object.GetName()}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ahead[at] = write{underWay: true, at: time.Now()}
+	if c.underWay[at] == nil {
+		c.underWay[at] = &writing{}
+	}
+	c.underWay[at].count++
 	return at
 }
 
-// failed notes that a write came to nothing, as far as can be told.
-func (c *Cache) failed(at key) {
+// end lets in what the watch told since begin.
+func (c *Cache) end(at key) {
 	c.mu.Lock()
-	seen := c.ahead[at].seen
-	delete(c.ahead, at)
+	writes := c.underWay[at]
+	tell := false
+	if writes.count--; writes.count == 0 {
+		delete(c.underWay, at)
+		for _, notice := range writes.told {
+			tell = c.take(at, notice) || tell
+		}
+	}
 	c.mu.Unlock()
-	if seen != "" {
+	if tell {
 		c.tell(at.namespace)
 	}
 }
 
 // wrote notes what the API server answered to a write.
 func (c *Cache) wrote(at key, object client.Object) error {
-	data, err := c.packer.pack(object)
+	answer, err := c.notice(object)
 	if err != nil {
 		return err
 	}
-	version := object.GetResourceVersion()
 	c.mu.Lock()
-	seen := c.ahead[at].seen
-	later := seen != "" && newer(seen, version)
-	switch {
-	case later: // somebody else's change is there already
-		delete(c.ahead, at)
-	case seen == version: // all has come of which the watch will tell
-		delete(c.ahead, at)
-		c.set(at, data)
+	defer c.mu.Unlock()
+	delete(c.deleted, at)
+	switch place, ok := c.find(at); {
+	case !answer.kept:
+		c.remove(at)
+	case ok && !newer(answer.version, place.version): // nothing changed
 	default:
-		c.ahead[at] = write{version: version, uid: object.GetUID(), at: time.Now()}
-		if c.keeps(object) {
-			c.set(at, data)
-		}
-	}
-	c.mu.Unlock()
-	if later {
-		c.tell(at.namespace)
+		c.set(at, item{kind: at.kind, name: at.name, version: answer.version, data: answer.data, unseen: true})
 	}
 	return nil
 }
 
-// deleted notes the deletion of an object that has no finalizer.
-func (c *Cache) deleted(at key, object client.Object) {
+// wroteDeletion notes the deletion of an object that has no finalizers.
+func (c *Cache) wroteDeletion(at key, object client.Object) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ahead[at].gone {
-		delete(c.ahead, at)
-		return
-	}
-	c.ahead[at] = write{deleted: true, uid: object.GetUID(), at: time.Now()}
+	c.deleted[at] = object.GetUID()
 	c.remove(at)
 }
 
-// newer tells whether a version is later than another.
-func newer(version, than string) bool {
-	order, err := resourceversion.CompareResourceVersion(version, than)
-	return err == nil && order > 0
-}
-
-func (c *Cache) keeps(object client.Object) bool {
-	return (c.options.Keep == nil || c.options.Keep(object.GetNamespace())) &&
-		(c.options.Selector == nil || c.options.Selector.Matches(labels.Set(object.GetLabels())))
-}
-
-// set puts an object in its place, and tells whether that changed anything.
-func (c *Cache) set(at key, data []byte) bool {
+func (c *Cache) find(at key) (item, bool) {
 	items := c.in[at.namespace]
 	if i := place(items, at); i >= 0 {
-		changed := !slices.Equal(items[i].data, data)
-		items = slices.Clone(items) // a reader may have it
-		items[i].data = data
-		c.in[at.namespace] = items
-		return changed
+		return items[i], true
 	}
-	c.in[at.namespace] = append(slices.Clip(items), item{at.kind, at.name, data})
-	return true
+	return item{}, false
+}
+
+// set puts an object in its place.
+func (c *Cache) set(at key, object item) {
+	before := c.in[at.namespace]
+	items := make([]item, len(before), len(before)+1)
+	copy(items, before)
+	if i := place(items, at); i >= 0 {
+		items[i] = object
+	} else {
+		items = append(items, object)
+	}
+	c.in[at.namespace] = items
 }
 
 // remove tells whether there was anything to remove.
 func (c *Cache) remove(at key) bool {
-	items := c.in[at.namespace]
-	i := place(items, at)
+	before := c.in[at.namespace]
+	i := place(before, at)
 	if i < 0 {
 		return false
 	}
-	if len(items) == 1 {
+	if len(before) == 1 {
 		delete(c.in, at.namespace)
 	} else {
-		c.in[at.namespace] = slices.Delete(slices.Clone(items), i, i+1)
+		c.in[at.namespace] = slices.Concat(before[:i], before[i+1:])
 	}
 	return true
 }
 
 func place(items []item, at key) int {
 	return slices.IndexFunc(items, func(i item) bool { return i.kind == at.kind && i.name == at.name })
-}
-
-// expects tells what a write of this process makes of what the watch tells of an
-// object: known is what is known already or was overtaken, and quiet what is new,
-// and nobody is to be told of as long as the write has no answer.
-func (c *Cache) expects(at key, version string, uid types.UID) (known, quiet bool) {
-	own, ok := c.ahead[at]
-	switch {
-	case !ok:
-		return false, false
-	case own.underWay:
-		own.seen, own.gone = version, false
-		c.ahead[at] = own
-		return false, true
-	case own.expired():
-	case own.deleted && own.uid == uid: // what was, before it was deleted
-		return true, true
-	case !own.deleted && own.version == version:
-		known = true
-	case !own.deleted && newer(own.version, version):
-		return true, true
-	}
-	delete(c.ahead, at)
-	return known, known
 }
 
 func (c *Cache) tell(namespaces ...string) {

@@ -41,8 +41,8 @@ func (c *cachedClient) Patch(ctx context.Context, object client.Object, patch cl
 		return c.Client.Patch(ctx, object, patch, options...)
 	}
 	at := c.cache.begin(k, object)
+	defer c.cache.end(at)
 	if err := c.cache.options.Client.Patch(ctx, object, patch, options...); err != nil {
-		c.cache.failed(at)
 		return err
 	}
 	return c.cache.wrote(at, object)
@@ -55,13 +55,42 @@ func (c *cachedClient) Delete(ctx context.Context, object client.Object, options
 		return c.Client.Delete(ctx, object, options...)
 	}
 	at := c.cache.begin(k, object)
-	err := c.cache.options.Client.Delete(ctx, object, options...)
-	if err != nil || len(object.GetFinalizers()) > 0 {
-		c.cache.failed(at)
+	defer c.cache.end(at)
+	if err := c.cache.options.Client.Delete(ctx, object, options...); err != nil {
 		return err
 	}
-	c.cache.deleted(at, object)
+	if len(object.GetFinalizers()) == 0 {
+		c.cache.wroteDeletion(at, object)
+	}
 	return nil
+}
+
+// errUnsupported is of what nobody does with the cache's kinds. The client below
+// would answer it from informers that hold them once more.
+var errUnsupported = errors.New("the packed cache lists, patches and deletes, and nothing else")
+
+// Get implements client.Client.
+func (c *cachedClient) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+	if c.cache.kindOf(object) != nil {
+		return errUnsupported
+	}
+	return c.Client.Get(ctx, key, object, options...)
+}
+
+// Create implements client.Client.
+func (c *cachedClient) Create(ctx context.Context, object client.Object, options ...client.CreateOption) error {
+	if c.cache.kindOf(object) != nil {
+		return errUnsupported
+	}
+	return c.Client.Create(ctx, object, options...)
+}
+
+// Update implements client.Client.
+func (c *cachedClient) Update(ctx context.Context, object client.Object, options ...client.UpdateOption) error {
+	if c.cache.kindOf(object) != nil {
+		return errUnsupported
+	}
+	return c.Client.Update(ctx, object, options...)
 }
 
 // Source makes requests of namespaces in which others changed something. There can
@@ -86,6 +115,9 @@ func (s *changes) Start(_ context.Context, queue workqueue.TypedRateLimitingInte
 	}
 	return nil
 }
+
+// String names the source in logs.
+func (s *changes) String() string { return "packed cache" }
 
 // WaitForSync implements source.SyncingSource.
 func (s *changes) WaitForSync(ctx context.Context) error {

@@ -1,13 +1,87 @@
 package packed
 
 import (
-	"maps"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
+
+// notice is what is told of an object: that it is so, or that it is no longer.
+type notice struct {
+	// ObjectMeta has its names and its UID. A first list has all objects at once, so
+	// they are packed as they come; then this stands for the object.
+	metav1.ObjectMeta
+	// version is the object's, and list that of the list that has it, or lacks it;
+	// empty if a watch tells.
+	version, list string
+	// gone tells that it is no longer.
+	gone bool
+	// kept tells whether it is of interest, and data is the object packed if so.
+	kept bool
+	data []byte
+}
+
+// notice packs an object.
+func (c *Cache) notice(object client.Object) (*notice, error) {
+	n := &notice{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: object.GetNamespace(), Name: object.GetName(), UID: object.GetUID(), DeletionTimestamp: object.GetDeletionTimestamp(),
+		},
+		version: object.GetResourceVersion(),
+		kept: (c.options.Keep == nil || c.options.Keep(object.GetNamespace())) &&
+			(c.options.Selector == nil || c.options.Selector.Matches(labels.Set(object.GetLabels()))),
+	}
+	if !n.kept {
+		return n, nil
+	}
+	var err error
+	n.data, err = c.packer.pack(object)
+	return n, err
+}
+
+// newer tells whether a version is later than another.
+func newer(version, than string) bool {
+	order, err := resourceversion.CompareResourceVersion(version, than)
+	return err == nil && order > 0
+}
+
+// take makes of the cache what is told of an object, and tells whether others
+// changed anything by it. What is told of an object waits while a write of it is
+// under way.
+func (c *Cache) take(at key, told *notice) bool {
+	if writes := c.underWay[at]; writes != nil {
+		writes.told = append(writes.told, told)
+		return false
+	}
+	held, ok := c.find(at)
+	uid, deleted := c.deleted[at]
+	listed := told.list != ""
+	switch {
+	case listed && ok && held.unseen && newer(held.version, told.list):
+		return false // written since
+	case listed && told.gone:
+		delete(c.deleted, at)
+		return c.remove(at)
+	case listed: // believed, whatever was held
+	case told.gone && deleted:
+		if told.UID == uid {
+			delete(c.deleted, at)
+		}
+		return false
+	case told.gone:
+		// There may be another in its place.
+		return ok && !newer(held.version, told.version) && c.remove(at)
+	case deleted && told.UID == uid && told.DeletionTimestamp == nil, ok && newer(held.version, told.version):
+		return false // as it was before
+	}
+	delete(c.deleted, at)
+	c.set(at, item{kind: at.kind, name: at.name, version: told.version, data: told.data})
+	return !ok || !slices.Equal(held.data, told.data)
+}
 
 // store is where the reflector of a kind puts what it sees.
 type store struct {
@@ -17,35 +91,15 @@ type store struct {
 
 var _ toolscache.TransformingStore = store{}
 
-// packedObject is an object on its way from the reflector to a first list, which
-// has all at once.
-type packedObject struct {
-	metav1.ObjectMeta
-	data []byte
-	kept bool
-}
-
-// Transformer packs objects as they come in a first list.
+// Transformer packs the objects of a first list as they come.
 func (s store) Transformer() toolscache.TransformFunc {
 	return func(in any) (any, error) {
 		object, ok := in.(client.Object)
 		if !ok {
 			return in, nil
 		}
-		return s.packed(object)
+		return s.notice(object)
 	}
-}
-
-func (s store) packed(object client.Object) (*packedObject, error) {
-	p := &packedObject{kept: s.keeps(object), ObjectMeta: metav1.ObjectMeta{
-		Namespace: object.GetNamespace(), Name: object.GetName(), UID: object.GetUID(), ResourceVersion: object.GetResourceVersion(),
-	}}
-	if !p.kept {
-		return p, nil
-	}
-	var err error
-	p.data, err = s.packer.pack(object)
-	return p, err
 }
 
 func (s store) at(object metav1.Object) key {
@@ -55,30 +109,37 @@ func (s store) at(object metav1.Object) key {
 // Add implements cache.ReflectorStore.
 func (s store) Add(in any) error {
 	object := in.(client.Object)
-	if !s.keeps(object) {
+	if s.echo(object) {
 		return nil
 	}
-	at := s.at(object)
-	s.mu.Lock()
-	known, quiet := s.expects(at, object.GetResourceVersion(), object.GetUID())
-	s.mu.Unlock()
-	if known {
-		return nil
-	}
-	// Nobody else writes what the watch tells of this kind, so there is time to pack.
-	data, err := s.packer.pack(object)
-	if err != nil {
+	told, err := s.notice(object)
+	if err != nil || !told.kept {
 		return err
 	}
 	s.mu.Lock()
-	own := s.ahead[at]
-	late := !own.underWay && own.version != "" && newer(own.version, object.GetResourceVersion())
-	changed := !late && s.set(at, data)
+	changed := s.take(s.at(object), told)
 	s.mu.Unlock()
-	if changed && !quiet {
+	if changed {
 		s.tell(object.GetNamespace())
 	}
 	return nil
+}
+
+// echo tells whether an object is held in this very version. There is no need to
+// pack it to know.
+func (s store) echo(object client.Object) bool {
+	at := s.at(object)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held, ok := s.find(at)
+	if !ok || held.version != object.GetResourceVersion() {
+		return false
+	}
+	if held.unseen {
+		held.unseen = false
+		s.set(at, held)
+	}
+	return true
 }
 
 // Update implements cache.ReflectorStore.
@@ -87,20 +148,9 @@ func (s store) Update(in any) error { return s.Add(in) }
 // Delete implements cache.ReflectorStore.
 func (s store) Delete(in any) error {
 	object := in.(client.Object)
-	at := s.at(object)
+	told := &notice{ObjectMeta: metav1.ObjectMeta{UID: object.GetUID()}, version: object.GetResourceVersion(), gone: true}
 	s.mu.Lock()
-	own, ok := s.ahead[at]
-	changed := false
-	switch {
-	case ok && own.underWay:
-		own.seen, own.gone = object.GetResourceVersion(), true
-		s.ahead[at] = own
-		s.remove(at)
-	case !ok, own.uid == object.GetUID():
-		delete(s.ahead, at)
-		changed = s.remove(at)
-	default: // another that took its place is still to come
-	}
+	changed := s.take(s.at(object), told)
 	s.mu.Unlock()
 	if changed {
 		s.tell(object.GetNamespace())
@@ -108,45 +158,60 @@ func (s store) Delete(in any) error {
 	return nil
 }
 
-// Replace implements cache.ReflectorStore. What is not among objects is gone,
-// unless it was written after they were listed.
+// Replace implements cache.ReflectorStore. A list is believed, whatever was held
+// before, but for what was written since.
 func (s store) Replace(objects []any, version string) error {
-	listed := make(map[key]*packedObject, len(objects))
+	listed := make(map[key]*notice, len(objects))
 	for _, in := range objects {
-		object, ok := in.(*packedObject)
+		told, ok := in.(*notice)
 		if !ok {
 			var err error
-			if object, err = s.packed(in.(client.Object)); err != nil {
+			if told, err = s.notice(in.(client.Object)); err != nil {
 				return err
 			}
 		}
-		if object.kept {
-			listed[s.at(object)] = object
+		if told.kept {
+			told.list = version
+			listed[s.at(told)] = told
 		}
 	}
-	changed := map[string]bool{}
+	var changed []string
 	s.mu.Lock()
-	for namespace, items := range s.in {
-		for _, item := range items {
-			at := key{item.kind, namespace, item.name}
-			own, written := s.ahead[at]
-			if item.kind != s.kind.number || listed[at] != nil || written && !own.expired() && (own.underWay || newer(own.version, version)) {
-				continue
-			}
-			changed[namespace] = s.remove(at) || changed[namespace]
+	for _, at := range s.known() {
+		if listed[at] == nil && s.take(at, &notice{list: version, gone: true}) {
+			changed = append(changed, at.namespace)
 		}
 	}
-	for at, object := range listed {
-		if known, _ := s.expects(at, object.ResourceVersion, object.UID); !known && s.set(at, object.data) {
-			changed[at.namespace] = true
+	for at, told := range listed {
+		if s.take(at, told) {
+			changed = append(changed, at.namespace)
 		}
 	}
 	s.mu.Unlock()
 	if s.kind.synced.Swap(true) {
 		// The first time, whoever reads has not begun yet.
-		s.tell(slices.Collect(maps.Keys(changed))...)
+		slices.Sort(changed)
+		s.tell(slices.Compact(changed)...)
 	}
 	return nil
+}
+
+// known are the objects of the kind that are held, or were deleted.
+func (s store) known() []key {
+	var known []key
+	for namespace, items := range s.in {
+		for _, item := range items {
+			if item.kind == s.kind.number {
+				known = append(known, key{item.kind, namespace, item.name})
+			}
+		}
+	}
+	for at := range s.deleted {
+		if at.kind == s.kind.number {
+			known = append(known, at)
+		}
+	}
+	return known
 }
 
 // Resync implements cache.ReflectorStore.

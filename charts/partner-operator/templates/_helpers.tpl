@@ -141,6 +141,9 @@ spec:
           labelSelector:
             matchLabels:
               {{- include "partner-operator.selector" (list $component) | nindent 14 }}
+              {{- with .number }}
+              partner.dispel.com/shard: {{ . | quote }}
+              {{- end }}
         {{- end }}
       containers:
         - name: {{ $component }}
