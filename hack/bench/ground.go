@@ -119,6 +119,8 @@ func (g *ground) startManager(ctx context.Context, arguments ...string) error {
 	g.manager, err = g.cluster.Run(g.operator, append([]string{
 		"manager", "--kubeconfig=" + g.cluster.Kubeconfig(), fmt.Sprint("--workers=", workers),
 		"--health-probe-bind-address=" + address, "--metrics-bind-address=0",
+		// Before the manager counts as idle, the totals are written.
+		"--plan-totals-interval=2s",
 	}, arguments...)...)
 	if err != nil {
 		return err

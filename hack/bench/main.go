@@ -57,31 +57,29 @@ func run(ctx context.Context) error {
 		return err
 	}
 	bench := &bench{operator: *operator}
-	report, err := bench.measure(ctx, *rounds, *compared, *races, sizes)
-	if err != nil {
-		return err
-	}
+	report, failed := bench.measure(ctx, *rounds, *compared, *races, sizes)
+	// What was measured before a failure is kept, too.
 	data, err := json.MarshalIndent(report, "", "  ")
 	if err != nil {
 		return err
 	}
+	data = append(data, '\n')
+	page := report.markdown()
+	fmt.Print(page)
 	if err := os.MkdirAll(*out, 0o755); err != nil {
 		return err
 	}
-	page := report.markdown()
-	fmt.Print(page)
-	if *docs {
-		if err := errors.Join(os.WriteFile("docs/performance.json", append(data, '\n'), 0o600), updatePage("docs/performance.md", page)); err != nil {
-			return err
-		}
+	err = errors.Join(failed,
+		os.WriteFile(filepath.Join(*out, "report.json"), data, 0o600),
+		os.WriteFile(filepath.Join(*out, "report.md"), []byte(page), 0o600))
+	if err != nil || !*docs {
+		return err
 	}
-	return errors.Join(
-		os.WriteFile(filepath.Join(*out, "report.json"), append(data, '\n'), 0o600),
-		os.WriteFile(filepath.Join(*out, "report.md"), []byte(page), 0o600),
-	)
+	return errors.Join(os.WriteFile("docs/performance.json", data, 0o600), updatePage("docs/performance.md", page))
 }
 
-// measure takes all measurements in turn, each on a control plane of its own.
+// measure takes all measurements in turn, each on a control plane of its own. With
+// an error, the report has what was measured before.
 func (b *bench) measure(ctx context.Context, rounds, compared, races int, sizes []int) (*report, error) {
 	r := &report{Machine: machine(), Workers: workers}
 	for round := range rounds {
@@ -110,7 +108,7 @@ func (b *bench) measure(ctx context.Context, rounds, compared, races int, sizes 
 				return err
 			})
 			if err != nil {
-				return nil, err
+				return r, err
 			}
 		}
 		r.Comparisons = append(r.Comparisons, turn)
@@ -123,7 +121,7 @@ func (b *bench) measure(ctx context.Context, rounds, compared, races int, sizes 
 			return err
 		})
 		if err != nil {
-			return nil, err
+			return r, err
 		}
 	}
 	if races > 0 {
