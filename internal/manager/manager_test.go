@@ -166,6 +166,9 @@ var _ = Describe("The binary", func() {
 		}
 		Expect(direct.Create(ctx, &networkingv1.IngressClass{ObjectMeta: metav1.ObjectMeta{Name: "any"}, Spec: networkingv1.IngressClassSpec{Controller: "example.net/any"}})).To(Succeed())
 		Expect(direct.Create(ctx, &v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "basic"}, Spec: v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic}})).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) {
+			Expect(direct.DeleteAllOf(ctx, &v1alpha1.SupportPlan{})).To(Succeed())
+		})
 		const partners = 30
 		for i := range partners {
 			name := fmt.Sprintf("crash-%d", i)
