@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/spf13/pflag"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -54,7 +53,7 @@ func (g *ground) floor(ctx context.Context, n int, status bool) (floor, error) {
 	if err != nil {
 		return floor{}, err
 	}
-	defaults, err := defaultSettings()
+	defaults, err := settings.Defaults()
 	if err != nil {
 		return floor{}, err
 	}
@@ -114,16 +113,6 @@ func (g *ground) floor(ctx context.Context, n int, status bool) (floor, error) {
 	f.Requests, err = g.requested("plain")
 	f.Writes = f.Requests.writes()
 	return f, err
-}
-
-func defaultSettings() (tenant.Settings, error) {
-	var flags settings.Flags
-	set := pflag.NewFlagSet("", pflag.ContinueOnError)
-	flags.Add(set)
-	if err := set.Parse(nil); err != nil {
-		return tenant.Settings{}, err
-	}
-	return flags.Settings()
 }
 
 // convergence is how partners became Ready as they were declared.
@@ -323,11 +312,9 @@ type fleet struct {
 	Partners    int         `json:"partners"`
 	Convergence convergence `json:"convergence"`
 	Restart     step        `json:"restart"`
-	// Resyncs is how often everything was looked at again in Quiet.
-	Resyncs int  `json:"resyncs"`
-	Quiet   step `json:"quiet"`
-	Plan    step `json:"planEdited"`
-	Raise   step `json:"allocationsRaised"`
+	Quiet       step        `json:"quiet"`
+	Plan        step        `json:"planEdited"`
+	Raise       step        `json:"allocationsRaised"`
 	// DeletionOfOne is the median time until all that a deleted Partner exposes is
 	// gone, in seconds.
 	DeletionOfOne float64 `json:"deletionOfOneSeconds"`
@@ -352,7 +339,6 @@ func (g *ground) fleet(ctx context.Context, n int) (f fleet, err error) {
 			return errors.Join(g.stopManager(), g.startManager(ctx, "--resync-period="+period.String()))
 		}},
 		{"quiet, with resyncs", &f.Quiet, func() error {
-			f.Resyncs = resyncs
 			select {
 			case <-ctx.Done():
 			case <-time.After(resyncs * period):

@@ -258,7 +258,7 @@ func requestOf(event *auditv1.Event) (string, bool) {
 	if verb == "watch" && event.Stage != auditv1.StageResponseStarted {
 		return "", false // its end
 	}
-	if verb == "patch" && strings.Contains(event.RequestURI, "fieldManager=") && !strings.Contains(event.RequestURI, "fieldManager=kubectl") {
+	if verb == "patch" && strings.Contains(event.RequestURI, "fieldManager=") {
 		verb = "apply"
 	}
 	if verb == "list" && strings.Contains(event.RequestURI, "resourceVersion=") {

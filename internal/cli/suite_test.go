@@ -14,7 +14,6 @@ import (
 	"github.com/go-logr/logr"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	"github.com/spf13/pflag"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -59,9 +58,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 // startManager runs the operator with its default settings.
 func startManager(config *rest.Config) {
 	GinkgoHelper()
-	var flags settings.Flags
-	flags.Add(pflag.NewFlagSet("", pflag.ContinueOnError))
-	operatorSettings, err := flags.Settings()
+	operatorSettings, err := settings.Defaults()
 	Expect(err).NotTo(HaveOccurred())
 	ctx, stop := context.WithCancel(context.Background())
 	mgr, err := manager.New(ctx, config, manager.Options{

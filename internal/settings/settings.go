@@ -37,6 +37,13 @@ func (f *Flags) Add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.widgetBackend, "widget-backend", "partner-operator-widget.partner-operator-system.svc.cluster.local:8082", "host:port where the widget server answers")
 }
 
+// Defaults are what no flags say.
+func Defaults() (tenant.Settings, error) {
+	var f Flags
+	f.Add(pflag.NewFlagSet("", pflag.ContinueOnError))
+	return f.Settings()
+}
+
 // Settings are what the flags say. The error names each flag that is wrong.
 func (f *Flags) Settings() (tenant.Settings, error) {
 	var faults []error

@@ -169,7 +169,6 @@ func withoutFaults(ctx context.Context, n int) state {
 	GinkgoHelper()
 	if undisturbed[n] == nil {
 		w := newWorld(ctx, controlplane.Arguments{})
-		foreign := w.addForeign(ctx)
 		m := w.runManager()
 		Eventually(w.declare(ctx, n)).WithContext(ctx).Should(BeClosed())
 		w.awaitReady(ctx, n)
@@ -187,7 +186,7 @@ func withoutFaults(ctx context.Context, n int) state {
 			last = now
 		}).WithContext(ctx).Should(Succeed())
 		w.quiet(ctx, m)
-		foreign.untouched(ctx)
+		w.foreign.untouched(ctx, w.direct)
 		Expect(last).To(HaveLen(perPartner*n + 3 + foreignObjects))
 		undisturbed[n] = last
 		m.stop()
@@ -220,7 +219,8 @@ func (w *world) awaitReady(ctx context.Context, n int) {
 }
 
 // converged waits until the state is that of a run without faults, and sees that
-// nothing is written from then on, not even by a manager that starts anew.
+// nothing is written from then on, not even by a manager that starts anew, and
+// nothing foreign at any time.
 func (w *world) converged(ctx context.Context, n int, managers ...*managerProcess) {
 	GinkgoHelper()
 	want := withoutFaults(ctx, n)
@@ -238,6 +238,7 @@ func (w *world) converged(ctx context.Context, n int, managers ...*managerProces
 		return differences(got, want), nil
 	}).WithContext(ctx).WithTimeout(2 * time.Minute).WithPolling(time.Second).Should(BeEmpty())
 	w.quiet(ctx, managers...)
+	w.foreign.untouched(ctx, w.direct)
 }
 
 // quiet sees that managers write nothing, and nothing after a restart.
@@ -267,17 +268,14 @@ func (w *world) settled(ctx context.Context) {
 }
 
 // foreign are objects that are none of the operator's business, though some look so.
-type foreign struct {
-	w       *world
-	objects []client.Object
-}
+type foreign []client.Object
 
 // addForeign makes a namespace that looks like a tenant's, with objects that look
 // like a partner's, and one elsewhere.
-func (w *world) addForeign(ctx context.Context) foreign {
+func addForeign(ctx context.Context, direct client.Client) foreign {
 	GinkgoHelper()
 	namespace := tenant.NamespaceName("nobody")
-	f := foreign{w: w, objects: []client.Object{
+	f := foreign{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: tenant.ContractName}},
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "labelled", Labels: tenant.Labels("nobody")}},
@@ -286,19 +284,19 @@ func (w *world) addForeign(ctx context.Context) foreign {
 			Spec:       corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "example.org"},
 		},
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: "labelled", Labels: tenant.Labels(partners.Name("p", 0))}},
-	}}
-	for _, object := range f.objects {
-		Expect(w.direct.Create(ctx, object)).To(Succeed())
+	}
+	for _, object := range f {
+		Expect(direct.Create(ctx, object)).To(Succeed())
 	}
 	return f
 }
 
 // untouched sees that they are as they were made.
-func (f foreign) untouched(ctx context.Context) {
+func (f foreign) untouched(ctx context.Context, direct client.Client) {
 	GinkgoHelper()
-	for _, object := range f.objects {
+	for _, object := range f {
 		now := object.DeepCopyObject().(client.Object)
-		Expect(f.w.direct.Get(ctx, client.ObjectKeyFromObject(object), now)).To(Succeed())
+		Expect(direct.Get(ctx, client.ObjectKeyFromObject(object), now)).To(Succeed())
 		Expect(now.GetResourceVersion()).To(Equal(object.GetResourceVersion()), "%T %s", object, object.GetName())
 		Expect(now.GetUID()).To(Equal(object.GetUID()))
 	}

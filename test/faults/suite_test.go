@@ -57,6 +57,7 @@ type world struct {
 	proxy  *proxy
 	// kubeconfig is by way of the proxy.
 	kubeconfig string
+	foreign    foreign
 }
 
 func newWorld(ctx context.Context, arguments controlplane.Arguments) *world {
@@ -77,6 +78,7 @@ func newWorld(ctx context.Context, arguments controlplane.Arguments) *world {
 	Expect(w.direct.Create(ctx, partners.IngressClass())).To(Succeed())
 	w.proxy = newProxy(w.Config())
 	w.kubeconfig = w.proxy.kubeconfig()
+	w.foreign = addForeign(ctx, w.direct)
 	SetDefaultEventuallyTimeout(3 * time.Minute)
 	SetDefaultEventuallyPollingInterval(200 * time.Millisecond)
 	EnforceDefaultTimeoutsWhenUsingContexts()
