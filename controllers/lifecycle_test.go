@@ -330,11 +330,8 @@ var _ = Describe("Deletion", func() {
 			Expect(child.GetOwnerReferences()).To(BeEmpty())
 		}
 		namespace := guards("retained")[0]
-		By("forgetting the hosts that it held")
-		Eventually(func() map[string]string {
-			Expect(direct.Get(ctx, client.ObjectKeyFromObject(namespace), namespace)).To(Succeed())
-			return namespace.GetAnnotations()
-		}).Should(HaveKeyWithValue(v1alpha1.HostsAnnotation, ""))
+		Expect(direct.Get(ctx, client.ObjectKeyFromObject(namespace), namespace)).To(Succeed())
+		eventuallyForgetsHosts(ctx, namespace.GetName())
 
 		applyYAML(ctx, manifests)
 		eventually(ctx, "retained", "Ready=True/Provisioned", "SupportWidgetEnabled=True/WidgetEnabled")
@@ -373,8 +370,9 @@ var _ = Describe("Deletion", func() {
 			eventuallyGone(ctx, child)
 		}
 
-		By("recreating a Partner, which takes the retained namespace back")
 		startManager()
+		eventuallyForgetsHosts(ctx, tenant.NamespaceName("down-retain"))
+		By("recreating a Partner, which takes the retained namespace back")
 		applyYAML(ctx, partnerYAML("down-retain", everything))
 		eventually(ctx, "down-retain", "Ready=True/Provisioned")
 	})

@@ -35,7 +35,6 @@ func (r *PartnerReconciler) SetupWithManager(mgr ctrl.Manager, references cache.
 		Named("partner").
 		WithOptions(options).
 		For(&v1alpha1.Partner{}, builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool { return r.Shard.Has(o.GetName()) }))).
-		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.byNamespace)).
 		Watches(&v1alpha1.SupportPlan{}, handler.EnqueueRequestsFromMapFunc(r.byPlan), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.PCSMAllocation{}, handler.EnqueueRequestsFromMapFunc(r.byAllocation), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.SubdomainClaim{}, handler.EnqueueRequestsFromMapFunc(r.byClaim)).
@@ -127,13 +126,8 @@ func (r *PartnerReconciler) byLabel(_ context.Context, object client.Object) []r
 	return nil
 }
 
-// byNamespace finds the partner whose tenant namespace has this name, whoever
-// made it.
-func (r *PartnerReconciler) byNamespace(_ context.Context, namespace client.Object) []reconcile.Request {
-	return r.byTenant(namespace.GetName())
-}
-
-// byTenant finds the partner whose tenant namespace has this name.
+// byTenant finds the partner whose tenant namespace has this name, whoever made
+// it.
 func (r *PartnerReconciler) byTenant(namespace string) []reconcile.Request {
 	if name, ok := tenant.PartnerOf(namespace); ok {
 		return r.own(name)

@@ -357,3 +357,10 @@ const everything = `
     administrators: [{kind: Group, name: admins}]
     resourceQuota: {pods: "5", requests.cpu: 1500m, requests.memory: 1024Mi}
 `
+
+// eventuallyForgetsHosts expects a namespace to be free of the hosts that its
+// Partner held, which is gone.
+func eventuallyForgetsHosts(ctx context.Context, namespace string) {
+	GinkgoHelper()
+	Eventually(func() map[string]string { return get(ctx, &corev1.Namespace{}, namespace).Annotations }).Should(HaveKeyWithValue(v1alpha1.HostsAnnotation, ""))
+}

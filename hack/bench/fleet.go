@@ -312,9 +312,12 @@ type fleet struct {
 	Partners    int         `json:"partners"`
 	Convergence convergence `json:"convergence"`
 	Restart     step        `json:"restart"`
-	Quiet       step        `json:"quiet"`
-	Plan        step        `json:"planEdited"`
-	Raise       step        `json:"allocationsRaised"`
+	// Change is the time that a user's change takes that comes right after a
+	// restart, while all partners are looked at again, in seconds.
+	Change float64 `json:"changeAfterRestartSeconds"`
+	Quiet  step    `json:"quiet"`
+	Plan   step    `json:"planEdited"`
+	Raise  step    `json:"allocationsRaised"`
 	// DeletionOfOne is the median time until all that a deleted Partner exposes is
 	// gone, in seconds.
 	DeletionOfOne float64 `json:"deletionOfOneSeconds"`
@@ -345,7 +348,13 @@ func (g *ground) fleet(ctx context.Context, n int) (f fleet, err error) {
 			}
 			return ctx.Err()
 		}},
-		{"manager restarted without them", &step{}, func() error { return errors.Join(g.stopManager(), g.startManager(ctx)) }},
+		{"manager restarted, and one changed at once", &step{}, func() error {
+			if err := errors.Join(g.stopManager(), g.startManager(ctx)); err != nil {
+				return err
+			}
+			f.Change, err = g.change(ctx, partnerName(n-1))
+			return err
+		}},
 		{"plan edited that all share", &f.Plan, func() error {
 			return g.user.Patch(ctx, &v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "premium"}},
 				client.RawPatch(types.MergePatchType, []byte(`{"spec":{"policyURL":"https://support.example.com/policy"}}`)))
@@ -369,6 +378,22 @@ func (g *ground) fleet(ctx context.Context, n int) (f fleet, err error) {
 		}
 	}
 	return f, nil
+}
+
+// change has a partner get a customer, and returns how long it took until its
+// status told so, in seconds.
+func (g *ground) change(ctx context.Context, name string) (float64, error) {
+	start := time.Now()
+	partner := &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	if err := g.user.Patch(ctx, partner, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"customerCount":29}}`))); err != nil {
+		return 0, err
+	}
+	wanted := partner.Generation
+	err := poll(ctx, 5*time.Millisecond, func() (bool, error) {
+		err := g.user.Get(ctx, client.ObjectKeyFromObject(partner), partner)
+		return partner.Status.ObservedGeneration == wanted, err
+	})
+	return time.Since(start).Seconds(), err
 }
 
 // deleteOne deletes some partners in turn, and returns the median of the times

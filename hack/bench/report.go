@@ -99,6 +99,7 @@ func (r *report) markdown() string {
 		})
 	}
 	stepRows("manager restarted, until idle", func(f fleet) step { return f.Restart })
+	row("**one changed right after a restart, until its status says so**", func(f fleet) string { return fmt.Sprintf("%.2f s", f.Change) })
 	stepRows("quiet, three resyncs in a minute", func(f fleet) step { return f.Quiet })
 	stepRows("plan edited that all share", func(f fleet) step { return f.Plan })
 	stepRows("all allocations raised", func(f fleet) step { return f.Raise })

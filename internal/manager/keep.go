@@ -10,23 +10,24 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/shard"
-	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 // keep makes the function that decides how much of an object the cache keeps:
 // nothing that nobody asks for, and of what is not this shard's only by what it is
-// found.
-func keep(own shard.Shard) toolscache.TransformFunc {
+// found. Words that many objects have are shared.
+func keep(own shard.Shard, shared words) toolscache.TransformFunc {
 	return func(in any) (any, error) {
 		object, ok := in.(client.Object)
 		if !ok {
 			return in, nil
 		}
-		if !wanted(own, object) {
-			return found(object), nil
+		if wanted(own, object) {
+			object.SetManagedFields(nil)
+			delete(object.GetAnnotations(), corev1.LastAppliedConfigAnnotation)
+		} else {
+			object = found(object)
 		}
-		object.SetManagedFields(nil)
-		delete(object.GetAnnotations(), corev1.LastAppliedConfigAnnotation)
+		shared.use(object)
 		return object, nil
 	}
 }
@@ -41,9 +42,6 @@ func wanted(own shard.Shard, object client.Object) bool {
 		return own.Has(string(object.Spec.PartnerRef.Name))
 	case *v1alpha1.SubdomainClaim, *v1alpha1.SupportPlan, *networkingv1.IngressClass:
 		return true // of partners of all shards, a host's one holder among them
-	case *corev1.Namespace:
-		partner, ok := tenant.PartnerOf(object.Name)
-		return ok && own.Has(partner)
 	}
 	partner, ok := object.GetLabels()[v1alpha1.PartnerLabel]
 	return !ok || own.Has(partner)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"reflect"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -41,6 +40,7 @@ import (
 	"github.com/dispel/partner-operator/internal/packed"
 	"github.com/dispel/partner-operator/internal/scheme"
 	"github.com/dispel/partner-operator/internal/shard"
+	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
 
@@ -100,7 +100,8 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err := CheckCRDs(ctx, config); err != nil {
 		return nil, err
 	}
-	mgr, err := ctrl.NewManager(config, managerOptions(options))
+	samples := samples(options)
+	mgr, err := ctrl.NewManager(config, managerOptions(options, wordsOf(samples)))
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +112,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err := index.Add(ctx, mgr.GetFieldIndexer(), index.PartnerByPlan, index.PartnerByHost, index.PartnerByGateway, index.AllocationByPartner, index.ClaimByPartner); err != nil {
 		return nil, err
 	}
-	children, err := newChildren(mgr, options)
+	children, err := newChildren(mgr, samples, options)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +136,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 // interest.
 var managed = labels.SelectorFromSet(labels.Set{v1alpha1.ManagedByLabel: v1alpha1.FieldManager})
 
-func managerOptions(options Options) ctrl.Options {
+func managerOptions(options Options, shared words) ctrl.Options {
 	byObject := map[client.Object]cache.ByObject{}
 	for _, kind := range givenKinds() {
 		byObject[kind] = cache.ByObject{Label: labels.Everything()}
@@ -151,7 +152,7 @@ func managerOptions(options Options) ctrl.Options {
 		Cache: cache.Options{
 			ByObject:             byObject,
 			DefaultLabelSelector: managed,
-			DefaultTransform:     keep(options.Shard),
+			DefaultTransform:     keep(options.Shard, shared),
 			SyncPeriod:           &options.ResyncPeriod,
 		},
 		Client: client.Options{Cache: &client.CacheOptions{
@@ -173,7 +174,7 @@ func managerOptions(options Options) ctrl.Options {
 func givenKinds() []client.Object {
 	return []client.Object{
 		&v1alpha1.Partner{}, &v1alpha1.SupportPlan{}, &v1alpha1.PCSMAllocation{}, &v1alpha1.SubdomainClaim{},
-		&corev1.Namespace{}, &networkingv1.IngressClass{},
+		&networkingv1.IngressClass{},
 	}
 }
 
@@ -210,21 +211,22 @@ func nameOnly(in any) (any, error) {
 	return cache.TransformStripManagedFields()(in)
 }
 
-// newChildren makes the cache of what the operator makes in tenants' namespaces.
-func newChildren(mgr ctrl.Manager, options Options) (*packed.Cache, error) {
+// newChildren makes the cache of tenants' namespaces, whoever made them, and of
+// what the operator makes in them.
+func newChildren(mgr ctrl.Manager, samples []client.Object, options Options) (*packed.Cache, error) {
 	direct, err := client.NewWithWatch(mgr.GetConfig(), client.Options{HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
 	if err != nil {
 		return nil, err
 	}
 	children, err := packed.New(packed.Options{
 		Client:   direct,
-		Kinds:    controllers.ManagedKinds(),
+		Kinds:    append(controllers.ManagedKinds(), &corev1.Namespace{}),
 		Selector: managed,
 		Keep: func(namespace string) bool {
 			partner, ok := tenant.PartnerOf(namespace)
 			return ok && options.Shard.Has(partner)
 		},
-		Samples: samples(options),
+		Samples: samples,
 	})
 	if err != nil {
 		return nil, err
@@ -232,29 +234,37 @@ func newChildren(mgr ctrl.Manager, options Options) (*packed.Cache, error) {
 	return children, mgr.Add(children)
 }
 
-// samples are what becomes of a partner that has everything.
+// samples are a partner that has everything, and what becomes of it.
 func samples(options Options) []client.Object {
-	sample := tenant.Snapshot{
-		Settings: options.Settings,
-		Partner: &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "sample", UID: "00000000-0000-0000-0000-000000000000"}, Spec: v1alpha1.PartnerSpec{
-			DisplayName: "Sample", ChannelModel: v1alpha1.OEM,
-			Subdomain: &v1alpha1.Subdomain{Host: "remote.example.com", Backend: v1alpha1.Backend{External: &v1alpha1.ExternalBackend{Host: "engine.example.net", Port: 8080}}},
-			Tenant: &v1alpha1.Tenant{
-				Administrators: []v1alpha1.Administrator{{Kind: v1alpha1.GroupSubject, Name: "admins"}},
-				ResourceQuota:  corev1.ResourceList{corev1.ResourcePods: resource.MustParse("50"), corev1.ResourceRequestsCPU: resource.MustParse("8")},
-			},
-		}},
-		Plan:        &v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "basic"}, Spec: v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic}},
-		Allocations: []v1alpha1.PCSMAllocation{{Spec: v1alpha1.PCSMAllocationSpec{PartnerRef: v1alpha1.PartnerReference{Name: "sample"}, FTE: v1alpha1.OneFTE}}},
-		Now:         options.Clock.Now(),
+	allocation := v1alpha1.PCSMAllocation{
+		ObjectMeta: metav1.ObjectMeta{Name: "sample"},
+		Spec:       v1alpha1.PCSMAllocationSpec{PartnerRef: v1alpha1.PartnerReference{Name: "sample"}, FTE: v1alpha1.OneFTE},
 	}
-	kinds := controllers.ManagedKinds()
-	var found []client.Object
-	for _, object := range tenant.Converge(sample).Objects {
-		object := object.(client.Object)
-		if slices.ContainsFunc(kinds, func(kind client.Object) bool { return reflect.TypeOf(kind) == reflect.TypeOf(object) }) {
-			found = append(found, object)
+	partner := &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "sample", UID: "00000000-0000-0000-0000-000000000000"}, Spec: v1alpha1.PartnerSpec{
+		DisplayName: "Sample", ChannelModel: v1alpha1.OEM,
+		Subdomain: &v1alpha1.Subdomain{Host: "remote.example.com", Backend: v1alpha1.Backend{External: &v1alpha1.ExternalBackend{Host: "engine.example.net", Port: 8080}}},
+		Tenant: &v1alpha1.Tenant{
+			Administrators: []v1alpha1.Administrator{{Kind: v1alpha1.GroupSubject, Name: "admins"}},
+			ResourceQuota:  corev1.ResourceList{corev1.ResourcePods: resource.MustParse("50"), corev1.ResourceRequestsCPU: resource.MustParse("8")},
+		},
+	}}
+	now := options.Clock.Now()
+	outcome := tenant.Converge(tenant.Snapshot{
+		Settings: options.Settings, Partner: partner, Now: now,
+		Plan:        &v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "basic"}, Spec: v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic}},
+		Allocations: []v1alpha1.PCSMAllocation{allocation},
+	})
+	partner.Status = outcome.Status
+	allocation.Status, _, _ = staffing.Status(&allocation, partner, now)
+	found := []client.Object{partner, &allocation}
+	for _, object := range outcome.Objects {
+		if namespace, ok := object.(*corev1.Namespace); ok {
+			// As the API server completes it.
+			namespace.Labels[corev1.LabelMetadataName] = namespace.Name
+			namespace.Spec.Finalizers = []corev1.FinalizerName{corev1.FinalizerKubernetes}
+			namespace.Status.Phase = corev1.NamespaceActive
 		}
+		found = append(found, object.(client.Object))
 	}
 	return found
 }

@@ -1,25 +1,30 @@
 // Package packed is a cache of Kubernetes' own kinds for a client that made the
 // objects itself, by the ten thousand, and all much alike. It keeps them packed,
-// by namespace, and needs a tenth of the memory of an informer.
+// each namespace with what is in it, and needs a tenth of the memory of an informer.
 //
 // It knows of a write of its client at once, from the API server's answer, and
 // tells of changes that others made, and of those alone.
 package packed
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
@@ -31,14 +36,16 @@ import (
 type Options struct {
 	// Client lists and watches, and writes.
 	Client client.WithWatch
-	// Kinds are empty objects of the kinds to hold: namespaced, and with a protobuf
-	// encoding, as Kubernetes' own kinds have.
+	// Kinds are empty objects of the kinds to hold: Namespace, and such as are in
+	// namespaces and have a protobuf encoding, as Kubernetes' own kinds have.
 	Kinds []client.Object
-	// Selector selects the objects; all if nil.
+	// Selector selects the objects in namespaces; all if nil. It does not select
+	// the namespaces.
 	Selector labels.Selector
 	// Keep tells whether objects in a namespace are of interest; all are if nil.
 	Keep func(namespace string) bool
-	// Samples are objects that others will be much like.
+	// Samples are objects that others will be much like. Those of other kinds do
+	// not matter.
 	Samples []client.Object
 }
 
@@ -47,10 +54,12 @@ type Cache struct {
 	options Options
 	packer  *packer
 	kinds   []*kind
+	// names are those of the samples, which others have, too, and share.
+	names map[string]string
 
 	mu sync.RWMutex
-	// in has the objects of each namespace. A slice is never changed, as readers may
-	// have it.
+	// in has the objects of each namespace, and the namespace itself. A slice is
+	// never changed, as readers may have it.
 	in map[string][]item
 	// underWay has the writes of this process that have no answer yet, each with
 	// what the watch told of its object meanwhile, to be looked at after the answer.
@@ -63,10 +72,12 @@ type Cache struct {
 
 // kind is one of the kinds.
 type kind struct {
-	number uint8
-	object client.Object
-	list   client.ObjectList
-	synced atomic.Bool
+	schema.GroupVersionKind
+	number   uint8
+	object   client.Object
+	list     client.ObjectList
+	selector labels.Selector
+	synced   atomic.Bool
 }
 
 // item is an object of a namespace.
@@ -83,6 +94,10 @@ type key struct {
 	namespace, name string
 }
 
+func (k *kind) at(namespace, name string) key {
+	return key{k.number, cmp.Or(namespace, name), name}
+}
+
 // writing are writes of one object under way.
 type writing struct {
 	count int
@@ -91,11 +106,7 @@ type writing struct {
 
 // New makes an empty cache.
 func New(options Options) (*Cache, error) {
-	packer, err := newPacker(options.Samples)
-	if err != nil {
-		return nil, err
-	}
-	c := &Cache{options: options, packer: packer, in: map[string][]item{}, underWay: map[key]*writing{}, deleted: map[key]types.UID{}}
+	c := &Cache{options: options, names: map[string]string{}, in: map[string][]item{}, underWay: map[key]*writing{}, deleted: map[key]types.UID{}}
 	for number, object := range options.Kinds {
 		if _, ok := object.(protobuf); !ok {
 			return nil, fmt.Errorf("%T has no protobuf encoding", object)
@@ -108,9 +119,19 @@ func New(options Options) (*Cache, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.kinds = append(c.kinds, &kind{number: uint8(number), object: object, list: list.(client.ObjectList)})
+		k := &kind{GroupVersionKind: gvk, number: uint8(number), object: object, list: list.(client.ObjectList)}
+		if _, namespace := object.(*corev1.Namespace); !namespace {
+			k.selector = options.Selector
+		}
+		c.kinds = append(c.kinds, k)
 	}
-	return c, nil
+	samples := slices.DeleteFunc(slices.Clone(options.Samples), func(sample client.Object) bool { return c.kindOf(sample) == nil })
+	for _, sample := range samples {
+		c.names[sample.GetName()] = sample.GetName()
+	}
+	var err error
+	c.packer, err = newPacker(samples)
+	return c, err
 }
 
 // NeedLeaderElection lets replicas that stand by fill the cache, too.
@@ -121,7 +142,7 @@ func (c *Cache) Start(ctx context.Context) error {
 	var group wait.Group
 	for _, k := range c.kinds {
 		selecting := func(options metav1.ListOptions) *client.ListOptions {
-			return &client.ListOptions{LabelSelector: c.options.Selector, Raw: &options}
+			return &client.ListOptions{LabelSelector: k.selector, Raw: &options}
 		}
 		reflector := toolscache.NewReflectorWithOptions(toolscache.ToListWatcherWithWatchListSemantics(&toolscache.ListWatch{
 			ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
@@ -156,10 +177,12 @@ func (c *Cache) kindOf(object runtime.Object) *kind {
 	return nil
 }
 
+var errNotFull = errors.New("the cache is not full yet")
+
 // read unpacks the objects of a kind in a namespace into a list.
 func (c *Cache) read(k *kind, namespace string, selector labels.Selector, into client.ObjectList) error {
 	if !k.synced.Load() {
-		return errors.New("the cache is not full yet")
+		return errNotFull
 	}
 	c.mu.RLock()
 	items := c.in[namespace]
@@ -170,8 +193,8 @@ func (c *Cache) read(k *kind, namespace string, selector labels.Selector, into c
 			continue
 		}
 		object := k.object.DeepCopyObject().(client.Object)
-		if err := c.packer.unpack(item.data, object); err != nil {
-			return fmt.Errorf("unpacking %T %s/%s: %w", object, namespace, item.name, err)
+		if err := c.unpack(k, namespace, item, object); err != nil {
+			return err
 		}
 		if selector == nil || selector.Matches(labels.Set(object.GetLabels())) {
 			found = append(found, object)
@@ -180,11 +203,33 @@ func (c *Cache) read(k *kind, namespace string, selector labels.Selector, into c
 	return meta.SetList(into, found)
 }
 
+// readOne unpacks an object into an empty one of its kind.
+func (c *Cache) readOne(k *kind, at key, into client.Object) error {
+	if !k.synced.Load() {
+		return errNotFull
+	}
+	c.mu.RLock()
+	item, ok := c.find(at)
+	c.mu.RUnlock()
+	if !ok {
+		return apierrors.NewNotFound(schema.GroupResource{Group: k.Group, Resource: k.Kind}, at.name)
+	}
+	return c.unpack(k, at.namespace, item, into)
+}
+
+func (c *Cache) unpack(k *kind, namespace string, item item, into client.Object) error {
+	if err := c.packer.unpack(item.data, into); err != nil {
+		return fmt.Errorf("unpacking %s %s/%s: %w", k.Kind, namespace, item.name, err)
+	}
+	into.GetObjectKind().SetGroupVersionKind(k.GroupVersionKind)
+	return nil
+}
+
 // begin notes that an object is about to be written. What the watch tells of it
 // waits for the API server's answer, so that the echo is known as such. Call end
 // in any case.
 func (c *Cache) begin(k *kind, object client.Object) key {
-	at := key{k.number, object.GetNamespace(), object.GetName()}
+	at := k.at(object.GetNamespace(), object.GetName())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.underWay[at] == nil {
@@ -213,7 +258,7 @@ func (c *Cache) end(at key) {
 
 // wrote notes what the API server answered to a write.
 func (c *Cache) wrote(at key, object client.Object) error {
-	answer, err := c.notice(object)
+	answer, err := c.notice(c.kinds[at.kind], object)
 	if err != nil {
 		return err
 	}
@@ -248,6 +293,7 @@ func (c *Cache) find(at key) (item, bool) {
 
 // set puts an object in its place.
 func (c *Cache) set(at key, object item) {
+	object.name = cmp.Or(c.names[object.name], object.name)
 	before := c.in[at.namespace]
 	items := make([]item, len(before), len(before)+1)
 	copy(items, before)
@@ -276,6 +322,13 @@ func (c *Cache) remove(at key) bool {
 
 func place(items []item, at key) int {
 	return slices.IndexFunc(items, func(i item) bool { return i.kind == at.kind && i.name == at.name })
+}
+
+// namespaces are those in which there is something.
+func (c *Cache) namespaces() []string {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return slices.Collect(maps.Keys(c.in))
 }
 
 func (c *Cache) tell(namespaces ...string) {

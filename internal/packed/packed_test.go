@@ -11,11 +11,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -96,14 +99,15 @@ func lists() []client.ObjectList {
 // running is a cache that runs until the spec ends.
 type running struct {
 	client.Client
-	mu   sync.Mutex
-	told map[string]int
+	mu sync.Mutex
+	// first are the namespaces that there were at first.
+	first, told map[string]int
 }
 
 func run(keep func(string) bool) *running {
 	GinkgoHelper()
 	cache, err := packed.New(packed.Options{
-		Client: direct, Kinds: kinds(), Selector: labels.SelectorFromSet(ours), Keep: keep, Samples: objects("sample"),
+		Client: direct, Kinds: append(kinds(), &corev1.Namespace{}), Selector: labels.SelectorFromSet(ours), Keep: keep, Samples: objects("sample"),
 	})
 	Expect(err).NotTo(HaveOccurred())
 	r := &running{Client: cache.Over(direct), told: map[string]int{}}
@@ -123,6 +127,7 @@ func run(keep func(string) bool) *running {
 	var queue workqueue.TypedRateLimitingInterface[reconcile.Request]
 	Expect(source.Start(ctx, queue)).To(Succeed())
 	Expect(source.WaitForSync(ctx)).To(Succeed())
+	r.first, r.told = r.told, map[string]int{}
 	return r
 }
 
@@ -175,10 +180,37 @@ var _ = Describe("A packed cache", func() {
 			Expect(items(list)).To(BeEmpty())
 		}
 		Expect(r.List(ctx, &corev1.ConfigMapList{})).To(MatchError(ContainSubstring("lists one namespace")))
+		Expect(r.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "foreign"}, &corev1.ConfigMap{})).To(MatchError(apierrors.IsNotFound, "IsNotFound"))
 		By("leaving other kinds to the client below")
-		var namespaces corev1.NamespaceList
-		Expect(r.List(ctx, &namespaces)).To(Succeed())
-		Expect(namespaces.Items).NotTo(BeEmpty())
+		var accounts corev1.ServiceAccountList
+		Expect(r.List(ctx, &accounts)).To(Succeed())
+	})
+
+	It("has namespaces, whoever made them", func(ctx SpecContext) {
+		before := newNamespace(ctx)
+		r := run(func(namespace string) bool { return namespace != "kube-system" })
+		Expect(r.first).To(HaveKeyWithValue(before, 1))
+		Expect(r.first).NotTo(HaveKey("kube-system"))
+		Expect(r.Get(ctx, client.ObjectKey{Name: "kube-system"}, &corev1.Namespace{})).To(MatchError(apierrors.IsNotFound, "IsNotFound"))
+		namespace := newNamespace(ctx)
+		Eventually(r.changes(namespace)).Should(Equal(1))
+		var found, want corev1.Namespace
+		Expect(r.Get(ctx, client.ObjectKey{Name: namespace}, &found)).To(Succeed())
+		Expect(direct.Get(ctx, client.ObjectKey{Name: namespace}, &want)).To(Succeed())
+		want.ManagedFields, want.ResourceVersion = nil, ""
+		want.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+		Expect(found).To(Equal(want))
+		By("its own write")
+		note := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"note":"x"}}}`))
+		Expect(r.Patch(ctx, found.DeepCopy(), note)).To(Succeed())
+		Expect(r.Get(ctx, client.ObjectKey{Name: namespace}, &found)).To(Succeed())
+		Expect(found.Annotations).To(HaveKeyWithValue("note", "x"))
+		By("one that goes")
+		apply(ctx, r, configMap(namespace, "x", "1"))
+		Expect(r.Delete(ctx, &found)).To(Succeed())
+		Eventually(func() error { return r.Get(ctx, client.ObjectKey{Name: namespace}, &corev1.Namespace{}) }).Should(MatchError(apierrors.IsNotFound, "IsNotFound"))
+		Expect(r.configMaps(ctx, namespace)).To(BeEmpty())
+		Expect(r.changes(namespace)()).To(BeNumerically(">=", 3))
 	})
 
 	It("sees its own writes at once, and tells nobody of them", func(ctx SpecContext) {
@@ -265,6 +297,7 @@ func items(list client.ObjectList) []any {
 	GinkgoHelper()
 	var found []any
 	add := func(object client.Object) {
+		object.GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind{})
 		object.SetManagedFields(nil)
 		object.SetResourceVersion("")
 		object.SetGeneration(0)

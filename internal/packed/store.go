@@ -5,6 +5,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -12,12 +13,17 @@ import (
 
 // notice is what is told of an object: that it is so, or that it is no longer.
 type notice struct {
-	// ObjectMeta has its names and its UID. A first list has all objects at once, so
-	// they are packed as they come; then this stands for the object.
-	metav1.ObjectMeta
+	// A first list has all objects at once, so they are packed as they come; then
+	// this stands for the object, with the names and the version that it has, and
+	// nothing.
+	metav1.Object
+	namespace, name string
 	// version is the object's, and list that of the list that has it, or lacks it;
 	// empty if a watch tells.
 	version, list string
+	// uid and deleting matter of what a watch tells.
+	uid      types.UID
+	deleting bool
 	// gone tells that it is no longer.
 	gone bool
 	// kept tells whether it is of interest, and data is the object packed if so.
@@ -25,15 +31,29 @@ type notice struct {
 	data []byte
 }
 
+var nothing metav1.Object = &metav1.ObjectMeta{}
+
+// GetNamespace implements metav1.Object.
+func (n *notice) GetNamespace() string { return n.namespace }
+
+// GetName implements metav1.Object.
+func (n *notice) GetName() string { return n.name }
+
+// GetResourceVersion implements metav1.Object.
+func (n *notice) GetResourceVersion() string { return n.version }
+
 // notice packs an object.
-func (c *Cache) notice(object client.Object) (*notice, error) {
+func (c *Cache) notice(k *kind, object client.Object) (*notice, error) {
+	at := k.at(object.GetNamespace(), object.GetName())
 	n := &notice{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: object.GetNamespace(), Name: object.GetName(), UID: object.GetUID(), DeletionTimestamp: object.GetDeletionTimestamp(),
-		},
-		version: object.GetResourceVersion(),
-		kept: (c.options.Keep == nil || c.options.Keep(object.GetNamespace())) &&
-			(c.options.Selector == nil || c.options.Selector.Matches(labels.Set(object.GetLabels()))),
+		Object:    nothing,
+		namespace: object.GetNamespace(),
+		name:      object.GetName(),
+		version:   object.GetResourceVersion(),
+		uid:       object.GetUID(),
+		deleting:  object.GetDeletionTimestamp() != nil,
+		kept: (c.options.Keep == nil || c.options.Keep(at.namespace)) &&
+			(k.selector == nil || k.selector.Matches(labels.Set(object.GetLabels()))),
 	}
 	if !n.kept {
 		return n, nil
@@ -68,14 +88,14 @@ func (c *Cache) take(at key, told *notice) bool {
 		return c.remove(at)
 	case listed: // believed, whatever was held
 	case told.gone && deleted:
-		if told.UID == uid {
+		if told.uid == uid {
 			delete(c.deleted, at)
 		}
 		return false
 	case told.gone:
 		// There may be another in its place.
 		return ok && !newer(held.version, told.version) && c.remove(at)
-	case deleted && told.UID == uid && told.DeletionTimestamp == nil, ok && newer(held.version, told.version):
+	case deleted && told.uid == uid && !told.deleting, ok && newer(held.version, told.version):
 		return false // as it was before
 	}
 	delete(c.deleted, at)
@@ -98,12 +118,16 @@ func (s store) Transformer() toolscache.TransformFunc {
 		if !ok {
 			return in, nil
 		}
-		return s.notice(object)
+		told, err := s.notice(s.kind, object)
+		if err == nil {
+			told.uid = ""
+		}
+		return told, err
 	}
 }
 
 func (s store) at(object metav1.Object) key {
-	return key{s.kind.number, object.GetNamespace(), object.GetName()}
+	return s.kind.at(object.GetNamespace(), object.GetName())
 }
 
 // Add implements cache.ReflectorStore.
@@ -112,15 +136,16 @@ func (s store) Add(in any) error {
 	if s.echo(object) {
 		return nil
 	}
-	told, err := s.notice(object)
+	told, err := s.notice(s.kind, object)
 	if err != nil || !told.kept {
 		return err
 	}
+	at := s.at(object)
 	s.mu.Lock()
-	changed := s.take(s.at(object), told)
+	changed := s.take(at, told)
 	s.mu.Unlock()
 	if changed {
-		s.tell(object.GetNamespace())
+		s.tell(at.namespace)
 	}
 	return nil
 }
@@ -148,12 +173,13 @@ func (s store) Update(in any) error { return s.Add(in) }
 // Delete implements cache.ReflectorStore.
 func (s store) Delete(in any) error {
 	object := in.(client.Object)
-	told := &notice{ObjectMeta: metav1.ObjectMeta{UID: object.GetUID()}, version: object.GetResourceVersion(), gone: true}
+	told := &notice{uid: object.GetUID(), version: object.GetResourceVersion(), gone: true}
+	at := s.at(object)
 	s.mu.Lock()
-	changed := s.take(s.at(object), told)
+	changed := s.take(at, told)
 	s.mu.Unlock()
 	if changed {
-		s.tell(object.GetNamespace())
+		s.tell(at.namespace)
 	}
 	return nil
 }
@@ -166,7 +192,7 @@ func (s store) Replace(objects []any, version string) error {
 		told, ok := in.(*notice)
 		if !ok {
 			var err error
-			if told, err = s.notice(in.(client.Object)); err != nil {
+			if told, err = s.notice(s.kind, in.(client.Object)); err != nil {
 				return err
 			}
 		}

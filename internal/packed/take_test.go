@@ -3,7 +3,6 @@ package packed
 import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -24,10 +23,10 @@ var _ = Describe("What the watch tells", func() {
 		}
 	}
 	is := func(uid types.UID, version string) *notice {
-		return &notice{ObjectMeta: metav1.ObjectMeta{UID: uid}, version: version, data: []byte(uid + "@" + types.UID(version))}
+		return &notice{uid: uid, version: version, data: []byte(uid + "@" + types.UID(version))}
 	}
 	gone := func(uid types.UID, version string) *notice {
-		return &notice{ObjectMeta: metav1.ObjectMeta{UID: uid}, version: version, gone: true}
+		return &notice{uid: uid, version: version, gone: true}
 	}
 	// listed is what a list of version 20 says.
 	listed := func(n *notice) *notice {
@@ -73,7 +72,7 @@ var _ = Describe("What the watch tells", func() {
 			begin()
 			deletion("a")
 			going := is("a", "10")
-			going.DeletionTimestamp = &metav1.Time{}
+			going.deleting = true
 			tell(going)
 		}, "a@10", 1),
 		Entry("a successor before the deletion's answer", func() { begin(); tell(gone("a", "10")); tell(is("c", "11")); deletion("a") }, "c@11", 1),
