@@ -53,8 +53,10 @@ func eachString(v reflect.Value, replace func(string) string) {
 			eachString(v.Elem(), replace)
 		}
 	case reflect.Struct:
-		for _, field := range v.Fields() {
-			eachString(field, replace)
+		for field, value := range v.Fields() {
+			if field.IsExported() {
+				eachString(value, replace)
+			}
 		}
 	case reflect.Slice:
 		if v.CanSet() && v.Cap() > v.Len() {
