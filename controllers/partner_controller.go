@@ -37,9 +37,9 @@ import (
 type PartnerReconciler struct {
 	// Client reads from the cache, and sees there what it wrote itself.
 	Client client.Client
-	// Children tells what others change of what the operator makes in tenants'
-	// namespaces, which Client reads from it.
-	Children *packed.Cache
+	// Tenants tells what others change of tenants' namespaces and of what the
+	// operator makes in them, which Client reads from it.
+	Tenants *packed.Cache
 	// References reads Gateways, and the metadata of the Services and Secrets that
 	// Partners name, from a cache of its own.
 	References client.Reader

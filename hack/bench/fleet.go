@@ -313,7 +313,7 @@ type fleet struct {
 	Convergence convergence `json:"convergence"`
 	Restart     step        `json:"restart"`
 	// Change is the time that a user's change takes that comes right after a
-	// restart, while all partners are looked at again, in seconds.
+	// restart, when all partners are to be looked at again, in seconds.
 	Change float64 `json:"changeAfterRestartSeconds"`
 	Quiet  step    `json:"quiet"`
 	Plan   step    `json:"planEdited"`

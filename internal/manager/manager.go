@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"sync/atomic"
@@ -112,11 +113,11 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err := index.Add(ctx, mgr.GetFieldIndexer(), index.PartnerByPlan, index.PartnerByHost, index.PartnerByGateway, index.AllocationByPartner, index.ClaimByPartner); err != nil {
 		return nil, err
 	}
-	children, err := newChildren(mgr, samples, options)
+	tenants, err := newTenants(mgr, samples, options)
 	if err != nil {
 		return nil, err
 	}
-	if err := addControllers(mgr, references, children, options); err != nil {
+	if err := addControllers(mgr, references, tenants, options); err != nil {
 		return nil, err
 	}
 	if options.DefaultPlans && options.Shard.First() {
@@ -129,7 +130,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 			return nil, err
 		}
 	}
-	return mgr, addChecks(ctx, mgr, references, children)
+	return mgr, addChecks(ctx, mgr, references, tenants)
 }
 
 // managed selects what the operator made, which of most kinds is all that is of
@@ -211,14 +212,14 @@ func nameOnly(in any) (any, error) {
 	return cache.TransformStripManagedFields()(in)
 }
 
-// newChildren makes the cache of tenants' namespaces, whoever made them, and of
+// newTenants makes the cache of tenants' namespaces, whoever made them, and of
 // what the operator makes in them.
-func newChildren(mgr ctrl.Manager, samples []client.Object, options Options) (*packed.Cache, error) {
+func newTenants(mgr ctrl.Manager, samples []client.Object, options Options) (*packed.Cache, error) {
 	direct, err := client.NewWithWatch(mgr.GetConfig(), client.Options{HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
 	if err != nil {
 		return nil, err
 	}
-	children, err := packed.New(packed.Options{
+	tenants, err := packed.New(packed.Options{
 		Client:   direct,
 		Kinds:    append(controllers.ManagedKinds(), &corev1.Namespace{}),
 		Selector: managed,
@@ -231,7 +232,7 @@ func newChildren(mgr ctrl.Manager, samples []client.Object, options Options) (*p
 	if err != nil {
 		return nil, err
 	}
-	return children, mgr.Add(children)
+	return tenants, mgr.Add(tenants)
 }
 
 // samples are a partner that has everything, and what becomes of it.
@@ -258,18 +259,23 @@ func samples(options Options) []client.Object {
 	allocation.Status, _, _ = staffing.Status(&allocation, partner, now)
 	found := []client.Object{partner, &allocation}
 	for _, object := range outcome.Objects {
+		// As the operator writes it, and the API server completes it.
+		annotations := maps.Clone(object.GetAnnotations())
+		if annotations == nil {
+			annotations = map[string]string{}
+		}
+		annotations[v1alpha1.AppliedAnnotation] = "0123456789abcdef"
+		object.SetAnnotations(annotations)
 		if namespace, ok := object.(*corev1.Namespace); ok {
-			// As the API server completes it.
 			namespace.Labels[corev1.LabelMetadataName] = namespace.Name
 			namespace.Spec.Finalizers = []corev1.FinalizerName{corev1.FinalizerKubernetes}
-			namespace.Status.Phase = corev1.NamespaceActive
 		}
 		found = append(found, object.(client.Object))
 	}
 	return found
 }
 
-func addControllers(mgr ctrl.Manager, references cache.Cache, children *packed.Cache, options Options) error {
+func addControllers(mgr ctrl.Manager, references cache.Cache, tenants *packed.Cache, options Options) error {
 	each := controller.Options{
 		MaxConcurrentReconciles: options.Workers,
 		ReconciliationTimeout:   2 * time.Minute,
@@ -284,7 +290,7 @@ func addControllers(mgr ctrl.Manager, references cache.Cache, children *packed.C
 	recorder := mgr.GetEventRecorder("partner-operator")
 	err = errors.Join(
 		(&controllers.PartnerReconciler{
-			Client: children.Over(mgr.GetClient()), Children: children, References: references, APIs: apis,
+			Client: tenants.Over(mgr.GetClient()), Tenants: tenants, References: references, APIs: apis,
 			Settings: options.Settings, Shard: options.Shard, Clock: options.Clock, Recorder: recorder,
 		}).SetupWithManager(mgr, references, each),
 		(&controllers.PCSMAllocationReconciler{
@@ -347,7 +353,7 @@ func addCollector(mgr ctrl.Manager, options Options) error {
 }
 
 // addChecks serves /healthz, and /readyz that is well once the caches are full.
-func addChecks(ctx context.Context, mgr ctrl.Manager, references cache.Cache, children *packed.Cache) error {
+func addChecks(ctx context.Context, mgr ctrl.Manager, references cache.Cache, tenants *packed.Cache) error {
 	// An informer that exists before the start is waited for at the start.
 	for _, kind := range givenKinds() {
 		if _, err := mgr.GetCache().GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
@@ -357,7 +363,7 @@ func addChecks(ctx context.Context, mgr ctrl.Manager, references cache.Cache, ch
 	var synced atomic.Bool
 	// Runnables other than caches start after these are full.
 	afterCaches := ctrlmanager.RunnableFunc(func(ctx context.Context) error {
-		synced.Store(references.WaitForCacheSync(ctx) && children.WaitForCacheSync(ctx))
+		synced.Store(references.WaitForCacheSync(ctx) && tenants.WaitForCacheSync(ctx))
 		<-ctx.Done()
 		return nil
 	})

@@ -6,6 +6,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -29,10 +31,20 @@ var _ = Describe("What the cache keeps of an object", func() {
 		Settings: tenant.Settings{ProxyNamespaces: []string{"traefik"}, WidgetBackend: v1alpha1.ExternalBackend{Host: "widget.example.net", Port: 80}},
 	})
 
+	It("is all of what has no type", func() {
+		object := &unstructured.Unstructured{Object: map[string]any{
+			"metadata": map[string]any{"name": "x", "labels": map[string]any{v1alpha1.ManagedByLabel: v1alpha1.FieldManager}},
+			"spec":     map[string]any{"list": []any{map[string]any{"type": "Ready"}, "True", int64(1), nil}, "none": nil, "flag": true},
+		}}
+		want := object.DeepCopy()
+		Expect(keep(shard.Shard{}, wordsOf(all))(object)).To(Equal(want))
+	})
+
 	It("is all of it, in words that others share and nothing to spare", func() {
 		transform := keep(shard.Shard{}, wordsOf(all))
 		Expect(all).To(ContainElement(BeAssignableToTypeOf(&v1alpha1.SubdomainClaim{})))
 		for _, sample := range all {
+			sample.SetCreationTimestamp(metav1.Now())
 			one, other := decoded(sample), decoded(sample)
 			for _, object := range []client.Object{one, other} {
 				kept, err := transform(object)

@@ -1,9 +1,9 @@
-// Package packed is a cache of Kubernetes' own kinds for a client that made the
-// objects itself, by the ten thousand, and all much alike. It keeps them packed,
+// Package packed is a cache of namespaces and of what a client made in them, by the
+// ten thousand and all much alike, of Kubernetes' own kinds. It keeps them packed,
 // each namespace with what is in it, and needs a tenth of the memory of an informer.
 //
-// It knows of a write of its client at once, from the API server's answer, and
-// tells of changes that others made, and of those alone.
+// It knows of a write of its client at once, from the API server's answer. After
+// its start it tells of changes that others made, and of those alone.
 package packed
 
 import (
@@ -203,7 +203,7 @@ func (c *Cache) read(k *kind, namespace string, selector labels.Selector, into c
 	return meta.SetList(into, found)
 }
 
-// readOne unpacks an object into an empty one of its kind.
+// readOne unpacks an object into one of its kind.
 func (c *Cache) readOne(k *kind, at key, into client.Object) error {
 	if !k.synced.Load() {
 		return errNotFull

@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"sync"
 
@@ -12,7 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// protobuf is what the generated types of Kubernetes' own kinds have.
+// protobuf is what the generated types of Kubernetes' own kinds have. Unmarshal
+// adds to what is there.
 type protobuf interface {
 	Marshal() ([]byte, error)
 	Unmarshal(data []byte) error
@@ -61,6 +63,8 @@ func encode(object client.Object) ([]byte, error) {
 		object.Status = corev1.ServiceStatus{}
 	case *corev1.ResourceQuota:
 		object.Status = corev1.ResourceQuotaStatus{}
+	case *corev1.Namespace:
+		object.Status = corev1.NamespaceStatus{}
 	}
 	message, ok := object.(protobuf)
 	if !ok {
@@ -87,7 +91,7 @@ func (p *packer) pack(object client.Object) ([]byte, error) {
 	return slices.Clone(p.buffer.Bytes()), nil
 }
 
-// unpack reads what pack made into an empty object of the same kind.
+// unpack reads what pack made into an object of the same kind, whatever it held.
 func (p *packer) unpack(data []byte, into client.Object) error {
 	reader := p.readers.Get().(io.ReadCloser)
 	defer p.readers.Put(reader)
@@ -98,5 +102,6 @@ func (p *packer) unpack(data []byte, into client.Object) error {
 	if err != nil {
 		return err
 	}
+	reflect.ValueOf(into).Elem().SetZero()
 	return into.(protobuf).Unmarshal(plain)
 }

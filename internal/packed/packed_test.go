@@ -22,6 +22,8 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -127,6 +129,8 @@ func run(keep func(string) bool) *running {
 	var queue workqueue.TypedRateLimitingInterface[reconcile.Request]
 	Expect(source.Start(ctx, queue)).To(Succeed())
 	Expect(source.WaitForSync(ctx)).To(Succeed())
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.first, r.told = r.told, map[string]int{}
 	return r
 }
@@ -197,20 +201,59 @@ var _ = Describe("A packed cache", func() {
 		var found, want corev1.Namespace
 		Expect(r.Get(ctx, client.ObjectKey{Name: namespace}, &found)).To(Succeed())
 		Expect(direct.Get(ctx, client.ObjectKey{Name: namespace}, &want)).To(Succeed())
-		want.ManagedFields, want.ResourceVersion = nil, ""
+		want.ManagedFields, want.ResourceVersion, want.Status = nil, "", corev1.NamespaceStatus{}
 		want.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+		Expect(found).To(Equal(want))
+		By("reading it over what was read before")
+		found.Annotations = map[string]string{"stale": "x"}
+		Expect(r.Get(ctx, client.ObjectKey{Name: namespace}, &found)).To(Succeed())
 		Expect(found).To(Equal(want))
 		By("its own write")
 		note := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"note":"x"}}}`))
 		Expect(r.Patch(ctx, found.DeepCopy(), note)).To(Succeed())
 		Expect(r.Get(ctx, client.ObjectKey{Name: namespace}, &found)).To(Succeed())
 		Expect(found.Annotations).To(HaveKeyWithValue("note", "x"))
+		apply(ctx, direct, configMap(namespace, "y", "1"))
+		Eventually(r.changes(namespace)).Should(Equal(2))
 		By("one that goes")
 		apply(ctx, r, configMap(namespace, "x", "1"))
 		Expect(r.Delete(ctx, &found)).To(Succeed())
 		Eventually(func() error { return r.Get(ctx, client.ObjectKey{Name: namespace}, &corev1.Namespace{}) }).Should(MatchError(apierrors.IsNotFound, "IsNotFound"))
 		Expect(r.configMaps(ctx, namespace)).To(BeEmpty())
 		Expect(r.changes(namespace)()).To(BeNumerically(">=", 3))
+	})
+
+	It("has what it found at first looked at after what others change", func(ctx SpecContext) {
+		before := newNamespace(ctx)
+		cache, err := packed.New(packed.Options{Client: direct, Kinds: []client.Object{&corev1.Namespace{}}})
+		Expect(err).NotTo(HaveOccurred())
+		running, cancel := context.WithCancel(ctx)
+		ended := make(chan error)
+		go func() { ended <- cache.Start(running) }()
+		DeferCleanup(func() {
+			cancel()
+			Expect(<-ended).To(Succeed())
+		})
+		queue := priorityqueue.New[reconcile.Request]("packed")
+		DeferCleanup(queue.ShutDown)
+		source := cache.Source(func(namespace string) []reconcile.Request {
+			return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: namespace}}}
+		})
+		Expect(source.Start(running, queue)).To(Succeed())
+		Expect(source.WaitForSync(ctx)).To(Succeed())
+		waiting := queue.Len()
+		after := newNamespace(ctx)
+		Eventually(queue.Len).Should(Equal(waiting + 1))
+		first, priority, _ := queue.GetWithPriority()
+		Expect(first.Name).To(Equal(after))
+		Expect(priority).To(BeZero())
+		var rest []string
+		for queue.Len() > 0 {
+			request, priority, _ := queue.GetWithPriority()
+			Expect(priority).To(Equal(handler.LowPriority))
+			rest = append(rest, request.Name)
+		}
+		Expect(rest).To(ContainElement(before))
 	})
 
 	It("sees its own writes at once, and tells nobody of them", func(ctx SpecContext) {
@@ -277,7 +320,7 @@ var _ = Describe("A packed cache", func() {
 	})
 
 	It("catches up with what happened while it could not watch", Serial, func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
+		namespace, going := newNamespace(ctx), newNamespace(ctx)
 		r := run(nil)
 		for _, name := range []string{"deleted", "changed", "same"} {
 			apply(ctx, direct, configMap(namespace, name, "1"))
@@ -286,8 +329,10 @@ var _ = Describe("A packed cache", func() {
 		Expect(controlPlane.StopAPIServer()).To(Succeed())
 		Expect(controlPlane.StartAPIServer(ctx)).To(Succeed())
 		Eventually(func() error { return direct.Delete(ctx, configMap(namespace, "deleted", "")) }).Should(Succeed())
+		Expect(direct.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: going}})).To(Succeed())
 		apply(ctx, direct, configMap(namespace, "changed", "2"))
 		Eventually(func() map[string]string { return r.configMaps(ctx, namespace) }).Should(Equal(map[string]string{"changed": "2", "same": "1"}))
+		Eventually(func() error { return r.Get(ctx, client.ObjectKey{Name: going}, &corev1.Namespace{}) }).Should(MatchError(apierrors.IsNotFound, "IsNotFound"))
 	})
 })
 

@@ -13,10 +13,6 @@ import (
 
 // notice is what is told of an object: that it is so, or that it is no longer.
 type notice struct {
-	// A first list has all objects at once, so they are packed as they come; then
-	// this stands for the object, with the names and the version that it has, and
-	// nothing.
-	metav1.Object
 	namespace, name string
 	// version is the object's, and list that of the list that has it, or lacks it;
 	// empty if a watch tells.
@@ -31,22 +27,16 @@ type notice struct {
 	data []byte
 }
 
-var nothing metav1.Object = &metav1.ObjectMeta{}
-
-// GetNamespace implements metav1.Object.
-func (n *notice) GetNamespace() string { return n.namespace }
-
-// GetName implements metav1.Object.
-func (n *notice) GetName() string { return n.name }
-
-// GetResourceVersion implements metav1.Object.
-func (n *notice) GetResourceVersion() string { return n.version }
+// GetObjectMeta lets a notice stand for its object in a first list, which has all
+// objects at once, so that they are packed as they come.
+func (n *notice) GetObjectMeta() metav1.Object {
+	return &metav1.ObjectMeta{Namespace: n.namespace, Name: n.name, ResourceVersion: n.version}
+}
 
 // notice packs an object.
 func (c *Cache) notice(k *kind, object client.Object) (*notice, error) {
 	at := k.at(object.GetNamespace(), object.GetName())
 	n := &notice{
-		Object:    nothing,
 		namespace: object.GetNamespace(),
 		name:      object.GetName(),
 		version:   object.GetResourceVersion(),
@@ -120,13 +110,13 @@ func (s store) Transformer() toolscache.TransformFunc {
 		}
 		told, err := s.notice(s.kind, object)
 		if err == nil {
-			told.uid = ""
+			told.uid = "" // a list is believed without it
 		}
 		return told, err
 	}
 }
 
-func (s store) at(object metav1.Object) key {
+func (s store) at(object client.Object) key {
 	return s.kind.at(object.GetNamespace(), object.GetName())
 }
 
@@ -198,7 +188,7 @@ func (s store) Replace(objects []any, version string) error {
 		}
 		if told.kept {
 			told.list = version
-			listed[s.at(told)] = told
+			listed[s.kind.at(told.namespace, told.name)] = told
 		}
 	}
 	var changed []string
