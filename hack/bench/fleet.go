@@ -332,7 +332,9 @@ func (g *ground) fleet(ctx context.Context, n int) (f fleet, err error) {
 	if f.Convergence, err = g.converge(ctx, n); err != nil {
 		return f, err
 	}
-	const resyncs, period = 3, 20 * time.Second
+	// A resync is over before the next.
+	const resyncs = 3
+	period := max(20*time.Second, time.Duration(n)*6*time.Millisecond)
 	steps := []struct {
 		what string
 		into *step

@@ -100,7 +100,7 @@ func (r *report) markdown() string {
 	}
 	stepRows("manager restarted, until idle", func(f fleet) step { return f.Restart })
 	row("**one changed right after a restart, until its status says so**", func(f fleet) string { return fmt.Sprintf("%.2f s", f.Change) })
-	stepRows("quiet, three resyncs in a minute", func(f fleet) step { return f.Quiet })
+	stepRows("quiet, three resyncs", func(f fleet) step { return f.Quiet })
 	stepRows("plan edited that all share", func(f fleet) step { return f.Plan })
 	stepRows("all allocations raised", func(f fleet) step { return f.Raise })
 	row("**one deleted, until nothing of it is exposed**", func(f fleet) string { return fmt.Sprintf("%.2f s", f.DeletionOfOne) })
@@ -108,11 +108,65 @@ func (r *report) markdown() string {
 	row("a partner", func(f fleet) string { return ms(f.DeletionOfAll, f) })
 	row("writes", func(f fleet) string { return fmt.Sprint(f.Deletion.Writes) })
 	row("manager's CPU a partner", func(f fleet) string { return ms(f.Deletion.CPU, f) })
+	if growth := r.growth(); len(growth) > 0 {
+		few, many := r.ends()
+		line("\nWhat one partner of %d costs beside one of %d; 1 is linear:\n", many.Partners, few.Partners)
+		line("| | time | manager's CPU |")
+		line("|---|---|---|")
+		for _, g := range growth {
+			line("| %s | %.2f | %.2f |", g.what, g.seconds, g.cpu)
+		}
+	}
 	if r.Races.Hosts > 0 {
 		line("\nOf %d hosts that two partners wanted at once, %d had one holder, and %d partners were told who holds theirs; all within %.1f s.",
 			r.Races.Hosts, r.Races.Held, r.Races.Told, r.Races.Seconds)
 	}
 	return b.String()
+}
+
+// growth is how much more a step costs a partner among many than among few.
+type growth struct {
+	what         string
+	seconds, cpu float64
+}
+
+// enough partners are so many that what does not depend on their number does not
+// show.
+const enough = 1000
+
+// ends are the smallest fleet that has enough partners, and the largest.
+func (r *report) ends() (few, many fleet) {
+	for _, f := range r.Fleets {
+		if f.Partners >= enough && (few.Partners == 0 || f.Partners < few.Partners) {
+			few = f
+		}
+		if f.Partners > many.Partners {
+			many = f
+		}
+	}
+	return few, many
+}
+
+// growth is that of each step that concerns all partners; empty if there is but one
+// fleet that has enough.
+func (r *report) growth() []growth {
+	few, many := r.ends()
+	if few.Partners == 0 || few.Partners == many.Partners {
+		return nil
+	}
+	times := float64(many.Partners) / float64(few.Partners)
+	between := func(what string, few, many step) growth {
+		return growth{what, many.Seconds / few.Seconds / times, many.CPU / few.CPU / times}
+	}
+	ready := func(f fleet) step { return step{Seconds: f.Convergence.Seconds, CPU: f.Convergence.Manager.CPU} }
+	gone := func(f fleet) step { return step{Seconds: f.DeletionOfAll, CPU: f.Deletion.CPU} }
+	return []growth{
+		between("declared until all Ready", ready(few), ready(many)),
+		between("manager restarted, until idle", few.Restart, many.Restart),
+		between("plan edited that all share", few.Plan, many.Plan),
+		between("all allocations raised", few.Raise, many.Raise),
+		between("all deleted", gone(few), gone(many)),
+	}
 }
 
 // Around the part of a page that shows a report.

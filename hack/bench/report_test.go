@@ -16,15 +16,40 @@ func Test(t *testing.T) {
 }
 
 var _ = Describe("docs/performance.md", func() {
-	It("shows the report in docs/performance.json", func() {
+	var r report
+	BeforeEach(func() {
 		data, err := os.ReadFile("../../docs/performance.json")
 		Expect(err).NotTo(HaveOccurred())
-		var r report
+		r = report{}
 		Expect(json.Unmarshal(data, &r)).To(Succeed())
+	})
+
+	It("shows the report in docs/performance.json", func() {
 		page, err := os.ReadFile("../../docs/performance.md")
 		Expect(err).NotTo(HaveOccurred())
 		_, rest, _ := strings.Cut(string(page), begin)
 		part, _, _ := strings.Cut(rest, end)
 		Expect(part).To(Equal(r.markdown()))
+	})
+
+	// A report that does not hold what the page says of it is not to be committed.
+	It("tells the truth about ten thousand partners", func() {
+		_, many := r.ends()
+		Expect(many.Partners).To(Equal(10000))
+		for _, f := range r.Fleets {
+			Expect(f.Convergence.Reads).To(BeZero())
+			Expect(f.Restart.Writes + f.Restart.Events + f.Quiet.Writes + f.Quiet.Events + f.Quiet.Reads).To(BeZero())
+			Expect(f.Plan.Writes).To(Equal(f.Partners + 1))
+			Expect(f.DeletionOfOne).To(BeNumerically("<=", 1.5*r.Fleets[0].DeletionOfOne))
+			for _, peak := range []uint64{f.Convergence.Manager.Peak, f.Restart.Peak, f.Quiet.Peak, f.Plan.Peak, f.Raise.Peak, f.Deletion.Peak} {
+				Expect(peak).To(BeNumerically("<=", 64<<20+f.Partners*16<<10), "memory with %d partners", f.Partners)
+			}
+		}
+		for _, g := range r.growth() {
+			Expect(g.seconds).To(BeNumerically("<", 1.5), g.what)
+			Expect(g.cpu).To(BeNumerically("<", 1.5), g.what)
+		}
+		Expect(r.Races.Held).To(Equal(1000))
+		Expect(r.Races.Told).To(Equal(1000))
 	})
 })
