@@ -27,7 +27,7 @@ type managerFlags struct {
 
 // gcPercent is how much the heap may grow before it is swept. Most of it are the
 // caches, which stay, so Go's own 100 would keep as much again in reserve.
-const gcPercent = 25
+const gcPercent = 20
 
 func newManagerCommand() *cobra.Command {
 	var options manager.Options

@@ -84,9 +84,8 @@ type kind struct {
 type item struct {
 	kind uint8
 	// unseen tells that it is the answer to a write, of which the watch has not told.
-	unseen        bool
-	name, version string
-	data          []byte
+	unseen              bool
+	name, version, data string
 }
 
 type key struct {

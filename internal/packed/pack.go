@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
-	"slices"
+	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -73,29 +73,29 @@ func encode(object client.Object) ([]byte, error) {
 	return message.Marshal()
 }
 
-func (p *packer) pack(object client.Object) ([]byte, error) {
+func (p *packer) pack(object client.Object) (string, error) {
 	data, err := encode(object)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.buffer.Reset()
 	p.writer.Reset(&p.buffer)
 	if _, err := p.writer.Write(data); err != nil {
-		return nil, err
+		return "", err
 	}
 	if err := p.writer.Close(); err != nil {
-		return nil, err
+		return "", err
 	}
-	return slices.Clone(p.buffer.Bytes()), nil
+	return p.buffer.String(), nil
 }
 
 // unpack reads what pack made into an object of the same kind, whatever it held.
-func (p *packer) unpack(data []byte, into client.Object) error {
+func (p *packer) unpack(data string, into client.Object) error {
 	reader := p.readers.Get().(io.ReadCloser)
 	defer p.readers.Put(reader)
-	if err := reader.(flate.Resetter).Reset(bytes.NewReader(data), p.dictionary); err != nil {
+	if err := reader.(flate.Resetter).Reset(strings.NewReader(data), p.dictionary); err != nil {
 		return err
 	}
 	plain, err := io.ReadAll(reader)

@@ -24,7 +24,7 @@ type notice struct {
 	gone bool
 	// kept tells whether it is of interest, and data is the object packed if so.
 	kept bool
-	data []byte
+	data string
 }
 
 // GetObjectMeta lets a notice stand for its object in a first list, which has all
@@ -90,7 +90,7 @@ func (c *Cache) take(at key, told *notice) bool {
 	}
 	delete(c.deleted, at)
 	c.set(at, item{kind: at.kind, name: at.name, version: told.version, data: told.data})
-	return !ok || !slices.Equal(held.data, told.data)
+	return !ok || held.data != told.data
 }
 
 // store is where the reflector of a kind puts what it sees.

@@ -23,7 +23,7 @@ var _ = Describe("What the watch tells", func() {
 		}
 	}
 	is := func(uid types.UID, version string) *notice {
-		return &notice{uid: uid, version: version, data: []byte(uid + "@" + types.UID(version))}
+		return &notice{uid: uid, version: version, data: string(uid) + "@" + version}
 	}
 	gone := func(uid types.UID, version string) *notice {
 		return &notice{uid: uid, version: version, gone: true}
@@ -53,7 +53,7 @@ var _ = Describe("What the watch tells", func() {
 		func(happens func(), holds string, tells int) {
 			happens()
 			held, _ := c.find(at)
-			Expect(string(held.data)).To(Equal(holds))
+			Expect(held.data).To(Equal(holds))
 			Expect(told).To(Equal(tells))
 			Expect(c.underWay).To(BeEmpty())
 		},

@@ -21,6 +21,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
@@ -189,7 +190,12 @@ var _ = Describe("Partners come about as if nothing had happened", func() {
 			return found.Reason, nil
 		}
 		Eventually(condition).WithContext(ctx).Should(Equal(string(v1alpha1.ReasonNamespaceTerminating)))
-		By("waiting quietly, restarts included")
+		By("waiting quietly once all else in it is gone, restarts included")
+		for _, child := range childrenOf(name) {
+			if child.GetNamespace() != "" {
+				Eventually(func() error { return w.direct.Get(ctx, client.ObjectKeyFromObject(child), child) }).WithContext(ctx).Should(MatchError(apierrors.IsNotFound, "IsNotFound"))
+			}
+		}
 		w.settled(ctx)
 		w.quiet(ctx, m)
 		Expect(condition()).To(Equal(string(v1alpha1.ReasonNamespaceTerminating)))

@@ -9,7 +9,9 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,12 +22,15 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// proxy stands between managers and the API server. It counts what they write,
+// proxy stands between managers and the API server. It notes what they write,
 // and while it is bad, it does to requests what networks and busy servers do.
 type proxy struct {
 	server *httptest.Server
 	bad    atomic.Bool
-	writes atomic.Int64
+
+	mu sync.Mutex
+	// writes are methods and paths.
+	writes []string
 }
 
 // newProxy forwards to the API server until the spec ends.
@@ -46,7 +51,9 @@ func newProxy(to *rest.Config) *proxy {
 	p := &proxy{}
 	p.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if isWrite(r) {
-			p.writes.Add(1)
+			p.mu.Lock()
+			p.writes = append(p.writes, r.Method+" "+r.URL.Path)
+			p.mu.Unlock()
 		}
 		if p.bad.Load() {
 			p.worsen(forward, w, r)
@@ -112,6 +119,13 @@ func (c *cutWriter) Write(data []byte) (int, error) {
 
 // Unwrap lets http.ResponseController find Flush.
 func (c *cutWriter) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
+// written are all writes so far.
+func (p *proxy) written() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clip(p.writes)
+}
 
 // config is the connection by way of the proxy.
 func (p *proxy) config() *rest.Config {

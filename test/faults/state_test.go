@@ -244,23 +244,24 @@ func (w *world) converged(ctx context.Context, n int, managers ...*managerProces
 // quiet sees that managers write nothing, and nothing after a restart.
 func (w *world) quiet(ctx context.Context, managers ...*managerProcess) {
 	GinkgoHelper()
-	before := w.proxy.writes.Load()
-	Consistently(w.proxy.writes.Load).WithContext(ctx).WithTimeout(3 * time.Second).Should(Equal(before))
+	before := len(w.proxy.written())
+	written := func() []string { return w.proxy.written()[before:] }
+	Consistently(written).WithContext(ctx).WithTimeout(3 * time.Second).Should(BeEmpty())
 	for _, m := range managers {
 		starts := m.started()
 		Expect(m.running().Stop()).To(Succeed())
 		Eventually(m.started).WithContext(ctx).Should(BeNumerically(">", starts))
 	}
-	Consistently(w.proxy.writes.Load).WithContext(ctx).WithTimeout(5 * time.Second).Should(Equal(before))
+	Consistently(written).WithContext(ctx).WithTimeout(5 * time.Second).Should(BeEmpty())
 }
 
 // settled waits until managers have written nothing for a while.
 func (w *world) settled(ctx context.Context) {
 	GinkgoHelper()
 	var since time.Time
-	last := int64(-1)
+	last := -1
 	Eventually(func() time.Duration {
-		if now := w.proxy.writes.Load(); now != last {
+		if now := len(w.proxy.written()); now != last {
 			last, since = now, time.Now()
 		}
 		return time.Since(since)
