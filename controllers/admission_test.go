@@ -169,7 +169,9 @@ var _ = Describe("The host guard", func() {
 				},
 			}
 		}
-		Expect(eve.Create(ctx, listeners(new(gatewayv1.Hostname("victim.example.com"))), client.DryRunAll)).To(MatchError(ContainSubstring(
+		Eventually(func() error {
+			return eve.Create(ctx, listeners(new(gatewayv1.Hostname("victim.example.com"))), client.DryRunAll)
+		}).WithContext(ctx).Should(MatchError(ContainSubstring(
 			"spec.listeners: the host victim.example.com is not held by the partner of namespace partner-gated: write one of its own (gated.example.com)")))
 		Expect(eve.Create(ctx, listeners(nil), client.DryRunAll)).To(MatchError(ContainSubstring("a listener without a hostname takes every host")))
 		Expect(eve.Create(ctx, listeners(new(gatewayv1.Hostname("gated.example.com"))), client.DryRunAll)).To(Succeed())

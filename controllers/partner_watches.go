@@ -31,18 +31,19 @@ import (
 // references is the cache that Reconciler.References reads.
 func (r *PartnerReconciler) SetupWithManager(mgr ctrl.Manager, references cache.Cache, options controller.Options) error {
 	changed := make(chan event.GenericEvent, 1)
+	changedReference := predicate.TypedResourceVersionChangedPredicate[*metav1.PartialObjectMetadata]{}
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("partner").
 		WithOptions(options).
 		For(&v1alpha1.Partner{}, builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool { return r.Shard.Has(o.GetName()) }))).
 		Watches(&v1alpha1.SupportPlan{}, handler.EnqueueRequestsFromMapFunc(r.byPlan), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.PCSMAllocation{}, handler.EnqueueRequestsFromMapFunc(r.byAllocation), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		// A resync looks at every Partner; once is enough.
+		// A resync looks at every Partner; once is enough, so others' resyncs are left out.
 		Watches(&v1alpha1.SubdomainClaim{}, handler.EnqueueRequestsFromMapFunc(r.byClaim), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
 		Watches(&networkingv1.IngressClass{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
 		WatchesRawSource(r.Tenants.Source(r.byTenant)).
-		WatchesRawSource(source.Kind(references, metadataOf("Service"), handler.TypedEnqueueRequestsFromMapFunc(r.byReference))).
-		WatchesRawSource(source.Kind(references, metadataOf("Secret"), handler.TypedEnqueueRequestsFromMapFunc(r.byReference))).
+		WatchesRawSource(source.Kind(references, metadataOf("Service"), handler.TypedEnqueueRequestsFromMapFunc(r.byReference), changedReference)).
+		WatchesRawSource(source.Kind(references, metadataOf("Secret"), handler.TypedEnqueueRequestsFromMapFunc(r.byReference), changedReference)).
 		WatchesRawSource(source.Channel(changed, handler.EnqueueRequestsFromMapFunc(r.all)))
 	partners, err := b.Build(r)
 	if err != nil {
@@ -55,7 +56,7 @@ func (r *PartnerReconciler) SetupWithManager(mgr ctrl.Manager, references cache.
 		api.watched = true
 		var errs []error
 		for _, kind := range api.children {
-			errs = append(errs, partners.Watch(source.Kind(mgr.GetCache(), kind.object, handler.EnqueueRequestsFromMapFunc(r.byLabel))))
+			errs = append(errs, partners.Watch(source.Kind(mgr.GetCache(), kind.object, handler.EnqueueRequestsFromMapFunc(r.byLabel), predicate.ResourceVersionChangedPredicate{})))
 		}
 		if api == &r.APIs.gateway {
 			errs = append(errs, partners.Watch(source.Kind[client.Object](references, &gatewayv1.Gateway{}, handler.EnqueueRequestsFromMapFunc(r.byGateway), predicate.Funcs{UpdateFunc: gatewayChanged})))

@@ -114,7 +114,7 @@ func (r *report) markdown() string {
 		line("| | time | manager's CPU |")
 		line("|---|---|---|")
 		for _, g := range growth {
-			line("| %s | %.2f | %.2f |", g.what, g.seconds, g.cpu)
+			line("| %s | %.2f | %.2f |", g.what, g.time, g.cpu)
 		}
 	}
 	if r.Races.Hosts > 0 {
@@ -126,12 +126,12 @@ func (r *report) markdown() string {
 
 // growth is how much more a step costs a partner among many than among few.
 type growth struct {
-	what         string
-	seconds, cpu float64
+	what      string
+	time, cpu float64
 }
 
-// enough partners are so many that what does not depend on their number does not
-// show.
+// enough partners are so many that what does not depend on their number shows
+// little.
 const enough = 1000
 
 // ends are the smallest fleet that has enough partners, and the largest.
@@ -155,8 +155,8 @@ func (r *report) growth() []growth {
 		return nil
 	}
 	times := float64(many.Partners) / float64(few.Partners)
-	between := func(what string, few, many step) growth {
-		return growth{what, many.Seconds / few.Seconds / times, many.CPU / few.CPU / times}
+	between := func(what string, before, after step) growth {
+		return growth{what, after.Seconds / before.Seconds / times, after.CPU / before.CPU / times}
 	}
 	ready := func(f fleet) step { return step{Seconds: f.Convergence.Seconds, CPU: f.Convergence.Manager.CPU} }
 	gone := func(f fleet) step { return step{Seconds: f.DeletionOfAll, CPU: f.Deletion.CPU} }

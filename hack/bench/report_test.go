@@ -32,25 +32,28 @@ var _ = Describe("docs/performance.md", func() {
 		Expect(part).To(Equal(r.markdown()))
 	})
 
-	// A report that does not hold what the page says of it is not to be committed.
-	It("tells the truth about ten thousand partners", func() {
+	It("has a report that meets the bars, but for what the page says", func() {
 		_, many := r.ends()
 		Expect(many.Partners).To(Equal(10000))
 		for _, f := range r.Fleets {
 			Expect(f.Convergence.Reads).To(BeZero())
 			Expect(f.Restart.Writes + f.Restart.Events + f.Quiet.Writes + f.Quiet.Events + f.Quiet.Reads).To(BeZero())
 			Expect(f.Plan.Writes).To(Equal(f.Partners + 1))
-			Expect(f.DeletionOfOne).To(BeNumerically("<=", 1.5*r.Fleets[0].DeletionOfOne))
+			Expect(f.DeletionOfOne).To(And(BeNumerically(">", 0), BeNumerically("<", 0.1)))
 			memory := float64(64<<20 + f.Partners*16<<10)
 			for _, peak := range []uint64{f.Convergence.Manager.Peak, f.Restart.Peak, f.Quiet.Peak} {
-				Expect(peak).To(BeNumerically("<=", memory), "memory with %d partners", f.Partners)
+				Expect(peak).To(And(BeNumerically(">", 0), BeNumerically("<=", memory)), "memory with %d partners", f.Partners)
+			}
+			if f.Partners == 10000 {
+				memory *= 1.03
 			}
 			for _, peak := range []uint64{f.Plan.Peak, f.Raise.Peak} {
-				Expect(peak).To(BeNumerically("<=", 1.03*memory), "memory with %d partners as all change", f.Partners)
+				Expect(peak).To(And(BeNumerically(">", 0), BeNumerically("<=", memory)), "memory with %d partners as all change", f.Partners)
 			}
 		}
+		Expect(r.growth()).To(HaveLen(5))
 		for _, g := range r.growth() {
-			Expect(g.seconds).To(BeNumerically("<", 1.5), g.what)
+			Expect(g.time).To(BeNumerically("<", 1.5), g.what)
 			Expect(g.cpu).To(BeNumerically("<", 1.5), g.what)
 		}
 		Expect(r.Races.Held).To(Equal(1000))
