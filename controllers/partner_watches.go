@@ -29,15 +29,15 @@ import (
 
 // SetupWithManager has everything that matters to a Partner trigger it.
 // references is the cache that Reconciler.References reads.
-func (r *PartnerReconciler) SetupWithManager(mgr ctrl.Manager, references cache.Cache, options controller.Options) error {
+func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, references cache.Cache, options controller.Options) error {
 	changed := make(chan event.GenericEvent, 1)
 	changedReference := predicate.TypedResourceVersionChangedPredicate[*metav1.PartialObjectMetadata]{}
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("partner").
 		WithOptions(options).
 		For(&v1alpha1.Partner{}, builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool { return r.Shard.Has(o.GetName()) }))).
-		Watches(&v1alpha1.SupportPlan{}, handler.EnqueueRequestsFromMapFunc(r.byPlan), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.PCSMAllocation{}, handler.EnqueueRequestsFromMapFunc(r.byAllocation), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.SupportPlan{}, handler.EnqueueRequestsFromMapFunc(r.byPlan), builder.WithPredicates(respecified)).
+		Watches(&v1alpha1.PCSMAllocation{}, handler.EnqueueRequestsFromMapFunc(r.byAllocation), builder.WithPredicates(respecified)).
 		// A resync looks at every Partner; once is enough, so others' resyncs are left out.
 		Watches(&v1alpha1.SubdomainClaim{}, handler.EnqueueRequestsFromMapFunc(r.byClaim), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
 		Watches(&networkingv1.IngressClass{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
@@ -49,17 +49,27 @@ func (r *PartnerReconciler) SetupWithManager(mgr ctrl.Manager, references cache.
 	if err != nil {
 		return err
 	}
-	watch := func(api *optionalAPI) error {
+	crds := &metav1.PartialObjectMetadata{}
+	crds.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"))
+	for _, object := range []client.Object{metadataOf("Service"), metadataOf("Secret"), crds} {
+		if err := begin(ctx, references, object); err != nil {
+			return err
+		}
+	}
+	watch := func(in cache.Cache, object client.Object, requests handler.MapFunc, filter predicate.Predicate) error {
+		return errors.Join(begin(ctx, in, object), partners.Watch(source.Kind(in, object, handler.EnqueueRequestsFromMapFunc(requests), filter)))
+	}
+	appeared := func(api *optionalAPI) error {
 		if api.watched {
 			return nil
 		}
 		api.watched = true
 		var errs []error
 		for _, kind := range api.children {
-			errs = append(errs, partners.Watch(source.Kind(mgr.GetCache(), kind.object, handler.EnqueueRequestsFromMapFunc(r.byLabel), predicate.ResourceVersionChangedPredicate{})))
+			errs = append(errs, watch(mgr.GetCache(), kind.object, r.byLabel, predicate.ResourceVersionChangedPredicate{}))
 		}
 		if api == &r.APIs.gateway {
-			errs = append(errs, partners.Watch(source.Kind[client.Object](references, &gatewayv1.Gateway{}, handler.EnqueueRequestsFromMapFunc(r.byGateway), predicate.Funcs{UpdateFunc: gatewayChanged})))
+			errs = append(errs, watch(references, &gatewayv1.Gateway{}, r.byGateway, predicate.Funcs{UpdateFunc: gatewayChanged}))
 		}
 		return errors.Join(errs...)
 	}
@@ -67,12 +77,10 @@ func (r *PartnerReconciler) SetupWithManager(mgr ctrl.Manager, references cache.
 		if !api.installed.Load() {
 			continue
 		}
-		if err := watch(api); err != nil {
+		if err := appeared(api); err != nil {
 			return err
 		}
 	}
-	crds := &metav1.PartialObjectMetadata{}
-	crds.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"))
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("optional-api").
 		// A replica that stands by keeps up with it, too, or it would begin with
@@ -83,7 +91,7 @@ func (r *PartnerReconciler) SetupWithManager(mgr ctrl.Manager, references cache.
 			reader:   mgr.GetAPIReader(),
 			mapper:   mgr.GetRESTMapper(),
 			apis:     r.APIs,
-			appeared: watch,
+			appeared: appeared,
 			changed: func() {
 				select {
 				case changed <- event.GenericEvent{Object: crds}:
@@ -93,13 +101,26 @@ func (r *PartnerReconciler) SetupWithManager(mgr ctrl.Manager, references cache.
 		})
 }
 
+// respecified leaves out updates of all but a spec. What was deleted and made again
+// while the watch was interrupted comes as an update, too.
+var respecified = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+	return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() || e.ObjectOld.GetUID() != e.ObjectNew.GetUID()
+}}
+
 // gatewayChanged tells whether partners need to look at a Gateway again. Its
 // status counts the routes at each listener, and so changes with every partner.
 func gatewayChanged(e event.UpdateEvent) bool {
 	before, now := e.ObjectOld.(*gatewayv1.Gateway), e.ObjectNew.(*gatewayv1.Gateway)
-	return before.Generation != now.Generation ||
+	return respecified.Update(e) ||
 		!equality.Semantic.DeepEqual(before.Status.Conditions, now.Status.Conditions) ||
 		!equality.Semantic.DeepEqual(before.Status.Addresses, now.Status.Addresses)
+}
+
+// begin has a cache hold objects from its start. What a source asks for only as it
+// starts itself is not waited for when the cache is.
+func begin(ctx context.Context, in cache.Cache, object client.Object) error {
+	_, err := in.GetInformer(ctx, object, cache.BlockUntilSynced(false))
+	return err
 }
 
 func metadataOf(kind string) *metav1.PartialObjectMetadata {

@@ -174,6 +174,11 @@ func (g *ground) converge(ctx context.Context, n int) (c convergence, err error)
 	var at map[string]time.Time
 	select {
 	case at = <-ready:
+		if at == nil {
+			return c, errors.Join(ctx.Err(), errors.New("the watch of the Partners ended"))
+		}
+	case <-ctx.Done():
+		return c, ctx.Err()
 	case <-g.manager.Exited():
 		return c, fmt.Errorf("the manager ended by itself:\n%s", g.manager.Log())
 	case <-time.After(patience):
@@ -229,7 +234,8 @@ func quantile(sorted []float64, q float64) float64 {
 	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
 }
 
-// watchReady tells when each of some partners was first seen Ready, once all were.
+// watchReady tells when each of some partners was first seen Ready, once all were,
+// or nothing if it can no longer see them.
 func (g *ground) watchReady(ctx context.Context, n int) (<-chan map[string]time.Time, error) {
 	events, err := g.user.Watch(ctx, &v1alpha1.PartnerList{})
 	if err != nil {
@@ -238,6 +244,7 @@ func (g *ground) watchReady(ctx context.Context, n int) (<-chan map[string]time.
 	found := make(chan map[string]time.Time, 1)
 	go func() {
 		defer events.Stop()
+		defer close(found)
 		at := map[string]time.Time{}
 		for event := range events.ResultChan() {
 			partner, ok := event.Object.(*v1alpha1.Partner)
@@ -266,8 +273,8 @@ type step struct {
 	Events   int      `json:"events"`
 	Reads    int      `json:"reads"`
 	Requests requests `json:"requests"`
-	// Memory is the manager's in the end, and Peak the most that it had since its
-	// start, both in bytes.
+	// Memory is the manager's in the end, and Peak the most that it had meanwhile,
+	// both in bytes.
 	Memory uint64 `json:"memoryBytes"`
 	Peak   uint64 `json:"peakMemoryBytes"`
 }
@@ -282,6 +289,9 @@ func (g *ground) step(ctx context.Context, what string, do func() error) (s step
 	var before usage
 	if g.manager != nil {
 		if before, err = usageOf(g.manager); err != nil {
+			return s, err
+		}
+		if err := forgetPeak(g.manager); err != nil {
 			return s, err
 		}
 	}
@@ -387,7 +397,8 @@ func (g *ground) fleet(ctx context.Context, n int) (f fleet, err error) {
 func (g *ground) change(ctx context.Context, name string) (float64, error) {
 	start := time.Now()
 	partner := &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	if err := g.user.Patch(ctx, partner, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"customerCount":29}}`))); err != nil {
+	more := fmt.Sprintf(`{"spec":{"customerCount":%d}}`, partners.CustomerCount+1)
+	if err := g.user.Patch(ctx, partner, client.RawPatch(types.MergePatchType, []byte(more))); err != nil {
 		return 0, err
 	}
 	wanted := partner.Generation

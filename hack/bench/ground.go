@@ -163,25 +163,36 @@ func usageOf(process *controlplane.Process) (usage, error) {
 	return usage{stat.CPUTime(), status.VmRSS, status.VmHWM}, err
 }
 
+// forgetPeak has the kernel measure the most memory of a process anew.
+func forgetPeak(process *controlplane.Process) error {
+	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", process.PID()), []byte("5"), 0)
+}
+
 // idle is how long the manager has to do next to nothing to count as idle.
 const idle = 3 * time.Second
 
-// settle waits until the manager is idle, and returns when it became so.
+// settle waits until the manager is idle and nobody asks the API server for
+// anything, and returns when that began.
 func (g *ground) settle(ctx context.Context) (time.Time, error) {
 	const step = 100 * time.Millisecond
-	last, err := usageOf(g.manager)
-	if err != nil {
-		return time.Time{}, err
-	}
-	busy := time.Now()
-	err = poll(ctx, step, func() (bool, error) {
+	var last usage
+	var asked int64
+	var busy time.Time
+	err := poll(ctx, step, func() (bool, error) {
 		now, err := usageOf(g.manager)
+		if err != nil {
+			return false, err
+		}
+		log, err := os.Stat(g.auditLog())
+		if err != nil {
+			return false, err
+		}
 		// A clock tick of the kernel, ten milliseconds, may be anything.
-		if now.CPU-last.CPU > 0.021 {
+		if now.CPU-last.CPU > 0.021 || log.Size() != asked {
 			busy = time.Now()
 		}
-		last = now
-		return time.Since(busy) > idle, err
+		last, asked = now, log.Size()
+		return time.Since(busy) > idle, nil
 	})
 	return busy, err
 }

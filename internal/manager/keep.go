@@ -25,7 +25,7 @@ func keep(own shard.Shard, shared words) toolscache.TransformFunc {
 			object.SetManagedFields(nil)
 			delete(object.GetAnnotations(), corev1.LastAppliedConfigAnnotation)
 		} else {
-			object = found(object)
+			object = foundBy(object)
 		}
 		shared.use(object)
 		return object, nil
@@ -47,9 +47,9 @@ func wanted(own shard.Shard, object client.Object) bool {
 	return !ok || own.Has(partner)
 }
 
-// found is what an object is found by: its names, its labels, and the partner of
+// foundBy is what of an object it is found by: its names, its labels, and the partner of
 // an allocation.
-func found(object client.Object) client.Object {
+func foundBy(object client.Object) client.Object {
 	little := reflect.New(reflect.TypeOf(object).Elem()).Interface().(client.Object)
 	little.GetObjectKind().SetGroupVersionKind(object.GetObjectKind().GroupVersionKind())
 	little.SetNamespace(object.GetNamespace())

@@ -117,7 +117,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err != nil {
 		return nil, err
 	}
-	if err := addControllers(mgr, references, tenants, options); err != nil {
+	if err := addControllers(ctx, mgr, references, tenants, options); err != nil {
 		return nil, err
 	}
 	if options.DefaultPlans && options.Shard.First() {
@@ -275,13 +275,16 @@ func samples(options Options) []client.Object {
 	return found
 }
 
-func addControllers(mgr ctrl.Manager, references cache.Cache, tenants *packed.Cache, options Options) error {
-	each := controller.Options{
-		MaxConcurrentReconciles: options.Workers,
-		ReconciliationTimeout:   2 * time.Minute,
-		EnableWarmup:            new(true),
-		SkipNameValidation:      &options.Unnamed,
-		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, time.Minute),
+func addControllers(ctx context.Context, mgr ctrl.Manager, references cache.Cache, tenants *packed.Cache, options Options) error {
+	each := func() controller.Options {
+		return controller.Options{
+			MaxConcurrentReconciles: options.Workers,
+			ReconciliationTimeout:   2 * time.Minute,
+			EnableWarmup:            new(true),
+			SkipNameValidation:      &options.Unnamed,
+			// It counts failures by name, so no two kinds may share it.
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](50*time.Millisecond, time.Minute),
+		}
 	}
 	apis, err := controllers.DetectOptionalAPIs(mgr.GetRESTMapper(), options.Settings)
 	if err != nil {
@@ -292,10 +295,10 @@ func addControllers(mgr ctrl.Manager, references cache.Cache, tenants *packed.Ca
 		(&controllers.PartnerReconciler{
 			Client: tenants.Over(mgr.GetClient()), Tenants: tenants, References: references, APIs: apis,
 			Settings: options.Settings, Shard: options.Shard, Clock: options.Clock, Recorder: recorder,
-		}).SetupWithManager(mgr, references, each),
+		}).SetupWithManager(ctx, mgr, references, each()),
 		(&controllers.PCSMAllocationReconciler{
 			Client: mgr.GetClient(), Shard: options.Shard, Clock: options.Clock, Recorder: recorder,
-		}).SetupWithManager(mgr, each),
+		}).SetupWithManager(mgr, each()),
 	)
 	if err != nil || !options.Shard.First() {
 		return err
@@ -303,7 +306,7 @@ func addControllers(mgr ctrl.Manager, references cache.Cache, tenants *packed.Ca
 	// A plan is shared by partners of all shards.
 	return (&controllers.SupportPlanReconciler{
 		Client: mgr.GetClient(), Clock: options.Clock, Recorder: recorder, TotalsInterval: options.TotalsInterval,
-	}).SetupWithManager(mgr, each)
+	}).SetupWithManager(mgr, each())
 }
 
 // addDefaultPlans creates the plans that come with the operator once it leads. A

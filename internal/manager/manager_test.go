@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -20,6 +22,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
@@ -45,8 +48,13 @@ func options() manager.Options {
 // start runs a manager until the spec ends; ended tells how it ended.
 func start(options manager.Options) (stop func(), ended <-chan error) {
 	GinkgoHelper()
+	return startWith(controlPlane.Config(), options)
+}
+
+func startWith(config *rest.Config, options manager.Options) (stop func(), ended <-chan error) {
+	GinkgoHelper()
 	ctx, cancel := context.WithCancel(context.Background())
-	mgr, err := manager.New(ctx, controlPlane.Config(), options)
+	mgr, err := manager.New(ctx, config, options)
 	Expect(err).NotTo(HaveOccurred())
 	end := make(chan error, 1)
 	go func() { end <- mgr.Start(ctx); close(end) }()
@@ -64,6 +72,11 @@ func freeAddress() string {
 	defer listener.Close()
 	return listener.Addr().String()
 }
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements http.RoundTripper.
+func (r roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return r(request) }
 
 // status asks for a page; 0 if nobody answers.
 func status(url, token string) func() int {
@@ -98,23 +111,29 @@ var _ = Describe("The manager", func() {
 		Expect(status("http://"+given.HealthAddress+"/healthz", "")()).To(Equal(0))
 	})
 
-	It("is not ready before its caches are full", func(ctx SpecContext) {
+	DescribeTable("is not ready before it knows all", func(resource string) {
 		given := options()
 		given.HealthAddress = freeAddress()
-		// Without the API server no cache fills.
-		mctx, cancel := context.WithCancel(context.Background())
-		mgr, err := manager.New(mctx, controlPlane.Config(), given)
-		Expect(err).NotTo(HaveOccurred())
-		Expect(controlPlane.StopAPIServer()).To(Succeed())
-		ended := make(chan error, 1)
-		go func() { ended <- mgr.Start(mctx) }()
+		var answers atomic.Bool
+		config := controlPlane.Config()
+		config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+			return roundTripper(func(r *http.Request) (*http.Response, error) {
+				if strings.HasSuffix(r.URL.Path, "/"+resource) && !answers.Load() {
+					return nil, errors.New("no answer")
+				}
+				return next.RoundTrip(r)
+			})
+		})
+		startWith(config, given)
 		Eventually(status("http://"+given.HealthAddress+"/healthz", "")).Should(Equal(http.StatusOK))
-		Expect(status("http://"+given.HealthAddress+"/readyz", "")()).To(Equal(http.StatusInternalServerError))
-		Expect(controlPlane.StartAPIServer(ctx)).To(Succeed())
+		Consistently(status("http://"+given.HealthAddress+"/readyz", "")).WithTimeout(2 * time.Second).Should(Equal(http.StatusInternalServerError))
+		answers.Store(true)
 		Eventually(status("http://"+given.HealthAddress+"/readyz", "")).Should(Equal(http.StatusOK))
-		cancel()
-		Eventually(ended).Should(Receive())
-	})
+	},
+		Entry("Partners", "partners"),
+		Entry("Namespaces", "namespaces"),
+		Entry("Secrets that partners can refer to", "secrets"),
+	)
 
 	It("shows metrics over HTTPS to those who may see them", func() {
 		given := options()

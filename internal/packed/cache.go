@@ -227,15 +227,13 @@ func (c *Cache) unpack(k *kind, namespace string, item item, into client.Object)
 // begin notes that an object is about to be written. What the watch tells of it
 // waits for the API server's answer, so that the echo is known as such. Call end
 // in any case.
-func (c *Cache) begin(k *kind, object client.Object) key {
-	at := k.at(object.GetNamespace(), object.GetName())
+func (c *Cache) begin(at key) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.underWay[at] == nil {
 		c.underWay[at] = &writing{}
 	}
 	c.underWay[at].count++
-	return at
 }
 
 // end lets in what the watch told since begin.
@@ -256,11 +254,7 @@ func (c *Cache) end(at key) {
 }
 
 // wrote notes what the API server answered to a write.
-func (c *Cache) wrote(at key, object client.Object) error {
-	answer, err := c.notice(c.kinds[at.kind], object)
-	if err != nil {
-		return err
-	}
+func (c *Cache) wrote(at key, answer *notice) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.deleted, at)
@@ -271,14 +265,13 @@ func (c *Cache) wrote(at key, object client.Object) error {
 	default:
 		c.set(at, item{kind: at.kind, name: at.name, version: answer.version, data: answer.data, unseen: true})
 	}
-	return nil
 }
 
 // wroteDeletion notes the deletion of an object that has no finalizers.
-func (c *Cache) wroteDeletion(at key, object client.Object) {
+func (c *Cache) wroteDeletion(at key, uid types.UID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.deleted[at] = object.GetUID()
+	c.deleted[at] = uid
 	c.remove(at)
 }
 

@@ -43,12 +43,18 @@ func (c *cachedClient) Patch(ctx context.Context, object client.Object, patch cl
 	if k == nil {
 		return c.Client.Patch(ctx, object, patch, options...)
 	}
-	at := c.cache.begin(k, object)
+	at := k.at(object.GetNamespace(), object.GetName())
+	c.cache.begin(at)
 	defer c.cache.end(at)
 	if err := c.cache.options.Client.Patch(ctx, object, patch, options...); err != nil {
 		return err
 	}
-	return c.cache.wrote(at, object)
+	answer, err := c.cache.notice(k, object)
+	if err != nil {
+		return err
+	}
+	c.cache.wrote(at, answer)
+	return nil
 }
 
 // Delete implements client.Client.
@@ -57,13 +63,14 @@ func (c *cachedClient) Delete(ctx context.Context, object client.Object, options
 	if k == nil {
 		return c.Client.Delete(ctx, object, options...)
 	}
-	at := c.cache.begin(k, object)
+	at := k.at(object.GetNamespace(), object.GetName())
+	c.cache.begin(at)
 	defer c.cache.end(at)
 	if err := c.cache.options.Client.Delete(ctx, object, options...); err != nil {
 		return err
 	}
 	if _, lingers := object.(*corev1.Namespace); !lingers && len(object.GetFinalizers()) == 0 {
-		c.cache.wroteDeletion(at, object)
+		c.cache.wroteDeletion(at, object.GetUID())
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"k8s.io/apimachinery/pkg/util/sets"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -193,7 +194,7 @@ func (s store) Replace(objects []any, version string) error {
 	}
 	var changed []string
 	s.mu.Lock()
-	for _, at := range s.known() {
+	for at := range s.known() {
 		if listed[at] == nil && s.take(at, &notice{list: version, gone: true}) {
 			changed = append(changed, at.namespace)
 		}
@@ -212,20 +213,25 @@ func (s store) Replace(objects []any, version string) error {
 	return nil
 }
 
-// known are the objects of the kind that are held, or were deleted.
-func (s store) known() []key {
-	var known []key
+// known are the objects of the kind that are held, were deleted, or are being
+// written.
+func (s store) known() sets.Set[key] {
+	known := sets.New[key]()
+	add := func(at key) {
+		if at.kind == s.kind.number {
+			known.Insert(at)
+		}
+	}
 	for namespace, items := range s.in {
 		for _, item := range items {
-			if item.kind == s.kind.number {
-				known = append(known, key{item.kind, namespace, item.name})
-			}
+			add(key{item.kind, namespace, item.name})
 		}
 	}
 	for at := range s.deleted {
-		if at.kind == s.kind.number {
-			known = append(known, at)
-		}
+		add(at)
+	}
+	for at := range s.underWay {
+		add(at)
 	}
 	return known
 }

@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
@@ -204,18 +205,21 @@ const (
 // awaitReady waits until the partners are Ready, all widgets enabled.
 func (w *world) awaitReady(ctx context.Context, n int) {
 	GinkgoHelper()
-	Eventually(func(g Gomega) {
-		var list v1alpha1.PartnerList
-		g.Expect(w.direct.List(ctx, &list)).To(Succeed())
-		ready := 0
-		for i := range list.Items {
-			status := &list.Items[i].Status
-			if status.SupportWidget != nil && status.SupportWidget.Enabled != nil && *status.SupportWidget.Enabled {
-				ready++
-			}
+	Eventually(w.countReady).WithContext(ctx).WithTimeout(10 * time.Minute).WithPolling(time.Second).Should(Equal(n))
+}
+
+// countReady tells how many are.
+func (w *world) countReady(ctx context.Context) (int, error) {
+	var list v1alpha1.PartnerList
+	err := w.direct.List(ctx, &list)
+	ready := 0
+	for i := range list.Items {
+		widget := list.Items[i].Status.SupportWidget
+		if widget != nil && ptr.Deref(widget.Enabled, false) {
+			ready++
 		}
-		g.Expect(ready).To(Equal(n))
-	}).WithContext(ctx).WithTimeout(10 * time.Minute).WithPolling(time.Second).Should(Succeed())
+	}
+	return ready, err
 }
 
 // converged waits until the state is that of a run without faults, and sees that
@@ -248,9 +252,7 @@ func (w *world) quiet(ctx context.Context, managers ...*managerProcess) {
 	written := func() []string { return w.proxy.written()[before:] }
 	Consistently(written).WithContext(ctx).WithTimeout(3 * time.Second).Should(BeEmpty())
 	for _, m := range managers {
-		starts := m.started()
-		Expect(m.running().Stop()).To(Succeed())
-		Eventually(m.started).WithContext(ctx).Should(BeNumerically(">", starts))
+		w.restart(ctx, m)
 	}
 	Consistently(written).WithContext(ctx).WithTimeout(5 * time.Second).Should(BeEmpty())
 }

@@ -7,6 +7,7 @@ package faults
 import (
 	"context"
 	"errors"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,11 +18,13 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
+	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/config/plans"
 	"github.com/dispel/partner-operator/internal/controlplane"
 	"github.com/dispel/partner-operator/internal/scheme"
@@ -88,6 +91,9 @@ func newWorld(ctx context.Context, arguments controlplane.Arguments) *world {
 // managerProcess is a manager that is started again whenever it ends, as a kubelet
 // does it.
 type managerProcess struct {
+	// health is where its probes are, and lease the one it needs to lead; empty if none.
+	health, lease string
+
 	mu      sync.Mutex
 	process *controlplane.Process
 	starts  int
@@ -98,7 +104,9 @@ type managerProcess struct {
 // runManager runs a manager until the spec ends, or until it is stopped.
 func (w *world) runManager(arguments ...string) *managerProcess {
 	GinkgoHelper()
-	m := &managerProcess{}
+	ports, err := controlplane.FreePorts(1)
+	Expect(err).NotTo(HaveOccurred())
+	m := &managerProcess{health: "127.0.0.1:" + ports[0]}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	crash := errors.New("a crash")
 	done := make(chan struct{})
@@ -107,7 +115,7 @@ func (w *world) runManager(arguments ...string) *managerProcess {
 		defer close(done)
 		wait.UntilWithContext(ctx, func(ctx context.Context) {
 			process, err := w.Run(binary, append([]string{
-				"manager", "--kubeconfig=" + w.kubeconfig, "--health-probe-bind-address=0", "--metrics-bind-address=0",
+				"manager", "--kubeconfig=" + w.kubeconfig, "--health-probe-bind-address=" + m.health, "--metrics-bind-address=0",
 				"--plan-totals-interval=1s", "--workers=16",
 			}, arguments...)...)
 			Expect(err).NotTo(HaveOccurred())
@@ -139,6 +147,36 @@ func (w *world) runManager(arguments ...string) *managerProcess {
 	return m
 }
 
+// runElected runs one that leads while it has a lease.
+func (w *world) runElected(lease string, arguments ...string) *managerProcess {
+	GinkgoHelper()
+	m := w.runManager(append(arguments, "--leader-elect", "--leader-election-namespace="+metav1.NamespaceDefault)...)
+	m.lease = lease
+	return m
+}
+
+// restart has a manager end in order and start anew, and waits until one leads that
+// knows all there is.
+func (w *world) restart(ctx context.Context, m *managerProcess) {
+	GinkgoHelper()
+	starts, leader := m.started(), w.holder(ctx, m.lease)
+	Expect(m.running().Stop()).To(Succeed())
+	Eventually(m.started).WithContext(ctx).Should(BeNumerically(">", starts))
+	Eventually(m.ready).WithContext(ctx).Should(Equal(http.StatusOK))
+	if m.lease != "" {
+		Eventually(w.holder).WithArguments(ctx, m.lease).Should(And(Not(BeEmpty()), Not(Equal(leader))))
+	}
+}
+
+// ready is what its probe answers.
+func (m *managerProcess) ready() (int, error) {
+	response, err := http.Get("http://" + m.health + "/readyz")
+	if err != nil {
+		return 0, err
+	}
+	return response.StatusCode, response.Body.Close()
+}
+
 // running is the process that runs now; nil before the first.
 func (m *managerProcess) running() *controlplane.Process {
 	m.mu.Lock()
@@ -152,6 +190,13 @@ func (m *managerProcess) started() int {
 	defer m.mu.Unlock()
 	return m.starts
 }
+
+// The first allocation of each partner is valid for some days only, so that a clock
+// that jumps finds it over, or not begun. They are the same in all runs.
+var (
+	yesterday = v1alpha1.Date(time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly))
+	tomorrow  = v1alpha1.Date(time.Now().UTC().AddDate(0, 0, 1).Format(time.DateOnly))
+)
 
 // declare creates partners and their allocations, each tried until the API server
 // has taken it, and tells when it is done.
@@ -168,7 +213,9 @@ func (w *world) declare(ctx context.Context, n int) <-chan struct{} {
 				for i := writer; i < n; i += writers {
 					name := partners.Name("p", i)
 					w.create(ctx, partners.New(name, partners.Host(name)))
-					for _, allocation := range partners.Allocations(name) {
+					allocations := partners.Allocations(name)
+					allocations[0].Spec.ValidFrom, allocations[0].Spec.ValidUntil = yesterday, tomorrow
+					for _, allocation := range allocations {
 						w.create(ctx, allocation)
 					}
 				}

@@ -28,6 +28,9 @@ func Name(prefix string, i int) string { return fmt.Sprintf("%s-%05d", prefix, i
 // Host is the host of a partner that shares it with nobody.
 func Host(partner string) string { return partner + ".example.com" }
 
+// CustomerCount is how many customers each has.
+const CustomerCount = 28
+
 // New is an OEM on the plan premium, like the sample acme.
 func New(name, host string) *v1alpha1.Partner {
 	return &v1alpha1.Partner{
@@ -35,7 +38,7 @@ func New(name, host string) *v1alpha1.Partner {
 		Spec: v1alpha1.PartnerSpec{
 			DisplayName:    "Partner " + name,
 			ChannelModel:   v1alpha1.OEM,
-			CustomerCount:  ptr.To[int32](28),
+			CustomerCount:  ptr.To[int32](CustomerCount),
 			SupportPlanRef: &v1alpha1.SupportPlanReference{Name: "premium"},
 			Subdomain: &v1alpha1.Subdomain{
 				Host:    v1alpha1.Host(host),
