@@ -51,13 +51,11 @@ func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manag
 	}
 	crds := &metav1.PartialObjectMetadata{}
 	crds.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"))
-	for _, object := range []client.Object{metadataOf("Service"), metadataOf("Secret"), crds} {
-		if err := begin(ctx, references, object); err != nil {
-			return err
-		}
+	if err := HoldFromStart(ctx, references, metadataOf("Service"), metadataOf("Secret"), crds); err != nil {
+		return err
 	}
 	watch := func(in cache.Cache, object client.Object, requests handler.MapFunc, filter predicate.Predicate) error {
-		return errors.Join(begin(ctx, in, object), partners.Watch(source.Kind(in, object, handler.EnqueueRequestsFromMapFunc(requests), filter)))
+		return errors.Join(HoldFromStart(ctx, in, object), partners.Watch(source.Kind(in, object, handler.EnqueueRequestsFromMapFunc(requests), filter)))
 	}
 	appeared := func(api *optionalAPI) error {
 		if api.watched {
@@ -116,11 +114,16 @@ func gatewayChanged(e event.UpdateEvent) bool {
 		!equality.Semantic.DeepEqual(before.Status.Addresses, now.Status.Addresses)
 }
 
-// begin has a cache hold objects from its start. What a source asks for only as it
-// starts itself is not waited for when the cache is.
-func begin(ctx context.Context, in cache.Cache, object client.Object) error {
-	_, err := in.GetInformer(ctx, object, cache.BlockUntilSynced(false))
-	return err
+// HoldFromStart has a cache hold kinds from its start, so that whoever waits for
+// the cache waits for them. What a controller watches, the cache learns only when
+// the controller starts.
+func HoldFromStart(ctx context.Context, in cache.Cache, kinds ...client.Object) error {
+	var errs []error
+	for _, kind := range kinds {
+		_, err := in.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 func metadataOf(kind string) *metav1.PartialObjectMetadata {

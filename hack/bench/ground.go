@@ -171,8 +171,8 @@ func forgetPeak(process *controlplane.Process) error {
 // idle is how long the manager has to do next to nothing to count as idle.
 const idle = 3 * time.Second
 
-// settle waits until the manager is idle and nobody asks the API server for
-// anything, and returns when that began.
+// settle waits until the manager is idle and nobody but Kubernetes itself asks the
+// API server for anything, and returns when that began.
 func (g *ground) settle(ctx context.Context) (time.Time, error) {
 	const step = 100 * time.Millisecond
 	var last usage

@@ -73,6 +73,7 @@ func (r *report) markdown() string {
 	}
 	per := func(n int, f fleet) string { return fmt.Sprintf("%.4g", float64(n)/float64(f.Partners)) }
 	ms := func(seconds float64, f fleet) string { return fmt.Sprintf("%.1f ms", 1000*seconds/float64(f.Partners)) }
+	memory := func(after, peak uint64) string { return fmt.Sprintf("%d and %d MiB", after/mebibyte, peak/mebibyte) }
 	row("partners", func(f fleet) string { return fmt.Sprint(f.Partners) })
 	line("|---%s|", strings.Repeat("|---", len(r.Fleets)))
 	row("**declared until all Ready**", func(f fleet) string { return fmt.Sprintf("%.1f s", f.Convergence.Seconds) })
@@ -87,28 +88,25 @@ func (r *report) markdown() string {
 	row("API server's and etcd's CPU a partner", func(f fleet) string {
 		return ms(f.Convergence.Others["kube-apiserver"]+f.Convergence.Others["etcd"], f)
 	})
-	row("manager's memory after, and peak", func(f fleet) string {
-		return fmt.Sprintf("%d and %d MiB", f.Convergence.Manager.Memory/mebibyte, f.Convergence.Manager.Peak/mebibyte)
-	})
+	row("manager's memory after, and peak", func(f fleet) string { return memory(f.Convergence.Manager.Memory, f.Convergence.Manager.Peak) })
 	row("64 MiB and 16 KiB a partner are", func(f fleet) string { return fmt.Sprintf("%d MiB", 64+f.Partners/64) })
 	stepRows := func(what string, of func(f fleet) step) {
 		row("**"+what+"**", func(f fleet) string { return fmt.Sprintf("%.1f s", of(f).Seconds) })
 		row("writes, Events, reads", func(f fleet) string { return fmt.Sprintf("%d, %d, %d", of(f).Writes, of(f).Events, of(f).Reads) })
 		row("manager's CPU a partner", func(f fleet) string { return ms(of(f).CPU, f) })
-		row("manager's memory after, and peak", func(f fleet) string {
-			return fmt.Sprintf("%d and %d MiB", of(f).Memory/mebibyte, of(f).Peak/mebibyte)
-		})
+		row("manager's memory after, and peak", func(f fleet) string { return memory(of(f).Memory, of(f).Peak) })
 	}
 	stepRows("manager restarted, until idle", func(f fleet) step { return f.Restart })
 	row("**one changed right after a restart, until its status says so**", func(f fleet) string { return fmt.Sprintf("%.2f s", f.Change) })
 	stepRows("quiet, three resyncs", func(f fleet) step { return f.Quiet })
 	stepRows("plan edited that all share", func(f fleet) step { return f.Plan })
 	stepRows("all allocations raised", func(f fleet) step { return f.Raise })
-	row("**one deleted, until nothing of it is exposed**", func(f fleet) string { return fmt.Sprintf("%.2f s", f.DeletionOfOne) })
+	row("**one deleted, until nothing of it is exposed**", func(f fleet) string { return fmt.Sprintf("%.0f ms", 1000*f.DeletionOfOne) })
 	row("**all deleted, until nothing of them is exposed**", func(f fleet) string { return fmt.Sprintf("%.1f s", f.DeletionOfAll) })
 	row("a partner", func(f fleet) string { return ms(f.DeletionOfAll, f) })
 	row("writes", func(f fleet) string { return fmt.Sprint(f.Deletion.Writes) })
 	row("manager's CPU a partner", func(f fleet) string { return ms(f.Deletion.CPU, f) })
+	row("manager's memory after, and peak", func(f fleet) string { return memory(f.Deletion.Memory, f.Deletion.Peak) })
 	if growth := r.growth(); len(growth) > 0 {
 		few, many := r.ends()
 		line("\nWhat one partner of %d costs beside one of %d; 1 is linear:\n", many.Partners, few.Partners)

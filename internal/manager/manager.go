@@ -357,11 +357,8 @@ func addCollector(mgr ctrl.Manager, options Options) error {
 
 // addChecks serves /healthz, and /readyz that is well once the caches are full.
 func addChecks(ctx context.Context, mgr ctrl.Manager, references cache.Cache, tenants *packed.Cache) error {
-	// An informer that exists before the start is waited for at the start.
-	for _, kind := range givenKinds() {
-		if _, err := mgr.GetCache().GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
-			return err
-		}
+	if err := controllers.HoldFromStart(ctx, mgr.GetCache(), givenKinds()...); err != nil {
+		return err
 	}
 	var synced atomic.Bool
 	// Runnables other than caches start after these are full.

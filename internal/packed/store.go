@@ -148,7 +148,8 @@ func (s store) echo(object client.Object) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	held, ok := s.find(at)
-	if !ok || held.version != object.GetResourceVersion() {
+	// What is told during a write keeps its place among what else is told.
+	if !ok || s.underWay[at] != nil || held.version != object.GetResourceVersion() {
 		return false
 	}
 	if held.unseen {

@@ -3,6 +3,8 @@ package packed
 import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -92,4 +94,21 @@ var _ = Describe("What the watch tells", func() {
 		Entry("a list that has what was deleted", func() { begin(); deletion("a"); list(is("a", "10")) }, "a@10", 1),
 		Entry("a list of the same", func() { tell(is("a", "9")); list(is("a", "9")) }, "a@9", 1),
 	)
+
+	It("does not let an echo pass what was told before it while a write is under way", func() {
+		var err error
+		c.packer, err = newPacker(nil)
+		Expect(err).NotTo(HaveOccurred())
+		object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: at.namespace, Name: at.name, ResourceVersion: "25"}}
+		written, err := c.notice(of.kind, object)
+		Expect(err).NotTo(HaveOccurred())
+		begin()
+		c.wrote(at, written)
+		list()
+		Expect(of.Add(object)).To(Succeed())
+		c.end(at)
+		held, _ := c.find(at)
+		Expect(held.data).To(Equal(written.data))
+		Expect(told).To(BeZero())
+	})
 })

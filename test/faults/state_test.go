@@ -182,7 +182,7 @@ func withoutFaults(ctx context.Context, n int) state {
 			totals, _, err := unstructured.NestedMap(plan, "status", "totals")
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(totals).To(Equal(map[string]any{
-				"partners": int64(n), "customers": int64(28 * n), "allocatedFTE": int64(3 * n), "overCapacity": int64(0),
+				"partners": int64(n), "customers": int64(partners.CustomerCount * n), "allocatedFTE": int64(3 * n), "overCapacity": int64(0),
 			}))
 			last = now
 		}).WithContext(ctx).Should(Succeed())

@@ -159,12 +159,13 @@ func (w *world) runElected(lease string, arguments ...string) *managerProcess {
 // knows all there is.
 func (w *world) restart(ctx context.Context, m *managerProcess) {
 	GinkgoHelper()
-	starts, leader := m.started(), w.holder(ctx, m.lease)
+	starts := m.started()
 	Expect(m.running().Stop()).To(Succeed())
+	stopped := time.Now()
 	Eventually(m.started).WithContext(ctx).Should(BeNumerically(">", starts))
 	Eventually(m.ready).WithContext(ctx).Should(Equal(http.StatusOK))
 	if m.lease != "" {
-		Eventually(w.holder).WithArguments(ctx, m.lease).Should(And(Not(BeEmpty()), Not(Equal(leader))))
+		Eventually(w.renewed).WithArguments(ctx, m.lease).Should(BeTemporally(">", stopped))
 	}
 }
 
