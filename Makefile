@@ -43,7 +43,7 @@ test-matrix: controlplane tools ## Run all tests on every version of Kubernetes 
 .PHONY: test-race
 test-race: controlplane ## Run the tests of what runs concurrently with the race detector, which needs a C compiler.
 	go -C hack/tools mod download github.com/cert-manager/cert-manager
-	CGO_ENABLED=1 go test -race ./controllers ./internal/manager ./internal/packed ./internal/plan ./internal/widgetserver -timeout 15m
+	CGO_ENABLED=1 go test -race ./controllers ./internal/manager ./internal/plan ./internal/widgetserver -timeout 15m
 
 .PHONY: test-e2e
 test-e2e: controlplane bin/traefik chromium ## Show partners in a real browser, behind a real ingress controller; needs npm, and root to install Chromium.

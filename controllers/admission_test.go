@@ -105,8 +105,10 @@ var _ = Describe("The host guard", func() {
 
 		By("moving to another host, in which the operator is not hindered")
 		patchPartner(ctx, "guarded", `spec: {subdomain: {host: moved.guarded.example.com}}`)
-		eventually(ctx, "guarded", "Ready=True/Provisioned")
-		eventuallyGone(ctx, claimOf("guarded.example.com"))
+		eventually(ctx, "guarded", "Ready=True/Provisioned", "HostReleaseBlocked=True/RouteRemains")
+		Expect(message(ctx, "guarded", v1alpha1.ConditionHostReleaseBlocked)).To(Equal(
+			"hosts that are no longer declared stay with this partner because they are still routed: guarded.example.com by Ingress partner-guarded/own; " +
+				"delete these objects, or whatever finalizer keeps them"))
 		Eventually(func() string {
 			return get(ctx, &corev1.Namespace{}, namespace).Annotations[v1alpha1.HostsAnnotation]
 		}).Should(Equal("moved.guarded.example.com"))
@@ -117,6 +119,11 @@ var _ = Describe("The host guard", func() {
 
 		By("letting what is there be, so that finalizers can go")
 		Expect(eve.Patch(ctx, own, jsonPatch(`{"metadata":{"labels":{"touched":"yes"}}}`))).To(Succeed())
+
+		By("letting go of the host once they stop routing it")
+		Expect(eve.Delete(ctx, own)).To(Succeed())
+		eventuallyGone(ctx, claimOf("guarded.example.com"))
+		eventually(ctx, "guarded", "Ready=True/Provisioned")
 
 		By("leaving other namespaces alone")
 		Expect(direct.Create(ctx, routeTo("default", "free", "victim.example.com"), client.DryRunAll)).To(Succeed())

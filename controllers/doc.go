@@ -2,8 +2,8 @@
 // lets the pure core decide, applies, and reports in one status write at most.
 package controllers
 
-// The manager's rights. Secrets and Services are read as metadata only, though
-// the API has no right that says so.
+// The manager's rights. Secrets are read as metadata only, though the API has no
+// right that says so.
 //
 // +kubebuilder:rbac:groups=partner.dispel.com,resources=partners;supportplans;pcsmallocations,verbs=list;watch
 // +kubebuilder:rbac:groups=partner.dispel.com,resources=supportplans,verbs=create
@@ -11,13 +11,14 @@ package controllers
 // +kubebuilder:rbac:groups=partner.dispel.com,resources=subdomainclaims,verbs=list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=list;watch;create;patch
 // +kubebuilder:rbac:groups="",resources=configmaps;services;resourcequotas,verbs=list;watch;create;patch;delete
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=list;watch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=list;watch;delete
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses;networkpolicies,verbs=list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=ingressclasses,verbs=list;watch
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=rolebindings,verbs=list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=clusterroles,resourceNames=admin,verbs=bind
 // +kubebuilder:rbac:groups=cert-manager.io,resources=certificates,verbs=list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=gateways,verbs=list;watch
+// +kubebuilder:rbac:groups=cert-manager.io,resources=certificaterequests,verbs=list;watch
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=gateways;grpcroutes;tlsroutes,verbs=list;watch
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes;listenersets;referencegrants,verbs=list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch

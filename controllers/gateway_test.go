@@ -201,7 +201,7 @@ var _ = Describe("A Gateway", func() {
 	It("takes over from an Ingress that goes once the new route surely serves, and back", func(ctx SpecContext) {
 		installGatewayAPI()
 		programmedGateway(ctx)
-		startManager()
+		startManager(func(o *manager.Options) { o.Settings.RouteOverlap = 5 * time.Second })
 		applyYAML(ctx, partnerYAML("moving", ""))
 		eventually(ctx, "moving", "Ready=True/Provisioned")
 		ingress := get(ctx, &networkingv1.Ingress{}, "moving.example.com", "partner-moving")
@@ -213,12 +213,12 @@ var _ = Describe("A Gateway", func() {
 		eventually(ctx, "moving", "Ready=True/Provisioned")
 		Expect(partner(ctx, "moving").Status.Subdomain.Route).To(Equal(v1alpha1.HTTPRoute))
 		eventuallyGone(ctx, ingress)
-		Expect(time.Since(accepted)).To(BeNumerically(">", 8*time.Second), "both served for a while")
+		Expect(time.Since(accepted)).To(BeNumerically(">", 3*time.Second), "both served for a while")
 
 		patchPartner(ctx, "moving", `spec: {subdomain: {route: null}}`)
 		eventually(ctx, "moving", "Ready=True/Provisioned")
 		back := get(ctx, &networkingv1.Ingress{}, "moving.example.com", "partner-moving")
 		eventuallyGone(ctx, routeOf("moving"))
-		Expect(time.Since(back.CreationTimestamp.Time)).To(BeNumerically(">", 9*time.Second), "both served for a while")
+		Expect(time.Since(back.CreationTimestamp.Time)).To(BeNumerically(">", 4*time.Second), "both served for a while")
 	})
 })

@@ -199,11 +199,10 @@ var _ = Describe("Drift", func() {
 		startManager()
 		applyYAML(ctx, allocationYAML("shrunk", "1", "")+partnerYAML("shrunk", everything))
 		eventually(ctx, "shrunk", "Ready=True/Provisioned", "SupportWidgetEnabled=True/WidgetEnabled")
-		By("having an object under a name that the operator gave once, and gives no more")
-		contract := get(ctx, &corev1.ConfigMap{}, tenant.ContractName, "partner-shrunk")
-		renamed := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
-			Namespace: contract.Namespace, Name: "renamed", Labels: contract.Labels, Annotations: contract.Annotations,
-		}}
+		By("having a route under a name that the operator gave once, and gives no more")
+		ingress := get(ctx, &networkingv1.Ingress{}, "shrunk.example.com", "partner-shrunk")
+		renamed := routeTo("partner-shrunk", "once.shrunk.example.com", "once.shrunk.example.com")
+		renamed.Labels, renamed.Annotations = ingress.Labels, ingress.Annotations
 		Expect(direct.Create(ctx, renamed)).To(Succeed())
 		eventuallyGone(ctx, renamed)
 
@@ -516,23 +515,35 @@ var _ = Describe("A fault", func() {
 		eventually(ctx, "refused", "Ready=True/Provisioned")
 	})
 
-	It("that an object of others' is in the way is told, and the object is left alone", func(ctx SpecContext) {
+	It("does not come of objects under the operator's names: they are its own once the namespace is", func(ctx SpecContext) {
 		namespace := tenant.NamespaceName("occupied")
 		Expect(direct.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 			Name: namespace, Annotations: map[string]string{v1alpha1.AdoptAnnotation: "occupied"},
 		}})).To(Succeed())
+		in := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: namespace, Name: name} }
 		theirs := &corev1.Service{
-			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: tenant.EngineServiceName},
+			ObjectMeta: in(tenant.EngineServiceName),
 			Spec:       corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "theirs.example.net"},
 		}
-		Expect(direct.Create(ctx, theirs)).To(Succeed())
+		binding := &rbacv1.RoleBinding{
+			ObjectMeta: in(tenant.AdministratorsName),
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "intruder"}},
+		}
+		contract := &corev1.ConfigMap{ObjectMeta: in(tenant.ContractName), Data: map[string]string{"support.json": "{}", "more": "x"}, Immutable: new(true)}
+		route := routeTo(namespace, "occupied.example.com", "occupied.example.com")
+		for _, object := range []client.Object{theirs, binding, contract, route} {
+			Expect(direct.Create(ctx, object)).To(Succeed())
+		}
 		startManager()
-		applyYAML(ctx, partnerYAML("occupied", ""))
-		eventually(ctx, "occupied", "Ready=False/ObjectRefused", "Stalled=True/ObjectRefused", "SubdomainReady=False/ObjectRefused", "TenantReady=True/TenantProvisioned")
-		Expect(message(ctx, "occupied", v1alpha1.ConditionReady)).To(HaveSuffix(
-			"an object of that name is there already, and others own fields of it: delete it, or give it another name"))
-		Expect(get(ctx, theirs, theirs.Name, namespace).Spec.ExternalName).To(Equal("theirs.example.net"))
-		Expect(theirs.Labels).To(BeEmpty())
+		applyYAML(ctx, partnerYAML("occupied", everything))
+		eventually(ctx, "occupied", "Ready=True/Provisioned", "SubdomainReady=True/RouteAccepted", "TenantReady=True/TenantProvisioned")
+		Expect(get(ctx, theirs, theirs.Name, namespace).Spec.ExternalName).To(Equal("engine.example.net"))
+		Expect(get(ctx, binding, binding.Name, namespace).RoleRef.Name).To(Equal("admin"))
+		Expect(binding.Subjects).To(ConsistOf(HaveField("Name", "admins")))
+		Expect(get(ctx, contract, contract.Name, namespace).Data).To(And(HaveLen(1), HaveKeyWithValue(tenant.ContractKey, HavePrefix(`{"version":"v1"`))))
+		Expect(get(ctx, route, route.Name, namespace).UID).To(Equal(route.UID), "taken over without an outage")
+		Expect(route.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name).To(Equal(tenant.EngineServiceName))
 	})
 
 	It("that passes is tried again, and told in the meantime", func(ctx SpecContext) {

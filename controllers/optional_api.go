@@ -22,7 +22,7 @@ import (
 // OptionalAPIs are the APIs that may be absent from the cluster, and may come and
 // go while the operator runs.
 type OptionalAPIs struct {
-	certManager, gateway, referenceGrants, listenerSets optionalAPI
+	certManager, gateway, referenceGrants, listenerSets, grpcRoutes, tlsRoutes optionalAPI
 	// used are those of them that are used where they are installed.
 	used []*optionalAPI
 }
@@ -31,11 +31,13 @@ type OptionalAPIs struct {
 type optionalAPI struct {
 	kinds []schema.GroupVersionKind
 	// children are those of the kinds that the operator makes.
-	children  []childKind
+	children []childKind
+	// routes are those that can lead a host somewhere.
+	routes    []childKind
 	installed atomic.Bool
-	// watched tells that its kinds are watched, which goes on by itself when it
-	// is back after an absence.
-	watched bool
+	// watched has the kinds that are watched, which goes on by itself when the API is
+	// back after an absence.
+	watched map[client.Object]bool
 }
 
 // DetectOptionalAPIs finds out which of them are there now. Those that settings
@@ -45,19 +47,23 @@ func DetectOptionalAPIs(mapper meta.RESTMapper, settings tenant.Settings) (*Opti
 	kind := func(of metav1.GroupVersion, name string) schema.GroupVersionKind {
 		return schema.GroupVersionKind{Group: of.Group, Version: of.Version, Kind: name}
 	}
-	apis.certManager.kinds = []schema.GroupVersionKind{tenant.CertificateGVK}
+	apis.certManager.kinds = []schema.GroupVersionKind{tenant.CertificateGVK, tenant.CertificateRequestGVK}
 	apis.certManager.children = []childKind{certificates}
 	apis.gateway.kinds = []schema.GroupVersionKind{kind(gatewayv1.GroupVersion, "Gateway"), kind(gatewayv1.GroupVersion, "HTTPRoute")}
-	apis.gateway.children = []childKind{httpRoutes}
+	apis.gateway.children, apis.gateway.routes = []childKind{httpRoutes}, []childKind{httpRoutes}
 	apis.referenceGrants.kinds = []schema.GroupVersionKind{kind(gatewayv1beta1.GroupVersion, "ReferenceGrant")}
 	apis.referenceGrants.children = []childKind{referenceGrants}
 	apis.listenerSets.kinds = []schema.GroupVersionKind{kind(gatewayv1.GroupVersion, "ListenerSet")}
-	apis.listenerSets.children = []childKind{listenerSets}
+	apis.listenerSets.children, apis.listenerSets.routes = []childKind{listenerSets}, []childKind{listenerSets}
+	apis.grpcRoutes.kinds = []schema.GroupVersionKind{kind(gatewayv1.GroupVersion, "GRPCRoute")}
+	apis.grpcRoutes.routes = []childKind{grpcRoutes}
+	apis.tlsRoutes.kinds = []schema.GroupVersionKind{kind(gatewayv1.GroupVersion, "TLSRoute")}
+	apis.tlsRoutes.routes = []childKind{tlsRoutes}
 	if !settings.WithoutCertManager {
 		apis.used = append(apis.used, &apis.certManager)
 	}
 	if !settings.WithoutGatewayAPI {
-		apis.used = append(apis.used, &apis.gateway, &apis.referenceGrants, &apis.listenerSets)
+		apis.used = append(apis.used, &apis.gateway, &apis.referenceGrants, &apis.listenerSets, &apis.grpcRoutes, &apis.tlsRoutes)
 	}
 	for _, api := range apis.used {
 		installed := true

@@ -3,31 +3,24 @@ package controllers
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/apply"
 	"github.com/dispel/partner-operator/internal/conditions"
-	"github.com/dispel/partner-operator/internal/index"
-	"github.com/dispel/partner-operator/internal/packed"
 	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/tenant"
@@ -37,12 +30,6 @@ import (
 type PartnerReconciler struct {
 	// Client reads from the cache, and sees there what it wrote itself.
 	Client client.Client
-	// Tenants tells what others change of tenants' namespaces and of what the
-	// operator makes in them, which Client reads from it.
-	Tenants *packed.Cache
-	// References reads Gateways, and the metadata of the Services and Secrets that
-	// Partners name, from a cache of its own.
-	References client.Reader
 	// APIs tells which optional APIs are there.
 	APIs *OptionalAPIs
 	// Settings are the operator's defaults.
@@ -53,6 +40,9 @@ type PartnerReconciler struct {
 	Clock clock.PassiveClock
 	// Recorder emits Events.
 	Recorder events.EventRecorder
+
+	// deleted are the objects that it deleted lately.
+	deleted deletions
 }
 
 // refusedAgain is when to try a refused write again: what refuses it, such as a
@@ -72,8 +62,18 @@ func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 	found := ""
 	defer func() { count("Partner", found, err) }()
 	snapshot, err := r.gather(ctx, request.Name)
-	if err != nil || snapshot == nil {
+	switch {
+	case err != nil:
 		return ctrl.Result{}, err
+	case snapshot == nil:
+		return r.overtakenOr(r.letGo(ctx, request.Name))
+	case !snapshot.Partner.DeletionTimestamp.IsZero():
+		return ctrl.Result{}, nil // somebody's finalizer; garbage collection does the rest
+	case ptr.Deref(snapshot.Partner.Spec.Suspend, false):
+		held := &tenant.Snapshot{Partner: snapshot.Partner, Now: snapshot.Now}
+		if err := errors.Join(r.gatherTenant(ctx, held), r.limitHosts(ctx, held)); err != nil {
+			return ctrl.Result{}, err
+		}
 	}
 	before := snapshot.Partner.Status
 	outcome, met, err := r.converge(ctx, snapshot)
@@ -94,6 +94,14 @@ func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 		emit(r.Recorder, snapshot.Partner, outcome.Events)
 	}
 	return r.lookAgain(outcome, met)
+}
+
+// overtakenOr looks again soon after a write that came too late.
+func (r *PartnerReconciler) overtakenOr(err error) (ctrl.Result, error) {
+	if err != nil && apply.OutlookOf(err) == apply.Overtaken {
+		return ctrl.Result{RequeueAfter: overtakenAgain}, nil
+	}
+	return ctrl.Result{}, err
 }
 
 // lookAgain says when to reconcile again if nothing happens before.
@@ -181,7 +189,7 @@ func (r *PartnerReconciler) prune(ctx context.Context, snapshot *tenant.Snapshot
 			continue
 		}
 		met.tried[key], changed = true, true
-		err := apply.Applier{Client: r.Client}.Delete(ctx, object)
+		err := r.delete(ctx, object)
 		if err == nil {
 			snapshot.Remove(object)
 			continue
@@ -221,8 +229,11 @@ func nameOf(object tenant.Object) string {
 	return object.GetObjectKind().GroupVersionKind().Kind + " " + object.GetName()
 }
 
+// write makes an object as wanted. In the partner's namespace the names that the
+// operator gives are its own, whoever used them before.
 func (r *PartnerReconciler) write(ctx context.Context, wanted, observed tenant.Object) (tenant.Object, error) {
-	applier := apply.Applier{Client: r.Client}
+	partner, inTenant := tenant.PartnerOf(wanted.GetNamespace())
+	applier := apply.Applier{Client: r.Client, Force: inTenant && wanted.GetLabels()[v1alpha1.PartnerLabel] == partner}
 	if _, claim := wanted.(*v1alpha1.SubdomainClaim); claim && observed == nil {
 		// Creation, and not apply, leaves it to the API server who comes first.
 		return applier.Create(ctx, wanted)
@@ -230,165 +241,58 @@ func (r *PartnerReconciler) write(ctx context.Context, wanted, observed tenant.O
 	return applier.Apply(ctx, wanted, observed)
 }
 
-// gather reads all that Evaluate needs from the cache. It returns nil for a
-// Partner that is gone or going: garbage collection does the rest.
-func (r *PartnerReconciler) gather(ctx context.Context, name string) (*tenant.Snapshot, error) {
-	s := &tenant.Snapshot{
-		Partner:  &v1alpha1.Partner{},
-		APIs:     r.APIs.Installed(),
-		Settings: r.Settings,
-		Now:      r.Clock.Now(),
-	}
-	if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, s.Partner); err != nil {
-		if apierrors.IsNotFound(err) {
-			err = r.forgetHosts(ctx, name)
-		}
-		return nil, err
-	}
-	if !s.Partner.DeletionTimestamp.IsZero() {
-		return nil, nil
-	}
-	if ptr.Deref(s.Partner.Spec.Suspend, false) {
-		return s, nil // nothing else is looked at
-	}
-	var err error
-	if s.Plan, err = found(ctx, r.Client, tenant.PlanName(s.Partner), &v1alpha1.SupportPlan{}); err != nil {
-		return nil, err
-	}
-	if s.Namespace, err = found(ctx, r.Client, tenant.NamespaceName(name), &corev1.Namespace{}); err != nil {
-		return nil, err
-	}
-	var allocations v1alpha1.PCSMAllocationList
-	if err := r.Client.List(ctx, &allocations, index.AllocationByPartner.Is(name)); err != nil {
-		return nil, err
-	}
-	s.Allocations = allocations.Items
-	if err := r.gatherChildren(ctx, s); err != nil {
-		return nil, err
-	}
-	return s, r.gatherSubdomain(ctx, s)
-}
-
-// forgetHosts clears the note of the hosts on the namespace that a deleted Partner
-// left behind: garbage collection let go of the claims, but cannot do this.
-func (r *PartnerReconciler) forgetHosts(ctx context.Context, name string) error {
-	namespace, err := found(ctx, r.Client, tenant.NamespaceName(name), &corev1.Namespace{})
-	if err != nil || namespace == nil || !namespace.DeletionTimestamp.IsZero() ||
-		namespace.Labels[v1alpha1.PartnerLabel] != name || namespace.Annotations[v1alpha1.HostsAnnotation] == "" {
+// letGo ends what is left of a Partner that is gone. Garbage collection deletes what
+// the Partner owned; this is for what has no owner any more, after a deletion that
+// orphaned it or in a restored cluster, and for the note of the hosts on a namespace
+// that stays.
+func (r *PartnerReconciler) letGo(ctx context.Context, name string) error {
+	s := &tenant.Snapshot{Partner: &v1alpha1.Partner{}, Now: r.Clock.Now()}
+	s.Partner.Name = name
+	if err := r.gatherTenant(ctx, s); err != nil {
 		return err
 	}
-	forget := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"`+v1alpha1.HostsAnnotation+`":""}}}`))
-	return client.IgnoreNotFound(r.Client.Patch(ctx, namespace, forget, client.FieldOwner(v1alpha1.FieldManager)))
-}
-
-// gatherChildren reads the objects that the operator made in the partner's
-// namespace, and the partner's claims.
-func (r *PartnerReconciler) gatherChildren(ctx context.Context, s *tenant.Snapshot) error {
-	namespace := tenant.NamespaceName(s.Partner.Name)
-	for _, kind := range childKindsOf(r.APIs) {
-		list := kind.newList()
-		scope := []client.ListOption{client.InNamespace(namespace), client.MatchingLabels(tenant.Labels(s.Partner.Name))}
-		switch list := list.(type) {
-		case *v1alpha1.SubdomainClaimList:
-			scope = []client.ListOption{index.ClaimByPartner.Is(s.Partner.Name)}
-		case *gatewayv1beta1.ReferenceGrantList:
-			if err := r.gatherGrant(ctx, s, list); err != nil {
+	for {
+		abandoned := tenant.Abandoned(*s)
+		if len(abandoned) == 0 {
+			break
+		}
+		for _, object := range abandoned {
+			if err := r.delete(ctx, object); err != nil {
 				return err
 			}
-			scope = nil
-		}
-		if scope != nil {
-			if err := r.Client.List(ctx, list, scope...); err != nil {
-				return err
-			}
-		}
-		gvk, err := r.Client.GroupVersionKindFor(kind.object)
-		if err != nil {
-			return err
-		}
-		if err := meta.EachListItem(list, func(item runtime.Object) error {
-			object := item.(client.Object)
-			object.GetObjectKind().SetGroupVersionKind(gvk)
-			s.Children = append(s.Children, object)
-			return nil
-		}); err != nil {
-			return err
+			s.Remove(object)
 		}
 	}
-	return nil
+	return r.limitHosts(ctx, s)
 }
 
-// gatherGrant reads the ReferenceGrant for the partner, by its name: all partners'
-// are in the one namespace of the widget server, too many to list for each.
-func (r *PartnerReconciler) gatherGrant(ctx context.Context, s *tenant.Snapshot, into *gatewayv1beta1.ReferenceGrantList) error {
-	_, namespace, ok := tenant.WidgetService(s.Settings)
-	if !ok {
+// limitHosts takes the hosts that the partner does not hold any more off the note on
+// its namespace, so that nothing new routes them there. It is for a Partner that
+// Evaluate does not look at, being gone or suspended.
+func (r *PartnerReconciler) limitHosts(ctx context.Context, s *tenant.Snapshot) error {
+	if s.Namespace == nil || !s.Namespace.DeletionTimestamp.IsZero() || s.Namespace.Labels[v1alpha1.PartnerLabel] != s.Partner.Name {
 		return nil
 	}
-	var grant gatewayv1beta1.ReferenceGrant
-	err := r.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: tenant.NamespaceName(s.Partner.Name)}, &grant)
-	if err == nil && grant.Labels[v1alpha1.PartnerLabel] == s.Partner.Name {
-		into.Items = append(into.Items, grant)
+	noted := s.Namespace.Annotations[v1alpha1.HostsAnnotation]
+	held := tenant.HeldOf(*s, noted)
+	if held == noted {
+		return nil
 	}
+	note, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{v1alpha1.HostsAnnotation: held}}})
+	if err != nil {
+		return err
+	}
+	err = r.Client.Patch(ctx, s.Namespace, client.RawPatch(types.MergePatchType, note), client.FieldOwner(v1alpha1.FieldManager))
 	return client.IgnoreNotFound(err)
 }
 
-// gatherSubdomain reads what the sub-domain hangs on.
-func (r *PartnerReconciler) gatherSubdomain(ctx context.Context, s *tenant.Snapshot) error {
-	subdomain := s.Partner.Spec.Subdomain
-	if subdomain == nil {
-		return nil
+// delete deletes an object, and remembers that.
+func (r *PartnerReconciler) delete(ctx context.Context, object client.Object) error {
+	err := apply.Applier{Client: r.Client}.Delete(ctx, object)
+	if err == nil {
+		r.deleted.add(object.GetUID())
 	}
-	var err error
-	if s.Claim, err = found(ctx, r.Client, string(subdomain.Host), &v1alpha1.SubdomainClaim{}); err != nil {
-		return err
-	}
-	if service := subdomain.Backend.Service; service != nil {
-		if s.BackendFound, err = r.exists(ctx, "Service", s.Partner.Name, service.Name); err != nil {
-			return err
-		}
-	}
-	if tls := subdomain.TLS; tls != nil && tls.SecretName != "" {
-		if s.SecretFound, err = r.exists(ctx, "Secret", s.Partner.Name, tls.SecretName); err != nil {
-			return err
-		}
-	}
-	for _, key := range s.GatewayKeys() {
-		if !s.APIs.Gateway {
-			break
-		}
-		var gateway gatewayv1.Gateway
-		switch err := r.References.Get(ctx, key, &gateway); {
-		case err == nil:
-			s.Gateways = append(s.Gateways, gateway)
-		case !apierrors.IsNotFound(err):
-			return err
-		}
-	}
-	var classes networkingv1.IngressClassList
-	if err := r.Client.List(ctx, &classes); err != nil {
-		return err
-	}
-	s.IngressClasses = classes.Items
-	return nil
-}
-
-// exists tells whether the partner's namespace has a Service or Secret of a name.
-func (r *PartnerReconciler) exists(ctx context.Context, kind, partner, name string) (bool, error) {
-	object := &metav1.PartialObjectMetadata{}
-	object.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
-	err := r.References.Get(ctx, client.ObjectKey{Namespace: tenant.NamespaceName(partner), Name: name}, object)
-	return err == nil, client.IgnoreNotFound(err)
-}
-
-// found reads a cluster-scoped object into the one given; nil if there is none.
-func found[T client.Object](ctx context.Context, reader client.Reader, name string, into T) (T, error) {
-	err := reader.Get(ctx, client.ObjectKey{Name: name}, into)
-	if err != nil {
-		var none T
-		return none, client.IgnoreNotFound(err)
-	}
-	return into, nil
+	return err
 }
 
 // unlessGone drops the error of a status write to an object that is gone, or in

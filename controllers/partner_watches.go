@@ -1,14 +1,20 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -28,22 +34,28 @@ import (
 )
 
 // SetupWithManager has everything that matters to a Partner trigger it.
-// references is the cache that Reconciler.References reads.
-func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, references cache.Cache, options controller.Options) error {
+func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, options controller.Options) error {
 	changed := make(chan event.GenericEvent, 1)
-	changedReference := predicate.TypedResourceVersionChangedPredicate[*metav1.PartialObjectMetadata]{}
+	// A resync looks at every Partner; once is enough, so others' resyncs are left out.
+	versioned := builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
+	inTenant := handler.EnqueueRequestsFromMapFunc(r.byTenant)
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("partner").
 		WithOptions(options).
 		For(&v1alpha1.Partner{}, builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool { return r.Shard.Has(o.GetName()) }))).
+		Watches(&v1alpha1.Partner{}, handler.EnqueueRequestsFromMapFunc(r.byRival), builder.WithPredicates(respecified)).
 		Watches(&v1alpha1.SupportPlan{}, handler.EnqueueRequestsFromMapFunc(r.byPlan), builder.WithPredicates(respecified)).
 		Watches(&v1alpha1.PCSMAllocation{}, handler.EnqueueRequestsFromMapFunc(r.byAllocation), builder.WithPredicates(respecified)).
-		// A resync looks at every Partner; once is enough, so others' resyncs are left out.
-		Watches(&v1alpha1.SubdomainClaim{}, handler.EnqueueRequestsFromMapFunc(r.byClaim), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
-		Watches(&networkingv1.IngressClass{}, handler.EnqueueRequestsFromMapFunc(r.all), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
-		WatchesRawSource(r.Tenants.Source(r.byTenant)).
-		WatchesRawSource(source.Kind(references, metadataOf("Service"), handler.TypedEnqueueRequestsFromMapFunc(r.byReference), changedReference)).
-		WatchesRawSource(source.Kind(references, metadataOf("Secret"), handler.TypedEnqueueRequestsFromMapFunc(r.byReference), changedReference)).
+		Watches(&v1alpha1.SubdomainClaim{}, handler.EnqueueRequestsFromMapFunc(r.byClaim), versioned).
+		Watches(&networkingv1.IngressClass{}, handler.EnqueueRequestsFromMapFunc(r.all), versioned).
+		Watches(&corev1.Namespace{}, inTenant, versioned).
+		Watches(&corev1.ConfigMap{}, inTenant, versioned).
+		Watches(&corev1.ResourceQuota{}, inTenant, builder.WithPredicates(predicate.Funcs{UpdateFunc: quotaChanged})).
+		Watches(&networkingv1.NetworkPolicy{}, inTenant, versioned).
+		Watches(&rbacv1.RoleBinding{}, inTenant, versioned).
+		Watches(&networkingv1.Ingress{}, handler.EnqueueRequestsFromMapFunc(r.byRoute), versioned).
+		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(r.byReference), versioned).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.byReference), versioned).
 		WatchesRawSource(source.Channel(changed, handler.EnqueueRequestsFromMapFunc(r.all)))
 	partners, err := b.Build(r)
 	if err != nil {
@@ -51,26 +63,15 @@ func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manag
 	}
 	crds := &metav1.PartialObjectMetadata{}
 	crds.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"))
-	if err := HoldFromStart(ctx, references, metadataOf("Service"), metadataOf("Secret"), crds); err != nil {
+	held := []client.Object{
+		&corev1.Namespace{}, &corev1.ConfigMap{}, &corev1.ResourceQuota{}, &networkingv1.NetworkPolicy{}, &rbacv1.RoleBinding{},
+		&networkingv1.Ingress{}, &corev1.Service{}, metadataOf("Secret"), crds,
+	}
+	err = errors.Join(HoldFromStart(ctx, mgr.GetCache(), held...), index.Add(ctx, mgr.GetFieldIndexer(), index.RouteByHost.Of(&networkingv1.Ingress{})))
+	if err != nil {
 		return err
 	}
-	watch := func(in cache.Cache, object client.Object, requests handler.MapFunc, filter predicate.Predicate) error {
-		return errors.Join(HoldFromStart(ctx, in, object), partners.Watch(source.Kind(in, object, handler.EnqueueRequestsFromMapFunc(requests), filter)))
-	}
-	appeared := func(api *optionalAPI) error {
-		if api.watched {
-			return nil
-		}
-		api.watched = true
-		var errs []error
-		for _, kind := range api.children {
-			errs = append(errs, watch(mgr.GetCache(), kind.object, r.byLabel, predicate.ResourceVersionChangedPredicate{}))
-		}
-		if api == &r.APIs.gateway {
-			errs = append(errs, watch(references, &gatewayv1.Gateway{}, r.byGateway, predicate.Funcs{UpdateFunc: gatewayChanged}))
-		}
-		return errors.Join(errs...)
-	}
+	appeared := func(api *optionalAPI) error { return r.watchAPI(ctx, mgr, partners, api) }
 	for _, api := range r.APIs.used {
 		if !api.installed.Load() {
 			continue
@@ -84,7 +85,7 @@ func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manag
 		// A replica that stands by keeps up with it, too, or it would begin with
 		// what was there when it started.
 		WithOptions(controller.Options{NeedLeaderElection: new(false), SkipNameValidation: options.SkipNameValidation}).
-		WatchesRawSource(source.Kind(references, crds, &handler.TypedEnqueueRequestForObject[*metav1.PartialObjectMetadata]{})).
+		WatchesRawSource(source.Kind(mgr.GetCache(), crds, &handler.TypedEnqueueRequestForObject[*metav1.PartialObjectMetadata]{})).
 		Complete(&optionalAPIReconciler{
 			reader:   mgr.GetAPIReader(),
 			mapper:   mgr.GetRESTMapper(),
@@ -97,6 +98,70 @@ func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manag
 				}
 			},
 		})
+}
+
+// watchAPI watches the kinds of an optional API that are not watched yet. What fails
+// is tried again by whoever calls it again.
+func (r *PartnerReconciler) watchAPI(ctx context.Context, mgr ctrl.Manager, partners controller.Controller, api *optionalAPI) error {
+	watch := func(object client.Object, requests handler.MapFunc, filter predicate.Predicate, indexes ...index.Index) error {
+		if api.watched[object] {
+			return nil
+		}
+		err := HoldFromStart(ctx, mgr.GetCache(), object)
+		for _, index := range indexes {
+			if err == nil {
+				err = addIndex(ctx, mgr.GetFieldIndexer(), index.Of(object))
+			}
+		}
+		if err == nil {
+			err = partners.Watch(source.Kind(mgr.GetCache(), object, handler.EnqueueRequestsFromMapFunc(requests), filter))
+		}
+		if err == nil {
+			if api.watched == nil {
+				api.watched = map[client.Object]bool{}
+			}
+			api.watched[object] = true
+		}
+		return err
+	}
+	versioned := predicate.ResourceVersionChangedPredicate{}
+	switch api {
+	case &r.APIs.certManager:
+		return errors.Join(watch(certificates.object, r.byTenant, versioned), watch(certificateRequests.object, r.byTenant, versioned))
+	case &r.APIs.gateway:
+		return errors.Join(
+			watch(httpRoutes.object, r.byRoute, versioned, index.RouteByHost, index.RouteByGateway),
+			watch(gateways, r.byGateway, predicate.Funcs{UpdateFunc: gatewayChanged}))
+	case &r.APIs.listenerSets:
+		return watch(listenerSets.object, r.byRoute, versioned, index.RouteByHost, index.RouteByGateway)
+	case &r.APIs.referenceGrants:
+		return watch(referenceGrants.object, r.byGrant, versioned, index.GrantByName)
+	case &r.APIs.grpcRoutes:
+		return watch(grpcRoutes.object, r.byRoute, versioned, index.RouteByHost)
+	case &r.APIs.tlsRoutes:
+		return watch(tlsRoutes.object, r.byRoute, versioned, index.RouteByHost)
+	}
+	return nil
+}
+
+// gateways stands for the kind of Gateways.
+var gateways = &gatewayv1.Gateway{}
+
+// addIndex adds an index, unless an earlier try did.
+func addIndex(ctx context.Context, to client.FieldIndexer, added index.Index) error {
+	err := index.Add(ctx, to, added)
+	if err != nil && strings.Contains(err.Error(), "indexer conflict") {
+		return nil
+	}
+	return err
+}
+
+// quotaChanged leaves out what kube-controller-manager counts.
+func quotaChanged(e event.UpdateEvent) bool {
+	before, now := e.ObjectOld.(*corev1.ResourceQuota), e.ObjectNew.(*corev1.ResourceQuota)
+	return before.UID != now.UID || !equality.Semantic.DeepEqual(before.Spec, now.Spec) ||
+		!equality.Semantic.DeepEqual(before.Labels, now.Labels) || !equality.Semantic.DeepEqual(before.Annotations, now.Annotations) ||
+		!before.DeletionTimestamp.Equal(now.DeletionTimestamp)
 }
 
 // respecified leaves out updates of all but a spec. What was deleted and made again
@@ -144,19 +209,46 @@ func request(name string) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: name}}}
 }
 
-// byLabel finds the partner that an object of the operator's is for.
-func (r *PartnerReconciler) byLabel(_ context.Context, object client.Object) []reconcile.Request {
-	if name := object.GetLabels()[v1alpha1.PartnerLabel]; name != "" {
+// byTenant finds the partner whose tenant namespace an object is, or is in, whoever
+// made it.
+func (r *PartnerReconciler) byTenant(_ context.Context, object client.Object) []reconcile.Request {
+	if name, ok := tenant.PartnerOf(cmp.Or(object.GetNamespace(), object.GetName())); ok {
 		return r.own(name)
 	}
 	return nil
 }
 
-// byTenant finds the partner whose tenant namespace has this name, whoever made
-// it.
-func (r *PartnerReconciler) byTenant(namespace string) []reconcile.Request {
-	if name, ok := tenant.PartnerOf(namespace); ok {
+// byGrant finds the partner that a ReferenceGrant is for.
+func (r *PartnerReconciler) byGrant(_ context.Context, object client.Object) []reconcile.Request {
+	if name, ok := tenant.PartnerOf(object.GetName()); ok {
 		return r.own(name)
+	}
+	return nil
+}
+
+// byRoute finds the partner in whose namespace a route is, and those that want its
+// hosts or hold them.
+func (r *PartnerReconciler) byRoute(ctx context.Context, object client.Object) []reconcile.Request {
+	requests := r.byTenant(ctx, object)
+	if len(requests) == 0 && !strings.HasPrefix(object.GetNamespace(), tenant.NamespaceName("")) {
+		return nil
+	}
+	for _, host := range tenant.Hosts(object) {
+		requests = append(requests, r.requests(ctx, index.PartnerByHost.Is(host))...)
+	}
+	return requests
+}
+
+// byRival finds the partner that holds the host which another declares.
+func (r *PartnerReconciler) byRival(ctx context.Context, object client.Object) []reconcile.Request {
+	partner := object.(*v1alpha1.Partner)
+	if partner.Spec.Subdomain == nil {
+		return nil
+	}
+	var claim v1alpha1.SubdomainClaim
+	err := r.Client.Get(ctx, types.NamespacedName{Name: string(partner.Spec.Subdomain.Host)}, &claim, client.DisableReadYourWritesConsistency)
+	if holder := string(claim.Spec.PartnerRef.Name); err == nil && holder != partner.Name {
+		return r.own(holder)
 	}
 	return nil
 }
@@ -166,14 +258,14 @@ func (r *PartnerReconciler) byAllocation(_ context.Context, object client.Object
 }
 
 func (r *PartnerReconciler) byPlan(ctx context.Context, plan client.Object) []reconcile.Request {
-	return r.partners(ctx, index.PartnerByPlan.Is(plan.GetName()))
+	return r.requests(ctx, index.PartnerByPlan.Is(plan.GetName()))
 }
 
 // byClaim finds the holder of a host and all partners that want it.
 func (r *PartnerReconciler) byClaim(ctx context.Context, claim client.Object) []reconcile.Request {
 	holder := string(claim.(*v1alpha1.SubdomainClaim).Spec.PartnerRef.Name)
 	requests := r.own(holder)
-	for _, wanting := range r.partners(ctx, index.PartnerByHost.Is(claim.GetName())) {
+	for _, wanting := range r.requests(ctx, index.PartnerByHost.Is(claim.GetName())) {
 		if wanting.Name != holder {
 			requests = append(requests, wanting)
 		}
@@ -181,25 +273,44 @@ func (r *PartnerReconciler) byClaim(ctx context.Context, claim client.Object) []
 	return requests
 }
 
-// byGateway finds the partners that a Gateway is to serve.
+// byGateway finds the partners that a Gateway is to serve, and those that it does.
 func (r *PartnerReconciler) byGateway(ctx context.Context, gateway client.Object) []reconcile.Request {
-	requests := r.partners(ctx, index.PartnerByGateway.Is(gateway.GetNamespace()+"/"+gateway.GetName()))
-	if byDefault := r.Settings.Gateway; byDefault != nil && byDefault.Namespace == gateway.GetNamespace() && string(byDefault.Name) == gateway.GetName() {
-		requests = append(requests, r.partners(ctx, index.PartnerByGateway.Is(""))...)
+	name := gateway.GetNamespace() + "/" + gateway.GetName()
+	requests := r.requests(ctx, index.PartnerByGateway.Is(name))
+	if byDefault := r.Settings.Gateway; byDefault != nil && byDefault.Namespace+"/"+string(byDefault.Name) == name {
+		requests = append(requests, r.requests(ctx, index.PartnerByGateway.Is(""))...)
+	}
+	for _, kind := range []childKind{httpRoutes, listenerSets} {
+		if kind.object == listenerSets.object && !r.APIs.listenerSets.installed.Load() {
+			continue
+		}
+		list := kind.newList()
+		if err := r.Client.List(ctx, list, index.RouteByGateway.Is(name), client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
+			ctrl.LoggerFrom(ctx).Error(err, "Listing routes of a Gateway", "gateway", name)
+			continue
+		}
+		_ = meta.EachListItem(list, func(item runtime.Object) error {
+			requests = append(requests, r.byTenant(ctx, item.(client.Object))...)
+			return nil
+		})
 	}
 	return requests
 }
 
 // all finds every partner.
 func (r *PartnerReconciler) all(ctx context.Context, _ client.Object) []reconcile.Request {
-	return r.partners(ctx)
+	return r.requests(ctx)
 }
 
-// byReference finds the partner that names a Service or Secret.
-func (r *PartnerReconciler) byReference(ctx context.Context, object *metav1.PartialObjectMetadata) []reconcile.Request {
-	name, ok := tenant.PartnerOf(object.Namespace)
+// byReference finds the partner that names a Service or Secret, or whose Service it
+// is by its name.
+func (r *PartnerReconciler) byReference(ctx context.Context, object client.Object) []reconcile.Request {
+	name, ok := tenant.PartnerOf(object.GetNamespace())
 	if !ok {
 		return nil
+	}
+	if slices.Contains(tenant.ReservedNames, object.GetName()) {
+		return r.own(name)
 	}
 	var partner v1alpha1.Partner
 	err := r.Client.Get(ctx, types.NamespacedName{Name: name}, &partner, client.DisableReadYourWritesConsistency)
@@ -207,15 +318,15 @@ func (r *PartnerReconciler) byReference(ctx context.Context, object *metav1.Part
 		return nil
 	}
 	subdomain := partner.Spec.Subdomain
-	if service := subdomain.Backend.Service; service != nil && service.Name == object.Name ||
-		subdomain.TLS != nil && subdomain.TLS.SecretName == object.Name {
+	if service := subdomain.Backend.Service; service != nil && service.Name == object.GetName() ||
+		subdomain.TLS != nil && subdomain.TLS.SecretName == object.GetName() {
 		return r.own(name)
 	}
 	return nil
 }
 
-// partners lists the Partners that match, from the cache, as requests.
-func (r *PartnerReconciler) partners(ctx context.Context, options ...client.ListOption) []reconcile.Request {
+// partners lists the names of the Partners that match, from the cache.
+func (r *PartnerReconciler) partners(ctx context.Context, options ...client.ListOption) []string {
 	var list v1alpha1.PartnerList
 	// An event is about what the cache has; there is no write to wait for.
 	options = append(options, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency)
@@ -223,9 +334,19 @@ func (r *PartnerReconciler) partners(ctx context.Context, options ...client.List
 		ctrl.LoggerFrom(ctx).Error(err, "Listing partners that an event concerns")
 		return nil
 	}
-	requests := make([]reconcile.Request, 0, len(list.Items))
+	names := make([]string, 0, len(list.Items))
 	for i := range list.Items {
-		requests = append(requests, r.own(list.Items[i].Name)...)
+		names = append(names, list.Items[i].Name)
+	}
+	return names
+}
+
+// requests are for the Partners that match.
+func (r *PartnerReconciler) requests(ctx context.Context, options ...client.ListOption) []reconcile.Request {
+	names := r.partners(ctx, options...)
+	requests := make([]reconcile.Request, 0, len(names))
+	for _, name := range names {
+		requests = append(requests, r.own(name)...)
 	}
 	return requests
 }

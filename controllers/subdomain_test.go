@@ -226,8 +226,7 @@ var _ = Describe("A certificate", Ordered, func() {
 		Expect(message(ctx, "certified", v1alpha1.ConditionReady)).To(Equal(
 			"a certificate from letsencrypt is asked for, and cert-manager's API is not installed: install cert-manager, or bring a certificate in spec.subdomain.tls.secretName"))
 
-		cluster.Install(controlPlane, certManagerCRD())
-		DeferCleanup(func(ctx SpecContext) { cluster.Uninstall(ctx, direct, "certificates.cert-manager.io") })
+		installCertManager()
 		eventually(ctx, "certified", "Ready=False/CertificatePending", "Reconciling=True/CertificatePending")
 		Expect(message(ctx, "certified", v1alpha1.ConditionReady)).To(Equal(
 			"Certificate partner-certified/certified.example.com is not issued: cert-manager has not said anything about it yet"))
@@ -252,15 +251,14 @@ var _ = Describe("A certificate", Ordered, func() {
 		By("uninstalling cert-manager, and installing it again")
 		cluster.Uninstall(ctx, direct, "certificates.cert-manager.io")
 		eventually(ctx, "certified", "Ready=False/APINotInstalled")
-		cluster.Install(controlPlane, certManagerCRD())
+		cluster.Install(controlPlane, cluster.CertManagerCRDs()...)
 		eventually(ctx, "certified", "Ready=False/CertificatePending")
 		setReadyOf(ctx, "certified", "new.certified.example.com", "True", "up to date")
 		eventually(ctx, "certified", "Ready=True/Provisioned")
 	})
 
 	It("is found installed at the start", func(ctx SpecContext) {
-		cluster.Install(controlPlane, certManagerCRD())
-		DeferCleanup(func(ctx SpecContext) { cluster.Uninstall(ctx, direct, "certificates.cert-manager.io") })
+		installCertManager()
 		startManager()
 		applyYAML(ctx, partnerYAML("early", "").withTLS("{issuerRef: {kind: Issuer, name: own}}"))
 		eventually(ctx, "early", "Ready=False/CertificatePending")
@@ -269,10 +267,15 @@ var _ = Describe("A certificate", Ordered, func() {
 	})
 })
 
-// certManagerCRD is cert-manager's own, from its module.
-func certManagerCRD() string {
+// installCertManager serves cert-manager's API until the spec ends.
+func installCertManager() {
 	GinkgoHelper()
-	return cluster.ModuleFile("hack/tools", "github.com/cert-manager/cert-manager", "deploy", "crds", "cert-manager.io_certificates.yaml")
+	cluster.Install(controlPlane, cluster.CertManagerCRDs()...)
+	DeferCleanup(func(ctx SpecContext) {
+		for _, kind := range cluster.CertManagerKinds {
+			cluster.Uninstall(ctx, direct, kind)
+		}
+	})
 }
 
 func setReady(ctx context.Context, name, status, message string) {

@@ -155,6 +155,7 @@ func options() manager.Options {
 			IngressClassName:     "traefik",
 			ProxyNamespaces:      []string{"traefik"},
 			ReservedHostSuffixes: []string{"dispel.example"},
+			RouteOverlap:         time.Second,
 			WidgetBackend:        v1alpha1.ExternalBackend{Host: "widget.system.svc.cluster.local", Port: 8082},
 		},
 		Workers:         8,

@@ -50,11 +50,26 @@ const (
 	// the first broken link.
 	//
 	// True with RouteAccepted; False with ChannelModelWithoutSubdomain,
-	// HostReserved, HostClaimedByAnotherPartner, HostReleasing, TenantNotReady,
-	// APINotInstalled, GatewayNotFound, CertificatePending, SecretNotFound,
-	// BackendNotFound, ListenerNotProgrammed, RouteNotAccepted, RefsNotResolved,
-	// ObjectRefused or ApplyFailed.
+	// HostReserved, HostClaimedByAnotherPartner, HostReleasing,
+	// HostRoutedElsewhere, TenantNotReady,
+	// APINotInstalled, GatewayNotFound, IssuerNotReady, CertificateFailed,
+	// CertificatePending, SecretNotFound, BackendNotAllowed, BackendNotFound,
+	// ListenerNotProgrammed, RouteNotAccepted, RefsNotResolved, ObjectRefused or
+	// ApplyFailed.
 	ConditionSubdomainReady ConditionType = "SubdomainReady"
+
+	// ConditionCertificateRenewalFailed is True while cert-manager fails to renew a
+	// certificate that still serves. It is present only while True.
+	//
+	// True with RenewalFailed.
+	ConditionCertificateRenewalFailed ConditionType = "CertificateRenewalFailed"
+
+	// ConditionHostReleaseBlocked is True while a host that is no longer declared
+	// cannot be released, because something still routes it. It is present only
+	// while True.
+	//
+	// True with RouteRemains.
+	ConditionHostReleaseBlocked ConditionType = "HostReleaseBlocked"
 
 	// ConditionSupportWidgetEnabled tells whether end customers see the support
 	// widget. It is present with a sub-domain.
@@ -112,15 +127,22 @@ const (
 	ReasonHostReserved                 Reason = "HostReserved"
 	ReasonHostClaimedByAnotherPartner  Reason = "HostClaimedByAnotherPartner"
 	ReasonHostReleasing                Reason = "HostReleasing"
+	ReasonHostRoutedElsewhere          Reason = "HostRoutedElsewhere"
 	ReasonTenantNotReady               Reason = "TenantNotReady"
 	ReasonAPINotInstalled              Reason = "APINotInstalled"
+	ReasonIssuerNotReady               Reason = "IssuerNotReady"
+	ReasonCertificateFailed            Reason = "CertificateFailed"
 	ReasonCertificatePending           Reason = "CertificatePending"
 	ReasonSecretNotFound               Reason = "SecretNotFound"
+	ReasonBackendNotAllowed            Reason = "BackendNotAllowed"
 	ReasonBackendNotFound              Reason = "BackendNotFound"
 	ReasonRouteNotAccepted             Reason = "RouteNotAccepted"
 	ReasonGatewayNotFound              Reason = "GatewayNotFound"
 	ReasonListenerNotProgrammed        Reason = "ListenerNotProgrammed"
 	ReasonRefsNotResolved              Reason = "RefsNotResolved"
+
+	ReasonRenewalFailed Reason = "RenewalFailed"
+	ReasonRouteRemains  Reason = "RouteRemains"
 
 	ReasonWidgetEnabled        Reason = "WidgetEnabled"
 	ReasonNoPCSMAllocation     Reason = "NoPCSMAllocation"
@@ -158,7 +180,7 @@ const (
 var (
 	PartnerConditions = []ConditionType{
 		ConditionReady, ConditionReconciling, ConditionStalled, ConditionSuspended, ConditionTenantReady,
-		ConditionSubdomainReady, ConditionSupportWidgetEnabled, ConditionStaffingSufficient, ConditionCapacityExceeded,
+		ConditionSubdomainReady, ConditionCertificateRenewalFailed, ConditionHostReleaseBlocked, ConditionSupportWidgetEnabled, ConditionStaffingSufficient, ConditionCapacityExceeded,
 	}
 	PCSMAllocationConditions = []ConditionType{
 		ConditionReady, ConditionReconciling, ConditionStalled, ConditionAccepted, ConditionActive,

@@ -149,6 +149,7 @@ type Subdomain struct {
 	// host is the sub-domain, such as remote.acmecorp.com. One partner at a time
 	// can hold a host; the others are told who does.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="!self.endsWith('.svc') && !self.contains('.svc.') && !self.endsWith('.cluster.local')",message="this is the name of a Service of a cluster, which no end customer reaches: write a host under the partner's own domain, such as remote.acmecorp.com"
 	Host Host `json:"host,omitempty"`
 
 	// backend is where the partner's instance of the engine answers.
@@ -203,6 +204,8 @@ type ExternalBackend struct {
 	// host is the DNS name under which the engine is reached.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="!self.endsWith('.svc') && !self.contains('.svc.') && !self.endsWith('.cluster.local')",message="this is a Service of a cluster, and could be another tenant's: name a Service of the tenant namespace in backend.service instead"
+	// +kubebuilder:validation:XValidation:rule="!['nip.io', 'sslip.io', 'xip.io', 'localtest.me', 'lvh.me', 'vcap.me'].exists(domain, self == domain || self.endsWith('.' + domain))",message="names in this domain lead to any address that they spell, those of this cluster's own network included: write the engine's own name"
+	// +kubebuilder:validation:XValidation:rule="!(self in ['metadata.google.internal', 'metadata.goog', 'instance-data.ec2.internal'])",message="this is the metadata server of a cloud, which holds credentials of the nodes: write the engine's own name"
 	Host Host `json:"host,omitempty"`
 
 	// port is the port on which it answers.
@@ -280,6 +283,7 @@ type Route struct {
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=32
 	// +kubebuilder:validation:XValidation:rule="self.all(key, !key.startsWith('partner.dispel.com/'))",message="annotations under partner.dispel.com/ belong to the operator: remove them"
+	// +kubebuilder:validation:XValidation:rule="self.all(key, !key.endsWith('/server-alias') && !key.endsWith('/server-alias-regex') && !key.endsWith('/host-aliases') && !key.endsWith('/from-to-www-redirect'))",message="annotations that give a route further hosts (server-alias, server-alias-regex, host-aliases, from-to-www-redirect) could take those of other partners: remove them; the route's one host is spec.subdomain.host"
 	Annotations map[string]AnnotationValue `json:"annotations,omitempty"`
 }
 
@@ -360,6 +364,8 @@ const (
 //
 // +kubebuilder:validation:XValidation:rule="self.kind != 'ServiceAccount' || has(self.namespace)",message="a ServiceAccount lives in a namespace: write it in namespace"
 // +kubebuilder:validation:XValidation:rule="self.kind == 'ServiceAccount' || !has(self.namespace)",message="only a ServiceAccount has a namespace: remove namespace"
+// +kubebuilder:validation:XValidation:rule="self.kind != 'Group' || !self.name.startsWith('system:') || (self.name.startsWith('system:serviceaccounts:') && size(self.name) > 23)",fieldPath=".name",message="groups that start with system: are Kubernetes' own, and some have everybody as a member: name a group of your identity provider, or system:serviceaccounts:<namespace>"
+// +kubebuilder:validation:XValidation:rule="self.kind != 'User' || !self.name.startsWith('system:')",fieldPath=".name",message="users that start with system: are Kubernetes' own: name a user of your identity provider, or a ServiceAccount by its kind, name and namespace"
 type Administrator struct {
 	// kind is User, Group or ServiceAccount.
 	// +required

@@ -4,7 +4,9 @@
 // An object is up to date when it has every field that is wanted, and when its
 // annotation partner.dispel.com/applied has the digest of what is wanted. The
 // digest notices that a field is no longer wanted, which the object alone cannot
-// tell.
+// tell. Beside its metadata and its status it has nothing more than what is wanted,
+// and what the API server fills in: a field that somebody adds can change what the
+// others mean.
 package apply
 
 import (
@@ -14,16 +16,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
@@ -32,6 +35,9 @@ import (
 // Applier writes objects as the field manager partner-operator.
 type Applier struct {
 	Client client.Client
+	// Force takes over an object that others made, if there is one of a name that is
+	// the operator's to give.
+	Force bool
 }
 
 // Apply makes the object in the cluster have the fields of wanted, whose kind
@@ -52,6 +58,11 @@ func (a Applier) Apply(ctx context.Context, wanted, observed client.Object) (cli
 			skippedWrites.WithLabelValues(kindOf(wanted)).Inc()
 			return nil, nil
 		}
+		if unchangeable(wanted, observed) {
+			if err := a.Delete(ctx, observed); err != nil {
+				return nil, err
+			}
+		}
 	}
 	data, err := json.Marshal(fields)
 	if err != nil {
@@ -59,19 +70,78 @@ func (a Applier) Apply(ctx context.Context, wanted, observed client.Object) (cli
 	}
 	stored := wanted.DeepCopyObject().(client.Object)
 	options := []client.PatchOption{client.FieldOwner(v1alpha1.FieldManager)}
-	if observed != nil {
+	if observed != nil || a.Force {
 		options = append(options, client.ForceOwnership) // it is ours to put right
 	}
-	patch := client.RawPatch(types.ApplyPatchType, data)
-	err = a.patch(ctx, stored, patch, options...)
+	err = a.patch(ctx, stored, client.RawPatch(types.ApplyPatchType, data), options...)
 	if observed == nil && apierrors.IsConflict(err) {
-		if !overLabelsOnly(err) {
-			return nil, &OccupiedError{cause: err}
-		}
-		// Somebody changed the label that the cache selects by.
-		err = a.patch(ctx, stored, patch, append(options, client.ForceOwnership)...)
+		return nil, &OccupiedError{cause: err}
+	}
+	if err == nil {
+		err = a.removeForeign(ctx, fields, stored)
 	}
 	return asStored(stored, wanted), err
+}
+
+// removeForeign takes out of a stored object what others added to the fields that
+// are wanted, which server-side apply leaves alone.
+func (a Applier) removeForeign(ctx context.Context, fields map[string]any, stored client.Object) error {
+	current, err := runtime.DefaultUnstructuredConverter.ToUnstructured(stored)
+	if err != nil {
+		return err
+	}
+	change := map[string]any{}
+	for key, value := range current {
+		if wanted, declared := fields[key]; !beside[key] && !contains(value, wanted, "."+key) {
+			change[key] = nil
+			if declared {
+				change[key] = difference(value, wanted, "."+key)
+			}
+		}
+	}
+	if len(change) == 0 {
+		return nil
+	}
+	// Of another version of the object, this may not be the difference.
+	change["metadata"] = map[string]any{"resourceVersion": stored.GetResourceVersion()}
+	data, err := json.Marshal(change)
+	if err != nil {
+		return err
+	}
+	return a.patch(ctx, stored, client.RawPatch(types.MergePatchType, data), client.FieldOwner(v1alpha1.FieldManager))
+}
+
+// difference is the merge patch that makes of observed what is wanted.
+func difference(observed, wanted any, path string) any {
+	was, ok := observed.(map[string]any)
+	will, both := wanted.(map[string]any)
+	if !ok || !both {
+		return wanted
+	}
+	change := map[string]any{}
+	for key, value := range will {
+		if !contains(was[key], value, path+"."+key) {
+			change[key] = difference(was[key], value, path+"."+key)
+		}
+	}
+	for key := range was {
+		if _, declared := will[key]; !declared && !filledIn[path+"."+key] {
+			change[key] = nil
+		}
+	}
+	return change
+}
+
+// unchangeable reports whether the API server would refuse to make of observed what
+// is wanted, so that it has to be deleted first.
+func unchangeable(wanted, observed client.Object) bool {
+	switch observed := observed.(type) {
+	case *corev1.ConfigMap:
+		return ptr.Deref(observed.Immutable, false)
+	case *rbacv1.RoleBinding:
+		return observed.RoleRef != wanted.(*rbacv1.RoleBinding).RoleRef
+	}
+	return false
 }
 
 func (a Applier) patch(ctx context.Context, object client.Object, patch client.Patch, options ...client.PatchOption) error {
@@ -79,21 +149,6 @@ func (a Applier) patch(ctx context.Context, object client.Object, patch client.P
 	err := a.Client.Patch(ctx, object, patch, options...)
 	count("apply", kind, err)
 	return err
-}
-
-// overLabelsOnly tells whether a conflict is about labels and nothing else: the
-// rest of the object is as the operator wrote it.
-func overLabelsOnly(err error) bool {
-	var status apierrors.APIStatus
-	if !errors.As(err, &status) || status.Status().Details == nil {
-		return false
-	}
-	for _, cause := range status.Status().Details.Causes {
-		if cause.Type == metav1.CauseTypeFieldManagerConflict && !strings.HasPrefix(cause.Field, ".metadata.labels.") {
-			return false
-		}
-	}
-	return true
 }
 
 // OccupiedError says that an object is there which the operator did not make.
@@ -134,14 +189,18 @@ func asStored(stored, wanted client.Object) client.Object {
 	return stored
 }
 
-// Delete deletes the very object that was observed. One that is gone already, or
-// in whose place there is another, is no error.
+// Delete deletes the very object that was observed, as it was observed: if somebody
+// changed it meanwhile, it may be another's now. One that is gone already is no error.
+//
+// It does not have later reads wait for the cache to see the deletion, as other
+// writes do: controller-runtime waits for the deletion of each object by its UID, and
+// for good if the watch that would tell of it is interrupted while another object
+// takes the name.
 func (a Applier) Delete(ctx context.Context, observed client.Object) error {
-	err := a.Client.Delete(ctx, observed, client.Preconditions{UID: new(observed.GetUID())})
+	err := a.Client.Delete(ctx, observed, client.DisableReadYourWritesConsistency, client.Preconditions{
+		UID: new(observed.GetUID()), ResourceVersion: new(observed.GetResourceVersion()),
+	})
 	count("delete", kindOf(observed), err)
-	if apierrors.IsConflict(err) {
-		return nil
-	}
 	return client.IgnoreNotFound(err)
 }
 
@@ -203,53 +262,77 @@ func UpToDate(fields map[string]any, observed client.Object) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	// A typed object from the cache does not say its kind.
-	current["apiVersion"], current["kind"] = fields["apiVersion"], fields["kind"]
-	return contains(current, fields, ""), nil
+	if !containsMetadata(current["metadata"], fields["metadata"]) {
+		return false, nil
+	}
+	for key, value := range current {
+		if wanted := fields[key]; !beside[key] && !contains(value, wanted, "."+key) {
+			return false, nil
+		}
+	}
+	for key := range fields {
+		if _, there := current[key]; !there && !beside[key] {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
-// shared are the lists that others may add to. The API server merges them by key.
-var shared = map[string]bool{".metadata.ownerReferences": true, ".spec.ports": true}
+// beside are what an object has beside what it declares. A typed object from the
+// cache does not say its kind.
+var beside = map[string]bool{"apiVersion": true, "kind": true, "metadata": true, "status": true}
 
-// contains tells whether observed has everything that wanted has: of a map the
-// wanted keys, and none if none is wanted; of a list exactly the wanted elements,
-// unless it is shared. What is added to an element changes what it means: another
-// selector beside ours lets others in.
-func contains(observed, wanted any, path string) bool {
+// filledIn are the fields that the API server fills in, if they are not declared.
+var filledIn = map[string]bool{
+	".spec.ingressClassName": true, ".spec.sessionAffinity": true, ".spec.internalTrafficPolicy": true, ".spec.finalizers": true,
+}
+
+// containsMetadata reports whether metadata have all that is wanted. Others may add
+// labels, annotations and owners.
+func containsMetadata(observed, wanted any) bool {
 	switch wanted := wanted.(type) {
 	case map[string]any:
-		observed, ok := observed.(map[string]any)
-		if !ok || len(wanted) == 0 {
-			return len(wanted) == 0 && len(observed) == 0
-		}
+		observed, _ := observed.(map[string]any)
 		for key, value := range wanted {
-			if !contains(observed[key], value, path+"."+key) {
+			if !containsMetadata(observed[key], value) {
 				return false
 			}
 		}
 		return true
 	case []any:
 		observed, _ := observed.([]any)
-		if shared[path] {
-			for _, value := range wanted {
-				if !containsAny(observed, value, path) {
-					return false
-				}
+		for _, value := range wanted {
+			if !slices.ContainsFunc(observed, func(o any) bool { return containsMetadata(o, value) }) {
+				return false
 			}
-			return true
 		}
-		return equality.Semantic.DeepEqual(observed, wanted)
+		return true
 	}
 	return observed == wanted
 }
 
-func containsAny(observed []any, wanted any, path string) bool {
-	for _, value := range observed {
-		if contains(value, wanted, path+"[]") {
-			return true
+// contains reports whether observed is what is wanted, but for what the API server
+// fills in.
+func contains(observed, wanted any, path string) bool {
+	will, declared := wanted.(map[string]any)
+	was, there := observed.(map[string]any)
+	if !declared && !(there && wanted == nil) {
+		return equality.Semantic.DeepEqual(observed, wanted)
+	}
+	if !there {
+		return len(will) == 0 && observed == nil
+	}
+	for key, value := range will {
+		if !contains(was[key], value, path+"."+key) {
+			return false
 		}
 	}
-	return false
+	for key := range was {
+		if _, declared := will[key]; !declared && !filledIn[path+"."+key] {
+			return false
+		}
+	}
+	return true
 }
 
 // Outlook tells what becomes of a write that failed.

@@ -141,7 +141,9 @@ func Events(before []metav1.Condition, findings []Finding) []Event {
 
 // wished is the status that a condition has when all is well.
 func wished(condition v1alpha1.ConditionType) metav1.ConditionStatus {
-	if condition == v1alpha1.ConditionCapacityExceeded || condition == v1alpha1.ConditionSuspended {
+	switch condition {
+	case v1alpha1.ConditionCapacityExceeded, v1alpha1.ConditionSuspended,
+		v1alpha1.ConditionCertificateRenewalFailed, v1alpha1.ConditionHostReleaseBlocked:
 		return metav1.ConditionFalse
 	}
 	return metav1.ConditionTrue

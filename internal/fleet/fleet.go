@@ -142,6 +142,9 @@ func (f *Fleet) Snapshot(partner *v1alpha1.Partner, settings tenant.Settings, no
 		return snapshot
 	}
 	snapshot.Claim = f.Claims[string(subdomain.Host)]
+	if snapshot.Claim != nil {
+		snapshot.Holder = f.Partners[string(snapshot.Claim.Spec.PartnerRef.Name)]
+	}
 	there := func(kind, name string) bool {
 		return f.references[reference{kind, types.NamespacedName{Namespace: namespace, Name: name}}]
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/tenant"
@@ -47,6 +48,26 @@ var (
 	AllocationByPartner = Index{"allocation/partner", &v1alpha1.PCSMAllocation{}, func(o client.Object) []string {
 		return []string{string(o.(*v1alpha1.PCSMAllocation).Spec.PartnerRef.Name)}
 	}}
+	// GrantByName has ReferenceGrants by their name alone, in whatever namespace.
+	GrantByName = Index{"grant/name", &gatewayv1beta1.ReferenceGrant{}, func(o client.Object) []string {
+		return []string{o.GetName()}
+	}}
+	// RouteByHost has what routes a host in the namespaces of tenants. It is of any
+	// kind that can, one after another.
+	RouteByHost = Index{"route/host", nil, func(o client.Object) []string {
+		if _, inTenant := tenant.PartnerOf(o.GetNamespace()); !inTenant {
+			return nil
+		}
+		return tenant.Hosts(o)
+	}}
+	// RouteByGateway has the operator's HTTPRoutes and ListenerSets by the Gateway that
+	// they are attached to, as namespace/name.
+	RouteByGateway = Index{"route/gateway", nil, func(o client.Object) []string {
+		if _, inTenant := tenant.PartnerOf(o.GetNamespace()); !inTenant {
+			return nil
+		}
+		return tenant.AttachedTo(o)
+	}}
 	ClaimByPartner = Index{"claim/partner", &v1alpha1.SubdomainClaim{}, func(o client.Object) []string {
 		return []string{string(o.(*v1alpha1.SubdomainClaim).Spec.PartnerRef.Name)}
 	}}
@@ -60,6 +81,12 @@ func Add(ctx context.Context, to client.FieldIndexer, indexes ...Index) error {
 		}
 	}
 	return nil
+}
+
+// Of is the index for one of several kinds of object.
+func (i Index) Of(object client.Object) Index {
+	i.object = object
+	return i
 }
 
 // Is selects the objects that an index has under a key.

@@ -1,20 +1,28 @@
 package manager
 
 import (
+	"cmp"
 	"reflect"
+	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/shard"
+	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 // keep makes the function that decides how much of an object the cache keeps:
-// nothing that nobody asks for, and of what is not this shard's only by what it is
-// found. Words that many objects have are shared.
+// nothing that nobody asks for, and of what is not this shard's, or not the
+// operator's, only by what it is found. Words that many objects have are shared.
 func keep(own shard.Shard, shared words) toolscache.TransformFunc {
 	return func(in any) (any, error) {
 		object, ok := in.(client.Object)
@@ -32,7 +40,7 @@ func keep(own shard.Shard, shared words) toolscache.TransformFunc {
 	}
 }
 
-// wanted tells whether a shard looks at more of an object than what it is found by.
+// wanted reports whether a shard looks at more of an object than what it is found by.
 func wanted(own shard.Shard, object client.Object) bool {
 	switch object := object.(type) {
 	case *v1alpha1.Partner:
@@ -40,24 +48,93 @@ func wanted(own shard.Shard, object client.Object) bool {
 		return own.First() || own.Has(object.Name)
 	case *v1alpha1.PCSMAllocation:
 		return own.Has(string(object.Spec.PartnerRef.Name))
-	case *v1alpha1.SubdomainClaim, *v1alpha1.SupportPlan, *networkingv1.IngressClass:
+	case *v1alpha1.SubdomainClaim, *v1alpha1.SupportPlan, *networkingv1.IngressClass, *gatewayv1.Gateway:
 		return true // of partners of all shards, a host's one holder among them
+	case *metav1.PartialObjectMetadata:
+		return false
+	case *gatewayv1beta1.ReferenceGrant:
+		partner, named := tenant.PartnerOf(object.Name)
+		return named && own.Has(partner) && tenant.Owned(object, partner, nil)
 	}
-	partner, ok := object.GetLabels()[v1alpha1.PartnerLabel]
-	return !ok || own.Has(partner)
+	partner, inTenant := tenant.PartnerOf(cmp.Or(object.GetNamespace(), object.GetName()))
+	if !inTenant || !own.Has(partner) {
+		return false
+	}
+	switch object := object.(type) {
+	case *corev1.Service:
+		return slices.Contains(tenant.ReservedNames, object.Name)
+	case *networkingv1.Ingress, *gatewayv1.HTTPRoute, *gatewayv1.ListenerSet:
+		// The operator's are named by their one host; of others only the hosts matter.
+		return slices.Equal(tenant.Hosts(object), []string{object.GetName()})
+	case *gatewayv1.GRPCRoute, *gatewayv1.TLSRoute:
+		return false
+	case *unstructured.Unstructured: // cert-manager's
+		if object.GetKind() == tenant.CertificateGVK.Kind {
+			return strings.Contains(object.GetName(), ".")
+		}
+		// What it asks to have signed is large, and nobody reads it.
+		unstructured.RemoveNestedField(object.Object, "spec")
+		unstructured.RemoveNestedField(object.Object, "status", "certificate")
+		unstructured.RemoveNestedField(object.Object, "status", "ca")
+		return true
+	}
+	return true
 }
 
-// foundBy is what of an object it is found by: its names, its labels, and the partner of
-// an allocation.
+// foundBy is what of an object it is found by: its names, the partner of an
+// allocation, the host of a Partner, and the hosts of a route.
 func foundBy(object client.Object) client.Object {
 	little := reflect.New(reflect.TypeOf(object).Elem()).Interface().(client.Object)
+	if _, ok := little.(*unstructured.Unstructured); ok {
+		little.(*unstructured.Unstructured).Object = map[string]any{}
+	}
 	little.GetObjectKind().SetGroupVersionKind(object.GetObjectKind().GroupVersionKind())
 	little.SetNamespace(object.GetNamespace())
 	little.SetName(object.GetName())
+	little.SetUID(object.GetUID())
 	little.SetResourceVersion(object.GetResourceVersion())
-	little.SetLabels(object.GetLabels())
-	if allocation, ok := object.(*v1alpha1.PCSMAllocation); ok {
-		little.(*v1alpha1.PCSMAllocation).Spec.PartnerRef = allocation.Spec.PartnerRef
+	partner, inTenant := tenant.PartnerOf(object.GetNamespace())
+	switch object := object.(type) {
+	case *v1alpha1.Partner:
+		if object.Spec.Subdomain != nil {
+			little.(*v1alpha1.Partner).Spec.Subdomain = &v1alpha1.Subdomain{Host: object.Spec.Subdomain.Host}
+		}
+		return little
+	case *v1alpha1.PCSMAllocation:
+		little.(*v1alpha1.PCSMAllocation).Spec.PartnerRef = object.Spec.PartnerRef
+		return little
+	case *metav1.PartialObjectMetadata: // Secrets and CRDs
+		if certificate, ok := object.Annotations[tenant.CertificateNameAnnotation]; ok && inTenant {
+			little.SetAnnotations(map[string]string{tenant.CertificateNameAnnotation: certificate})
+			little.SetOwnerReferences(object.OwnerReferences)
+		}
+		return little
+	}
+	if !inTenant || partner == "" {
+		return little
+	}
+	little.SetCreationTimestamp(object.GetCreationTimestamp())
+	little.SetDeletionTimestamp(object.GetDeletionTimestamp())
+	little.SetFinalizers(object.GetFinalizers())
+	var hostnames []gatewayv1.Hostname
+	for _, host := range tenant.Hosts(object) {
+		hostnames = append(hostnames, gatewayv1.Hostname(host))
+	}
+	switch little := little.(type) {
+	case *networkingv1.Ingress:
+		for _, host := range hostnames {
+			little.Spec.Rules = append(little.Spec.Rules, networkingv1.IngressRule{Host: string(host)})
+		}
+	case *gatewayv1.HTTPRoute:
+		little.Spec.Hostnames = hostnames
+	case *gatewayv1.GRPCRoute:
+		little.Spec.Hostnames = hostnames
+	case *gatewayv1.TLSRoute:
+		little.Spec.Hostnames = hostnames
+	case *gatewayv1.ListenerSet:
+		for i := range hostnames {
+			little.Spec.Listeners = append(little.Spec.Listeners, gatewayv1.ListenerEntry{Hostname: &hostnames[i]})
+		}
 	}
 	return little
 }

@@ -17,8 +17,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/workqueue"
@@ -38,7 +36,6 @@ import (
 	"github.com/dispel/partner-operator/controllers"
 	"github.com/dispel/partner-operator/internal/index"
 	"github.com/dispel/partner-operator/internal/metrics"
-	"github.com/dispel/partner-operator/internal/packed"
 	"github.com/dispel/partner-operator/internal/scheme"
 	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/staffing"
@@ -101,23 +98,14 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err := CheckCRDs(ctx, config); err != nil {
 		return nil, err
 	}
-	samples := samples(options)
-	mgr, err := ctrl.NewManager(config, managerOptions(options, wordsOf(samples)))
-	if err != nil {
-		return nil, err
-	}
-	references, err := newReferences(mgr, options)
+	mgr, err := ctrl.NewManager(config, managerOptions(options, wordsOf(samples(options))))
 	if err != nil {
 		return nil, err
 	}
 	if err := index.Add(ctx, mgr.GetFieldIndexer(), index.PartnerByPlan, index.PartnerByHost, index.PartnerByGateway, index.AllocationByPartner, index.ClaimByPartner); err != nil {
 		return nil, err
 	}
-	tenants, err := newTenants(mgr, samples, options)
-	if err != nil {
-		return nil, err
-	}
-	if err := addControllers(ctx, mgr, references, tenants, options); err != nil {
+	if err := addControllers(ctx, mgr, options); err != nil {
 		return nil, err
 	}
 	if options.DefaultPlans && options.Shard.First() {
@@ -130,18 +118,10 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 			return nil, err
 		}
 	}
-	return mgr, addChecks(ctx, mgr, references, tenants)
+	return mgr, addChecks(ctx, mgr)
 }
 
-// managed selects what the operator made, which of most kinds is all that is of
-// interest.
-var managed = labels.SelectorFromSet(labels.Set{v1alpha1.ManagedByLabel: v1alpha1.FieldManager})
-
 func managerOptions(options Options, shared words) ctrl.Options {
-	byObject := map[client.Object]cache.ByObject{}
-	for _, kind := range givenKinds() {
-		byObject[kind] = cache.ByObject{Label: labels.Everything()}
-	}
 	serve := metricsserver.Options{BindAddress: options.MetricsAddress}
 	if !options.MetricsInsecure {
 		serve.SecureServing = true
@@ -151,10 +131,9 @@ func managerOptions(options Options, shared words) ctrl.Options {
 	return ctrl.Options{
 		Scheme: scheme.New(),
 		Cache: cache.Options{
-			ByObject:             byObject,
-			DefaultLabelSelector: managed,
-			DefaultTransform:     keep(options.Shard, shared),
-			SyncPeriod:           &options.ResyncPeriod,
+			ByObject:         controllers.Selected(),
+			DefaultTransform: keep(options.Shard, shared),
+			SyncPeriod:       &options.ResyncPeriod,
 		},
 		Client: client.Options{Cache: &client.CacheOptions{
 			Unstructured:                    true,
@@ -177,62 +156,6 @@ func givenKinds() []client.Object {
 		&v1alpha1.Partner{}, &v1alpha1.SupportPlan{}, &v1alpha1.PCSMAllocation{}, &v1alpha1.SubdomainClaim{},
 		&networkingv1.IngressClass{},
 	}
-}
-
-// newReferences makes the cache of what others make and Partners refer to:
-// Gateways, and of Services, Secrets and CRDs the names and nothing else. The
-// operator's own are left out.
-func newReferences(mgr ctrl.Manager, options Options) (cache.Cache, error) {
-	others, err := labels.NewRequirement(v1alpha1.ManagedByLabel, selection.NotEquals, []string{v1alpha1.FieldManager})
-	if err != nil {
-		return nil, err
-	}
-	references, err := cache.New(mgr.GetConfig(), cache.Options{
-		HTTPClient:           mgr.GetHTTPClient(),
-		Scheme:               mgr.GetScheme(),
-		Mapper:               mgr.GetRESTMapper(),
-		SyncPeriod:           &options.ResyncPeriod,
-		DefaultLabelSelector: labels.NewSelector().Add(*others),
-		DefaultTransform:     nameOnly,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return references, mgr.Add(references)
-}
-
-// nameOnly forgets all of an object's metadata that nobody asks for; of a Gateway,
-// only who manages its fields.
-func nameOnly(in any) (any, error) {
-	if object, ok := in.(*metav1.PartialObjectMetadata); ok {
-		object.ObjectMeta = metav1.ObjectMeta{
-			Namespace: object.Namespace, Name: object.Name, UID: object.UID, ResourceVersion: object.ResourceVersion,
-		}
-	}
-	return cache.TransformStripManagedFields()(in)
-}
-
-// newTenants makes the cache of tenants' namespaces, whoever made them, and of
-// what the operator makes in them.
-func newTenants(mgr ctrl.Manager, samples []client.Object, options Options) (*packed.Cache, error) {
-	direct, err := client.NewWithWatch(mgr.GetConfig(), client.Options{HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
-	if err != nil {
-		return nil, err
-	}
-	tenants, err := packed.New(packed.Options{
-		Client:   direct,
-		Kinds:    append(controllers.ManagedKinds(), &corev1.Namespace{}),
-		Selector: managed,
-		Keep: func(namespace string) bool {
-			partner, ok := tenant.PartnerOf(namespace)
-			return ok && options.Shard.Has(partner)
-		},
-		Samples: samples,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return tenants, mgr.Add(tenants)
 }
 
 // samples are a partner that has everything, and what becomes of it.
@@ -275,7 +198,7 @@ func samples(options Options) []client.Object {
 	return found
 }
 
-func addControllers(ctx context.Context, mgr ctrl.Manager, references cache.Cache, tenants *packed.Cache, options Options) error {
+func addControllers(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	each := func() controller.Options {
 		return controller.Options{
 			MaxConcurrentReconciles: options.Workers,
@@ -293,11 +216,11 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, references cache.Cach
 	recorder := mgr.GetEventRecorder("partner-operator")
 	err = errors.Join(
 		(&controllers.PartnerReconciler{
-			Client: tenants.Over(mgr.GetClient()), Tenants: tenants, References: references, APIs: apis,
+			Client: patient{mgr.GetClient()}, APIs: apis,
 			Settings: options.Settings, Shard: options.Shard, Clock: options.Clock, Recorder: recorder,
-		}).SetupWithManager(ctx, mgr, references, each()),
+		}).SetupWithManager(ctx, mgr, each()),
 		(&controllers.PCSMAllocationReconciler{
-			Client: mgr.GetClient(), Shard: options.Shard, Clock: options.Clock, Recorder: recorder,
+			Client: patient{mgr.GetClient()}, Shard: options.Shard, Clock: options.Clock, Recorder: recorder,
 		}).SetupWithManager(mgr, each()),
 	)
 	if err != nil || !options.Shard.First() {
@@ -305,7 +228,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, references cache.Cach
 	}
 	// A plan is shared by partners of all shards.
 	return (&controllers.SupportPlanReconciler{
-		Client: mgr.GetClient(), Clock: options.Clock, Recorder: recorder, TotalsInterval: options.TotalsInterval,
+		Client: patient{mgr.GetClient()}, Clock: options.Clock, Recorder: recorder, TotalsInterval: options.TotalsInterval,
 	}).SetupWithManager(mgr, each())
 }
 
@@ -356,14 +279,14 @@ func addCollector(mgr ctrl.Manager, options Options) error {
 }
 
 // addChecks serves /healthz, and /readyz that is well once the caches are full.
-func addChecks(ctx context.Context, mgr ctrl.Manager, references cache.Cache, tenants *packed.Cache) error {
+func addChecks(ctx context.Context, mgr ctrl.Manager) error {
 	if err := controllers.HoldFromStart(ctx, mgr.GetCache(), givenKinds()...); err != nil {
 		return err
 	}
 	var synced atomic.Bool
 	// Runnables other than caches start after these are full.
 	afterCaches := ctrlmanager.RunnableFunc(func(ctx context.Context) error {
-		synced.Store(references.WaitForCacheSync(ctx) && tenants.WaitForCacheSync(ctx))
+		synced.Store(mgr.GetCache().WaitForCacheSync(ctx))
 		<-ctx.Done()
 		return nil
 	})

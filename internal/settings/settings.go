@@ -8,6 +8,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -34,6 +35,8 @@ func (f *Flags) Add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.defaultIssuer, "default-issuer", "", "cert-manager issuer for sub-domains that say nothing about TLS, as ClusterIssuer/name or Issuer/name; none if empty")
 	flags.BoolVar(&f.certManager, "cert-manager", true, "use cert-manager where it is installed; without it, no right to it is needed")
 	flags.StringSliceVar(&f.taken.ReservedHostSuffixes, "reserved-host-suffixes", nil, "domains under which no partner may claim a host, as a.example,b.example")
+	flags.StringSliceVar(&f.taken.BackendHostSuffixes, "backend-host-suffixes", nil, "domains that external backends may be under although they are in no public one, as corp.example,engines.internal")
+	flags.DurationVar(&f.taken.RouteOverlap, "route-overlap", 5*time.Minute, "how long a replaced route, and the claim on its host, stay once another route has taken over; longer for a route whose annotation for external-dns gives its DNS record a longer ttl")
 	flags.StringVar(&f.widgetBackend, "widget-backend", "partner-operator-widget.partner-operator-system.svc.cluster.local:8082", "host:port where the widget server answers")
 }
 
@@ -78,13 +81,21 @@ func (f *Flags) Settings() (tenant.Settings, error) {
 			settings.Gateway = &v1alpha1.GatewayReference{Namespace: parts[0], Name: v1alpha1.ObjectName(parts[1]), SectionName: strings.Join(parts[2:], "")}
 		}
 	}
-	settings.ReservedHostSuffixes = nil
-	for _, suffix := range f.taken.ReservedHostSuffixes {
-		trimmed := strings.ToLower(strings.Trim(suffix, " ."))
-		if len(validation.IsDNS1123Subdomain(trimmed)) > 0 {
-			fault("reserved-host-suffixes", suffix, "write a domain, such as dispel.example")
+	domains := func(flag string, given []string) []string {
+		var domains []string
+		for _, domain := range given {
+			trimmed := strings.ToLower(strings.Trim(domain, " ."))
+			if len(validation.IsDNS1123Subdomain(trimmed)) > 0 {
+				fault(flag, domain, "write a domain, such as dispel.example")
+			}
+			domains = append(domains, trimmed)
 		}
-		settings.ReservedHostSuffixes = append(settings.ReservedHostSuffixes, trimmed)
+		return domains
+	}
+	settings.ReservedHostSuffixes = domains("reserved-host-suffixes", f.taken.ReservedHostSuffixes)
+	settings.BackendHostSuffixes = domains("backend-host-suffixes", f.taken.BackendHostSuffixes)
+	if f.taken.RouteOverlap < 0 {
+		fault("route-overlap", f.taken.RouteOverlap.String(), "write 0 or more, such as 5m")
 	}
 	host, port, err := net.SplitHostPort(f.widgetBackend)
 	number, portErr := strconv.ParseUint(port, 10, 16)

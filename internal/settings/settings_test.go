@@ -1,6 +1,8 @@
 package settings_test
 
 import (
+	"time"
+
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -28,11 +30,14 @@ func parse(args ...string) (tenant.Settings, error) {
 
 var _ = Describe("The flags", func() {
 	It("become the operator's settings", func() {
-		got, err := parse("--default-issuer=ClusterIssuer/letsencrypt", "--gateway=infra/public/https", "--reserved-host-suffixes=.Dispel.example,internal")
+		got, err := parse("--default-issuer=ClusterIssuer/letsencrypt", "--gateway=infra/public/https", "--reserved-host-suffixes=.Dispel.example,internal",
+			"--backend-host-suffixes=corp.internal.", "--route-overlap=90s")
 		Expect(err).NotTo(HaveOccurred())
 		Expect(got).To(Equal(tenant.Settings{
 			DefaultIssuer:        &v1alpha1.IssuerReference{Kind: v1alpha1.ClusterIssuer, Name: "letsencrypt"},
 			ReservedHostSuffixes: []string{"dispel.example", "internal"},
+			BackendHostSuffixes:  []string{"corp.internal"},
+			RouteOverlap:         90 * time.Second,
 			ProxyNamespaces:      []string{"traefik"},
 			WidgetBackend:        v1alpha1.ExternalBackend{Host: "partner-operator-widget.partner-operator-system.svc.cluster.local", Port: 8082},
 			Gateway:              &v1alpha1.GatewayReference{Namespace: "infra", Name: "public", SectionName: "https"},
@@ -51,6 +56,8 @@ var _ = Describe("The flags", func() {
 		Entry("an issuer without cert-manager", `--default-issuer "Issuer/x": it needs cert-manager`, "--cert-manager=false", "--default-issuer=Issuer/x"),
 		Entry("a Gateway without its API", `--gateway "a/b": it needs the Gateway API`, "--gateway-api=false", "--gateway=a/b"),
 		Entry("a suffix that is no domain", `--reserved-host-suffixes "*.x": write a domain`, "--reserved-host-suffixes=*.x"),
+		Entry("a backend suffix that is no domain", `--backend-host-suffixes "a_b": write a domain`, "--backend-host-suffixes=a_b"),
+		Entry("an overlap before it begins", `--route-overlap "-1s": write 0 or more, such as 5m`, "--route-overlap=-1s"),
 		Entry("a widget server without a port", `--widget-backend "widget": write host:port`, "--widget-backend=widget"),
 		Entry("a port out of range", "--widget-backend", "--widget-backend=widget.x:70000"),
 		Entry("a namespace that is none", `--proxy-namespaces "A b"`, "--proxy-namespaces=traefik,A b"),

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -33,6 +34,7 @@ func Evaluate(snapshot Snapshot) Outcome {
 	e.decideWidget()
 	e.tenant()
 	e.subdomain()
+	e.noteHosts()
 	e.prune()
 	e.report()
 	e.claimFirst()
@@ -84,9 +86,14 @@ type evaluation struct {
 	// By subdomain: whether a Gateway serves the declared route as it was before
 	// its last change, at least.
 	serves bool
-	// By subdomain: whether the route that the declared one takes the place of
-	// serves on beside it for now.
-	lingers bool
+	// By subdomain: that the certificate, which serves, could not be renewed; nil if
+	// there is nothing to tell.
+	renewal *conditions.Finding
+	// By subdomain: whether another partner holds the declared host.
+	contested bool
+	// By subdomain: the hosts of replaced routes that keep serving for now beside
+	// the declared one, which is ready.
+	lingering []string
 }
 
 func (e *evaluation) judgePlan() {
@@ -171,7 +178,7 @@ func (e *evaluation) tenant() {
 		e.tenantReady = *e.failed(v1alpha1.ConditionTenantReady, false)
 		return
 	}
-	e.Objects = append(e.Objects, e.build.namespace(e.heldHosts()))
+	e.Objects = append(e.Objects, e.build.namespace())
 	e.Objects = append(e.Objects, e.build.guards()...)
 	if e.effective != nil {
 		data, err := json.Marshal(NewContract(e.Partner, e.Plan, *e.effective, e.counted, e.widget, e.Now))
@@ -189,16 +196,49 @@ func (e *evaluation) tenant() {
 		fmt.Sprintf("namespace %s and its guards are as declared", name))
 }
 
-// heldHosts are the hosts that the partner holds, in order.
-func (e *evaluation) heldHosts() []string {
-	var hosts []string
-	for _, child := range e.Children {
-		if child.GetObjectKind().GroupVersionKind().Kind == claimKind && child.GetDeletionTimestamp().IsZero() {
-			hosts = append(hosts, child.GetName())
+// noteHosts notes on the namespace the hosts that may be routed in it: those that
+// the partner holds and that are declared or still served. A host that is only held
+// until something stops routing it gets no new routes.
+func (e *evaluation) noteHosts() {
+	i := slices.IndexFunc(e.Objects, func(o Object) bool { _, namespace := o.(*corev1.Namespace); return namespace })
+	if i < 0 {
+		return
+	}
+	served := e.keptHosts()
+	if e.whiteLabelled() {
+		served = append(served, string(e.Partner.Spec.Subdomain.Host))
+	}
+	var noted []string
+	for _, claim := range e.claims() {
+		if claim.GetDeletionTimestamp().IsZero() && slices.Contains(served, claim.GetName()) {
+			noted = append(noted, claim.GetName())
 		}
 	}
-	slices.Sort(hosts)
-	return hosts
+	slices.Sort(noted)
+	// Without a host, too: another's note may be there from before.
+	e.Objects[i].SetAnnotations(map[string]string{v1alpha1.HostsAnnotation: strings.Join(noted, ",")})
+}
+
+// HeldOf are those of some noted hosts, separated by commas, that the partner of the
+// snapshot holds, in the same form.
+func HeldOf(s Snapshot, noted string) string {
+	hosts := slices.DeleteFunc(strings.Split(noted, ","), func(host string) bool {
+		return !slices.ContainsFunc(s.claims(), func(claim Object) bool {
+			return claim.GetName() == host && claim.GetDeletionTimestamp().IsZero()
+		})
+	})
+	return strings.Join(hosts, ",")
+}
+
+// claims are those of the partner.
+func (s *Snapshot) claims() []Object {
+	var claims []Object
+	for _, child := range s.Children {
+		if child.GetObjectKind().GroupVersionKind().Kind == claimKind {
+			claims = append(claims, child)
+		}
+	}
+	return claims
 }
 
 // ownsNamespace tells whether the namespace is this partner's, or may become so.
@@ -251,28 +291,33 @@ func (e *evaluation) failed(condition v1alpha1.ConditionType, subdomain bool) *c
 // exposure are the kinds of a sub-domain's objects, in the order in which they
 // go: what is reached from outside first, the claim last.
 var exposure = map[string]int{
-	ingressKind: 0, httpRouteKind: 0, serviceKind: 1, listenerSetKind: 1, referenceGrantKind: 1, CertificateGVK.Kind: 2, claimKind: 9,
+	ingressKind: 0, httpRouteKind: 0, serviceKind: 1, listenerSetKind: 1, referenceGrantKind: 1, CertificateGVK.Kind: 2, secretKind: 3, claimKind: 9,
 }
 
 // prune removes what the Partner has and no longer wants. What an old host is
 // served with stays until the new one is.
 func (e *evaluation) prune() {
-	kept := e.keptHost()
+	kept := e.keptHosts()
 	for _, child := range e.Children {
+		name := child.GetName()
 		switch kind := child.GetObjectKind().GroupVersionKind().Kind; {
 		case !child.GetDeletionTimestamp().IsZero(),
-			slices.ContainsFunc(e.Objects, func(wanted Object) bool { return sameKindAndName(wanted, child) }),
-			// Nothing that the operator has not applied, whatever its labels say.
-			child.GetAnnotations()[v1alpha1.AppliedAnnotation] == "",
+			e.wants(child),
 			kind == contractKind && e.effective == nil,
-			// A host is let go only once nothing routes it any more.
-			kind == claimKind && (e.child(ingressKind, child.GetName()) != nil || e.child(httpRouteKind, child.GetName()) != nil),
+			kind == claimKind && len(e.routing(name)) > 0,
+			kind == secretKind && e.child(CertificateGVK.Kind, name) != nil,
 			kind != claimKind && e.blocked,
-			kept != "" && e.keeps(kept, child):
+			slices.ContainsFunc(kept, func(host string) bool { return e.keeps(host, child) }),
+			e.whiteLabelled() && kind == secretKind && e.usesSecret(name):
 			continue
 		}
 		e.Prune = append(e.Prune, child)
 	}
+	inOrder(e.Prune)
+}
+
+// inOrder sorts objects into the order in which to delete them.
+func inOrder(objects []Object) {
 	const others = 5
 	rank := func(object Object) int {
 		kind := object.GetObjectKind().GroupVersionKind().Kind
@@ -281,22 +326,69 @@ func (e *evaluation) prune() {
 		}
 		return others
 	}
-	slices.SortStableFunc(e.Prune, func(a, b Object) int {
+	slices.SortStableFunc(objects, func(a, b Object) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.GetName(), b.GetName()))
 	})
 }
 
-// keptHost is the host whose route stays although it is not the declared one, or
-// that one is not ready: the declared host if it is held, else the old one that is
-// served; empty if there is none.
-func (e *evaluation) keptHost() string {
-	if !e.whiteLabelled() || e.subdomainReady.Status == metav1.ConditionTrue && !e.lingers {
-		return ""
+// Abandoned are the objects to delete, in this order, of a Partner that is gone:
+// what exposes it and has no owner that garbage collection would go by. Of the
+// snapshot's Partner only the name matters.
+func Abandoned(s Snapshot) []Object {
+	var abandoned []Object
+	for _, child := range s.Children {
+		kind := child.GetObjectKind().GroupVersionKind().Kind
+		_, exposes := exposure[kind]
+		switch {
+		case !exposes, len(child.GetOwnerReferences()) > 0, !child.GetDeletionTimestamp().IsZero(),
+			kind == claimKind && len(s.routing(child.GetName())) > 0,
+			kind == secretKind && s.child(CertificateGVK.Kind, child.GetName()) != nil:
+			continue
+		}
+		abandoned = append(abandoned, child)
+	}
+	inOrder(abandoned)
+	return abandoned
+}
+
+// usesSecret reports whether a Secret has the certificate of the declared host.
+func (e *evaluation) usesSecret(name string) bool {
+	return name == string(e.Partner.Spec.Subdomain.Host) || name == e.build.tlsSecret()
+}
+
+// routing are the objects in the partner's namespace that lead a host somewhere,
+// those that are being deleted included, in order.
+func (s *Snapshot) routing(host string) []RouteRef {
+	var refs []RouteRef
+	for _, child := range s.Children {
+		kind := child.GetObjectKind().GroupVersionKind().Kind
+		if (isRoute(kind) || kind == listenerSetKind) && (child.GetName() == host || slices.Contains(Hosts(child), host)) {
+			refs = append(refs, RouteRef{Host: host, Kind: kind, Namespace: child.GetNamespace(), Name: child.GetName()})
+		}
+	}
+	for _, ref := range s.Routes {
+		if ref.Host == host && ref.Namespace == NamespaceName(s.Partner.Name) && !slices.Contains(refs, ref) {
+			refs = append(refs, ref)
+		}
+	}
+	slices.SortFunc(refs, func(a, b RouteRef) int { return cmp.Compare(a.String(), b.String()) })
+	return refs
+}
+
+// keptHosts are the hosts whose routes stay although they are not the declared
+// one, or that one is not ready: the declared host if it is held, else the old one
+// that is served, and those that linger.
+func (e *evaluation) keptHosts() []string {
+	switch {
+	case !e.whiteLabelled():
+		return nil
+	case e.subdomainReady.Status == metav1.ConditionTrue:
+		return slices.Clone(e.lingering)
 	}
 	if old := e.oldRoute(); old != nil {
-		return old.GetName()
+		return []string{old.GetName()}
 	}
-	return string(e.Partner.Spec.Subdomain.Host)
+	return []string{string(e.Partner.Spec.Subdomain.Host)}
 }
 
 // keeps tells whether an object serves a host that is kept and may be.
@@ -309,17 +401,18 @@ func (e *evaluation) keeps(host string, child Object) bool {
 		return e.widget || child.GetName() != WidgetServiceName
 	case referenceGrantKind:
 		return e.widget
-	case ingressKind, httpRouteKind, listenerSetKind, CertificateGVK.Kind, claimKind:
+	case ingressKind, httpRouteKind, listenerSetKind, CertificateGVK.Kind, secretKind, claimKind:
 		return child.GetName() == host
 	}
 	return false
 }
 
-// mayServe tells whether the partner holds a host, and it is not reserved.
+// mayServe tells whether the partner holds a host, it is not reserved, and it is
+// not to be let go at once: two partners that swap hosts would wait for each other.
 func (e *evaluation) mayServe(host string) bool {
 	_, reserved := e.reserved(host)
 	claim := e.child(claimKind, host)
-	return !reserved && claim != nil && claim.GetDeletionTimestamp().IsZero()
+	return !reserved && claim != nil && claim.GetDeletionTimestamp().IsZero() && !(e.contested && e.Wanted[host])
 }
 
 // report writes the status and the events.
@@ -328,6 +421,8 @@ func (e *evaluation) mayServe(host string) bool {
 //	|- TenantReady            the namespace, its guards, the contract
 //	|- the support plan       by its own reasons
 //	`- SubdomainReady         claim, certificate, backend, route
+//	   |- CertificateRenewalFailed no part of Ready
+//	   |- HostReleaseBlocked       no part of Ready
 //	   `- SupportWidgetEnabled     no part of Ready
 //	StaffingSufficient, CapacityExceeded   no part of Ready
 func (e *evaluation) report() {
@@ -342,6 +437,10 @@ func (e *evaluation) report() {
 		findings = append(findings, e.widgetEnabled())
 	}
 	findings = append(findings, e.staffingFindings()...)
+	if e.renewal != nil {
+		findings = append(findings, *e.renewal)
+	}
+	findings = append(findings, e.releaseFindings()...)
 	findings = append(findings, conditions.Summary(
 		conditions.True(v1alpha1.ConditionReady, v1alpha1.ReasonProvisioned, e.readyMessage()), links...)...)
 
@@ -366,6 +465,42 @@ func (e *evaluation) report() {
 			e.Status.SupportWidget.ScriptURL = e.Status.Subdomain.URL + WidgetPath + "/widget.js"
 		}
 	}
+}
+
+// releaseFindings tell of hosts that are not wanted any more and cannot be let go,
+// and of what is in the way.
+func (e *evaluation) releaseFindings() []conditions.Finding {
+	kept := e.keptHosts()
+	var held []string
+	for _, claim := range e.claims() {
+		host := claim.GetName()
+		if !claim.GetDeletionTimestamp().IsZero() || slices.Contains(kept, host) || e.wants(claim) {
+			continue
+		}
+		var refs []string
+		for _, ref := range e.routing(host) {
+			if !slices.ContainsFunc(e.Prune, func(o Object) bool {
+				return o.GetObjectKind().GroupVersionKind().Kind == ref.Kind && o.GetName() == ref.Name
+			}) {
+				refs = append(refs, ref.String())
+			}
+		}
+		if len(refs) > 0 {
+			held = append(held, fmt.Sprintf("%s by %s", host, strings.Join(refs, ", ")))
+		}
+	}
+	if len(held) == 0 {
+		return nil
+	}
+	slices.Sort(held)
+	return []conditions.Finding{conditions.True(v1alpha1.ConditionHostReleaseBlocked, v1alpha1.ReasonRouteRemains, fmt.Sprintf(
+		"hosts that are no longer declared stay with this partner because they are still routed: %s; delete these objects, or whatever finalizer keeps them",
+		strings.Join(held, "; ")))}
+}
+
+// wants reports whether an object is one of those to have.
+func (e *evaluation) wants(object Object) bool {
+	return slices.ContainsFunc(e.Objects, func(wanted Object) bool { return sameKindAndName(wanted, object) })
 }
 
 func (e *evaluation) readyMessage() string {
@@ -451,15 +586,27 @@ func staffingStatus(v *staffing.Verdict) *v1alpha1.StaffingStatus {
 	}
 }
 
-// served is the sub-domain that has a route: an old one's as long as it is kept,
-// else the declared one's.
+// served is the sub-domain that end customers reach: an old one's as long as it is
+// kept, else the declared one's, from when it is ready first until its route goes.
 func (e *evaluation) served() *v1alpha1.SubdomainStatus {
 	route := e.oldRoute()
 	if route == nil && e.whiteLabelled() {
-		route = e.declaredRoute()
+		if route = e.declaredRoute(); route != nil && !e.serves && e.subdomainReady.Status != metav1.ConditionTrue && !e.servedBefore(*route) {
+			return nil
+		}
 	}
 	if route == nil {
 		return nil
 	}
 	return &v1alpha1.SubdomainStatus{URL: e.url(*route), Route: route.kind, Addresses: e.addresses(*route)}
+}
+
+// servedBefore reports whether the status says that a route's host is served.
+func (e *evaluation) servedBefore(route route) bool {
+	before := e.Partner.Status.Subdomain
+	if before == nil {
+		return false
+	}
+	_, host, _ := strings.Cut(before.URL, "://")
+	return host == route.GetName()
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -220,7 +219,7 @@ func (e *evaluation) listenersRefused(gateway *gatewayv1.Gateway) string {
 	case gatewayv1.NamespacesFromAll:
 		return ""
 	case gatewayv1.NamespacesFromSelector:
-		set := e.build.namespace(nil).Labels
+		set := e.build.namespace().Labels
 		if e.Namespace != nil {
 			set = e.Namespace.Labels
 		}
@@ -232,14 +231,14 @@ func (e *evaluation) listenersRefused(gateway *gatewayv1.Gateway) string {
 	return fmt.Sprintf("it takes no ListenerSets from namespace %s", namespace)
 }
 
-// gatewayRouteReady tells whether the Gateway serves the sub-domain, and since
-// when. If it does not, the finding names the first link that says so.
-func (e *evaluation) gatewayRouteReady(via gatewayLink) (since time.Time, unready *conditions.Finding) {
+// gatewayRouteUnready says why the Gateway does not serve the sub-domain, by the
+// first link that says so; nil if it does.
+func (e *evaluation) gatewayRouteUnready(via gatewayLink) *conditions.Finding {
 	host := string(e.Partner.Spec.Subdomain.Host)
 	namespace := NamespaceName(e.Partner.Name)
 	route, _ := e.child(httpRouteKind, host).(*gatewayv1.HTTPRoute)
 	if route == nil || !route.DeletionTimestamp.IsZero() {
-		return since, new(broken(v1alpha1.ReasonRouteNotAccepted, conditions.Waiting,
+		return new(broken(v1alpha1.ReasonRouteNotAccepted, conditions.Waiting,
 			"HTTPRoute %s/%s is about to be created, once one that is being deleted is gone", namespace, host))
 	}
 	links := []statusLink{{
@@ -271,13 +270,10 @@ func (e *evaluation) gatewayRouteReady(via gatewayLink) (since time.Time, unread
 	e.serves = !slices.ContainsFunc(links, func(link statusLink) bool { return !meta.IsStatusConditionTrue(link.conditions, link.condition) })
 	for _, link := range links {
 		if why := link.unmet(); why != "" {
-			return since, new(broken(link.reason, conditions.Waiting, "%s lacks the condition %s: %s", link.name, link.condition, why))
-		}
-		if changed := meta.FindStatusCondition(link.conditions, link.condition).LastTransitionTime.Time; changed.After(since) {
-			since = changed
+			return new(broken(link.reason, conditions.Waiting, "%s lacks the condition %s: %s", link.name, link.condition, why))
 		}
 	}
-	return since, nil
+	return nil
 }
 
 // statusLink is a condition that others write and that has to be True.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,6 +50,8 @@ type goldenCase struct {
 	APIs tenant.APIs `json:"apis"`
 	// Settings are laid over goldenSettings.
 	Settings *tenant.Settings `json:"settings"`
+	// Wanted are held hosts that another partner declares.
+	Wanted []string `json:"wanted"`
 	// Failures are writes that failed.
 	Failures []struct {
 		APIVersion, Kind, Namespace, Name string
@@ -65,6 +68,7 @@ func goldenSettings() tenant.Settings {
 		ProxyNamespaces:      []string{"traefik"},
 		ReservedHostSuffixes: []string{"dispel.example"},
 		WidgetBackend:        v1alpha1.ExternalBackend{Host: "widget.partner-operator-system.svc.cluster.local", Port: 8082},
+		RouteOverlap:         10 * time.Second,
 	}
 }
 
@@ -145,6 +149,18 @@ func readSnapshot(path string) tenant.Snapshot {
 	for _, object := range others {
 		place(&snapshot, object)
 	}
+	var hosts []string
+	if snapshot.Partner.Spec.Subdomain != nil {
+		hosts = append(hosts, string(snapshot.Partner.Spec.Subdomain.Host))
+	}
+	for _, child := range snapshot.Children {
+		if _, claim := child.(*v1alpha1.SubdomainClaim); claim {
+			hosts = append(hosts, child.GetName())
+		}
+	}
+	snapshot.Children = slices.DeleteFunc(snapshot.Children, func(child tenant.Object) bool {
+		return !tenant.Owned(child, snapshot.Partner.Name, hosts)
+	})
 	return snapshot
 }
 
@@ -156,6 +172,12 @@ func applyCase(snapshot *tenant.Snapshot, document []byte) {
 	snapshot.APIs = given.APIs
 	if given.Now != nil {
 		snapshot.Now = given.Now.Time
+	}
+	for _, host := range given.Wanted {
+		if snapshot.Wanted == nil {
+			snapshot.Wanted = map[string]bool{}
+		}
+		snapshot.Wanted[host] = true
 	}
 	for _, failure := range given.Failures {
 		object := &unstructured.Unstructured{}
@@ -194,16 +216,31 @@ func place(snapshot *tenant.Snapshot, object *unstructured.Unstructured) {
 		if partner.Spec.Subdomain != nil && typed.Name == string(partner.Spec.Subdomain.Host) {
 			snapshot.Claim = typed
 		}
-		if string(typed.Spec.PartnerRef.Name) != partner.Name {
+		if holder := string(typed.Spec.PartnerRef.Name); holder != partner.Name {
+			// Of the holder, a case says no more than whether it still declares the host.
+			if !strings.HasPrefix(holder, "gone-") {
+				snapshot.Holder = &v1alpha1.Partner{Spec: v1alpha1.PartnerSpec{Subdomain: &v1alpha1.Subdomain{Host: v1alpha1.Host(typed.Name)}}}
+			}
 			return
 		}
 	}
-	if object.GetLabels()[v1alpha1.PartnerLabel] == partner.Name {
+	if object.GetLabels()[v1alpha1.PartnerLabel] == partner.Name || object.GetAnnotations()[tenant.CertificateNameAnnotation] != "" && object.GetKind() == "Secret" {
 		snapshot.Children = append(snapshot.Children, typed)
 		return
 	}
 	subdomain := partner.Spec.Subdomain
+	if routed := tenant.Hosts(typed); len(routed) > 0 {
+		if object.GetNamespace() == tenant.NamespaceName(partner.Name) {
+			snapshot.Children = append(snapshot.Children, typed) // if its name is one of the operator's
+		}
+		for _, host := range routed {
+			snapshot.Routes = append(snapshot.Routes, tenant.RouteRef{Host: host, Kind: object.GetKind(), Namespace: object.GetNamespace(), Name: object.GetName()})
+		}
+		return
+	}
 	switch object.GetKind() {
+	case "CertificateRequest":
+		snapshot.CertificateRequest = object
 	case "Service":
 		snapshot.BackendFound = object.GetName() == subdomain.Backend.Service.Name
 	case "Secret":

@@ -43,6 +43,7 @@ const (
 	claimKind     = "SubdomainClaim"
 	ingressKind   = "Ingress"
 	serviceKind   = "Service"
+	secretKind    = "Secret"
 	contractKind  = "ConfigMap"
 )
 
@@ -110,16 +111,13 @@ func typeMeta(gv schema.GroupVersion, kind string) metav1.TypeMeta {
 	return metav1.TypeMeta{APIVersion: gv.String(), Kind: kind}
 }
 
-// namespace is the tenant's, at the strictest of the pod security standards, with
-// a note of the hosts that the partner holds.
-func (b builder) namespace(hosts []string) *corev1.Namespace {
+// namespace is the tenant's, at the strictest of the pod security standards.
+func (b builder) namespace() *corev1.Namespace {
 	namespace := &corev1.Namespace{
 		TypeMeta: typeMeta(corev1.SchemeGroupVersion, namespaceKind),
 		ObjectMeta: metav1.ObjectMeta{
 			Name:   NamespaceName(b.partner.Name),
 			Labels: Labels(b.partner.Name),
-			// Without a host, too: another's note may be there from before.
-			Annotations: map[string]string{v1alpha1.HostsAnnotation: strings.Join(hosts, ",")},
 		},
 	}
 	for _, mode := range []string{"enforce", "warn"} {

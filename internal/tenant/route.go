@@ -3,10 +3,12 @@ package tenant
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -37,11 +39,6 @@ func isRoute(kind string) bool {
 	return kind == ingressKind || kind == httpRouteKind
 }
 
-// handover is how long a route serves beside the one that takes its place: what a
-// controller accepted, it may take a moment to put into practice, and of an
-// Ingress it says nothing at all.
-const handover = 10 * time.Second
-
 // wantedKind is the kind of the route that is declared.
 func (e *evaluation) wantedKind() v1alpha1.RouteKind {
 	if e.build.gatewayRef() != nil {
@@ -64,17 +61,46 @@ func (e *evaluation) declaredRoute() *route {
 	return nil
 }
 
-// handOver keeps the route of the other kind on the same host, if there is one,
-// until the declared one, which is ready since an instant, surely serves.
-func (e *evaluation) handOver(since time.Time) {
-	routes := e.routes()
-	host := string(e.Partner.Spec.Subdomain.Host)
-	if !slices.ContainsFunc(routes, func(r route) bool { return r.GetName() == host && r.kind != e.wantedKind() }) {
-		return
+// ttlAnnotations say how long resolvers keep the DNS record that external-dns makes
+// of a route. It read the second up to v0.20.
+var ttlAnnotations = []string{"external-dns.kubernetes.io/ttl", "external-dns.alpha.kubernetes.io/ttl"}
+
+// overlap is how long a replaced route keeps serving: as the settings say, or as long
+// as its DNS record lives if that is longer.
+func (e *evaluation) overlap(replaced route) time.Duration {
+	overlap := e.Settings.RouteOverlap
+	for _, key := range ttlAnnotations {
+		text := replaced.GetAnnotations()[key]
+		ttl, err := time.ParseDuration(text)
+		if seconds, parseErr := strconv.ParseInt(text, 10, 32); parseErr == nil {
+			ttl, err = time.Duration(seconds)*time.Second, nil
+		}
+		if err == nil {
+			overlap = max(overlap, ttl)
+		}
 	}
-	if over := since.Add(handover); e.Now.Before(over) {
-		e.lingers = true
-		e.LookAgain = staffing.Earlier(e.LookAgain, over)
+	return overlap
+}
+
+// handOver keeps the routes that the declared one has taken the place of until
+// resolvers and controllers have followed. A host that another partner declares goes
+// at once.
+func (e *evaluation) handOver() {
+	since := e.Now
+	if ready := meta.FindStatusCondition(e.Partner.Status.Conditions, string(v1alpha1.ConditionSubdomainReady)); ready != nil && ready.Status == metav1.ConditionTrue {
+		since = ready.LastTransitionTime.Time
+	}
+	if created := e.declaredRoute().GetCreationTimestamp().Time; created.After(since) {
+		since = created
+	}
+	for _, route := range e.routes() {
+		if e.declared(route) || e.Wanted[route.GetName()] || !e.mayServe(route.GetName()) {
+			continue
+		}
+		if over := since.Add(e.overlap(route)); e.Now.Before(over) {
+			e.lingering = append(e.lingering, route.GetName())
+			e.LookAgain = staffing.Earlier(e.LookAgain, over)
+		}
 	}
 }
 

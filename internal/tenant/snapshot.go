@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -35,9 +36,15 @@ type Settings struct {
 	DefaultIssuer *v1alpha1.IssuerReference
 	// ReservedHostSuffixes are domains that no partner may have a host under.
 	ReservedHostSuffixes []string
+	// BackendHostSuffixes are domains that external backends may be under although
+	// they are no public ones.
+	BackendHostSuffixes []string
 	// Gateway serves sub-domains that say nothing about their route; nil for an
 	// Ingress to do so.
 	Gateway *v1alpha1.GatewayReference
+	// RouteOverlap is how long a route keeps serving once another has taken its
+	// place, since resolvers and controllers take that long to follow.
+	RouteOverlap time.Duration
 	// WidgetBackend is where the widget server answers.
 	WidgetBackend v1alpha1.ExternalBackend
 	// WithoutGatewayAPI and WithoutCertManager leave those APIs alone even where
@@ -80,9 +87,21 @@ type Snapshot struct {
 	// Claim is the claim on the host that the Partner wants, whoever holds it;
 	// nil if there is none.
 	Claim *v1alpha1.SubdomainClaim
-	// Children are the objects that the operator made for the Partner, without
-	// the namespace: those in it, and all claims of the Partner.
+	// Holder is the Partner that holds that host, if it is another one; nil if there
+	// is none.
+	Holder *v1alpha1.Partner
+	// Children are the objects that are the operator's for the Partner, without
+	// the namespace: those in it that Owned names, and all claims of the Partner.
 	Children []Object
+	// Routes are the routes in tenants' namespaces, whoever made them, with a host
+	// that the Partner declares or holds.
+	Routes []RouteRef
+	// Wanted has the hosts that the Partner holds and does not declare, and that
+	// another Partner declares.
+	Wanted map[string]bool
+	// CertificateRequest is the last one that cert-manager made for the Certificate of
+	// the declared host; nil if there is none.
+	CertificateRequest *unstructured.Unstructured
 	// BackendFound and SecretFound tell whether the Service and the Secret that
 	// the sub-domain names are there; of no meaning if it names none.
 	BackendFound, SecretFound bool
@@ -98,6 +117,16 @@ type Snapshot struct {
 	Settings Settings
 	// Now is the time.
 	Now time.Time
+}
+
+// RouteRef names an object that leads a host somewhere.
+type RouteRef struct {
+	Host, Kind, Namespace, Name string
+}
+
+// String names the object as messages do.
+func (r RouteRef) String() string {
+	return r.Kind + " " + r.Namespace + "/" + r.Name
 }
 
 // Failure is a write that failed.
@@ -175,6 +204,9 @@ func (s *Snapshot) Remove(deleted Object) {
 		return
 	}
 	s.Children = slices.DeleteFunc(s.Children, func(o Object) bool { return sameKindAndName(o, deleted) })
+	s.Routes = slices.DeleteFunc(slices.Clone(s.Routes), func(ref RouteRef) bool {
+		return ref.Namespace == deleted.GetNamespace() && ref.Name == deleted.GetName() && ref.Kind == deleted.GetObjectKind().GroupVersionKind().Kind
+	})
 	if s.Claim != nil && sameKindAndName(s.Claim, deleted) {
 		s.Claim = nil
 	}

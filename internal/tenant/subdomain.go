@@ -4,11 +4,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
+	"golang.org/x/net/publicsuffix"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
@@ -41,10 +40,14 @@ func (e *evaluation) subdomainLink() conditions.Finding {
 		return broken(v1alpha1.ReasonHostReserved, conditions.Stalled,
 			"hosts under %s are reserved, and %s is one: write a host under the partner's own domain", suffix, subdomain.Host)
 	}
+	if suffix := publicSuffix(string(subdomain.Host)); suffix == string(subdomain.Host) {
+		return broken(v1alpha1.ReasonHostReserved, conditions.Stalled,
+			"%s is a domain under which anybody can have names, and no partner's own: write a host below the partner's domain, such as remote.acmecorp.com", suffix)
+	}
 	switch claim := e.Claim; {
 	case claim != nil && string(claim.Spec.PartnerRef.Name) != e.Partner.Name:
-		return broken(v1alpha1.ReasonHostClaimedByAnotherPartner, conditions.Stalled,
-			"%s is held by Partner %q: write another host, or remove it from that partner", subdomain.Host, claim.Spec.PartnerRef.Name)
+		e.contested = true
+		return e.heldByAnother()
 	case claim != nil && !claim.DeletionTimestamp.IsZero():
 		return broken(v1alpha1.ReasonHostReleasing, conditions.Waiting,
 			"an earlier claim on %s is being deleted; the host is claimed anew once it is gone", subdomain.Host)
@@ -71,6 +74,11 @@ func (e *evaluation) routeLink() conditions.Finding {
 	if subdomain.Backend.Service == nil && subdomain.Backend.External == nil { // as of a newer schema
 		return broken(v1alpha1.ReasonBackendNotFound, conditions.Stalled,
 			"spec.subdomain.backend is of a sort that this version does not know: write service or external, or upgrade the operator")
+	}
+	if external := subdomain.Backend.External; external != nil {
+		if why := e.backendRefused(string(external.Host)); why != "" {
+			return broken(v1alpha1.ReasonBackendNotAllowed, conditions.Stalled, "spec.subdomain.backend.external.host: %s", why)
+		}
 	}
 	var via gatewayLink
 	ref := e.build.gatewayRef()
@@ -119,9 +127,8 @@ func (e *evaluation) routeLink() conditions.Finding {
 		return broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
 			"a certificate from %s is asked for, and cert-manager's API is not installed: install cert-manager, or bring a certificate in spec.subdomain.tls.secretName", issuer.Name)
 	case issuer != nil:
-		if ready, why := e.certificateReady(); !ready {
-			return broken(v1alpha1.ReasonCertificatePending, conditions.Waiting,
-				"Certificate %s/%s is not issued: %s", namespace, subdomain.Host, why)
+		if unready := e.certificateUnready(); unready != nil {
+			return *unready
 		}
 	case secret != "" && !e.SecretFound:
 		return broken(v1alpha1.ReasonSecretNotFound, conditions.Waiting,
@@ -132,34 +139,74 @@ func (e *evaluation) routeLink() conditions.Finding {
 			"there is no Service %s/%s: deploy the engine there, or name another in spec.subdomain.backend", namespace, service.Name)
 	}
 	var by string
-	var since time.Time
 	var unready *conditions.Finding
 	if ref == nil {
 		by = fmt.Sprintf("Ingress %s/%s", namespace, subdomain.Host)
-		since, unready = e.ingressReady()
+		unready = e.ingressUnready()
 	} else {
 		by = fmt.Sprintf("HTTPRoute %s/%s at Gateway %s/%s", namespace, subdomain.Host, ref.Namespace, ref.Name)
-		since, unready = e.gatewayRouteReady(via)
+		unready = e.gatewayRouteUnready(via)
 	}
 	if unready != nil {
 		return *unready
 	}
-	e.handOver(since)
+	if elsewhere := e.routedElsewhere(); len(elsewhere) > 0 {
+		return broken(v1alpha1.ReasonHostRoutedElsewhere, conditions.Stalled,
+			"%s is routed in another tenant's namespace, too: have %s deleted, or whatever finalizer keeps it", subdomain.Host, strings.Join(elsewhere, ", "))
+	}
+	e.handOver()
 	return conditions.True(v1alpha1.ConditionSubdomainReady, v1alpha1.ReasonRouteAccepted, fmt.Sprintf("%s is routed by %s", subdomain.Host, by))
 }
 
-// ingressReady tells whether an ingress controller should serve the sub-domain,
-// and since when. If it does not, the finding says why.
-func (e *evaluation) ingressReady() (since time.Time, unready *conditions.Finding) {
-	if why := e.classMissing(); why != "" {
-		return since, new(broken(v1alpha1.ReasonRouteNotAccepted, conditions.Stalled, "no ingress controller takes the route: %s", why))
+// heldByAnother says who has the declared host, and what keeps it there.
+func (e *evaluation) heldByAnother() conditions.Finding {
+	host, holder := e.Partner.Spec.Subdomain.Host, string(e.Claim.Spec.PartnerRef.Name)
+	if e.Holder != nil && e.Holder.Spec.Subdomain != nil && e.Holder.Spec.Subdomain.Host == host {
+		return broken(v1alpha1.ReasonHostClaimedByAnotherPartner, conditions.Stalled,
+			"%s is held by Partner %q: write another host, or remove it from that partner", host, holder)
 	}
-	route := e.declaredRoute()
-	if route == nil {
-		return since, new(broken(v1alpha1.ReasonRouteNotAccepted, conditions.Waiting, "Ingress %s/%s is about to be created, once one that is being deleted is gone",
+	why := "which no longer declares it"
+	if e.Holder == nil {
+		why = "which does not exist"
+	}
+	var refs []string
+	for _, ref := range e.Routes {
+		if ref.Host == string(host) && ref.Namespace == NamespaceName(holder) {
+			refs = append(refs, ref.String())
+		}
+	}
+	if len(refs) == 0 {
+		return broken(v1alpha1.ReasonHostReleasing, conditions.Waiting, "%s is still held for Partner %q, %s, and about to be released", host, holder, why)
+	}
+	slices.Sort(refs)
+	return broken(v1alpha1.ReasonHostClaimedByAnotherPartner, conditions.Stalled,
+		"%s is still held for Partner %q, %s, because it is routed by %s: have that deleted, or whatever finalizer keeps it", host, holder, why, strings.Join(refs, ", "))
+}
+
+// routedElsewhere are the routes to the declared host in the namespaces of other
+// tenants, in order.
+func (e *evaluation) routedElsewhere() []string {
+	var elsewhere []string
+	for _, ref := range e.Routes {
+		if ref.Host == string(e.Partner.Spec.Subdomain.Host) && ref.Namespace != NamespaceName(e.Partner.Name) {
+			elsewhere = append(elsewhere, ref.String())
+		}
+	}
+	slices.Sort(elsewhere)
+	return elsewhere
+}
+
+// ingressUnready says why no ingress controller serves the sub-domain; nil if one
+// should.
+func (e *evaluation) ingressUnready() *conditions.Finding {
+	if why := e.classMissing(); why != "" {
+		return new(broken(v1alpha1.ReasonRouteNotAccepted, conditions.Stalled, "no ingress controller takes the route: %s", why))
+	}
+	if e.declaredRoute() == nil {
+		return new(broken(v1alpha1.ReasonRouteNotAccepted, conditions.Waiting, "Ingress %s/%s is about to be created, once one that is being deleted is gone",
 			NamespaceName(e.Partner.Name), e.Partner.Spec.Subdomain.Host))
 	}
-	return route.GetCreationTimestamp().Time, nil
+	return nil
 }
 
 func broken(reason v1alpha1.Reason, progress conditions.Progress, format string, args ...any) conditions.Finding {
@@ -177,31 +224,31 @@ func (e *evaluation) reserved(host string) (suffix string, reserved bool) {
 	return e.Settings.ReservedHostSuffixes[i], true
 }
 
-// certificateReady tells whether cert-manager issued the certificate as it is
-// asked for now, and if not, why.
-func (e *evaluation) certificateReady() (ready bool, why string) {
-	certificate, ok := e.child(CertificateGVK.Kind, string(e.Partner.Spec.Subdomain.Host)).(*unstructured.Unstructured)
-	if !ok {
-		return false, "it is about to be created"
+// publicSuffix is the part of a host under which anybody can have names, such as com
+// or co.uk; the last label of a host that is in no public domain.
+func publicSuffix(host string) string {
+	suffix, _ := publicsuffix.PublicSuffix(host)
+	return suffix
+}
+
+// backendRefused says why the route may not lead to a host outside the namespace;
+// empty if it may. Proxies look names up with the search domains of a Pod, so that a
+// name that is in no public domain, such as zte.partner-globex, can be a Service of
+// this cluster, or the cloud's metadata server.
+func (e *evaluation) backendRefused(host string) string {
+	if slices.ContainsFunc(e.Settings.BackendHostSuffixes, func(suffix string) bool {
+		return host == suffix || strings.HasSuffix(host, "."+suffix)
+	}) {
+		return ""
 	}
-	observed, _, _ := unstructured.NestedSlice(certificate.Object, "status", "conditions")
-	why = "cert-manager has not said anything about it yet"
-	for _, condition := range observed {
-		condition, ok := condition.(map[string]any)
-		if !ok || condition["type"] != "Ready" {
-			continue
-		}
-		if condition["status"] != string(metav1.ConditionTrue) {
-			why = fmt.Sprint(condition["message"])
-			continue
-		}
-		generation, given := condition["observedGeneration"].(int64)
-		if !given || generation == certificate.GetGeneration() {
-			return true, ""
-		}
-		why = "cert-manager has not taken up its last change yet"
+	suffix, known := publicsuffix.PublicSuffix(host)
+	switch {
+	case !known && !strings.Contains(suffix, "."):
+		return fmt.Sprintf("%s is in no public domain, and could be a Service of this cluster: write the engine's public name, or have the domain allowed with the operator's --backend-host-suffixes", host)
+	case suffix == host:
+		return fmt.Sprintf("%s is a domain under which anybody can have names: write the engine's own", host)
 	}
-	return false, why
+	return ""
 }
 
 // classMissing says why no ingress controller will take the route; empty if one

@@ -170,6 +170,23 @@ func GatewayCRDs() []string {
 	return files
 }
 
+// CertManagerKinds are the names of cert-manager's CustomResourceDefinitions.
+var CertManagerKinds = []string{
+	"certificates.cert-manager.io", "certificaterequests.cert-manager.io", "issuers.cert-manager.io", "clusterissuers.cert-manager.io",
+	"orders.acme.cert-manager.io", "challenges.acme.cert-manager.io",
+}
+
+// CertManagerCRDs are the files of cert-manager's kinds, from its module.
+func CertManagerCRDs() []string {
+	GinkgoHelper()
+	var files []string
+	for _, kind := range CertManagerKinds {
+		resource, group, _ := strings.Cut(kind, ".")
+		files = append(files, ModuleFile("hack/tools", "github.com/cert-manager/cert-manager", "deploy", "crds", group+"_"+resource+".yaml"))
+	}
+	return files
+}
+
 // CRDs is the folder of the operator's CRDs.
 func CRDs() string {
 	return filepath.Join(Root(), "config", "crd", "bases")

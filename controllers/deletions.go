@@ -1,0 +1,38 @@
+package controllers
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+)
+
+// deletions remembers the objects that this process deleted until the cache surely
+// shows it, for one to two periods. A UID does not come back, so nothing that is
+// remembered too long does harm, and what is forgotten too early costs one request.
+type deletions struct {
+	mu              sync.Mutex
+	began           time.Time
+	recent, earlier sets.Set[types.UID]
+}
+
+// rememberedFor is longer than a watch is interrupted without a new list.
+const rememberedFor = time.Minute
+
+// add remembers an object.
+func (d *deletions) add(uid types.UID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if now := time.Now(); d.recent == nil || now.Sub(d.began) > rememberedFor {
+		d.began, d.earlier, d.recent = now, d.recent, sets.New[types.UID]()
+	}
+	d.recent.Insert(uid)
+}
+
+// has reports whether an object was deleted lately.
+func (d *deletions) has(uid types.UID) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.recent.Has(uid) || d.earlier.Has(uid)
+}

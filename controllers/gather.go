@@ -1,0 +1,323 @@
+package controllers
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/index"
+	"github.com/dispel/partner-operator/internal/tenant"
+)
+
+// gather reads all that Evaluate needs from the cache. It returns nil for a
+// Partner that is gone or going.
+func (r *PartnerReconciler) gather(ctx context.Context, name string) (*tenant.Snapshot, error) {
+	s := &tenant.Snapshot{
+		Partner:  &v1alpha1.Partner{},
+		APIs:     r.APIs.Installed(),
+		Settings: r.Settings,
+		Now:      r.Clock.Now(),
+	}
+	if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, s.Partner); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	if !s.Partner.DeletionTimestamp.IsZero() || ptr.Deref(s.Partner.Spec.Suspend, false) {
+		return s, nil // nothing else is looked at
+	}
+	var err error
+	if s.Plan, err = found(ctx, r.Client, tenant.PlanName(s.Partner), &v1alpha1.SupportPlan{}); err != nil {
+		return nil, err
+	}
+	var allocations v1alpha1.PCSMAllocationList
+	if err := r.Client.List(ctx, &allocations, index.AllocationByPartner.Is(name)); err != nil {
+		return nil, err
+	}
+	s.Allocations = allocations.Items
+	if err := r.gatherTenant(ctx, s); err != nil {
+		return nil, err
+	}
+	return s, r.gatherSubdomain(ctx, s)
+}
+
+// gatherTenant reads the partner's namespace, what is the operator's in it, the
+// partner's claims, and what routes their hosts. Of the Partner, the name suffices.
+func (r *PartnerReconciler) gatherTenant(ctx context.Context, s *tenant.Snapshot) error {
+	var err error
+	if s.Namespace, err = found(ctx, r.Client, tenant.NamespaceName(s.Partner.Name), &corev1.Namespace{}); err != nil {
+		return err
+	}
+	var claims v1alpha1.SubdomainClaimList
+	if err := r.Client.List(ctx, &claims, index.ClaimByPartner.Is(s.Partner.Name)); err != nil {
+		return err
+	}
+	declared := ""
+	if s.Partner.Spec.Subdomain != nil {
+		declared = string(s.Partner.Spec.Subdomain.Host)
+	}
+	var held []string
+	for i := range claims.Items {
+		claim := &claims.Items[i]
+		if err := r.addChild(s, claim); err != nil {
+			return err
+		}
+		held = append(held, claim.Name)
+	}
+	for _, host := range held {
+		if host != declared && slices.ContainsFunc(r.partners(ctx, index.PartnerByHost.Is(host)), func(other string) bool { return other != s.Partner.Name }) {
+			s.Wanted = withKey(s.Wanted, host)
+		}
+	}
+	hosts := held
+	if declared != "" && !slices.Contains(held, declared) {
+		hosts = append(hosts, declared)
+	}
+	if err := r.gatherChildren(ctx, s, hosts); err != nil {
+		return err
+	}
+	return r.gatherRoutes(ctx, s, hosts)
+}
+
+func withKey(set map[string]bool, key string) map[string]bool {
+	if set == nil {
+		set = map[string]bool{}
+	}
+	set[key] = true
+	return set
+}
+
+// addChild adds an object to the snapshot, unless this process deleted it and the
+// cache does not show it yet.
+func (r *PartnerReconciler) addChild(s *tenant.Snapshot, child client.Object) error {
+	if r.deleted.has(child.GetUID()) {
+		if len(child.GetFinalizers()) == 0 {
+			return nil
+		}
+		child.SetDeletionTimestamp(cmp.Or(child.GetDeletionTimestamp(), &metav1.Time{Time: s.Now}))
+	}
+	gvk, err := r.Client.GroupVersionKindFor(child)
+	if err != nil {
+		return err
+	}
+	child.GetObjectKind().SetGroupVersionKind(gvk)
+	s.Children = append(s.Children, child)
+	return nil
+}
+
+// gatherChildren reads the objects in the partner's namespace that are the
+// operator's, but for claims: by the names that it gives.
+func (r *PartnerReconciler) gatherChildren(ctx context.Context, s *tenant.Snapshot, hosts []string) error {
+	namespace := tenant.NamespaceName(s.Partner.Name)
+	for _, kind := range childKindsOf(r.APIs) {
+		switch kind.object.(type) {
+		case *v1alpha1.SubdomainClaim:
+			continue
+		case *gatewayv1beta1.ReferenceGrant:
+			if err := r.gatherGrants(ctx, s); err != nil {
+				return err
+			}
+			continue
+		}
+		for _, name := range kind.names {
+			child := kind.object.DeepCopyObject().(client.Object)
+			if err := r.gatherChild(ctx, s, namespace, name, child); err != nil {
+				return err
+			}
+		}
+		if len(kind.names) > 0 {
+			continue
+		}
+		list := kind.newList()
+		if err := r.Client.List(ctx, list, client.InNamespace(namespace)); err != nil {
+			return err
+		}
+		if err := meta.EachListItem(list, func(item runtime.Object) error {
+			child := item.(tenant.Object)
+			if !tenant.Owned(child, s.Partner.Name, hosts) {
+				return nil
+			}
+			return r.addChild(s, child.(client.Object))
+		}); err != nil {
+			return err
+		}
+	}
+	return r.gatherCertificateSecrets(ctx, s, hosts)
+}
+
+// gatherChild adds an object to the snapshot if it is there.
+func (r *PartnerReconciler) gatherChild(ctx context.Context, s *tenant.Snapshot, namespace, name string, into client.Object) error {
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, into)
+	if err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	return r.addChild(s, into)
+}
+
+// gatherCertificateSecrets reads the Secrets that cert-manager wrote for Certificates
+// of the operator's: for the hosts that the partner has, and those that are noted on
+// its namespace, whose claims may be gone.
+func (r *PartnerReconciler) gatherCertificateSecrets(ctx context.Context, s *tenant.Snapshot, hosts []string) error {
+	if s.Namespace != nil {
+		hosts = append(slices.Clone(hosts), strings.Split(s.Namespace.Annotations[v1alpha1.HostsAnnotation], ",")...)
+	}
+	slices.Sort(hosts)
+	for _, host := range slices.Compact(hosts) {
+		if host == "" {
+			continue
+		}
+		secret := metadataOf("Secret")
+		err := r.Client.Get(ctx, client.ObjectKey{Namespace: tenant.NamespaceName(s.Partner.Name), Name: host}, secret)
+		if client.IgnoreNotFound(err) != nil {
+			return err
+		}
+		if err == nil && secret.Annotations[tenant.CertificateNameAnnotation] == host {
+			if err := r.addChild(s, secret); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// gatherGrants reads the ReferenceGrants for the partner: they are in the widget
+// server's namespace, or in one where it was before.
+func (r *PartnerReconciler) gatherGrants(ctx context.Context, s *tenant.Snapshot) error {
+	var grants gatewayv1beta1.ReferenceGrantList
+	if err := r.Client.List(ctx, &grants, index.GrantByName.Is(tenant.NamespaceName(s.Partner.Name))); err != nil {
+		return err
+	}
+	for i := range grants.Items {
+		if grant := &grants.Items[i]; tenant.Owned(grant, s.Partner.Name, nil) {
+			if err := r.addChild(s, grant); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// gatherRoutes finds what routes some hosts in the namespaces of all tenants.
+func (r *PartnerReconciler) gatherRoutes(ctx context.Context, s *tenant.Snapshot, hosts []string) error {
+	for _, kind := range routeKindsOf(r.APIs) {
+		gvk, err := r.Client.GroupVersionKindFor(kind.object)
+		if err != nil {
+			return err
+		}
+		for _, host := range hosts {
+			list := kind.newList()
+			// Of its own routes the snapshot has what matters.
+			if err := r.Client.List(ctx, list, index.RouteByHost.Is(host), client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
+				return err
+			}
+			if err := meta.EachListItem(list, func(item runtime.Object) error {
+				if route := item.(client.Object); !r.deleted.has(route.GetUID()) || len(route.GetFinalizers()) > 0 {
+					s.Routes = append(s.Routes, tenant.RouteRef{Host: host, Kind: gvk.Kind, Namespace: route.GetNamespace(), Name: route.GetName()})
+				}
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// gatherSubdomain reads what the sub-domain hangs on.
+func (r *PartnerReconciler) gatherSubdomain(ctx context.Context, s *tenant.Snapshot) error {
+	subdomain := s.Partner.Spec.Subdomain
+	if subdomain == nil {
+		return nil
+	}
+	var err error
+	if s.Claim, err = found(ctx, r.Client, string(subdomain.Host), &v1alpha1.SubdomainClaim{}); err != nil {
+		return err
+	}
+	if s.Claim != nil && r.deleted.has(s.Claim.UID) {
+		s.Claim = nil
+	}
+	if s.Claim != nil && string(s.Claim.Spec.PartnerRef.Name) != s.Partner.Name {
+		if s.Holder, err = found(ctx, r.Client, string(s.Claim.Spec.PartnerRef.Name), &v1alpha1.Partner{}); err != nil {
+			return err
+		}
+	}
+	namespace := tenant.NamespaceName(s.Partner.Name)
+	if service := subdomain.Backend.Service; service != nil {
+		err := r.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: service.Name}, &corev1.Service{})
+		if client.IgnoreNotFound(err) != nil {
+			return err
+		}
+		s.BackendFound = err == nil
+	}
+	if tls := subdomain.TLS; tls != nil && tls.SecretName != "" {
+		err := r.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: tls.SecretName}, metadataOf("Secret"))
+		if client.IgnoreNotFound(err) != nil {
+			return err
+		}
+		s.SecretFound = err == nil
+	}
+	if s.APIs.CertManager {
+		if s.CertificateRequest, err = r.lastRequest(ctx, namespace, string(subdomain.Host)); err != nil {
+			return err
+		}
+	}
+	for _, key := range s.GatewayKeys() {
+		if !s.APIs.Gateway {
+			break
+		}
+		var gateway gatewayv1.Gateway
+		switch err := r.Client.Get(ctx, key, &gateway); {
+		case err == nil:
+			s.Gateways = append(s.Gateways, gateway)
+		case !apierrors.IsNotFound(err):
+			return err
+		}
+	}
+	var classes networkingv1.IngressClassList
+	if err := r.Client.List(ctx, &classes); err != nil {
+		return err
+	}
+	s.IngressClasses = classes.Items
+	return nil
+}
+
+// lastRequest is the newest CertificateRequest for a Certificate; nil if there is none.
+func (r *PartnerReconciler) lastRequest(ctx context.Context, namespace, certificate string) (*unstructured.Unstructured, error) {
+	requests := listOf(tenant.CertificateRequestGVK)
+	if err := r.Client.List(ctx, requests, client.InNamespace(namespace)); err != nil {
+		return nil, err
+	}
+	var last *unstructured.Unstructured
+	for i := range requests.Items {
+		request := &requests.Items[i]
+		if request.GetAnnotations()[tenant.CertificateNameAnnotation] != certificate {
+			continue
+		}
+		if last == nil || request.GetCreationTimestamp().After(last.GetCreationTimestamp().Time) {
+			last = request
+		}
+	}
+	return last, nil
+}
+
+// found reads a cluster-scoped object into the one given; nil if there is none.
+func found[T client.Object](ctx context.Context, reader client.Reader, name string, into T) (T, error) {
+	err := reader.Get(ctx, client.ObjectKey{Name: name}, into)
+	if err != nil {
+		var none T
+		return none, client.IgnoreNotFound(err)
+	}
+	return into, nil
+}

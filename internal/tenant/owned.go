@@ -1,0 +1,88 @@
+package tenant
+
+import (
+	"slices"
+	"strings"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/ptr"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+)
+
+// ReservedNames are the names of the objects in a tenant namespace that are the
+// operator's by their name alone, whoever made them. The admission policies keep
+// others from every name that starts with dispel-.
+var ReservedNames = []string{
+	IsolationName, AdministratorsName, QuotaName, ContractName, EngineServiceName, WidgetServiceName,
+}
+
+// Owned reports whether an object in a partner's namespace, of a kind that the
+// operator makes there, is the operator's: by a reserved name, by the name of a host
+// that the partner declares or holds, or because it carries what the operator puts on
+// everything that it applies. Names come first, since a tenant's administrator may
+// be able to change labels.
+func Owned(object Object, partner string, hosts []string) bool {
+	if slices.Contains(ReservedNames, object.GetName()) || slices.Contains(hosts, object.GetName()) {
+		return true
+	}
+	labels := object.GetLabels()
+	return labels[v1alpha1.PartnerLabel] == partner && labels[v1alpha1.ManagedByLabel] == v1alpha1.FieldManager &&
+		object.GetAnnotations()[v1alpha1.AppliedAnnotation] != ""
+}
+
+// Hosts are the hosts that a route or a ListenerSet takes, without wildcards, which
+// every host of its own takes precedence over. Other objects have none.
+func Hosts(object runtime.Object) []string {
+	var hosts []string
+	add := func(host string) {
+		if host != "" && !strings.Contains(host, "*") && !slices.Contains(hosts, host) {
+			hosts = append(hosts, host)
+		}
+	}
+	named := func(hostnames []gatewayv1.Hostname) {
+		for _, hostname := range hostnames {
+			add(string(hostname))
+		}
+	}
+	switch object := object.(type) {
+	case *networkingv1.Ingress:
+		for _, rule := range object.Spec.Rules {
+			add(rule.Host)
+		}
+	case *gatewayv1.HTTPRoute:
+		named(object.Spec.Hostnames)
+	case *gatewayv1.GRPCRoute:
+		named(object.Spec.Hostnames)
+	case *gatewayv1.TLSRoute:
+		named(object.Spec.Hostnames)
+	case *gatewayv1.ListenerSet:
+		for _, listener := range object.Spec.Listeners {
+			add(string(ptr.Deref(listener.Hostname, "")))
+		}
+	}
+	return hosts
+}
+
+// AttachedTo are the Gateways that an HTTPRoute or a ListenerSet names as its parent,
+// as namespace/name. Other objects have none.
+func AttachedTo(object runtime.Object) []string {
+	var gateways []string
+	add := func(kind *gatewayv1.Kind, namespace *gatewayv1.Namespace, own string, name gatewayv1.ObjectName) {
+		if ptr.Deref(kind, "Gateway") == "Gateway" {
+			gateways = append(gateways, string(ptr.Deref(namespace, gatewayv1.Namespace(own)))+"/"+string(name))
+		}
+	}
+	switch object := object.(type) {
+	case *gatewayv1.HTTPRoute:
+		for _, parent := range object.Spec.ParentRefs {
+			add(parent.Kind, parent.Namespace, object.Namespace, parent.Name)
+		}
+	case *gatewayv1.ListenerSet:
+		parent := object.Spec.ParentRef
+		add(parent.Kind, parent.Namespace, object.Namespace, parent.Name)
+	}
+	return gateways
+}
