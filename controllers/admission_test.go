@@ -84,11 +84,9 @@ var _ = Describe("The host guard", func() {
 		Expect(eve.Create(ctx, certified, client.DryRunAll)).To(MatchError(ContainSubstring("spec.tls: a host is not held by the partner of namespace partner-guarded")))
 
 		By("taking it by an annotation that some controllers read")
-		for key, value := range map[string]string{
-			"haproxy-ingress.github.io/server-alias": "victim.example.com", "external-dns.alpha.kubernetes.io/hostname": "guarded.example.com, victim.example.com",
-		} {
+		for _, key := range []string{"external-dns.kubernetes.io/hostname", "external-dns.alpha.kubernetes.io/hostname"} {
 			aliased := routeTo(namespace, "theft", "guarded.example.com")
-			aliased.Annotations = map[string]string{key: value}
+			aliased.Annotations = map[string]string{key: "guarded.example.com, victim.example.com"}
 			Expect(eve.Create(ctx, aliased, client.DryRunAll)).To(MatchError(ContainSubstring("metadata.annotations: " + key + " takes hosts that are not held")))
 		}
 

@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -172,6 +173,8 @@ func options() manager.Options {
 type running struct {
 	requests
 	stop func()
+	// cache is what it holds.
+	cache cache.Cache
 }
 
 // startManager runs a manager until the spec ends, or until it is stopped.
@@ -201,7 +204,8 @@ func startManager(change ...func(*manager.Options)) *running {
 		})
 	}
 	DeferCleanup(r.stop)
-	Expect(mgr.GetCache().WaitForCacheSync(ctx)).To(BeTrue())
+	r.cache = mgr.GetCache()
+	Expect(r.cache.WaitForCacheSync(ctx)).To(BeTrue())
 	r.reset()
 	return r
 }

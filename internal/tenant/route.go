@@ -62,7 +62,7 @@ func (e *evaluation) declaredRoute() *route {
 }
 
 // ttlAnnotations say how long resolvers keep the DNS record that external-dns makes
-// of a route. It read the second up to v0.20.
+// of a route, under its present prefix and its former one.
 var ttlAnnotations = []string{"external-dns.kubernetes.io/ttl", "external-dns.alpha.kubernetes.io/ttl"}
 
 // overlap is how long a replaced route keeps serving: as the settings say, or as long

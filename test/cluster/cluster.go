@@ -187,6 +187,17 @@ func CertManagerCRDs() []string {
 	return files
 }
 
+// L4RouteCRDs are the files of the Gateway API's routes without hosts, which the
+// operator does not use.
+func L4RouteCRDs() []string {
+	GinkgoHelper()
+	var files []string
+	for _, kind := range []string{"tcproutes", "udproutes"} {
+		files = append(files, ModuleFile(".", "sigs.k8s.io/gateway-api", "config", "crd", "standard", "gateway.networking.k8s.io_"+kind+".yaml"))
+	}
+	return files
+}
+
 // CRDs is the folder of the operator's CRDs.
 func CRDs() string {
 	return filepath.Join(Root(), "config", "crd", "bases")
