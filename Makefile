@@ -117,7 +117,8 @@ chart: ## Bring what the chart takes over from config into it, and its README up
 	cp config/widget/role.yaml $(CHART)/files/rbac/widget.yaml
 	cp config/rbac/metrics_reader.yaml $(CHART)/files/rbac/metrics-reader.yaml
 	cp config/rbac/viewer.yaml config/rbac/editor.yaml $(CHART)/files/rbac
-	cp config/admission/host-guard.yaml config/admission/deletion-guard/deletion-guard.yaml $(CHART)/files/admission
+	cp config/rbac/tenant_controller.yaml $(CHART)/files/rbac/tenant-controller.yaml
+	cp $(filter-out config/admission/kustomization.yaml,$(wildcard config/admission/*.yaml)) config/admission/deletion-guard/deletion-guard.yaml $(CHART)/files/admission
 	cp config/monitoring/prometheus_rule.yaml config/monitoring/service_monitors.yaml config/monitoring/partner-operator.json $(CHART)/files/monitoring
 	go tool -modfile=hack/helm-docs/go.mod helm-docs --chart-search-root charts --sort-values-order file --skip-version-footer --log-level warning
 

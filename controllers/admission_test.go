@@ -186,7 +186,8 @@ var _ = Describe("The host guard", func() {
 var _ = Describe("The deletion guard", func() {
 	It("wants a live sub-domain's deletion confirmed", func(ctx SpecContext) {
 		startManager()
-		applyYAML(ctx, partnerYAML("lively", ""))
+		applyYAML(ctx, allocationYAML("lively", "1", "")+partnerYAML("lively", ""))
+		eventuallyOf(ctx, allocationNamed("lively"), "Ready=True/Counted")
 		applyYAML(ctx, partnerYAML("quiet-one", "").replacing("quiet-one.example.com", "quiet-one.dispel.example"))
 		eventually(ctx, "lively", "Ready=True/Provisioned")
 		eventually(ctx, "quiet-one", "Ready=False/HostReserved")
@@ -195,6 +196,23 @@ var _ = Describe("The deletion guard", func() {
 		Eventually(deletion).WithContext(ctx).Should(MatchError(ContainSubstring(
 			"Partner lively is served at http://lively.example.com, which its deletion would end: annotate it with partner.dispel.com/confirm-deletion=lively first, or remove spec.subdomain")))
 		Expect(direct.Delete(ctx, partner(ctx, "quiet-one"))).To(Succeed())
+
+		By("deleting what its service depends on")
+		Eventually(func() error { return direct.Delete(ctx, allocationNamed("lively"), client.DryRunAll) }).Should(MatchError(ContainSubstring(
+			"PCSMAllocation lively is at work for Partner lively, whose staffing and support widget depend on it: annotate it with partner.dispel.com/confirm-deletion=lively first, or let it end by spec.validUntil")))
+		Eventually(func() error {
+			return direct.Delete(ctx, &v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "basic"}}, client.DryRunAll)
+		}).Should(MatchError(And(ContainSubstring("SupportPlan basic is in force for "), ContainSubstring(
+			" Partners: annotate it with partner.dispel.com/confirm-deletion=basic first, or name another plan in their spec.supportPlanRef"))))
+		tenantOf := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "partner-lively"}}
+		Eventually(func() error { return direct.Delete(ctx, tenantOf, client.DryRunAll) }).Should(MatchError(ContainSubstring(
+			"Namespace partner-lively serves lively.example.com, which its deletion would end: annotate it with partner.dispel.com/confirm-deletion=partner-lively first, or delete the Partner")))
+		patch(ctx, allocationNamed("lively"), `metadata: {annotations: {partner.dispel.com/confirm-deletion: lively}}`)
+		Expect(direct.Delete(ctx, allocationNamed("lively"))).To(Succeed())
+		applyYAML(ctx, allocationYAML("lively", "1", "  validUntil: \"2020-01-01\""))
+		eventuallyOf(ctx, allocationNamed("lively"), "Active=False/Expired")
+		Expect(direct.Delete(ctx, allocationNamed("lively"))).To(Succeed(), "it is not at work")
+
 		patchPartner(ctx, "lively", `metadata: {annotations: {partner.dispel.com/confirm-deletion: other}}`)
 		Expect(deletion(ctx)).To(MatchError(ContainSubstring("annotate it")))
 		patchPartner(ctx, "lively", `metadata: {annotations: {partner.dispel.com/confirm-deletion: lively}}`)

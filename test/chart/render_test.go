@@ -140,6 +140,23 @@ var _ = Describe("The chart", func() {
 		}
 	})
 
+	It("passes on what tenants may annotate, and who is exempt from the policies", func(ctx SpecContext) {
+		out := rendered(ctx, `--set-json=admissionPolicies.allowedAnnotations=["example.com/a","example.net/*"]`,
+			"--set=admissionPolicies.trustedControllers[0].namespace=mesh", "--set=admissionPolicies.trustedControllers[0].name=proxy",
+			"--set=manager.backendHostSuffixes={engines.internal}", "--set=manager.routeOverlap=10m")
+		Expect(strings.Count(out, `expression: '["example.com/a","example.net/*"]'`)).To(Equal(4), "in each policy on annotations")
+		Expect(out).To(ContainSubstring("name: partner-operator-tenant-controller\nsubjects:\n  - kind: ServiceAccount\n    name: proxy\n    namespace: mesh"))
+		Expect(out).To(ContainSubstring("--backend-host-suffixes=engines.internal"))
+		Expect(out).To(ContainSubstring("--route-overlap=10m"))
+		for value, policy := range map[string]string{
+			"hostGuard": "ingress-hosts", "tenantGuard": "reserved-objects", "serviceGuard": "tenant-services", "certificateGuard": "tenant-certificates",
+		} {
+			off := rendered(ctx, "--set=admissionPolicies."+value+".enabled=false")
+			Expect(out).To(ContainSubstring("name: " + policy + ".partner.dispel.com"))
+			Expect(off).NotTo(ContainSubstring("name: " + policy + ".partner.dispel.com"))
+		}
+	})
+
 	It("gives each shard a Deployment, a lease and its part of the check", func(ctx SpecContext) {
 		parts := map[string]string{}
 		out := rendered(ctx, "--set=manager.shards=3")
