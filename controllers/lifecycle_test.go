@@ -566,6 +566,30 @@ var _ = Describe("A fault", func() {
 })
 
 var _ = Describe("Events", func() {
+	It("tell as much as they can hold of a long message, and where the rest is", func(ctx SpecContext) {
+		startManager()
+		applyYAML(ctx, partnerYAML("verbose", ""))
+		eventually(ctx, "verbose", "Ready=True/Provisioned")
+		for i := range 30 {
+			Expect(direct.Create(ctx, routeTo(tenant.NamespaceName("verbose"), fmt.Sprintf("a-route-of-the-tenants-own-%d", i), "verbose.example.com"))).To(Succeed())
+		}
+		patchPartner(ctx, "verbose", `spec: {subdomain: null}`)
+		set, err := kubernetes.NewForConfig(controlPlane.Config())
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(func() []string {
+			list, err := set.EventsV1().Events("").List(ctx, metav1.ListOptions{})
+			Expect(err).NotTo(HaveOccurred())
+			var notes []string
+			for _, event := range list.Items {
+				if event.Regarding.Name == "verbose" && event.Reason == "RouteRemains" {
+					notes = append(notes, event.Note)
+				}
+			}
+			return notes
+		}).Should(ContainElement(And(HaveLen(1024), HavePrefix("hosts that are no longer declared"), HaveSuffix("… (the condition HostReleaseBlocked has the rest)"))))
+		Expect(len(message(ctx, "verbose", v1alpha1.ConditionHostReleaseBlocked))).To(BeNumerically(">", 1024))
+	})
+
 	It("tell when a condition changes its status, and only then", func(ctx SpecContext) {
 		startManager()
 		set, err := kubernetes.NewForConfig(controlPlane.Config())

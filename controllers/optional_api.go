@@ -40,6 +40,22 @@ type optionalAPI struct {
 	watched map[client.Object]bool
 }
 
+// watchOnce starts to watch a kind, unless an earlier call did. One that failed is
+// tried again by the next.
+func (a *optionalAPI) watchOnce(object client.Object, start func() error) error {
+	if a.watched[object] {
+		return nil
+	}
+	if err := start(); err != nil {
+		return err
+	}
+	if a.watched == nil {
+		a.watched = map[client.Object]bool{}
+	}
+	a.watched[object] = true
+	return nil
+}
+
 // DetectOptionalAPIs finds out which of them are there now. Those that settings
 // leave alone never are.
 func DetectOptionalAPIs(mapper meta.RESTMapper, settings tenant.Settings) (*OptionalAPIs, error) {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -304,9 +305,22 @@ func unlessGone(err error) error {
 	return err
 }
 
-// emit tells of changed conditions.
+// maxNote is how long the API server lets the note of an Event be, in bytes.
+const maxNote = 1024
+
+// emit tells of changed conditions. A message that is too long for an Event is cut
+// short; the condition has it whole.
 func emit(recorder events.EventRecorder, about client.Object, tell []conditions.Event) {
 	for _, event := range tell {
-		recorder.Eventf(about, nil, event.Type, event.Reason, string(event.Condition), "%s", event.Message)
+		recorder.Eventf(about, nil, event.Type, event.Reason, string(event.Condition), "%s", noteOf(event))
 	}
+}
+
+// noteOf is the message of an event as an Event can hold it.
+func noteOf(event conditions.Event) string {
+	if len(event.Message) <= maxNote {
+		return event.Message
+	}
+	rest := fmt.Sprintf("… (the condition %s has the rest)", event.Condition)
+	return strings.ToValidUTF8(event.Message[:maxNote-len(rest)], "") + rest
 }

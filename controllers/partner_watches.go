@@ -104,25 +104,17 @@ func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manag
 // is tried again by whoever calls it again.
 func (r *PartnerReconciler) watchAPI(ctx context.Context, mgr ctrl.Manager, partners controller.Controller, api *optionalAPI) error {
 	watch := func(object client.Object, requests handler.MapFunc, filter predicate.Predicate, indexes ...index.Index) error {
-		if api.watched[object] {
-			return nil
-		}
-		err := HoldFromStart(ctx, mgr.GetCache(), object)
-		for _, index := range indexes {
-			if err == nil {
-				err = addIndex(ctx, mgr.GetFieldIndexer(), index.Of(object))
+		return api.watchOnce(object, func() error {
+			if err := HoldFromStart(ctx, mgr.GetCache(), object); err != nil {
+				return err
 			}
-		}
-		if err == nil {
-			err = partners.Watch(source.Kind(mgr.GetCache(), object, handler.EnqueueRequestsFromMapFunc(requests), filter))
-		}
-		if err == nil {
-			if api.watched == nil {
-				api.watched = map[client.Object]bool{}
+			for _, index := range indexes {
+				if err := addIndex(ctx, mgr.GetFieldIndexer(), index.Of(object)); err != nil {
+					return err
+				}
 			}
-			api.watched[object] = true
-		}
-		return err
+			return partners.Watch(source.Kind(mgr.GetCache(), object, handler.EnqueueRequestsFromMapFunc(requests), filter))
+		})
 	}
 	versioned := predicate.ResourceVersionChangedPredicate{}
 	switch api {

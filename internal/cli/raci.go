@@ -21,7 +21,10 @@ import (
 // raciTask is a task with the order of its contacts.
 type raciTask struct {
 	support.Task `json:",inline"`
-	Contacts     []v1alpha1.Party `json:"contacts"`
+	// Contacts are in the order in which to turn to them; the first FirstContacts of
+	// them alike.
+	Contacts      []support.Contact `json:"contacts"`
+	FirstContacts int               `json:"firstContacts"`
 }
 
 // raci is what the command prints.
@@ -36,8 +39,13 @@ type raci struct {
 	// answers, empty if the plan does not say.
 	Severity int32  `json:"severity,omitempty"`
 	Within   string `json:"within,omitempty"`
+	// ServiceHours are the hours a month of Customer Success that are contracted with
+	// Dispel at least; 0 for none.
+	ServiceHours int32 `json:"serviceHours,omitempty"`
 	// Hours are when P-CSMs are at work; empty if the plan cannot be used.
 	Hours string `json:"hours,omitempty"`
+	// HoursLimited tells that there are fewer P-CSMs than the plan requires for them.
+	HoursLimited bool `json:"hoursLimited,omitempty"`
 	// PolicyURL is Dispel's Support Policy, if the plan links to it.
 	PolicyURL string `json:"policyURL,omitempty"`
 }
@@ -124,12 +132,16 @@ func raciOf(f *fleet.Fleet, partner *v1alpha1.Partner, tasks []string, severity 
 	answer.Widget = meta.IsStatusConditionTrue(partner.Status.Conditions, string(v1alpha1.ConditionSupportWidgetEnabled))
 	for _, task := range support.Tasks(partner.Spec.ChannelModel, answer.PCSM) {
 		if slices.Contains(tasks, task.Name) {
-			answer.Tasks = append(answer.Tasks, raciTask{task, task.Contacts(partner.Spec.ChannelModel)})
+			answer.Tasks = append(answer.Tasks, raciTask{task, task.Contacts(partner.Spec.ChannelModel), task.FirstContacts()})
 		}
+	}
+	if addOns := partner.Spec.AddOns; addOns != nil && addOns.CustomerSuccess != nil {
+		answer.ServiceHours = addOns.CustomerSuccess.MonthlyRetainerHours
 	}
 	plan := f.Plans[tenant.PlanName(partner)]
 	if effective, fault := tenant.UsablePlan(tenant.Snapshot{Partner: partner, Plan: plan}); fault == nil {
 		answer.Hours, answer.PolicyURL = support.Describe(effective.OperatingHours), plan.Spec.PolicyURL
+		answer.HoursLimited = answer.PCSM && staffing.Judge(0, allocated, effective.Staffing).BelowMinimum()
 		for _, target := range plan.Spec.ResponseTargets {
 			if target.Severity == severity {
 				answer.Within = target.Within
@@ -162,9 +174,28 @@ func (t *Terminal) printRACI(answer raci, one bool) {
 	}
 	w := t.newTable("task", "service type", "customer", "partner", "dispel", "contact first")
 	for _, task := range answer.Tasks {
-		w.AppendRow([]any{task.Name, task.ServiceType, roleName(task.Customer), partnerRole(task.Task), dispelRoles(task.Dispel), task.Contacts[0]})
+		w.AppendRow([]any{task.Name, task.ServiceType, roleName(task.Customer), partnerRole(task.Task), dispelRoles(task.Dispel), task.first()})
 	}
 	w.Render()
+	if answer.ServiceHours > 0 {
+		fmt.Fprintf(t.Out, "\n%s\n", t.wrap(fmt.Sprintf("Dispel does agreed Implementation, Customer Success and Maintenance by the hour, %d hours a month at least; the partner stays the first contact.", answer.ServiceHours), 0))
+	}
+}
+
+// first names those to turn to at first.
+func (t raciTask) first() string {
+	return strings.Join(contactNames(t.Contacts[:t.FirstContacts]), " or ")
+}
+
+func contactNames(contacts []support.Contact) []string {
+	var names []string
+	for _, contact := range contacts {
+		if contact == support.ContactPCSM {
+			contact = "Dispel P-CSM"
+		}
+		names = append(names, string(contact))
+	}
+	return names
 }
 
 func partnerRole(task support.Task) string {
@@ -204,13 +235,9 @@ func (t *Terminal) printTask(answer raci) {
 	for _, role := range []support.Role{support.Primary, support.Secondary, support.DocumentationAndTraining} {
 		w.AppendRow([]any{roleName(role), holders(role)})
 	}
-	var contacts []string
-	for _, party := range task.Contacts {
-		contacts = append(contacts, string(party))
-	}
-	w.AppendRow([]any{"Contact first", contacts[0]})
-	if len(contacts) > 1 {
-		w.AppendRow([]any{"Then", strings.Join(contacts[1:], ", then ")})
+	w.AppendRow([]any{"Contact first", task.first()})
+	if then := contactNames(task.Contacts[task.FirstContacts:]); len(then) > 0 {
+		w.AppendRow([]any{"Then", strings.Join(then, ", then ")})
 	}
 	w.Render()
 	fmt.Fprintln(t.Out)
@@ -222,7 +249,7 @@ func (t *Terminal) printTask(answer raci) {
 // advice is what else there is to know about a task.
 func (r raci) advice() []string {
 	var lines []string
-	first := r.Tasks[0].Contacts[0] == v1alpha1.PartyDispel
+	first := r.Tasks[0].Contacts[0] == support.Contact(v1alpha1.PartyDispel)
 	switch {
 	case r.Severity == 0 && r.Tasks[0].Name != support.EndUserSupport:
 	case r.Severity == 0:
@@ -241,8 +268,14 @@ func (r raci) advice() []string {
 	} else if r.Severity > 0 && r.Hours != "" {
 		lines = append(lines, "The plan names no response target: Dispel's Support Policy does.")
 	}
-	if r.Widget && r.Hours != "" {
+	switch {
+	case r.Widget && r.HoursLimited:
+		lines = append(lines, fmt.Sprintf("End customers reach P-CSMs in the support widget, which promises no hours: there are fewer P-CSMs than the plan requires for %s.", r.Hours))
+	case r.Widget && r.Hours != "":
 		lines = append(lines, fmt.Sprintf("P-CSMs are at work %s; end customers reach them in the support widget.", r.Hours))
+	}
+	if r.ServiceHours > 0 && r.Tasks[0].Partner == support.Primary {
+		lines = append(lines, fmt.Sprintf("Dispel does agreed work of this kind by the hour, %d hours a month at least; the partner stays the first contact.", r.ServiceHours))
 	}
 	if r.PolicyURL != "" {
 		lines = append(lines, "Dispel's Support Policy: "+r.PolicyURL)

@@ -123,6 +123,16 @@ func (f *Fleet) AllocationsOf(partner string) []v1alpha1.PCSMAllocation {
 	return allocations
 }
 
+// declares reports whether a Partner of the fleet declares a host.
+func (f *Fleet) declares(host string) bool {
+	for _, partner := range f.Partners {
+		if partner.Spec.Subdomain != nil && string(partner.Spec.Subdomain.Host) == host {
+			return true
+		}
+	}
+	return false
+}
+
 // Snapshot is what Evaluate decides from about a partner of the fleet.
 func (f *Fleet) Snapshot(partner *v1alpha1.Partner, settings tenant.Settings, now time.Time) tenant.Snapshot {
 	namespace := tenant.NamespaceName(partner.Name)
@@ -138,6 +148,14 @@ func (f *Fleet) Snapshot(partner *v1alpha1.Partner, settings tenant.Settings, no
 		Now:            now,
 	}
 	subdomain := partner.Spec.Subdomain
+	for _, child := range snapshot.Children {
+		if claim, ok := child.(*v1alpha1.SubdomainClaim); ok && (subdomain == nil || claim.Name != string(subdomain.Host)) && f.declares(claim.Name) {
+			if snapshot.Wanted == nil {
+				snapshot.Wanted = map[string]bool{}
+			}
+			snapshot.Wanted[claim.Name] = true
+		}
+	}
 	if subdomain == nil {
 		return snapshot
 	}

@@ -27,7 +27,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -125,7 +124,7 @@ func managerOptions(options Options, shared words) ctrl.Options {
 	serve := metricsserver.Options{BindAddress: options.MetricsAddress}
 	if !options.MetricsInsecure {
 		serve.SecureServing = true
-		serve.FilterProvider = filters.WithAuthenticationAndAuthorization
+		serve.FilterProvider = authenticated
 		serve.CertDir = options.MetricsCertDir
 	}
 	return ctrl.Options{

@@ -141,7 +141,7 @@ var _ = Describe("The manager", func() {
 		start(given)
 		url := "https://" + given.MetricsAddress + "/metrics"
 		Eventually(status(url, "")).Should(Equal(http.StatusUnauthorized))
-		Expect(status(url, "no-such-token")()).NotTo(Equal(http.StatusOK))
+		Expect(status(url, "no-such-token")()).To(Equal(http.StatusUnauthorized))
 		Expect(status(url, controlPlane.Config().BearerToken)()).To(Equal(http.StatusOK))
 	})
 

@@ -97,7 +97,9 @@ func (p *Partner) Changed() bool {
 // partner works out what becomes of a Partner.
 func (p *Plan) partner(name string) (*Partner, error) {
 	declared := p.fleet.Partners[name]
-	snapshot := p.fleet.Snapshot(declared, p.options.Settings, p.options.Now)
+	settings := p.options.Settings
+	settings.RouteOverlap = 0 // what is replaced is told as gone
+	snapshot := p.fleet.Snapshot(declared, settings, p.options.Now)
 	host := ""
 	if declared.Spec.Subdomain != nil {
 		host = string(declared.Spec.Subdomain.Host)
@@ -108,6 +110,7 @@ func (p *Plan) partner(name string) (*Partner, error) {
 			ObjectMeta: metav1.ObjectMeta{Name: host},
 			Spec:       v1alpha1.SubdomainClaimSpec{PartnerRef: v1alpha1.PartnerReference{Name: v1alpha1.PartnerName(holder)}},
 		}
+		snapshot.Holder = p.fleet.Partners[holder]
 	}
 	source := p.source(name)
 	result := &Partner{
@@ -244,9 +247,7 @@ func (p *Plan) weigh(ready *metav1.Condition, conditions []metav1.Condition, par
 		return Notice, ready.Message
 	case reason == v1alpha1.ReasonSupportPlanNotFound && p.refused[key{group: v1alpha1.GroupVersion.Group, kind: "SupportPlan", name: partner.SupportPlan}]:
 		return Notice, "its SupportPlan is refused: " + ready.Message
-	case reason == v1alpha1.ReasonHostClaimedByAnotherPartner && p.holders[partner.Host] == partner.Name && p.waitsForItself(partner):
-		return Error, "the hosts of these partners are swapped, and each would wait for the other: move one of them to a third host first; " + ready.Message
-	case reason == v1alpha1.ReasonHostClaimedByAnotherPartner && p.holders[partner.Host] == partner.Name && p.letsGo(partner.Host):
+	case reason == v1alpha1.ReasonHostReleasing && p.holders[partner.Host] == partner.Name && p.letsGo(partner.Host):
 		return Notice, "until the holder lets go, which these manifests ask for: " + ready.Message
 	case !p.Against && (!stalled || reason == v1alpha1.ReasonRouteNotAccepted):
 		return Notice, "with nothing but these manifests: " + ready.Message
@@ -259,29 +260,6 @@ func (p *Plan) weigh(ready *metav1.Condition, conditions []metav1.Condition, par
 // source is where a Partner is declared; the zero Source if in no manifest.
 func (p *Plan) source(partner string) manifests.Source {
 	return p.sources[key{group: v1alpha1.GroupVersion.Group, kind: "Partner", name: partner}]
-}
-
-// waitsForItself tells whether the holder of a partner's host waits for one that
-// waits for this partner in the end: each keeps its old host until the new one is
-// served.
-func (p *Plan) waitsForItself(partner *Partner) bool {
-	host := partner.Host
-	for range p.fleet.Claims {
-		claim := p.fleet.Claims[host]
-		if claim == nil {
-			return false
-		}
-		holder := string(claim.Spec.PartnerRef.Name)
-		if holder == partner.Name {
-			return true
-		}
-		next := p.fleet.Partners[holder]
-		if next == nil || next.Spec.Subdomain == nil || string(next.Spec.Subdomain.Host) == host {
-			return false
-		}
-		host = string(next.Spec.Subdomain.Host)
-	}
-	return false
 }
 
 // letsGo tells whether the holder of a host no longer wants it.

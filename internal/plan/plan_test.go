@@ -239,19 +239,19 @@ var _ = Describe("A plan against a cluster", func() {
 		f.Add(claimOf("remote.acmecorp.com", "acme"))
 		_, findings := planOf(ctx, partner("heir", subdomain)+class+"---\n"+partner("late", subdomain), against(f))
 		Expect(findings).To(ConsistOf(
-			And(HavePrefix("notice"), ContainSubstring("Partner heir: HostClaimedByAnotherPartner: until the holder lets go")),
+			And(HavePrefix("notice"), ContainSubstring("Partner heir: HostReleasing: until the holder lets go")),
 			And(HavePrefix("error"), ContainSubstring("Partner late: HostClaimedByAnotherPartner"), ContainSubstring(`held by Partner "heir"`)),
 		))
 	})
 
-	It("knows that hosts cannot be swapped", func(ctx SpecContext) {
+	It("knows that hosts can be swapped", func(ctx SpecContext) {
 		f := there()
 		f.Add(claimOf("remote.acmecorp.com", "one"))
 		f.Add(claimOf("access.acmecorp.com", "two"))
 		_, findings := planOf(ctx, partner("two", subdomain)+class+"---\n"+partner("one", strings.Replace(subdomain, "remote.", "access.", 1)), against(f))
 		Expect(findings).To(ConsistOf(
-			And(HavePrefix("error"), ContainSubstring("move one of them to a third host first")),
-			And(HavePrefix("error"), ContainSubstring("move one of them to a third host first")),
+			And(HavePrefix("notice"), ContainSubstring("Partner two: HostReleasing: until the holder lets go, which these manifests ask for")),
+			And(HavePrefix("notice"), ContainSubstring("Partner one: HostReleasing: until the holder lets go, which these manifests ask for")),
 		))
 	})
 

@@ -52,6 +52,9 @@ type Window struct {
 	Until time.Time
 }
 
+// lastYear is the last year that RFC 3339 can write.
+const lastYear = 9999
+
 // WindowOf returns an allocation's contract window. The error is that of dates
 // that the schema would have refused.
 func WindowOf(allocation *v1alpha1.PCSMAllocation) (Window, error) {
@@ -62,7 +65,9 @@ func WindowOf(allocation *v1alpha1.PCSMAllocation) (Window, error) {
 	}
 	if d := allocation.Spec.ValidUntil; d != "" {
 		w.Until, errUntil = d.Time(time.UTC)
-		w.Until = w.Until.AddDate(0, 0, 1)
+		if w.Until = w.Until.AddDate(0, 0, 1); w.Until.Year() > lastYear {
+			w.Until = time.Time{} // nobody will see the end, and no format can write it
+		}
 	}
 	return w, errors.Join(errFrom, errUntil)
 }

@@ -94,6 +94,9 @@ var _ = Describe("A contract window", func() {
 		Entry("the instant after", "", "2026-12-01", "2026-12-02T00:00:00Z", false, ""),
 		Entry("a window of one day", "2026-12-01", "2026-12-01", "2026-12-01T12:00:00Z", true, "2026-12-02T00:00:00Z"),
 		Entry("before both ends, the nearer one is next", "2026-12-01", "2027-11-30", "2026-01-01T00:00:00Z", false, "2026-12-01T00:00:00Z"),
+		Entry("the last day that can be written has no end", "", "9999-12-31", "2026-12-01T00:00:00Z", true, ""),
+		Entry("the day before it has one", "", "9999-12-30", "2026-12-01T00:00:00Z", true, "9999-12-31T00:00:00Z"),
+		Entry("the first day that can be written", "0000-01-01", "", "2026-12-01T00:00:00Z", true, ""),
 		Entry("an end across a change of clocks is still UTC", "", "2026-11-01", "2026-11-01T23:30:00Z", true, "2026-11-02T00:00:00Z"),
 	)
 

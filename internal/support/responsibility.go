@@ -111,20 +111,40 @@ func Responsibilities(model v1alpha1.ChannelModel, pcsm bool) []v1alpha1.Respons
 	return responsibilities
 }
 
+// FirstContacts are how many of the Contacts an end customer turns to at first: with
+// P-CSMs at work, the partner's team and the P-CSMs alike ("Customer Success Manager
+// (P-CSM)", How customers interact with P-CSMs).
+func (t Task) FirstContacts() int {
+	if t.WithPCSM {
+		return 2
+	}
+	return 1
+}
+
 // Contacts returns to whom an end customer turns with a task, the first one first
 // ("Partner Support Enablement", Shared Responsibility): an OEM or MSP is the sole
 // point of contact of its customers, and Dispel helps when it cannot. The customers
-// of the others turn to Dispel.
-func (t Task) Contacts(model v1alpha1.ChannelModel) []v1alpha1.Party {
-	var contacts []v1alpha1.Party
+// of the others turn to Dispel. Where P-CSMs are at work, the partner's team and
+// they are both first contacts.
+func (t Task) Contacts(model v1alpha1.ChannelModel) []Contact {
+	var contacts []Contact
 	if t.Customer == Primary {
-		contacts = append(contacts, v1alpha1.PartyCustomer)
+		contacts = append(contacts, Contact(v1alpha1.PartyCustomer))
 	}
 	if model.WhiteLabels() {
-		contacts = append(contacts, v1alpha1.PartyPartner)
+		contacts = append(contacts, Contact(v1alpha1.PartyPartner))
 	}
-	return append(contacts, v1alpha1.PartyDispel)
+	if t.WithPCSM {
+		contacts = append(contacts, ContactPCSM)
+	}
+	return append(contacts, Contact(v1alpha1.PartyDispel))
 }
+
+// Contact is to whom an end customer turns: a party, or Dispel's P-CSMs.
+type Contact string
+
+// ContactPCSM are Dispel's P-CSMs, whom end customers reach in the support widget.
+const ContactPCSM Contact = "DispelPCSM"
 
 // Prioritised tells whether Dispel puts a severity before others ("Partner Support
 // Enablement", RACI Matrix).

@@ -8,6 +8,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/support"
 )
 
@@ -52,7 +53,10 @@ type ContractPlan struct {
 // ContractHours are operating hours, with the holidays of this year and the next
 // worked out.
 type ContractHours struct {
-	AlwaysOn bool                 `json:"alwaysOn"`
+	AlwaysOn bool `json:"alwaysOn"`
+	// Limited tells that there are P-CSMs, and fewer than the plan requires for these
+	// hours: promise nobody that they are kept.
+	Limited  bool                 `json:"limited,omitempty"`
 	TimeZone v1alpha1.TimeZone    `json:"timeZone,omitempty"`
 	Days     []v1alpha1.DayOfWeek `json:"days,omitempty"`
 	Opens    v1alpha1.TimeOfDay   `json:"opens,omitempty"`
@@ -83,6 +87,10 @@ func NewContract(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, effectiv
 	counted []v1alpha1.PCSMAllocation, widget bool, now time.Time,
 ) Contract {
 	hours := effective.OperatingHours
+	var allocated v1alpha1.FTE
+	for _, allocation := range counted {
+		allocated += allocation.Spec.FTE
+	}
 	contract := Contract{
 		Version: ContractVersion,
 		Partner: ContractPartner{partner.Name, partner.Spec.DisplayName, partner.Spec.ChannelModel},
@@ -91,6 +99,7 @@ func NewContract(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, effectiv
 			AlwaysOn: ptr.Deref(hours.AlwaysOn, false),
 			TimeZone: hours.TimeZone, Days: hours.Days, Opens: hours.Opens, Closes: hours.Closes,
 			Closures: hours.Closures,
+			Limited:  len(counted) > 0 && staffing.Judge(0, allocated, effective.Staffing).BelowMinimum(),
 		},
 		ResponseTargets:  slices.Clone(plan.Spec.ResponseTargets),
 		Languages:        languages(counted),

@@ -23,8 +23,11 @@ type Config struct {
 	// PolicyURL is where the Support Policy can be read.
 	PolicyURL string `json:"policyURL,omitempty"`
 	// Hours are the operating hours as they were agreed; absent while the plan
-	// cannot be used.
+	// cannot be used, or while HoursLimited.
 	Hours *Hours `json:"hours,omitempty"`
+	// HoursLimited tells that there are fewer P-CSMs than the plan requires for its
+	// hours, so that neither hours nor response times are promised.
+	HoursLimited bool `json:"hoursLimited,omitempty"`
 	// Openings are the instants between which P-CSMs are at work, some days
 	// ahead. With these a browser needs no knowledge of time zones, daylight
 	// saving or holidays.
@@ -79,10 +82,14 @@ func ConfigFor(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, allocation
 	if err != nil {
 		return config
 	}
-	_, counted, _ := staffing.Sum(partner, allocations, now)
+	allocated, counted, _ := staffing.Sum(partner, allocations, now)
 	contract := tenant.NewContract(partner, plan, effective, counted, true, now)
 	config.PolicyURL = contract.Plan.PolicyURL
 	config.Languages = contract.Languages
+	if staffing.Judge(0, allocated, effective.Staffing).BelowMinimum() {
+		config.HoursLimited = true
+		return config
+	}
 	config.Hours = &Hours{
 		AlwaysOn: contract.Hours.AlwaysOn, TimeZone: contract.Hours.TimeZone,
 		Days: contract.Hours.Days, Opens: contract.Hours.Opens, Closes: contract.Hours.Closes,

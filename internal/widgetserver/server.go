@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/net/netutil"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
@@ -87,7 +88,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 		mgr.Add(&ctrlmanager.Server{
 			Name:            "widget",
 			Server:          newServer(handler, handler.Logger),
-			Listener:        listener,
+			Listener:        netutil.LimitListener(listener, maxConnections),
 			ShutdownTimeout: &options.ShutdownTimeout,
 		}),
 		// Runnables other than these start after the caches are full.
@@ -132,7 +133,9 @@ var register = sync.OnceFunc(func() { metrics.Registry.MustRegister(Metrics...) 
 // newServer bounds what a client can ask for: how long it may take, and how much
 // it may send.
 func newServer(handler http.Handler, logger logr.Logger) *http.Server {
-	return &http.Server{
+	var open atomic.Int64
+	var server *http.Server
+	server = &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
@@ -141,8 +144,29 @@ func newServer(handler http.Handler, logger logr.Logger) *http.Server {
 		MaxHeaderBytes:    16 << 10,
 		// What clients do wrong is no fault of ours.
 		ErrorLog: slog.NewLogLogger(logr.ToSlogHandler(logger.V(1)), slog.LevelDebug),
+		// While there are many connections, none stays open without a request.
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				if open.Add(1) > manyConnections {
+					server.SetKeepAlivesEnabled(false)
+				}
+			case http.StateClosed, http.StateHijacked:
+				if open.Add(-1) == manyConnections/2 {
+					server.SetKeepAlivesEnabled(true)
+				}
+			}
+		},
 	}
+	return server
 }
+
+// A connection costs some 25 KiB, so that all of them are well below what the chart
+// lets the server take.
+const (
+	maxConnections  = 2000
+	manyConnections = 1000
+)
 
 // strip forgets what is not served.
 func strip(in any) (any, error) {

@@ -5,10 +5,12 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -386,5 +388,38 @@ var _ = Describe("Before its caches are full", func() {
 			}
 			return got.StatusCode, got.Body.Close()
 		}).Should(Equal(http.StatusInternalServerError))
+	})
+})
+
+var _ = Describe("The widget server", func() {
+	It("answers while somebody holds more connections than it keeps, and bounds them", func() {
+		address := start(clock.RealClock{})
+		var held []net.Conn
+		DeferCleanup(func() {
+			for _, connection := range held {
+				_ = connection.Close()
+			}
+		})
+		for range manyConnections + 200 {
+			connection, err := net.Dial("tcp", strings.TrimPrefix(address, "http://"))
+			Expect(err).NotTo(HaveOccurred())
+			held = append(held, connection)
+			_, err = connection.Write([]byte("GET " + ConfigPath + " HTTP/1.1\r\nHost: nobody.example.com\r\n\r\n"))
+			Expect(err).NotTo(HaveOccurred())
+			_, err = connection.Read(make([]byte, 512))
+			Expect(err).NotTo(HaveOccurred())
+		}
+		Expect(get(address, "nobody.example.com", ConfigPath).status).To(Equal(http.StatusNotFound))
+		open := func() int {
+			open := 0
+			for _, connection := range held {
+				Expect(connection.SetReadDeadline(time.Now().Add(time.Millisecond))).To(Succeed())
+				if _, err := connection.Read(make([]byte, 512)); errors.Is(err, os.ErrDeadlineExceeded) {
+					open++
+				}
+			}
+			return open
+		}
+		Eventually(open).Should(BeNumerically("<=", manyConnections))
 	})
 })

@@ -28,6 +28,7 @@
       staff: "You will be talking to Dispel", talking: "You are talking to Dispel, not to %s",
       notPartner: "The people here work for Dispel, who make the platform that %s runs on. They do not speak for %s.",
       openNow: "Open now", closedNow: "Closed now", always: "Around the clock, every day",
+      limited: "Limited at present: leave a message, and it is answered when somebody is on duty.",
       until: "until %s", opens: "Opens %s", closedFor: "Closed today: %s", closedToday: "Closed today",
       hours: "Hours", response: "First response", severity: "Severity %s", within: "within %s",
       languages: "Languages", policy: "Support Policy", newTab: "(opens in a new tab)",
@@ -41,6 +42,7 @@
       staff: "Hier antwortet Dispel", talking: "Sie sprechen mit Dispel, nicht mit %s",
       notPartner: "Hier antworten Mitarbeitende von Dispel, dem Hersteller der Plattform, auf der %s läuft. Sie sprechen nicht für %s.",
       openNow: "Jetzt geöffnet", closedNow: "Zurzeit geschlossen", always: "Rund um die Uhr, jeden Tag",
+      limited: "Zurzeit eingeschränkt: Hinterlassen Sie eine Nachricht; sie wird beantwortet, sobald jemand im Dienst ist.",
       until: "bis %s", opens: "Öffnet %s", closedFor: "Heute geschlossen: %s", closedToday: "Heute geschlossen",
       hours: "Zeiten", response: "Erste Antwort", severity: "Schweregrad %s", within: "binnen %s",
       languages: "Sprachen", policy: "Support-Richtlinie", newTab: "(öffnet in neuem Tab)",
@@ -54,6 +56,7 @@
       staff: "Dispel の担当者が対応します", talking: "Dispel と会話しています(%s ではありません)",
       notPartner: "ここで対応するのは、%s が利用するプラットフォームの開発元である Dispel の社員です。%s を代表して発言することはありません。",
       openNow: "受付中", closedNow: "受付時間外", always: "24 時間年中無休",
+      limited: "現在は対応時間が限られています。メッセージを残していただければ、担当者が対応でき次第ご返答します。",
       until: "%s まで", opens: "次の受付開始: %s", closedFor: "本日休業: %s", closedToday: "本日休業",
       hours: "受付時間", response: "初回応答", severity: "重大度 %s", within: "%s 以内",
       languages: "対応言語", policy: "サポートポリシー", newTab: "(新しいタブで開きます)",
@@ -494,10 +497,11 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
     }
 
     #facts(texts, language) {
-      const { hours, responseTargets, languages, policyURL } = this.#config;
+      const { hours, hoursLimited, responseTargets, languages, policyURL } = this.#config;
       const list = element("dl");
       const fact = (name, ...values) => list.append(element("dt", {}, name), element("dd", {}, ...values));
-      if (hours?.alwaysOn) fact(texts.hours, texts.always);
+      if (hoursLimited) fact(texts.hours, texts.limited);
+      else if (hours?.alwaysOn) fact(texts.hours, texts.always);
       else if (hours) fact(texts.hours, ...this.#agreed(texts, hours, language));
       if (responseTargets?.length) {
         fact(texts.response, ...responseTargets.map(({ severity, minutes }) => element("span", { class: "row" },
@@ -557,7 +561,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
     #contact(texts, language, state) {
       const { display, email } = this.#config.contact;
       const messenger = this.#messenger(language);
-      const label = !state || state.open ? texts.chat : texts.leave;
+      const label = (!state || state.open) && !this.#config.hoursLimited ? texts.chat : texts.leave;
       const footer = element("div", { class: "foot" });
       if (messenger && display === "panel") {
         footer.append(element("button", { id: "talk", class: "primary", type: "button", onclick: () => this.#talk(true) }, icon("chat", 20), label));

@@ -1,0 +1,63 @@
+package manager
+
+import (
+	"net/http"
+
+	"github.com/go-logr/logr"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+)
+
+// authenticated shows /metrics to those whom the API server lets get the path. It
+// answers 401 to a token that the API server does not know, as the API server itself
+// does; controller-runtime's filter answers 500.
+func authenticated(config *rest.Config, client *http.Client) (metricsserver.Filter, error) {
+	filter, err := filters.WithAuthenticationAndAuthorization(config, client)
+	if err != nil {
+		return nil, err
+	}
+	return func(logger logr.Logger, handler http.Handler) (http.Handler, error) {
+		// Whoever reaches the port can present any token: that is no error of ours.
+		filtered, err := filter(logr.Discard(), handler)
+		if err != nil {
+			return nil, err
+		}
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			filtered.ServeHTTP(&unauthorized{ResponseWriter: w, logger: logger}, r)
+		}), nil
+	}, nil
+}
+
+// unauthorized turns the filter's answer to a failed authentication into a 401. The
+// filter says which step failed in the text alone.
+type unauthorized struct {
+	http.ResponseWriter
+	logger logr.Logger
+	// failed tells that 500 was answered and its text is still to come.
+	failed bool
+}
+
+// authenticationFailed is what the filter writes then.
+const authenticationFailed = "Authentication failed\n"
+
+// WriteHeader implements http.ResponseWriter.
+func (u *unauthorized) WriteHeader(status int) {
+	if u.failed = status == http.StatusInternalServerError; !u.failed {
+		u.ResponseWriter.WriteHeader(status)
+	}
+}
+
+// Write implements http.ResponseWriter.
+func (u *unauthorized) Write(text []byte) (int, error) {
+	if u.failed {
+		u.failed = false
+		status := http.StatusInternalServerError
+		if string(text) == authenticationFailed {
+			status = http.StatusUnauthorized
+			u.logger.V(1).Info("A token for the metrics was not accepted")
+		}
+		u.ResponseWriter.WriteHeader(status)
+	}
+	return u.ResponseWriter.Write(text)
+}

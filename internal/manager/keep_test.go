@@ -1,0 +1,80 @@
+package manager
+
+import (
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/dispel/partner-operator/internal/shard"
+	"github.com/dispel/partner-operator/internal/tenant"
+)
+
+var _ = Describe("Of what is not the operator's, the cache keeps", func() {
+	large := map[string]string{"example.com/x": strings.Repeat("x", 1<<10)}
+	meta := func(namespace, name string) metav1.ObjectMeta {
+		return metav1.ObjectMeta{Namespace: namespace, Name: name, UID: "u", ResourceVersion: "7", Labels: tenant.Labels("acme"), Annotations: large}
+	}
+	kept := func(object client.Object) client.Object {
+		GinkgoHelper()
+		got, err := keep(shard.Shard{}, words{})(object)
+		Expect(err).NotTo(HaveOccurred())
+		return got.(client.Object)
+	}
+	bare := func(namespace, name string) metav1.ObjectMeta {
+		return metav1.ObjectMeta{Namespace: namespace, Name: name, UID: "u", ResourceVersion: "7"}
+	}
+
+	It("the name of a Service that a Partner may refer to", func() {
+		Expect(kept(&corev1.Service{ObjectMeta: meta("partner-acme", "engine"), Spec: corev1.ServiceSpec{ExternalName: "x"}})).To(
+			Equal(&corev1.Service{ObjectMeta: bare("partner-acme", "engine")}))
+	})
+
+	It("the hosts of a tenant's own routes, whatever labels they carry", func() {
+		got := kept(&networkingv1.Ingress{ObjectMeta: meta("partner-acme", "copy"), Spec: networkingv1.IngressSpec{
+			Rules: []networkingv1.IngressRule{{Host: "remote.acmecorp.com", IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{}}}, {Host: "*.acmecorp.com"}},
+		}})
+		Expect(got).To(Equal(&networkingv1.Ingress{ObjectMeta: bare("partner-acme", "copy"), Spec: networkingv1.IngressSpec{
+			Rules: []networkingv1.IngressRule{{Host: "remote.acmecorp.com"}},
+		}}))
+		route := &gatewayv1.TLSRoute{ObjectMeta: meta("partner-acme", "remote.acmecorp.com"), Spec: gatewayv1.TLSRouteSpec{Hostnames: []gatewayv1.Hostname{"remote.acmecorp.com"}}}
+		Expect(tenant.Hosts(kept(route))).To(ConsistOf("remote.acmecorp.com"))
+		Expect(kept(route).GetAnnotations()).To(BeEmpty())
+	})
+
+	It("the name of a route outside of tenants' namespaces", func() {
+		Expect(kept(&networkingv1.Ingress{ObjectMeta: meta("default", "x"), Spec: networkingv1.IngressSpec{Rules: []networkingv1.IngressRule{{Host: "a.example.com"}}}})).To(
+			Equal(&networkingv1.Ingress{ObjectMeta: bare("default", "x")}))
+	})
+
+	It("the name of a namespace that is no tenant's", func() {
+		Expect(kept(&corev1.Namespace{ObjectMeta: meta("", "default")})).To(Equal(&corev1.Namespace{ObjectMeta: bare("", "default")}))
+	})
+
+	It("the name of a Secret, and which Certificate it is of", func() {
+		secret := &metav1.PartialObjectMetadata{ObjectMeta: meta("partner-acme", "remote.acmecorp.com")}
+		secret.Annotations = map[string]string{tenant.CertificateNameAnnotation: "remote.acmecorp.com", "example.com/x": "y"}
+		Expect(kept(secret).GetAnnotations()).To(Equal(map[string]string{tenant.CertificateNameAnnotation: "remote.acmecorp.com"}))
+		Expect(kept(secret).GetLabels()).To(BeEmpty())
+	})
+
+	It("of a Certificate that no host names its name, and of a CertificateRequest what cert-manager says of it", func() {
+		object := func(kind, name string) *unstructured.Unstructured {
+			return &unstructured.Unstructured{Object: map[string]any{
+				"apiVersion": "cert-manager.io/v1", "kind": kind,
+				"metadata": map[string]any{"name": name, "namespace": "partner-acme", "annotations": map[string]any{tenant.CertificateNameAnnotation: "x"}},
+				"spec":     map[string]any{"request": "large"},
+				"status":   map[string]any{"certificate": "large", "conditions": []any{}},
+			}}
+		}
+		Expect(kept(object("Certificate", "mine")).(*unstructured.Unstructured).Object).NotTo(HaveKey("spec"))
+		Expect(kept(object("CertificateRequest", "x-1")).(*unstructured.Unstructured).Object).To(And(
+			Not(HaveKey("spec")), HaveKeyWithValue("status", map[string]any{"conditions": []any{}})))
+	})
+})
