@@ -29,12 +29,12 @@ tools: ## Build Helm and promtool, once per version, which takes some minutes.
 
 .PHONY: test
 test: controlplane tools ## Run all tests: unit, golden, CEL and controllers on a real control plane.
-	go -C hack/tools mod download github.com/cert-manager/cert-manager
+	go -C hack/certmanager mod download
 	go test ./... -timeout 15m
 
 .PHONY: test-matrix
 test-matrix: controlplane tools ## Run all tests on every version of Kubernetes that is supported, the newest first; each control plane is built once.
-	go -C hack/tools mod download github.com/cert-manager/cert-manager
+	go -C hack/certmanager mod download
 	env -u KUBEBUILDER_ASSETS go test ./... -count=1 -timeout 20m
 	@for file in hack/controlplane/kubernetes-*.mod; do minor=$${file##*/kubernetes-}; minor=$${minor%.mod}; \
 		echo "=== Kubernetes $$minor"; export PARTNER_OPERATOR_KUBERNETES=$$minor; \
@@ -42,13 +42,13 @@ test-matrix: controlplane tools ## Run all tests on every version of Kubernetes 
 
 .PHONY: test-race
 test-race: controlplane ## Run the tests of what runs concurrently with the race detector, which needs a C compiler.
-	go -C hack/tools mod download github.com/cert-manager/cert-manager
+	go -C hack/certmanager mod download
 	CGO_ENABLED=1 go test -race ./controllers ./internal/manager ./internal/plan ./internal/widgetserver -timeout 15m
 
 .PHONY: test-e2e
 test-e2e: controlplane bin/traefik chromium ## Show partners in a real browser, behind a real ingress controller; needs npm, and root to install Chromium.
 	npm ci --prefix test/e2e --ignore-scripts
-	go test -tags e2e ./test/e2e -count=1 -timeout 15m
+	go test -tags e2e ./test/e2e ./test/certmanager -count=1 -timeout 15m
 	@echo "Screenshots are in build/e2e"
 
 .PHONY: test-faults
@@ -150,6 +150,7 @@ verify: ## Fail if anything that is generated or documented differs from the tre
 	go -C hack/helm mod tidy
 	go -C hack/helm-docs mod tidy
 	go -C hack/promtool mod tidy
+	go -C hack/certmanager mod tidy
 	$(MAKE) fmt generate
 	go test ./docs -count=1
 	@changes="$$(git status --porcelain)"; if [[ -n "$$changes" ]]; then \

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -154,7 +153,7 @@ func (r *PartnerReconciler) gatherChildren(ctx context.Context, s *tenant.Snapsh
 			return err
 		}
 	}
-	return r.gatherCertificateSecrets(ctx, s, hosts)
+	return r.gatherCertificateSecrets(ctx, s)
 }
 
 // gatherChild adds an object to the snapshot if it is there.
@@ -166,24 +165,18 @@ func (r *PartnerReconciler) gatherChild(ctx context.Context, s *tenant.Snapshot,
 	return r.addChild(s, into)
 }
 
-// gatherCertificateSecrets reads the Secrets that cert-manager wrote for Certificates
-// of the operator's: for the hosts that the partner has, and those that are noted on
-// its namespace, whose claims may be gone.
-func (r *PartnerReconciler) gatherCertificateSecrets(ctx context.Context, s *tenant.Snapshot, hosts []string) error {
-	if s.Namespace != nil {
-		hosts = append(slices.Clone(hosts), strings.Split(s.Namespace.Annotations[v1alpha1.HostsAnnotation], ",")...)
+// gatherCertificateSecrets reads the Secrets that cert-manager wrote for the
+// operator's Certificates in the partner's namespace.
+func (r *PartnerReconciler) gatherCertificateSecrets(ctx context.Context, s *tenant.Snapshot) error {
+	secrets := &metav1.PartialObjectMetadataList{}
+	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
+	if err := r.Client.List(ctx, secrets, client.InNamespace(tenant.NamespaceName(s.Partner.Name)), client.DisableReadYourWritesConsistency); err != nil {
+		return err
 	}
-	slices.Sort(hosts)
-	for _, host := range slices.Compact(hosts) {
-		if host == "" {
-			continue
-		}
-		secret := metadataOf("Secret")
-		err := r.Client.Get(ctx, client.ObjectKey{Namespace: tenant.NamespaceName(s.Partner.Name), Name: host}, secret)
-		if client.IgnoreNotFound(err) != nil {
-			return err
-		}
-		if err == nil && secret.Annotations[tenant.CertificateNameAnnotation] == host {
+	for i := range secrets.Items {
+		secret := &secrets.Items[i]
+		secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+		if tenant.OwnedSecret(secret, s.Partner.Name) {
 			if err := r.addChild(s, secret); err != nil {
 				return err
 			}

@@ -106,6 +106,9 @@ func foundBy(object client.Object) client.Object {
 	case *metav1.PartialObjectMetadata: // Secrets and CRDs
 		if certificate, ok := object.Annotations[tenant.CertificateNameAnnotation]; ok && inTenant {
 			little.SetAnnotations(map[string]string{tenant.CertificateNameAnnotation: certificate})
+			little.SetLabels(map[string]string{
+				v1alpha1.PartnerLabel: object.Labels[v1alpha1.PartnerLabel], v1alpha1.ManagedByLabel: object.Labels[v1alpha1.ManagedByLabel],
+			})
 			little.SetOwnerReferences(object.OwnerReferences)
 		}
 		return little

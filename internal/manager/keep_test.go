@@ -61,6 +61,8 @@ var _ = Describe("Of what is not the operator's, the cache keeps", func() {
 		secret := &metav1.PartialObjectMetadata{ObjectMeta: meta("partner-acme", "remote.acmecorp.com")}
 		secret.Annotations = map[string]string{tenant.CertificateNameAnnotation: "remote.acmecorp.com", "example.com/x": "y"}
 		Expect(kept(secret).GetAnnotations()).To(Equal(map[string]string{tenant.CertificateNameAnnotation: "remote.acmecorp.com"}))
+		Expect(kept(secret).GetLabels()).To(Equal(tenant.Labels("acme")))
+		secret.Annotations = nil
 		Expect(kept(secret).GetLabels()).To(BeEmpty())
 	})
 

@@ -159,7 +159,7 @@ func readSnapshot(path string) tenant.Snapshot {
 		}
 	}
 	snapshot.Children = slices.DeleteFunc(snapshot.Children, func(child tenant.Object) bool {
-		return !tenant.Owned(child, snapshot.Partner.Name, hosts)
+		return !tenant.Owned(child, snapshot.Partner.Name, hosts) && !tenant.OwnedSecret(child, snapshot.Partner.Name)
 	})
 	return snapshot
 }
@@ -224,7 +224,7 @@ func place(snapshot *tenant.Snapshot, object *unstructured.Unstructured) {
 			return
 		}
 	}
-	if object.GetLabels()[v1alpha1.PartnerLabel] == partner.Name || object.GetAnnotations()[tenant.CertificateNameAnnotation] != "" && object.GetKind() == "Secret" {
+	if object.GetLabels()[v1alpha1.PartnerLabel] == partner.Name {
 		snapshot.Children = append(snapshot.Children, typed)
 		return
 	}

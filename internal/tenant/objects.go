@@ -236,10 +236,16 @@ func (b builder) certificate(issuer v1alpha1.IssuerReference) *unstructured.Unst
 	if kind == "" {
 		kind = v1alpha1.ClusterIssuer
 	}
+	secretLabels := map[string]any{}
+	for key, value := range Labels(b.partner.Name) {
+		secretLabels[key] = value
+	}
 	certificate := &unstructured.Unstructured{Object: map[string]any{
 		"spec": map[string]any{
 			"secretName": host,
 			"dnsNames":   []any{host},
+			// By these the Secret is known once the Certificate is gone.
+			"secretTemplate": map[string]any{"labels": secretLabels},
 			"issuerRef":  map[string]any{"group": CertificateGVK.Group, "kind": string(kind), "name": string(issuer.Name)},
 		},
 	}}

@@ -33,6 +33,15 @@ func Owned(object Object, partner string, hosts []string) bool {
 		object.GetAnnotations()[v1alpha1.AppliedAnnotation] != ""
 }
 
+// OwnedSecret reports whether a Secret has the certificate of one of the partner's
+// Certificates that the operator made. cert-manager writes such a Secret, and leaves
+// it when the Certificate goes.
+func OwnedSecret(secret Object, partner string) bool {
+	labels := secret.GetLabels()
+	return labels[v1alpha1.PartnerLabel] == partner && labels[v1alpha1.ManagedByLabel] == v1alpha1.FieldManager &&
+		secret.GetAnnotations()[CertificateNameAnnotation] == secret.GetName()
+}
+
 // Hosts are the hosts that a route or a ListenerSet takes, without wildcards, which
 // every host of its own takes precedence over. Other objects have none.
 func Hosts(object runtime.Object) []string {

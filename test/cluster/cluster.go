@@ -182,7 +182,7 @@ func CertManagerCRDs() []string {
 	var files []string
 	for _, kind := range CertManagerKinds {
 		resource, group, _ := strings.Cut(kind, ".")
-		files = append(files, ModuleFile("hack/tools", "github.com/cert-manager/cert-manager", "deploy", "crds", group+"_"+resource+".yaml"))
+		files = append(files, ModuleFile("hack/certmanager", "github.com/cert-manager/cert-manager", "deploy", "crds", group+"_"+resource+".yaml"))
 	}
 	return files
 }
