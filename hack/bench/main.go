@@ -41,6 +41,7 @@ func run(ctx context.Context) error {
 	rounds := flag.Int("rounds", 3, "how often the plain client and the operator take turns")
 	compared := flag.Int("compared", 1000, "how many partners they do it with")
 	races := flag.Int("races", 1000, "how many hosts two partners want at once")
+	tenants := flag.Int("tenants", 10000, "among how many tenants admission policies are measured")
 	operator := flag.String("operator", "bin/partner-operator", "the operator's binary")
 	out := flag.String("out", "build/bench", "folder for the report")
 	docs := flag.Bool("docs", false, "update docs/performance.json and docs/performance.md")
@@ -57,7 +58,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	bench := &bench{operator: *operator}
-	report, failed := bench.measure(ctx, *rounds, *compared, *races, sizes)
+	report, failed := bench.measure(ctx, *rounds, *compared, *races, *tenants, sizes)
 	// What was measured before a failure is kept, too.
 	data, err := json.MarshalIndent(report, "", "  ")
 	if err != nil {
@@ -80,7 +81,7 @@ func run(ctx context.Context) error {
 
 // measure takes all measurements in turn, each on a control plane of its own. With
 // an error, the report has what was measured before.
-func (b *bench) measure(ctx context.Context, rounds, compared, races int, sizes []int) (*report, error) {
+func (b *bench) measure(ctx context.Context, rounds, compared, races, tenants int, sizes []int) (*report, error) {
 	r := &report{Machine: machine(), Workers: workers}
 	for round := range rounds {
 		var turn comparison
@@ -118,6 +119,16 @@ func (b *bench) measure(ctx context.Context, rounds, compared, races int, sizes 
 		err := b.on(ctx, func(g *ground) error {
 			fleet, err := g.fleet(ctx, size)
 			r.Fleets = append(r.Fleets, fleet)
+			return err
+		})
+		if err != nil {
+			return r, err
+		}
+	}
+	if tenants > 0 {
+		say("what admission policies cost among %d tenants", tenants)
+		err := b.on(ctx, func(g *ground) (err error) {
+			r.Admission, err = g.admission(ctx, 3, tenants)
 			return err
 		})
 		if err != nil {

@@ -19,6 +19,7 @@ type report struct {
 	Comparisons []comparison `json:"comparisons"`
 	Fleets      []fleet      `json:"fleets"`
 	Races       races        `json:"races"`
+	Admission   admission    `json:"admission"`
 }
 
 // comparison is one turn of each: a plain client that creates objects, one that
@@ -116,6 +117,10 @@ func (r *report) markdown() string {
 			line("| %s | %.2f | %.2f |", g.what, g.time, g.cpu)
 		}
 	}
+	if a := r.Admission; len(a.With) > 0 {
+		line("\nA tenant's administrator creates an Ingress among %d tenants, %d times in a round. The median time without the admission policies was %s ms, with them %s ms.\n",
+			a.Partners, a.Writes, milliseconds(a.Without), milliseconds(a.With))
+	}
 	if r.Races.Hosts > 0 {
 		line("\nOf %d hosts that two partners wanted at once, %d had one holder, and %d partners were told who holds theirs; all within %.1f s.",
 			r.Races.Hosts, r.Races.Held, r.Races.Told, r.Races.Seconds)
@@ -166,6 +171,15 @@ func (r *report) growth() []growth {
 		between("all allocations raised", few.Raise, many.Raise),
 		between("all deleted", gone(few), gone(many)),
 	}
+}
+
+// milliseconds lists times.
+func milliseconds(times []float64) string {
+	var texts []string
+	for _, time := range times {
+		texts = append(texts, fmt.Sprintf("%.1f", time))
+	}
+	return strings.Join(texts, ", ")
 }
 
 // Around the part of a page that shows a report.

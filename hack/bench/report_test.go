@@ -40,7 +40,7 @@ var _ = Describe("docs/performance.md", func() {
 			Expect(f.Restart.Writes + f.Restart.Events + f.Quiet.Writes + f.Quiet.Events + f.Quiet.Reads).To(BeZero())
 			Expect(f.Plan.Writes).To(Equal(f.Partners + 1))
 			Expect(f.DeletionOfOne).To(And(BeNumerically(">", 0), BeNumerically("<", 0.1)))
-			memory := float64(64<<20 + f.Partners*16<<10)
+			memory := float64(64<<20 + f.Partners*40<<10)
 			for _, peak := range []uint64{f.Convergence.Manager.Peak, f.Restart.Peak, f.Quiet.Peak, f.Plan.Peak, f.Raise.Peak, f.Deletion.Peak} {
 				Expect(peak).To(And(BeNumerically(">", 0), BeNumerically("<=", memory)), "memory with %d partners", f.Partners)
 			}
@@ -50,6 +50,8 @@ var _ = Describe("docs/performance.md", func() {
 			Expect(g.time).To(BeNumerically("<", 1.5), g.what)
 			Expect(g.cpu).To(BeNumerically("<", 1.5), g.what)
 		}
+		Expect(r.Admission.Partners).To(Equal(10000))
+		Expect(r.Admission.With).NotTo(BeEmpty())
 		Expect(r.Races.Held).To(Equal(1000))
 		Expect(r.Races.Told).To(Equal(1000))
 	})
