@@ -12,6 +12,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/tenant"
@@ -240,6 +241,15 @@ var _ = Describe("A certificate", Ordered, func() {
 		eventually(ctx, "certified", "Ready=True/Provisioned", "SupportWidgetEnabled=True/WidgetEnabled")
 		Expect(partner(ctx, "certified").Status.SupportWidget.ScriptURL).To(Equal("https://certified.example.com/.dispel/support/widget.js"))
 
+		By("having cert-manager write the certificate's Secret")
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
+			Namespace: tenant.NamespaceName("certified"), Name: "certified.example.com", Labels: tenant.Labels("certified"),
+			Annotations: map[string]string{tenant.CertificateNameAnnotation: "certified.example.com"},
+		}}
+		Expect(direct.Create(ctx, secret)).To(Succeed())
+		own := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: secret.Namespace, Name: "own", Labels: secret.Labels}}
+		Expect(direct.Create(ctx, own)).To(Succeed())
+
 		By("moving to another host, with the old one served until the new certificate is there")
 		patchPartner(ctx, "certified", `spec: {subdomain: {host: new.certified.example.com}}`)
 		eventually(ctx, "certified", "Ready=False/CertificatePending", "SupportWidgetEnabled=True/WidgetEnabled")
@@ -247,6 +257,8 @@ var _ = Describe("A certificate", Ordered, func() {
 		setReadyOf(ctx, "certified", "new.certified.example.com", "True", "up to date")
 		eventually(ctx, "certified", "Ready=True/Provisioned")
 		eventuallyGone(ctx, ingressOf("certified", "certified.example.com"))
+		eventuallyGone(ctx, secret)
+		Expect(direct.Get(ctx, client.ObjectKeyFromObject(own), own)).To(Succeed(), "no certificate's")
 
 		By("uninstalling cert-manager, and installing it again")
 		cluster.Uninstall(ctx, direct, "certificates.cert-manager.io")

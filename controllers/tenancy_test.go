@@ -234,7 +234,7 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 		Entry("the quota, which admin does not allow anyway", "ResourceQuota", tenant.QuotaName, `{spec: {hard: {pods: "500"}}}`),
 		Entry("where the engine is", "Service", tenant.EngineServiceName, `{metadata: {labels: null}, spec: {externalName: victim.example.net}}`),
 		Entry("the contract, made immutable", "ConfigMap", tenant.ContractName, `{immutable: true}`),
-		Entry("the route, detached", "Ingress", "fenced.example.com", `{metadata: {labels: null, annotations: {partner.dispel.com/applied: null}}, spec: {defaultBackend: {service: {name: x, port: {number: 80}}}}}`),
+		Entry("the route, detached", "Ingress", "fenced.example.com", `{metadata: {labels: null, annotations: {partner.dispel.com/applied: null}}, spec: {ingressClassName: other}}`),
 		Entry("the route, with an annotation more", "Ingress", "fenced.example.com", `{metadata: {annotations: {external-dns.kubernetes.io/ttl: "1"}}}`),
 		Entry("the route, with a finalizer", "Ingress", "fenced.example.com", `{metadata: {finalizers: [example.com/kept]}}`),
 	)
@@ -286,12 +286,12 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 		mesh := as("system:serviceaccount:mesh:mesh", "system:serviceaccounts")
 		marked := ingressOf("fenced", "fenced.example.com")
 		Eventually(func() error {
-			return mesh.Patch(ctx, marked, jsonPatch(`{"metadata":{"annotations":{"mesh.example.com/seen":"yes"}}}`))
+			return mesh.Patch(ctx, marked, jsonPatch(`{"metadata":{"annotations":{"app.kubernetes.io/seen":"yes"}}}`))
 		}).Should(
 			MatchError(ContainSubstring("by its name or its label")), "before it is named")
 		createForNow(ctx, cluster.ReadObjects("config", "rbac", "tenant_controller.yaml")[0])
 		Eventually(func() error {
-			return mesh.Patch(ctx, marked, jsonPatch(`{"metadata":{"annotations":{"mesh.example.com/seen":"yes"}}}`))
+			return mesh.Patch(ctx, marked, jsonPatch(`{"metadata":{"annotations":{"app.kubernetes.io/seen":"yes"}}}`))
 		}).Should(Succeed())
 	})
 

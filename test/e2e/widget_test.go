@@ -12,6 +12,9 @@ import (
 	"github.com/chromedp/chromedp/kb"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 )
@@ -145,6 +148,29 @@ var _ = Describe("The hours", func() {
 		Entry("in the weeks when only one side has daylight saving", "2027-03-15T12:00:00Z", "Europe/Berlin", "Closed now", "Opens 2:00 PM GMT+1"),
 		Entry("at new year", "2026-12-31T22:30:00Z", "Asia/Kolkata", "Closed now", "Opens Monday, 7:30 PM GMT+5:30"),
 	)
+
+	It("are not promised while there are fewer P-CSMs than the plan requires", func(ctx SpecContext) {
+		now.SetTime(working)
+		plan := &v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "around-the-clock"}, Spec: v1alpha1.SupportPlanSpec{
+			Tier: v1alpha1.Premium, ResponseTargets: []v1alpha1.ResponseTarget{{Severity: 1, Within: "1h"}},
+		}}
+		Expect(direct.Create(ctx, plan)).To(Succeed())
+		address := partner(ctx, "short-handed", v1alpha1.OneFTE)
+		Expect(direct.Patch(ctx, &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "short-handed"}},
+			client.RawPatch(types.MergePatchType, []byte(`{"spec":{"supportPlanRef":{"name":"around-the-clock"}}}`)))).To(Succeed())
+		Eventually(widgetStatus(address)).Should(Equal(http.StatusOK))
+		p := open(chromium, view{})
+		limited := SatisfyAll(ContainSubstring("Limited at present: leave a message, and it is answered when somebody is on duty."), ContainSubstring("Leave a message"),
+			Not(ContainSubstring("Around the clock")), Not(ContainSubstring("within")), Not(ContainSubstring("Open now")))
+		Eventually(func() string {
+			p.goTo(address + "/")
+			p.openPanel()
+			return p.panel()
+		}).Should(limited)
+		p.screenshot("hours-limited")
+		Expect(p.violations()).To(BeEmpty())
+		Expect(errors(p.console())).To(BeEmpty())
+	})
 
 	It("stay right on a page that is left open overnight", func(ctx SpecContext) {
 		now.SetTime(working)
