@@ -81,13 +81,13 @@ var _ = Describe("The host guard", func() {
 		Expect(eve.Create(ctx, everyHost, client.DryRunAll)).To(MatchError(ContainSubstring("the host * is not held")))
 		certified := routeTo(namespace, "theft", "guarded.example.com")
 		certified.Spec.TLS = []networkingv1.IngressTLS{{Hosts: []string{"victim.example.com"}}}
-		Expect(eve.Create(ctx, certified, client.DryRunAll)).To(MatchError(ContainSubstring("spec.tls: a host is not held by the partner of namespace partner-guarded")))
+		Expect(eve.Create(ctx, certified, client.DryRunAll)).To(MatchError(ContainSubstring("spec.tls: a host is not held by the partner of namespace partner-guarded: write hosts of its own (guarded.example.com) for each certificate")))
 
 		By("taking it by an annotation that some controllers read")
 		for _, key := range []string{"external-dns.kubernetes.io/hostname", "external-dns.alpha.kubernetes.io/hostname"} {
 			aliased := routeTo(namespace, "theft", "guarded.example.com")
 			aliased.Annotations = map[string]string{key: "guarded.example.com, victim.example.com"}
-			Expect(eve.Create(ctx, aliased, client.DryRunAll)).To(MatchError(ContainSubstring("metadata.annotations: " + key + " takes hosts that are not held")))
+			Expect(eve.Create(ctx, aliased, client.DryRunAll)).To(MatchError(ContainSubstring("metadata.annotations: " + key + " is not among the annotations that a tenant may set on a route")))
 		}
 
 		By("writing a route of the partner's own, and turning it")
@@ -162,7 +162,7 @@ var _ = Describe("The host guard", func() {
 		annotated := route("gated.example.com")
 		annotated.SetAnnotations(map[string]string{"external-dns.alpha.kubernetes.io/hostname": "victim.example.com"})
 		Expect(eve.Create(ctx, annotated, client.DryRunAll)).To(MatchError(ContainSubstring(
-			"metadata.annotations: external-dns.alpha.kubernetes.io/hostname takes hosts that are not held")))
+			"metadata.annotations: external-dns.alpha.kubernetes.io/hostname is not among the annotations that a tenant may set on a route")))
 
 		By("taking it by a listener")
 		listeners := func(hostname *gatewayv1.Hostname) *gatewayv1.ListenerSet {

@@ -49,6 +49,7 @@ var (
 // Those that tell of a host, and that the operator does not make.
 var (
 	grpcRoutes          = childKind{&gatewayv1.GRPCRoute{}, func() client.ObjectList { return &gatewayv1.GRPCRouteList{} }, nil}
+	gatewayKind         = childKind{&gatewayv1.Gateway{}, func() client.ObjectList { return &gatewayv1.GatewayList{} }, nil}
 	tlsRoutes           = childKind{&gatewayv1.TLSRoute{}, func() client.ObjectList { return &gatewayv1.TLSRouteList{} }, nil}
 	certificateRequests = childKind{unstructuredOf(tenant.CertificateRequestGVK), func() client.ObjectList { return listOf(tenant.CertificateRequestGVK) }, nil}
 )
@@ -76,7 +77,7 @@ func childKindsOf(apis *OptionalAPIs) []childKind {
 	return kinds
 }
 
-// routeKindsOf are the kinds that can lead a host somewhere, whoever makes them.
+// routeKindsOf are the kinds that take a host, whoever makes them.
 func routeKindsOf(apis *OptionalAPIs) []childKind {
 	kinds := []childKind{ingresses}
 	for _, api := range apis.used {

@@ -23,7 +23,8 @@ import (
 )
 
 // gather reads all that Evaluate needs from the cache. It returns nil for a
-// Partner that is gone or going.
+// Partner that is gone, and no more than the Partner for one that is going or
+// suspended.
 func (r *PartnerReconciler) gather(ctx context.Context, name string) (*tenant.Snapshot, error) {
 	s := &tenant.Snapshot{
 		Partner:  &v1alpha1.Partner{},
@@ -76,7 +77,14 @@ func (r *PartnerReconciler) gatherTenant(ctx context.Context, s *tenant.Snapshot
 		held = append(held, claim.Name)
 	}
 	for _, host := range held {
-		if host != declared && slices.ContainsFunc(r.partners(ctx, index.PartnerByHost.Is(host)), func(other string) bool { return other != s.Partner.Name }) {
+		if host == declared {
+			continue
+		}
+		var declaring v1alpha1.PartnerList
+		if err := r.Client.List(ctx, &declaring, index.PartnerByHost.Is(host), client.UnsafeDisableDeepCopy); err != nil {
+			return err
+		}
+		if len(declaring.Items) > 0 {
 			s.Wanted = withKey(s.Wanted, host)
 		}
 	}
@@ -170,6 +178,7 @@ func (r *PartnerReconciler) gatherChild(ctx context.Context, s *tenant.Snapshot,
 func (r *PartnerReconciler) gatherCertificateSecrets(ctx context.Context, s *tenant.Snapshot) error {
 	secrets := &metav1.PartialObjectMetadataList{}
 	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
+	// Secrets are never written, so there is no write to wait for.
 	if err := r.Client.List(ctx, secrets, client.InNamespace(tenant.NamespaceName(s.Partner.Name)), client.DisableReadYourWritesConsistency); err != nil {
 		return err
 	}
@@ -211,7 +220,7 @@ func (r *PartnerReconciler) gatherRoutes(ctx context.Context, s *tenant.Snapshot
 		}
 		for _, host := range hosts {
 			list := kind.newList()
-			// Of its own routes the snapshot has what matters.
+			// The snapshot's children already have this process's own writes.
 			if err := r.Client.List(ctx, list, index.RouteByHost.Is(host), client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
 				return err
 			}
@@ -298,7 +307,7 @@ func (r *PartnerReconciler) lastRequest(ctx context.Context, namespace, certific
 		if request.GetAnnotations()[tenant.CertificateNameAnnotation] != certificate {
 			continue
 		}
-		if last == nil || request.GetCreationTimestamp().After(last.GetCreationTimestamp().Time) {
+		if last == nil || cmp.Or(request.GetCreationTimestamp().Compare(last.GetCreationTimestamp().Time), cmp.Compare(request.GetName(), last.GetName())) > 0 {
 			last = request
 		}
 	}

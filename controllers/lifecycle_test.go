@@ -415,7 +415,7 @@ var _ = Describe("The tenant namespace", func() {
 		applyYAML(ctx, partnerYAML("squatted", ""))
 		eventually(ctx, "squatted", "Ready=False/NamespaceNotOwned", "Stalled=True/NamespaceNotOwned", "TenantReady=False/NamespaceNotOwned", "SubdomainReady=False/TenantNotReady")
 		Expect(message(ctx, "squatted", v1alpha1.ConditionReady)).To(Equal(
-			"namespace partner-squatted was there before and is not this partner's: annotate it with partner.dispel.com/adopt=squatted to hand it over, or delete it"))
+			"namespace partner-squatted was there before and is not this partner's: look through what is in it and annotate it with partner.dispel.com/adopt=squatted to hand it over, or delete it"))
 		Expect(get(ctx, &corev1.Namespace{}, namespace.Name).Labels).NotTo(HaveKey(v1alpha1.PartnerLabel))
 
 		patch(ctx, namespace, `metadata: {annotations: {partner.dispel.com/adopt: squatted}}`)

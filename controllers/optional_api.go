@@ -32,7 +32,7 @@ type optionalAPI struct {
 	kinds []schema.GroupVersionKind
 	// children are those of the kinds that the operator makes.
 	children []childKind
-	// routes are those that can lead a host somewhere.
+	// routes are those that take a host.
 	routes    []childKind
 	installed atomic.Bool
 	// watched has the kinds that are watched, which goes on by itself when the API is
@@ -64,9 +64,9 @@ func DetectOptionalAPIs(mapper meta.RESTMapper, settings tenant.Settings) (*Opti
 		return schema.GroupVersionKind{Group: of.Group, Version: of.Version, Kind: name}
 	}
 	apis.certManager.kinds = []schema.GroupVersionKind{tenant.CertificateGVK, tenant.CertificateRequestGVK}
-	apis.certManager.children = []childKind{certificates}
+	apis.certManager.children, apis.certManager.routes = []childKind{certificates}, []childKind{certificates}
 	apis.gateway.kinds = []schema.GroupVersionKind{kind(gatewayv1.GroupVersion, "Gateway"), kind(gatewayv1.GroupVersion, "HTTPRoute")}
-	apis.gateway.children, apis.gateway.routes = []childKind{httpRoutes}, []childKind{httpRoutes}
+	apis.gateway.children, apis.gateway.routes = []childKind{httpRoutes}, []childKind{httpRoutes, gatewayKind}
 	apis.referenceGrants.kinds = []schema.GroupVersionKind{kind(gatewayv1beta1.GroupVersion, "ReferenceGrant")}
 	apis.referenceGrants.children = []childKind{referenceGrants}
 	apis.listenerSets.kinds = []schema.GroupVersionKind{kind(gatewayv1.GroupVersion, "ListenerSet")}

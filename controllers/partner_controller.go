@@ -72,7 +72,10 @@ func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 		return ctrl.Result{}, nil // somebody's finalizer; garbage collection does the rest
 	case ptr.Deref(snapshot.Partner.Spec.Suspend, false):
 		held := &tenant.Snapshot{Partner: snapshot.Partner, Now: snapshot.Now}
-		if err := errors.Join(r.gatherTenant(ctx, held), r.limitHosts(ctx, held)); err != nil {
+		if err := r.gatherTenant(ctx, held); err != nil {
+			return ctrl.Result{}, err
+		}
+		if err := r.limitHosts(ctx, held); err != nil {
 			return ctrl.Result{}, err
 		}
 	}
@@ -227,7 +230,7 @@ func (t *trouble) note(snapshot *tenant.Snapshot, failure tenant.Failure, err er
 
 // nameOf tells the objects of a partner apart.
 func nameOf(object tenant.Object) string {
-	return object.GetObjectKind().GroupVersionKind().Kind + " " + object.GetName()
+	return object.GetObjectKind().GroupVersionKind().Kind + " " + strings.TrimPrefix(object.GetNamespace()+"/"+object.GetName(), "/")
 }
 
 // write makes an object as wanted. In the partner's namespace the names that the

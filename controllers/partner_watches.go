@@ -119,11 +119,11 @@ func (r *PartnerReconciler) watchAPI(ctx context.Context, mgr ctrl.Manager, part
 	versioned := predicate.ResourceVersionChangedPredicate{}
 	switch api {
 	case &r.APIs.certManager:
-		return errors.Join(watch(certificates.object, r.byTenant, versioned), watch(certificateRequests.object, r.byTenant, versioned))
+		return errors.Join(watch(certificates.object, r.byRoute, versioned, index.RouteByHost), watch(certificateRequests.object, r.byTenant, versioned))
 	case &r.APIs.gateway:
 		return errors.Join(
 			watch(httpRoutes.object, r.byRoute, versioned, index.RouteByHost, index.RouteByGateway),
-			watch(gateways, r.byGateway, predicate.Funcs{UpdateFunc: gatewayChanged}))
+			watch(gatewayKind.object, r.byGateway, predicate.Funcs{UpdateFunc: gatewayChanged}, index.RouteByHost))
 	case &r.APIs.listenerSets:
 		return watch(listenerSets.object, r.byRoute, versioned, index.RouteByHost, index.RouteByGateway)
 	case &r.APIs.referenceGrants:
@@ -135,9 +135,6 @@ func (r *PartnerReconciler) watchAPI(ctx context.Context, mgr ctrl.Manager, part
 	}
 	return nil
 }
-
-// gateways stands for the kind of Gateways.
-var gateways = &gatewayv1.Gateway{}
 
 // addIndex adds an index, unless an earlier try did.
 func addIndex(ctx context.Context, to client.FieldIndexer, added index.Index) error {
@@ -218,8 +215,8 @@ func (r *PartnerReconciler) byGrant(_ context.Context, object client.Object) []r
 	return nil
 }
 
-// byRoute finds the partner in whose namespace a route is, and those that want its
-// hosts or hold them.
+// byRoute finds the partner in whose namespace a route is, and those that declare its
+// hosts.
 func (r *PartnerReconciler) byRoute(ctx context.Context, object client.Object) []reconcile.Request {
 	requests := r.byTenant(ctx, object)
 	if len(requests) == 0 && !strings.HasPrefix(object.GetNamespace(), tenant.NamespaceName("")) {
@@ -265,10 +262,11 @@ func (r *PartnerReconciler) byClaim(ctx context.Context, claim client.Object) []
 	return requests
 }
 
-// byGateway finds the partners that a Gateway is to serve, and those that it does.
+// byGateway finds the partners that a Gateway is to serve, those that it does, and if
+// it is in a tenant's namespace those that want its hosts.
 func (r *PartnerReconciler) byGateway(ctx context.Context, gateway client.Object) []reconcile.Request {
 	name := gateway.GetNamespace() + "/" + gateway.GetName()
-	requests := r.requests(ctx, index.PartnerByGateway.Is(name))
+	requests := append(r.requests(ctx, index.PartnerByGateway.Is(name)), r.byRoute(ctx, gateway)...)
 	if byDefault := r.Settings.Gateway; byDefault != nil && byDefault.Namespace+"/"+string(byDefault.Name) == name {
 		requests = append(requests, r.requests(ctx, index.PartnerByGateway.Is(""))...)
 	}

@@ -155,16 +155,16 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 			`{apiVersion: v1, kind: Service, metadata: {name: thief, namespace: partner-fenced}, spec: {type: LoadBalancer, loadBalancerIP: 203.0.113.9, ports: [{port: 80}]}}`),
 		Entry("a Service that chooses a nodePort", "spec.type: a Service of type NodePort could take an address or a port of others: write one of type ClusterIP, which the sub-domain of Partner fenced leads to",
 			`{apiVersion: v1, kind: Service, metadata: {name: thief, namespace: partner-fenced}, spec: {type: NodePort, ports: [{port: 80, nodePort: 30080}]}}`),
-		Entry("a Service with a foreign host for external-dns", "metadata.annotations: external-dns.kubernetes.io/hostname takes hosts that are not held by the partner of namespace partner-fenced: remove it, or name hosts of its own only (fenced.example.com)",
+		Entry("a Service with a foreign host for external-dns", "metadata.annotations: external-dns.kubernetes.io/hostname is not among the annotations that a tenant may set on a Service",
 			`{apiVersion: v1, kind: Service, metadata: {name: thief, namespace: partner-fenced, annotations: {external-dns.kubernetes.io/hostname: victim.example.com}}, spec: {ports: [{port: 80}]}}`),
-		Entry("a Service with a foreign host under external-dns's former prefix", "metadata.annotations: external-dns.alpha.kubernetes.io/internal-hostname takes hosts",
+		Entry("a Service with a foreign host under external-dns's former prefix", "metadata.annotations: external-dns.alpha.kubernetes.io/internal-hostname is not among the annotations",
 			`{apiVersion: v1, kind: Service, metadata: {name: thief, namespace: partner-fenced, annotations: {external-dns.alpha.kubernetes.io/internal-hostname: victim.example.com}}, spec: {ports: [{port: 80}]}}`),
 
-		Entry("a Certificate for another's host", "spec: a certificate for victim.example.com is not the partner's of namespace partner-fenced to ask for: write hosts of its own (fenced.example.com) in dnsNames and commonName, or names of Services here",
+		Entry("a Certificate for another's host", "spec: the partner of namespace partner-fenced may not ask for a certificate for victim.example.com: write hosts of its own (fenced.example.com) in dnsNames and commonName, or names of Services here",
 			`{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: thief, namespace: partner-fenced}, spec: {secretName: x, dnsNames: [fenced.example.com, victim.example.com], issuerRef: {kind: ClusterIssuer, name: platform}}}`),
-		Entry("one by its common name", "spec: a certificate for victim.example.com is not the partner's",
+		Entry("one by its common name", "spec: the partner of namespace partner-fenced may not ask for a certificate for victim.example.com: write",
 			`{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: thief, namespace: partner-fenced}, spec: {secretName: x, commonName: victim.example.com, issuerRef: {kind: ClusterIssuer, name: platform}}}`),
-		Entry("one for every host below", "spec: a certificate for *.example.com is not the partner's",
+		Entry("one for every host below", "spec: the partner of namespace partner-fenced may not ask for a certificate for *.example.com: write",
 			`{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: thief, namespace: partner-fenced}, spec: {secretName: x, dnsNames: ["*.example.com"], issuerRef: {kind: ClusterIssuer, name: platform}}}`),
 		Entry("a Certificate with other names", "spec: a Certificate in a tenant namespace may not set ipAddresses, uris, emailAddresses, isCA: remove it",
 			`{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: thief, namespace: partner-fenced}, spec: {secretName: x, isCA: true, ipAddresses: [203.0.113.9], uris: ["spiffe://x"], emailAddresses: [a@example.com], issuerRef: {name: x}}}`),
@@ -187,6 +187,19 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 			`{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: mine, namespace: partner-fenced, annotations: {traefik.ingress.kubernetes.io/router.middlewares: infra-auth@kubernetescrd}}, spec: {rules: [{host: fenced.example.com}]}}`),
 		Entry("an annotation on an HTTPRoute", "example.com/x is not among the annotations",
 			`{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: mine, namespace: partner-fenced, annotations: {example.com/x: other}}, spec: {hostnames: [fenced.example.com]}}`),
+
+		Entry("a setting with a value that is configuration", "nginx.ingress.kubernetes.io/proxy-body-size is not among the annotations that a tenant may set on a route, or its value is not plain",
+			`{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: mine, namespace: partner-fenced, annotations: {nginx.ingress.kubernetes.io/proxy-body-size: "8m; } location /x {"}}, spec: {rules: [{host: fenced.example.com}]}}`),
+		Entry("a snippet of configuration on a Service", "haproxy.org/backend-config-snippet is not among the annotations that a tenant may set on a Service",
+			`{apiVersion: v1, kind: Service, metadata: {name: mine, namespace: partner-fenced, annotations: {haproxy.org/backend-config-snippet: x}}, spec: {ports: [{port: 80}]}}`),
+		Entry("a certificate for every host", "spec.tls: a host is not held",
+			`{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: mine, namespace: partner-fenced}, spec: {tls: [{secretName: mine}], rules: [{host: fenced.example.com}]}}`),
+		Entry("the widget's path", "spec.rules: paths under /.dispel/ are the support widget's: write another path",
+			`{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: mine, namespace: partner-fenced}, spec: {rules: [{host: fenced.example.com, http: {paths: [{path: /.dispel/support/config.json, pathType: Exact, backend: {service: {name: x, port: {number: 80}}}}]}}]}}`),
+		Entry("the widget's path by an HTTPRoute", "spec.rules: paths under /.dispel/ are the support widget's",
+			`{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: mine, namespace: partner-fenced}, spec: {hostnames: [fenced.example.com], rules: [{matches: [{path: {type: Exact, value: /.dispel/support/config.json}}]}]}}`),
+		Entry("a certificate in another's name", "spec: a Certificate in a tenant namespace may not set subject",
+			`{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: mine, namespace: partner-fenced}, spec: {secretName: mine, dnsNames: [fenced.example.com], subject: {organizations: ["system:masters"]}, issuerRef: {name: x}}}`),
 
 		Entry("a Gateway with a foreign host", "spec.listeners: the host victim.example.com is not held by the partner of namespace partner-fenced",
 			`{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: mine, namespace: partner-fenced}, spec: {gatewayClassName: x, listeners: [{name: a, port: 80, protocol: HTTP, hostname: victim.example.com}]}}`),
@@ -244,7 +257,7 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 			`{apiVersion: v1, kind: ConfigMap, metadata: {name: mine, namespace: partner-fenced}}`,
 			`{apiVersion: v1, kind: Service, metadata: {name: zero-trust-engine, namespace: partner-fenced}, spec: {selector: {app: zte}, ports: [{port: 8080}]}}`,
 			`{apiVersion: v1, kind: Service, metadata: {name: headless, namespace: partner-fenced}, spec: {clusterIP: None, ports: [{port: 8080}]}}`,
-			`{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: mine, namespace: partner-fenced, annotations: {nginx.ingress.kubernetes.io/proxy-body-size: 8m, external-dns.kubernetes.io/hostname: fenced.example.com}}, spec: {rules: [{host: fenced.example.com, http: {paths: [{path: /docs, pathType: Prefix, backend: {service: {name: zero-trust-engine, port: {number: 8080}}}}]}}]}}`,
+			`{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: mine, namespace: partner-fenced, annotations: {nginx.ingress.kubernetes.io/proxy-body-size: 8m, external-dns.kubernetes.io/ttl: "60"}}, spec: {rules: [{host: fenced.example.com, http: {paths: [{path: /docs, pathType: Prefix, backend: {service: {name: zero-trust-engine, port: {number: 8080}}}}]}}]}}`,
 			`{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: mine, namespace: partner-fenced}, spec: {secretName: mine, dnsNames: [fenced.example.com, zero-trust-engine.partner-fenced.svc], issuerRef: {name: own}}}`,
 			`{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: mine, namespace: partner-fenced}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}, subjects: [{kind: ServiceAccount, name: default, namespace: partner-fenced}]}`,
 			`{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: mine, namespace: partner-fenced}, spec: {podSelector: {}}}`,
@@ -330,7 +343,7 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 		createForNow(ctx, object(`{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: namespaces-test}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: namespaces-test}, subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: mallory}]}`))
 		mallory := as("mallory")
 		refusal := func(key, name string) gomegatypes.GomegaMatcher {
-			return MatchError(ContainSubstring("metadata: " + key + " of namespace " + name + " says whose tenant it is, and is the partner operator's to write"))
+			return MatchError(ContainSubstring("metadata: " + key + " of namespace " + name + " says whose tenant it is and how it is guarded, and is the partner operator's to write"))
 		}
 		Eventually(func() error {
 			return mallory.Create(ctx, object(`{apiVersion: v1, kind: Namespace, metadata: {name: partner-prey, labels: {partner.dispel.com/partner: prey}}}`), client.DryRunAll)
@@ -346,6 +359,9 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 		Expect(mallory.Patch(ctx, object(`{apiVersion: v1, kind: Namespace, metadata: {name: partner-fenced}}`),
 			jsonPatch(`{"metadata":{"labels":{"partner.dispel.com/partner":null}}}`))).To(refusal(v1alpha1.PartnerLabel, namespace))
 		Expect(mallory.Create(ctx, object(`{apiVersion: v1, kind: Namespace, metadata: {name: partner-prey, labels: {team: prey}}}`), client.DryRunAll)).To(Succeed())
+
+		Expect(mallory.Patch(ctx, object(`{apiVersion: v1, kind: Namespace, metadata: {name: partner-fenced}}`),
+			jsonPatch(`{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"privileged"}}}`))).To(refusal("pod-security.kubernetes.io/enforce", namespace))
 
 		By("handing a namespace over, as somebody who may change the Partner")
 		createForNow(ctx, object(`{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: editors-test}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: editor}, subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: mallory}]}`))
@@ -449,6 +465,22 @@ var _ = Describe("Without the policies, a tenant's administrator", func() {
 			host + " is routed in another tenant's namespace, too: have Ingress partner-clinging/again deleted, or whatever finalizer keeps it"))
 		Expect(eve.Delete(ctx, routeTo(namespace, "again", host))).To(Succeed())
 		eventually(ctx, "next", "Ready=True/Provisioned")
+	})
+
+	It("cannot keep a certificate for a host that moves on", func(ctx SpecContext) {
+		installCertManager()
+		createForNow(ctx, object(aggregatedRights))
+		startManager()
+		applyYAML(ctx, partnerYAML("renewing", everything))
+		eventually(ctx, "renewing", "Ready=True/Provisioned")
+		eve := as("eve", "admins")
+		certificate := object(`{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: mine, namespace: partner-renewing}, spec: {secretName: mine, dnsNames: [renewing.example.com], issuerRef: {name: platform, kind: ClusterIssuer}}}`)
+		Eventually(func() error { return eve.Create(ctx, certificate) }).Should(Succeed())
+		patchPartner(ctx, "renewing", `spec: {subdomain: {host: moved.renewing.example.com}}`)
+		eventually(ctx, "renewing", "Ready=True/Provisioned", "HostReleaseBlocked=True/RouteRemains")
+		Expect(message(ctx, "renewing", v1alpha1.ConditionHostReleaseBlocked)).To(ContainSubstring("renewing.example.com by Certificate partner-renewing/mine"))
+		Expect(eve.Delete(ctx, certificate)).To(Succeed())
+		eventuallyGone(ctx, claimOf("renewing.example.com"))
 	})
 
 	It("cannot fill the manager, nor stop it", func(ctx SpecContext) {

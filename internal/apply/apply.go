@@ -140,6 +140,8 @@ func unchangeable(wanted, observed client.Object) bool {
 		return ptr.Deref(observed.Immutable, false)
 	case *rbacv1.RoleBinding:
 		return observed.RoleRef != wanted.(*rbacv1.RoleBinding).RoleRef
+	case *corev1.ResourceQuota:
+		return len(observed.Spec.Scopes) > 0 || observed.Spec.ScopeSelector != nil // none is wanted
 	}
 	return false
 }

@@ -138,7 +138,11 @@ func (c *cluster) everything(ctx context.Context) (*fleet.Fleet, error) {
 	for _, kind := range []string{"Service", "Secret"} {
 		list := &metav1.PartialObjectMetadataList{}
 		list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind + "List"))
-		switch err := c.list(ctx, f, reading, list, client.MatchingLabelsSelector{Selector: labels.NewSelector().Add(*foreign)}); {
+		var others []client.ListOption
+		if kind == "Service" {
+			others = append(others, client.MatchingLabelsSelector{Selector: labels.NewSelector().Add(*foreign)})
+		}
+		switch err := c.list(ctx, f, reading, list, others...); {
 		case apierrors.IsForbidden(err):
 			fmt.Fprintf(c.terminal.Err, "warning: you may not list %ss: those that partners name count as missing\n", kind)
 		case err != nil:

@@ -91,10 +91,16 @@ func (f *Fleet) Add(object tenant.Object) {
 		return
 	}
 	labels, kind := object.GetLabels(), object.GetObjectKind().GroupVersionKind().Kind
-	if partner := labels[v1alpha1.PartnerLabel]; labels[v1alpha1.ManagedByLabel] == v1alpha1.FieldManager {
-		if object.GetNamespace() == tenant.NamespaceName(partner) || kind == "ReferenceGrant" {
+	partner := labels[v1alpha1.PartnerLabel]
+	switch managed := labels[v1alpha1.ManagedByLabel] == v1alpha1.FieldManager; {
+	case kind == "Secret":
+		if object.GetNamespace() == tenant.NamespaceName(partner) && tenant.OwnedSecret(object, partner) {
 			f.addChild(partner, object)
 		}
+	case managed && (object.GetNamespace() == tenant.NamespaceName(partner) || kind == "ReferenceGrant"):
+		f.addChild(partner, object)
+		return
+	case managed:
 		return
 	}
 	f.references[reference{kind, types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()}}] = true

@@ -52,8 +52,8 @@ var (
 	GrantByName = Index{"grant/name", &gatewayv1beta1.ReferenceGrant{}, func(o client.Object) []string {
 		return []string{o.GetName()}
 	}}
-	// RouteByHost has what routes a host in the namespaces of tenants. It is of any
-	// kind that can, one after another.
+	// RouteByHost has what takes a host in the namespaces of tenants. It is of one of
+	// several kinds.
 	RouteByHost = Index{"route/host", nil, func(o client.Object) []string {
 		if _, inTenant := tenant.PartnerOf(o.GetNamespace()); !inTenant {
 			return nil

@@ -10,30 +10,39 @@ import (
 )
 
 // authenticated shows /metrics to those whom the API server lets get the path. It
-// answers 401 to a token that the API server does not know, as the API server itself
-// does; controller-runtime's filter answers 500.
+// answers 401 to a token that the API server does not know or cannot be asked about, as
+// the API server itself does; controller-runtime's filter answers 500 to both.
 func authenticated(config *rest.Config, client *http.Client) (metricsserver.Filter, error) {
 	filter, err := filters.WithAuthenticationAndAuthorization(config, client)
 	if err != nil {
 		return nil, err
 	}
 	return func(logger logr.Logger, handler http.Handler) (http.Handler, error) {
-		// Whoever reaches the port can present any token: that is no error of ours.
-		filtered, err := filter(logr.Discard(), handler)
+		filtered, err := filter(logr.New(quiet{logger.GetSink()}), handler)
 		if err != nil {
 			return nil, err
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			filtered.ServeHTTP(&unauthorized{ResponseWriter: w, logger: logger}, r)
+			filtered.ServeHTTP(&unauthorized{ResponseWriter: w}, r)
 		}), nil
 	}, nil
+}
+
+// quiet logs errors for those who debug: whoever reaches the port can present any
+// token.
+type quiet struct{ logr.LogSink }
+
+// Error implements logr.LogSink.
+func (q quiet) Error(err error, message string, values ...any) {
+	if q.Enabled(1) {
+		q.Info(1, message, append(values, "error", err)...)
+	}
 }
 
 // unauthorized turns the filter's answer to a failed authentication into a 401. The
 // filter says which step failed in the text alone.
 type unauthorized struct {
 	http.ResponseWriter
-	logger logr.Logger
 	// failed tells that 500 was answered and its text is still to come.
 	failed bool
 }
@@ -55,7 +64,6 @@ func (u *unauthorized) Write(text []byte) (int, error) {
 		status := http.StatusInternalServerError
 		if string(text) == authenticationFailed {
 			status = http.StatusUnauthorized
-			u.logger.V(1).Info("A token for the metrics was not accepted")
 		}
 		u.ResponseWriter.WriteHeader(status)
 	}

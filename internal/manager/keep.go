@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"reflect"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -64,13 +63,12 @@ func wanted(own shard.Shard, object client.Object) bool {
 	case *corev1.Service:
 		return slices.Contains(tenant.ReservedNames, object.Name)
 	case *networkingv1.Ingress, *gatewayv1.HTTPRoute, *gatewayv1.ListenerSet:
-		// The operator's are named by their one host; of others only the hosts matter.
-		return slices.Equal(tenant.Hosts(object), []string{object.GetName()})
+		return ownsHost(object)
 	case *gatewayv1.GRPCRoute, *gatewayv1.TLSRoute:
 		return false
 	case *unstructured.Unstructured: // cert-manager's
 		if object.GetKind() == tenant.CertificateGVK.Kind {
-			return strings.Contains(object.GetName(), ".")
+			return ownsHost(object)
 		}
 		// What it asks to have signed is large, and nobody reads it.
 		unstructured.RemoveNestedField(object.Object, "spec")
@@ -81,8 +79,14 @@ func wanted(own shard.Shard, object client.Object) bool {
 	return true
 }
 
+// ownsHost reports whether an object can be the operator's: these are named by their
+// one host. Of others only the hosts matter.
+func ownsHost(object client.Object) bool {
+	return slices.Equal(tenant.Hosts(object), []string{object.GetName()})
+}
+
 // foundBy is what of an object it is found by: its names, the partner of an
-// allocation, the host of a Partner, and the hosts of a route.
+// allocation, the hosts of a route; of a Partner its host, and whether it lets go of one.
 func foundBy(object client.Object) client.Object {
 	little := reflect.New(reflect.TypeOf(object).Elem()).Interface().(client.Object)
 	if _, ok := little.(*unstructured.Unstructured); ok {
@@ -96,6 +100,8 @@ func foundBy(object client.Object) client.Object {
 	partner, inTenant := tenant.PartnerOf(object.GetNamespace())
 	switch object := object.(type) {
 	case *v1alpha1.Partner:
+		little.SetGeneration(object.GetGeneration()) // by which a change of the spec is known
+		little.(*v1alpha1.Partner).Spec.Suspend = object.Spec.Suspend
 		if object.Spec.Subdomain != nil {
 			little.(*v1alpha1.Partner).Spec.Subdomain = &v1alpha1.Subdomain{Host: object.Spec.Subdomain.Host}
 		}
@@ -134,6 +140,12 @@ func foundBy(object client.Object) client.Object {
 		little.Spec.Hostnames = hostnames
 	case *gatewayv1.TLSRoute:
 		little.Spec.Hostnames = hostnames
+	case *unstructured.Unstructured:
+		var names []any
+		for _, host := range hostnames {
+			names = append(names, string(host))
+		}
+		_ = unstructured.SetNestedSlice(little.Object, names, "spec", "dnsNames") // an empty object takes it
 	case *gatewayv1.ListenerSet:
 		for i := range hostnames {
 			little.Spec.Listeners = append(little.Spec.Listeners, gatewayv1.ListenerEntry{Hostname: &hostnames[i]})

@@ -66,7 +66,7 @@ var _ = Describe("Of what is not the operator's, the cache keeps", func() {
 		Expect(kept(secret).GetLabels()).To(BeEmpty())
 	})
 
-	It("of a Certificate that no host names its name, and of a CertificateRequest what cert-manager says of it", func() {
+	It("of a Certificate that its host does not name its hosts, and of a CertificateRequest what cert-manager says of it", func() {
 		object := func(kind, name string) *unstructured.Unstructured {
 			return &unstructured.Unstructured{Object: map[string]any{
 				"apiVersion": "cert-manager.io/v1", "kind": kind,
@@ -75,7 +75,10 @@ var _ = Describe("Of what is not the operator's, the cache keeps", func() {
 				"status":   map[string]any{"certificate": "large", "conditions": []any{}},
 			}}
 		}
-		Expect(kept(object("Certificate", "mine")).(*unstructured.Unstructured).Object).NotTo(HaveKey("spec"))
+		certificate := object("Certificate", "mine")
+		Expect(unstructured.SetNestedStringSlice(certificate.Object, []string{"remote.acmecorp.com"}, "spec", "dnsNames")).To(Succeed())
+		Expect(unstructured.SetNestedField(certificate.Object, "large", "spec", "secretTemplate")).To(Succeed())
+		Expect(kept(certificate).(*unstructured.Unstructured).Object["spec"]).To(Equal(map[string]any{"dnsNames": []any{"remote.acmecorp.com"}}))
 		Expect(kept(object("CertificateRequest", "x-1")).(*unstructured.Unstructured).Object).To(And(
 			Not(HaveKey("spec")), HaveKeyWithValue("status", map[string]any{"conditions": []any{}})))
 	})

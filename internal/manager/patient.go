@@ -2,7 +2,6 @@ package manager
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -41,7 +40,9 @@ func (p patient) List(ctx context.Context, list client.ObjectList, options ...cl
 func within(ctx context.Context, read func(context.Context) error, otherwise func() error) error {
 	bounded, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if err := read(bounded); !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+	err := read(bounded)
+	// A cache that is not full yet says so in an error of its own.
+	if err == nil || bounded.Err() == nil || ctx.Err() != nil {
 		return err
 	}
 	return otherwise()

@@ -98,7 +98,7 @@ func (p *Partner) Changed() bool {
 func (p *Plan) partner(name string) (*Partner, error) {
 	declared := p.fleet.Partners[name]
 	settings := p.options.Settings
-	settings.RouteOverlap = 0 // what is replaced is told as gone
+	settings.RouteOverlap = -1 // what is replaced is told as gone
 	snapshot := p.fleet.Snapshot(declared, settings, p.options.Now)
 	host := ""
 	if declared.Spec.Subdomain != nil {

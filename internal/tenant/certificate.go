@@ -58,7 +58,8 @@ func (e *evaluation) certificateUnready() *conditions.Finding {
 		return unready(v1alpha1.ReasonCertificatePending, conditions.Waiting, "it is about to be created")
 	}
 	ready := saidOf(certificate, "Ready")
-	if ready.status == "True" && !ready.outdated {
+	// One that served before its last change goes on until cert-manager has taken that up.
+	if ready.status == "True" && (!ready.outdated || e.servedBefore(host)) {
 		e.renewal = e.renewalFailed(certificate)
 		return nil
 	}

@@ -22,7 +22,7 @@ func Converge(snapshot Snapshot) Outcome {
 		outcome := Evaluate(snapshot)
 		done := true
 		for _, object := range outcome.Objects {
-			if !slices.ContainsFunc(written, func(o Object) bool { return sameKindAndName(o, object) }) {
+			if !slices.ContainsFunc(written, func(o Object) bool { return sameObject(o, object) }) {
 				written = append(written, object)
 				snapshot.store(object)
 				done = false

@@ -166,7 +166,7 @@ func (e *evaluation) tenant() {
 	case ns != nil && !e.ownsNamespace():
 		e.blocked = true
 		e.tenantReady = conditions.False(v1alpha1.ConditionTenantReady, v1alpha1.ReasonNamespaceNotOwned, conditions.Stalled, fmt.Sprintf(
-			"namespace %s was there before and is not this partner's: annotate it with %s=%s to hand it over, or delete it",
+			"namespace %s was there before and is not this partner's: look through what is in it and annotate it with %s=%s to hand it over, or delete it",
 			name, v1alpha1.AdoptAnnotation, e.Partner.Name))
 		return
 	}
@@ -306,6 +306,8 @@ func (e *evaluation) prune() {
 			kind == contractKind && e.effective == nil,
 			kind == claimKind && len(e.routing(name)) > 0,
 			kind == secretKind && e.child(CertificateGVK.Kind, name) != nil,
+			// A certificate that others ask for under the host's name can be in use.
+			kind == CertificateGVK.Kind && child.GetAnnotations()[v1alpha1.AppliedAnnotation] == "" && e.declaresHost(name),
 			kind != claimKind && e.blocked,
 			slices.ContainsFunc(kept, func(host string) bool { return e.keeps(host, child) }),
 			e.whiteLabelled() && kind == secretKind && e.usesSecret(name):
@@ -333,22 +335,29 @@ func inOrder(objects []Object) {
 
 // Abandoned are the objects to delete, in this order, of a Partner that is gone:
 // what exposes it and has no owner that garbage collection would go by. Of the
-// snapshot's Partner only the name matters.
+// snapshot's Partner only the name matters. Certificates' keys stay: the Partner may
+// come back, as in a restore.
 func Abandoned(s Snapshot) []Object {
+	owned := s.Namespace != nil && s.Namespace.Labels[v1alpha1.PartnerLabel] == s.Partner.Name
 	var abandoned []Object
 	for _, child := range s.Children {
 		kind := child.GetObjectKind().GroupVersionKind().Kind
 		_, exposes := exposure[kind]
 		switch {
-		case !exposes, len(child.GetOwnerReferences()) > 0, !child.GetDeletionTimestamp().IsZero(),
-			kind == claimKind && len(s.routing(child.GetName())) > 0,
-			kind == secretKind && s.child(CertificateGVK.Kind, child.GetName()) != nil:
+		case !exposes, kind == secretKind, len(child.GetOwnerReferences()) > 0, !child.GetDeletionTimestamp().IsZero(),
+			child.GetNamespace() == NamespaceName(s.Partner.Name) && !owned,
+			kind == claimKind && len(s.routing(child.GetName())) > 0:
 			continue
 		}
 		abandoned = append(abandoned, child)
 	}
 	inOrder(abandoned)
 	return abandoned
+}
+
+// declaresHost reports whether a host is the declared one.
+func (e *evaluation) declaresHost(host string) bool {
+	return e.whiteLabelled() && string(e.Partner.Spec.Subdomain.Host) == host
 }
 
 // usesSecret reports whether a Secret has the certificate of the declared host.
@@ -375,9 +384,9 @@ func (s *Snapshot) routing(host string) []RouteRef {
 	return refs
 }
 
-// keptHosts are the hosts whose routes stay although they are not the declared
-// one, or that one is not ready: the declared host if it is held, else the old one
-// that is served, and those that linger.
+// keptHosts are the hosts whose routes stay although nothing wants them at present:
+// once the declared host is ready, those that linger; until then the declared host,
+// which may have been ready before, and the old one that is served.
 func (e *evaluation) keptHosts() []string {
 	switch {
 	case !e.whiteLabelled():
@@ -385,10 +394,11 @@ func (e *evaluation) keptHosts() []string {
 	case e.subdomainReady.Status == metav1.ConditionTrue:
 		return slices.Clone(e.lingering)
 	}
-	if old := e.oldRoute(); old != nil {
-		return []string{old.GetName()}
+	kept := []string{string(e.Partner.Spec.Subdomain.Host)}
+	if old := e.oldRoute(); old != nil && old.GetName() != kept[0] {
+		kept = append(kept, old.GetName())
 	}
-	return []string{string(e.Partner.Spec.Subdomain.Host)}
+	return kept
 }
 
 // keeps tells whether an object serves a host that is kept and may be.
@@ -500,7 +510,7 @@ func (e *evaluation) releaseFindings() []conditions.Finding {
 
 // wants reports whether an object is one of those to have.
 func (e *evaluation) wants(object Object) bool {
-	return slices.ContainsFunc(e.Objects, func(wanted Object) bool { return sameKindAndName(wanted, object) })
+	return slices.ContainsFunc(e.Objects, func(wanted Object) bool { return sameObject(wanted, object) })
 }
 
 func (e *evaluation) readyMessage() string {
@@ -591,7 +601,7 @@ func staffingStatus(v *staffing.Verdict) *v1alpha1.StaffingStatus {
 func (e *evaluation) served() *v1alpha1.SubdomainStatus {
 	route := e.oldRoute()
 	if route == nil && e.whiteLabelled() {
-		if route = e.declaredRoute(); route != nil && !e.serves && e.subdomainReady.Status != metav1.ConditionTrue && !e.servedBefore(*route) {
+		if route = e.declaredRoute(); route != nil && !e.serves && e.subdomainReady.Status != metav1.ConditionTrue && !e.servedBefore(route.GetName()) {
 			return nil
 		}
 	}
@@ -601,12 +611,12 @@ func (e *evaluation) served() *v1alpha1.SubdomainStatus {
 	return &v1alpha1.SubdomainStatus{URL: e.url(*route), Route: route.kind, Addresses: e.addresses(*route)}
 }
 
-// servedBefore reports whether the status says that a route's host is served.
-func (e *evaluation) servedBefore(route route) bool {
+// servedBefore reports whether the status says that a host is served.
+func (e *evaluation) servedBefore(host string) bool {
 	before := e.Partner.Status.Subdomain
 	if before == nil {
 		return false
 	}
-	_, host, _ := strings.Cut(before.URL, "://")
-	return host == route.GetName()
+	_, served, _ := strings.Cut(before.URL, "://")
+	return served == host
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -42,8 +43,9 @@ func OwnedSecret(secret Object, partner string) bool {
 		secret.GetAnnotations()[CertificateNameAnnotation] == secret.GetName()
 }
 
-// Hosts are the hosts that a route or a ListenerSet takes, without wildcards, which
-// every host of its own takes precedence over. Other objects have none.
+// Hosts are the hosts that a route, a ListenerSet or a Gateway takes, or that a
+// Certificate is for, without wildcards, over which a host's own objects take
+// precedence. Other objects have none.
 func Hosts(object runtime.Object) []string {
 	var hosts []string
 	add := func(host string) {
@@ -61,6 +63,11 @@ func Hosts(object runtime.Object) []string {
 		for _, rule := range object.Spec.Rules {
 			add(rule.Host)
 		}
+		for _, tls := range object.Spec.TLS {
+			for _, host := range tls.Hosts {
+				add(host) // some tools make DNS records and certificates of it
+			}
+		}
 	case *gatewayv1.HTTPRoute:
 		named(object.Spec.Hostnames)
 	case *gatewayv1.GRPCRoute:
@@ -70,6 +77,18 @@ func Hosts(object runtime.Object) []string {
 	case *gatewayv1.ListenerSet:
 		for _, listener := range object.Spec.Listeners {
 			add(string(ptr.Deref(listener.Hostname, "")))
+		}
+	case *gatewayv1.Gateway:
+		for _, listener := range object.Spec.Listeners {
+			add(string(ptr.Deref(listener.Hostname, "")))
+		}
+	case *unstructured.Unstructured:
+		if object.GroupVersionKind() == CertificateGVK {
+			names, _, _ := unstructured.NestedStringSlice(object.Object, "spec", "dnsNames")
+			common, _, _ := unstructured.NestedString(object.Object, "spec", "commonName")
+			for _, name := range append(names, common) {
+				add(name)
+			}
 		}
 	}
 	return hosts

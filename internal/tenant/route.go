@@ -65,10 +65,16 @@ func (e *evaluation) declaredRoute() *route {
 // of a route, under its present prefix and its former one.
 var ttlAnnotations = []string{"external-dns.kubernetes.io/ttl", "external-dns.alpha.kubernetes.io/ttl"}
 
+// longestOverlap bounds what an annotation can ask for.
+const longestOverlap = 24 * time.Hour
+
 // overlap is how long a replaced route keeps serving: as the settings say, or as long
 // as its DNS record lives if that is longer.
 func (e *evaluation) overlap(replaced route) time.Duration {
 	overlap := e.Settings.RouteOverlap
+	if overlap < 0 {
+		return 0
+	}
 	for _, key := range ttlAnnotations {
 		text := replaced.GetAnnotations()[key]
 		ttl, err := time.ParseDuration(text)
@@ -76,7 +82,7 @@ func (e *evaluation) overlap(replaced route) time.Duration {
 			ttl, err = time.Duration(seconds)*time.Second, nil
 		}
 		if err == nil {
-			overlap = max(overlap, ttl)
+			overlap = max(overlap, min(ttl, longestOverlap))
 		}
 	}
 	return overlap

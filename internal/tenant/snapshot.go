@@ -43,7 +43,8 @@ type Settings struct {
 	// Ingress to do so.
 	Gateway *v1alpha1.GatewayReference
 	// RouteOverlap is how long a route keeps serving once another has taken its
-	// place, since resolvers and controllers take that long to follow.
+	// place, since resolvers and controllers take that long to follow. If negative, it
+	// goes at once, whatever the TTL of its DNS record.
 	RouteOverlap time.Duration
 	// WidgetBackend is where the widget server answers.
 	WidgetBackend v1alpha1.ExternalBackend
@@ -176,7 +177,12 @@ func (s *Snapshot) Observed(object Object) Object {
 		}
 		return s.Namespace
 	}
-	return s.child(kind, object.GetName())
+	for _, child := range s.Children {
+		if sameObject(child, object) {
+			return child
+		}
+	}
+	return nil
 }
 
 // Observe puts a written object in its place in the snapshot.
@@ -189,7 +195,7 @@ func (s *Snapshot) Observe(written Object) {
 		s.Claim = written
 	}
 	for i, object := range s.Children {
-		if sameKindAndName(object, written) {
+		if sameObject(object, written) {
 			s.Children[i] = written
 			return
 		}
@@ -203,18 +209,17 @@ func (s *Snapshot) Remove(deleted Object) {
 		deleted.SetDeletionTimestamp(&metav1.Time{Time: s.Now})
 		return
 	}
-	s.Children = slices.DeleteFunc(s.Children, func(o Object) bool { return sameKindAndName(o, deleted) })
+	s.Children = slices.DeleteFunc(s.Children, func(o Object) bool { return sameObject(o, deleted) })
 	s.Routes = slices.DeleteFunc(slices.Clone(s.Routes), func(ref RouteRef) bool {
 		return ref.Namespace == deleted.GetNamespace() && ref.Name == deleted.GetName() && ref.Kind == deleted.GetObjectKind().GroupVersionKind().Kind
 	})
-	if s.Claim != nil && sameKindAndName(s.Claim, deleted) {
+	if s.Claim != nil && sameObject(s.Claim, deleted) {
 		s.Claim = nil
 	}
 }
 
-// sameKindAndName suffices to tell a partner's objects apart: of each kind they
-// are in one namespace or in none.
-func sameKindAndName(a, b Object) bool {
-	return a.GetName() == b.GetName() &&
+// sameObject reports whether two objects have the same kind, namespace and name.
+func sameObject(a, b Object) bool {
+	return a.GetName() == b.GetName() && a.GetNamespace() == b.GetNamespace() &&
 		a.GetObjectKind().GroupVersionKind().Kind == b.GetObjectKind().GroupVersionKind().Kind
 }

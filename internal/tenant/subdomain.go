@@ -8,6 +8,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
@@ -46,7 +47,8 @@ func (e *evaluation) subdomainLink() conditions.Finding {
 	}
 	switch claim := e.Claim; {
 	case claim != nil && string(claim.Spec.PartnerRef.Name) != e.Partner.Name:
-		e.contested = true
+		// If the holder declares the host, nothing is to be had by letting go of another.
+		e.contested = !e.holderDeclares()
 		return e.heldByAnother()
 	case claim != nil && !claim.DeletionTimestamp.IsZero():
 		return broken(v1alpha1.ReasonHostReleasing, conditions.Waiting,
@@ -150,8 +152,9 @@ func (e *evaluation) routeLink() conditions.Finding {
 	if unready != nil {
 		return *unready
 	}
-	if elsewhere := e.routedElsewhere(); len(elsewhere) > 0 {
-		return broken(v1alpha1.ReasonHostRoutedElsewhere, conditions.Stalled,
+	if elsewhere, progress := e.routedElsewhere(); len(elsewhere) > 0 {
+		e.serves = true
+		return broken(v1alpha1.ReasonHostRoutedElsewhere, progress,
 			"%s is routed in another tenant's namespace, too: have %s deleted, or whatever finalizer keeps it", subdomain.Host, strings.Join(elsewhere, ", "))
 	}
 	e.handOver()
@@ -161,39 +164,60 @@ func (e *evaluation) routeLink() conditions.Finding {
 // heldByAnother says who has the declared host, and what keeps it there.
 func (e *evaluation) heldByAnother() conditions.Finding {
 	host, holder := e.Partner.Spec.Subdomain.Host, string(e.Claim.Spec.PartnerRef.Name)
-	if e.Holder != nil && e.Holder.Spec.Subdomain != nil && e.Holder.Spec.Subdomain.Host == host {
+	if e.holderDeclares() {
 		return broken(v1alpha1.ReasonHostClaimedByAnotherPartner, conditions.Stalled,
 			"%s is held by Partner %q: write another host, or remove it from that partner", host, holder)
 	}
 	why := "which no longer declares it"
-	if e.Holder == nil {
+	switch {
+	case e.Holder == nil:
 		why = "which does not exist"
+	case ptr.Deref(e.Holder.Spec.Suspend, false):
+		return broken(v1alpha1.ReasonHostClaimedByAnotherPartner, conditions.Stalled,
+			"%s is still held for Partner %q, %s and is suspended: set its spec.suspend to false, so that it lets go", host, holder, why)
 	}
 	var refs []string
+	reason, progress := v1alpha1.ReasonHostReleasing, conditions.Waiting
 	for _, ref := range e.Routes {
-		if ref.Host == string(host) && ref.Namespace == NamespaceName(holder) {
-			refs = append(refs, ref.String())
+		if ref.Host != string(host) || ref.Namespace != NamespaceName(holder) {
+			continue
+		}
+		refs = append(refs, ref.String())
+		if ref.Name != string(host) { // not made by the operator, which deletes its own
+			reason, progress = v1alpha1.ReasonHostClaimedByAnotherPartner, conditions.Stalled
 		}
 	}
 	if len(refs) == 0 {
-		return broken(v1alpha1.ReasonHostReleasing, conditions.Waiting, "%s is still held for Partner %q, %s, and about to be released", host, holder, why)
+		return broken(reason, progress, "%s is still held for Partner %q, %s, and about to be released", host, holder, why)
 	}
 	slices.Sort(refs)
-	return broken(v1alpha1.ReasonHostClaimedByAnotherPartner, conditions.Stalled,
+	return broken(reason, progress,
 		"%s is still held for Partner %q, %s, because it is routed by %s: have that deleted, or whatever finalizer keeps it", host, holder, why, strings.Join(refs, ", "))
 }
 
+// holderDeclares reports whether the Partner that holds the declared host, another
+// one, declares it, too.
+func (e *evaluation) holderDeclares() bool {
+	return e.Holder != nil && e.Holder.Spec.Subdomain != nil && e.Holder.Spec.Subdomain.Host == e.Partner.Spec.Subdomain.Host
+}
+
 // routedElsewhere are the routes to the declared host in the namespaces of other
-// tenants, in order.
-func (e *evaluation) routedElsewhere() []string {
-	var elsewhere []string
+// tenants, in order. Those named by the host are a former holder's, made by the
+// operator and about to go.
+func (e *evaluation) routedElsewhere() (elsewhere []string, progress conditions.Progress) {
+	host := string(e.Partner.Spec.Subdomain.Host)
+	progress = conditions.Waiting
 	for _, ref := range e.Routes {
-		if ref.Host == string(e.Partner.Spec.Subdomain.Host) && ref.Namespace != NamespaceName(e.Partner.Name) {
-			elsewhere = append(elsewhere, ref.String())
+		if ref.Host != host || ref.Namespace == NamespaceName(e.Partner.Name) {
+			continue
+		}
+		elsewhere = append(elsewhere, ref.String())
+		if ref.Name != host {
+			progress = conditions.Stalled
 		}
 	}
 	slices.Sort(elsewhere)
-	return elsewhere
+	return elsewhere, progress
 }
 
 // ingressUnready says why no ingress controller serves the sub-domain; nil if one

@@ -148,7 +148,7 @@ func newServer(handler http.Handler, logger logr.Logger) *http.Server {
 		ConnState: func(_ net.Conn, state http.ConnState) {
 			switch state {
 			case http.StateNew:
-				if open.Add(1) > manyConnections {
+				if open.Add(1) == manyConnections+1 {
 					server.SetKeepAlivesEnabled(false)
 				}
 			case http.StateClosed, http.StateHijacked:

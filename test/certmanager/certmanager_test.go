@@ -298,9 +298,13 @@ spec:
 		Eventually(gone(host)).Should(BeTrue())
 		Expect(gone("third.acmecorp.com")()).To(BeFalse())
 
-		By("deleting the Partner, whose namespace stays")
+		By("deleting the Partner, whose namespace stays with the key, in case it comes back")
 		Expect(direct.Delete(ctx, object(`{apiVersion: partner.dispel.com/v1alpha1, kind: Partner, metadata: {name: acme}}`))).To(Succeed())
-		Eventually(gone("third.acmecorp.com")).Should(BeTrue())
-		Expect(direct.Get(ctx, client.ObjectKey{Name: "partner-acme"}, &corev1.Namespace{})).To(Succeed())
+		Eventually(func() map[string]string {
+			var namespace corev1.Namespace
+			Expect(direct.Get(ctx, client.ObjectKey{Name: "partner-acme"}, &namespace)).To(Succeed())
+			return namespace.Annotations
+		}).Should(HaveKeyWithValue(v1alpha1.HostsAnnotation, ""))
+		Expect(gone("third.acmecorp.com")()).To(BeFalse())
 	})
 })

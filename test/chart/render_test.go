@@ -144,7 +144,7 @@ var _ = Describe("The chart", func() {
 		out := rendered(ctx, `--set-json=admissionPolicies.allowedAnnotations=["example.com/a","example.net/*"]`,
 			"--set=admissionPolicies.trustedControllers[0].namespace=mesh", "--set=admissionPolicies.trustedControllers[0].name=proxy",
 			"--set=manager.backendHostSuffixes={engines.internal}", "--set=manager.routeOverlap=10m")
-		Expect(strings.Count(out, `expression: '["example.com/a","example.net/*"]'`)).To(Equal(4), "in each policy on annotations")
+		Expect(strings.Count(out, `expression: '["example.com/a","example.net/*"]'`)).To(Equal(5), "in each policy on annotations")
 		Expect(out).To(ContainSubstring("name: partner-operator-tenant-controller\nsubjects:\n  - kind: ServiceAccount\n    name: proxy\n    namespace: mesh"))
 		Expect(out).To(ContainSubstring("--backend-host-suffixes=engines.internal"))
 		Expect(out).To(ContainSubstring("--route-overlap=10m"))
