@@ -90,7 +90,7 @@ func (r *report) markdown() string {
 		return ms(f.Convergence.Others["kube-apiserver"]+f.Convergence.Others["etcd"], f)
 	})
 	row("manager's memory after, and peak", func(f fleet) string { return memory(f.Convergence.Manager.Memory, f.Convergence.Manager.Peak) })
-	row("64 MiB and 40 KiB a partner are", func(f fleet) string { return fmt.Sprintf("%d MiB", 64+f.Partners/64) })
+	row("64 MiB and 40 KiB a partner are", func(f fleet) string { return fmt.Sprintf("%d MiB", 64+f.Partners*40/1024) })
 	stepRows := func(what string, of func(f fleet) step) {
 		row("**"+what+"**", func(f fleet) string { return fmt.Sprintf("%.1f s", of(f).Seconds) })
 		row("writes, Events, reads", func(f fleet) string { return fmt.Sprintf("%d, %d, %d", of(f).Writes, of(f).Events, of(f).Reads) })

@@ -246,7 +246,7 @@ func (b builder) certificate(issuer v1alpha1.IssuerReference) *unstructured.Unst
 			"dnsNames":   []any{host},
 			// By these the Secret is known once the Certificate is gone.
 			"secretTemplate": map[string]any{"labels": secretLabels},
-			"issuerRef":  map[string]any{"group": CertificateGVK.Group, "kind": string(kind), "name": string(issuer.Name)},
+			"issuerRef":      map[string]any{"group": CertificateGVK.Group, "kind": string(kind), "name": string(issuer.Name)},
 		},
 	}}
 	certificate.SetGroupVersionKind(CertificateGVK)
