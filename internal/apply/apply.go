@@ -318,7 +318,7 @@ func containsMetadata(observed, wanted any) bool {
 func contains(observed, wanted any, path string) bool {
 	will, declared := wanted.(map[string]any)
 	was, there := observed.(map[string]any)
-	if !declared && !(there && wanted == nil) {
+	if !declared && (!there || wanted != nil) {
 		return equality.Semantic.DeepEqual(observed, wanted)
 	}
 	if !there {

@@ -422,7 +422,7 @@ func (e *evaluation) keeps(host string, child Object) bool {
 func (e *evaluation) mayServe(host string) bool {
 	_, reserved := e.reserved(host)
 	claim := e.child(claimKind, host)
-	return !reserved && claim != nil && claim.GetDeletionTimestamp().IsZero() && !(e.contested && e.Wanted[host])
+	return !reserved && claim != nil && claim.GetDeletionTimestamp().IsZero() && (!e.contested || !e.Wanted[host])
 }
 
 // report writes the status and the events.

@@ -146,12 +146,12 @@ func startManager(ctx context.Context) {
 	})
 }
 
-// condition is one of the Partner's, without what differs from run to run.
-func condition(ctx context.Context, name string, condition v1alpha1.ConditionType) func() string {
+// condition is one of the Partner acme's, without what differs from run to run.
+func condition(ctx context.Context, condition v1alpha1.ConditionType) func() string {
 	day := regexp.MustCompile(`\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z`)
 	return func() string {
 		var partner v1alpha1.Partner
-		if err := direct.Get(ctx, client.ObjectKey{Name: name}, &partner); err != nil {
+		if err := direct.Get(ctx, client.ObjectKey{Name: "acme"}, &partner); err != nil {
 			return err.Error()
 		}
 		found := meta.FindStatusCondition(partner.Status.Conditions, string(condition))
@@ -212,10 +212,10 @@ spec:
     backend: {external: {host: acme.engine.example.net, port: 8080}}
     tls: {issuerRef: {name: ca}}
 `))).To(Succeed())
-		Eventually(condition(ctx, "acme", v1alpha1.ConditionStalled)).Should(Equal(
+		Eventually(condition(ctx, v1alpha1.ConditionStalled)).Should(Equal(
 			`True IssuerNotReady: Certificate partner-acme/remote.acmecorp.com is not issued: Referenced "ClusterIssuer" not found: clusterissuer.cert-manager.io "ca" not found`))
 		issuer(ctx)
-		Eventually(condition(ctx, "acme", v1alpha1.ConditionReady)).Should(Equal(ready))
+		Eventually(condition(ctx, v1alpha1.ConditionReady)).Should(Equal(ready))
 		Expect(direct.Get(ctx, client.ObjectKeyFromObject(secret()), secret())).To(Succeed())
 	})
 
@@ -225,7 +225,7 @@ spec:
 		defer stop()
 		go func() {
 			for watching.Err() == nil {
-				if got := condition(watching, "acme", v1alpha1.ConditionReady)(); got != ready && watching.Err() == nil {
+				if got := condition(watching, v1alpha1.ConditionReady)(); got != ready && watching.Err() == nil {
 					disturbed.Add(1)
 				}
 			}
@@ -240,24 +240,24 @@ spec:
 		}).ShouldNot(Equal(string(before.Data["tls.crt"])))
 		stop()
 		Expect(disturbed.Load()).To(BeZero())
-		Expect(condition(ctx, "acme", v1alpha1.ConditionCertificateRenewalFailed)()).To(Equal("absent"))
+		Expect(condition(ctx, v1alpha1.ConditionCertificateRenewalFailed)()).To(Equal("absent"))
 	})
 
 	It("a deleted Secret comes back", func(ctx SpecContext) {
 		Expect(direct.Delete(ctx, secret())).To(Succeed())
 		Eventually(func() error { return direct.Get(ctx, client.ObjectKeyFromObject(secret()), secret()) }).Should(Succeed())
-		Eventually(condition(ctx, "acme", v1alpha1.ConditionReady)).Should(Equal(ready))
+		Eventually(condition(ctx, v1alpha1.ConditionReady)).Should(Equal(ready))
 	})
 
 	It("a renewal that fails is told while the old certificate serves, with its expiry", func(ctx SpecContext) {
 		Expect(direct.Delete(ctx, object(`{apiVersion: cert-manager.io/v1, kind: ClusterIssuer, metadata: {name: ca}}`))).To(Succeed())
 		renew(ctx, "partner-acme", host)
-		Eventually(condition(ctx, "acme", v1alpha1.ConditionCertificateRenewalFailed)).Should(Equal(
+		Eventually(condition(ctx, v1alpha1.ConditionCertificateRenewalFailed)).Should(Equal(
 			`True RenewalFailed: Certificate partner-acme/remote.acmecorp.com could not be renewed and expires at <expiry>: ` +
 				`Referenced "ClusterIssuer" not found: clusterissuer.cert-manager.io "ca" not found`))
-		Expect(condition(ctx, "acme", v1alpha1.ConditionReady)()).To(Equal(ready))
+		Expect(condition(ctx, v1alpha1.ConditionReady)()).To(Equal(ready))
 		issuer(ctx)
-		Eventually(condition(ctx, "acme", v1alpha1.ConditionCertificateRenewalFailed)).Should(Equal("absent"))
+		Eventually(condition(ctx, v1alpha1.ConditionCertificateRenewalFailed)).Should(Equal("absent"))
 	})
 
 	It("a request that is denied is told", func(ctx SpecContext) {
@@ -265,7 +265,7 @@ spec:
 		Expect(direct.Delete(ctx, object(`{apiVersion: cert-manager.io/v1, kind: ClusterIssuer, metadata: {name: ca}}`))).To(Succeed())
 		Expect(direct.Patch(ctx, object(`{apiVersion: partner.dispel.com/v1alpha1, kind: Partner, metadata: {name: acme}}`),
 			client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"subdomain":{"host":"access.acmecorp.com"}}}`)))).To(Succeed())
-		Eventually(condition(ctx, "acme", v1alpha1.ConditionStalled)).Should(HavePrefix("True IssuerNotReady: Certificate partner-acme/access.acmecorp.com is not issued: Referenced"))
+		Eventually(condition(ctx, v1alpha1.ConditionStalled)).Should(HavePrefix("True IssuerNotReady: Certificate partner-acme/access.acmecorp.com is not issued: Referenced"))
 		requests := &unstructured.UnstructuredList{}
 		requests.SetGroupVersionKind(tenant.CertificateRequestGVK.GroupVersion().WithKind("CertificateRequestList"))
 		Expect(direct.List(ctx, requests, client.InNamespace("partner-acme"))).To(Succeed())
@@ -279,7 +279,7 @@ spec:
 			Expect(unstructured.SetNestedField(requests.Items[i].Object, metav1.Now().UTC().Format(time.RFC3339), "status", "failureTime")).To(Succeed())
 			Expect(direct.Status().Update(ctx, &requests.Items[i])).To(Succeed())
 		}
-		Eventually(condition(ctx, "acme", v1alpha1.ConditionStalled)).Should(Equal(
+		Eventually(condition(ctx, v1alpha1.ConditionStalled)).Should(Equal(
 			"True CertificateFailed: Certificate partner-acme/access.acmecorp.com is not issued: The certificate request has failed to complete and will be retried: the CA refuses the name; " +
 				"until then https://remote.acmecorp.com is served by the Ingress as before"))
 	})
@@ -288,7 +288,7 @@ spec:
 		issuer(ctx)
 		Expect(direct.Patch(ctx, object(`{apiVersion: partner.dispel.com/v1alpha1, kind: Partner, metadata: {name: acme}}`),
 			client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"subdomain":{"host":"third.acmecorp.com"}}}`)))).To(Succeed())
-		Eventually(condition(ctx, "acme", v1alpha1.ConditionReady)).Should(HavePrefix("True Provisioned"))
+		Eventually(condition(ctx, v1alpha1.ConditionReady)).Should(HavePrefix("True Provisioned"))
 		gone := func(name string) func() bool {
 			return func() bool {
 				err := direct.Get(ctx, client.ObjectKey{Namespace: "partner-acme", Name: name}, &corev1.Secret{})
