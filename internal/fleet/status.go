@@ -237,8 +237,11 @@ var brokenLink = map[v1alpha1.Reason]int{
 	v1alpha1.ReasonHostReleasing:                linkClaim,
 	v1alpha1.ReasonTenantNotReady:               linkNamespace,
 	v1alpha1.ReasonAPINotInstalled:              linkAPIs,
+	v1alpha1.ReasonIssuerNotReady:               linkCertificate,
+	v1alpha1.ReasonCertificateFailed:            linkCertificate,
 	v1alpha1.ReasonCertificatePending:           linkCertificate,
 	v1alpha1.ReasonSecretNotFound:               linkCertificate,
+	v1alpha1.ReasonBackendNotAllowed:            linkBackend,
 	v1alpha1.ReasonBackendNotFound:              linkBackend,
 	v1alpha1.ReasonGatewayNotFound:              linkRoute,
 	v1alpha1.ReasonListenerNotProgrammed:        linkRoute,
@@ -246,6 +249,7 @@ var brokenLink = map[v1alpha1.Reason]int{
 	v1alpha1.ReasonRefsNotResolved:              linkRoute,
 	v1alpha1.ReasonObjectRefused:                linkRoute,
 	v1alpha1.ReasonApplyFailed:                  linkRoute,
+	v1alpha1.ReasonHostRoutedElsewhere:          linkRoute,
 	v1alpha1.ReasonRouteAccepted:                linkNone,
 }
 

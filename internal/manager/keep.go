@@ -141,6 +141,9 @@ func foundBy(object client.Object) client.Object {
 	case *gatewayv1.TLSRoute:
 		little.Spec.Hostnames = hostnames
 	case *unstructured.Unstructured:
+		if len(hostnames) == 0 {
+			return little
+		}
 		var names []any
 		for _, host := range hostnames {
 			names = append(names, string(host))
