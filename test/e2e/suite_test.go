@@ -121,7 +121,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 
 	operator, err := manager.New(context.Background(), asManager, manager.Options{
 		Settings: tenant.Settings{
-			IngressClassName: "traefik", ProxyNamespaces: []string{"traefik"},
+			IngressClassName: "traefik", ProxyNamespaces: []string{"traefik"}, RouteOverlap: 10 * time.Second,
 			WidgetBackend: v1alpha1.ExternalBackend{Host: "widget.system.svc.cluster.local", Port: 8082},
 		},
 		Workers: 4, TotalsInterval: time.Second, ResyncPeriod: time.Hour,
