@@ -184,6 +184,54 @@ var _ = Describe("A Gateway", func() {
 		eventuallyGone(ctx, set)
 	})
 
+	It("takes its leave to reach the widget server along when that moves to another namespace", func(ctx SpecContext) {
+		elsewhere := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "elsewhere"}}
+		Expect(direct.Create(ctx, elsewhere)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(direct.Delete(ctx, elsewhere)).To(Succeed()) })
+		installGatewayAPI()
+		programmedGateway(ctx)
+		before := startManager(throughGateway)
+		applyYAML(ctx, allocationYAML("following", "1", "")+partnerYAML("following", ""))
+		acceptRoute(ctx, "following", metav1.ConditionTrue, "")
+		eventually(ctx, "following", "Ready=True/Provisioned", "SupportWidgetEnabled=True/WidgetEnabled")
+		old := get(ctx, &gatewayv1beta1.ReferenceGrant{}, "partner-following", "system")
+		foreign := &gatewayv1beta1.ReferenceGrant{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "partner-following"}, Spec: old.Spec}
+		Expect(direct.Create(ctx, foreign)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(direct.Delete(ctx, foreign)).To(Succeed()) })
+		before.stop()
+
+		m := startManager(throughGateway, func(o *manager.Options) { o.Settings.WidgetBackend.Host = "widget.elsewhere.svc.cluster.local" })
+		eventuallyThere(ctx, &gatewayv1beta1.ReferenceGrant{ObjectMeta: metav1.ObjectMeta{Namespace: "elsewhere", Name: "partner-following"}})
+		Eventually(func() *gatewayv1.Namespace {
+			return get(ctx, routeOf("following"), "following.example.com", "partner-following").Spec.Rules[0].BackendRefs[0].Namespace
+		}).Should(HaveValue(BeEquivalentTo("elsewhere")))
+		acceptRoute(ctx, "following", metav1.ConditionTrue, "")
+		eventually(ctx, "following", "Ready=True/Provisioned")
+		eventuallyGone(ctx, old)
+		m.reset()
+		reconciled := reconciles()
+		patchPartner(ctx, "following", `metadata: {annotations: {example.com/touched: "true"}}`)
+		Eventually(reconciles).Should(BeNumerically(">", reconciled))
+		Expect(m.Writes("referencegrants")).To(BeEmpty())
+		Expect(direct.Get(ctx, client.ObjectKeyFromObject(foreign), foreign)).To(Succeed(), "somebody else's of that name")
+	})
+
+	It("is looked at while it serves a route that is to be replaced", func(ctx SpecContext) {
+		installGatewayAPI()
+		gateway := programmedGateway(ctx)
+		startManager()
+		applyYAML(ctx, partnerYAML("lingering", "").withRoute("{gatewayRef: {namespace: default, name: public}}"))
+		acceptRoute(ctx, "lingering", metav1.ConditionTrue, "")
+		eventually(ctx, "lingering", "Ready=True/Provisioned")
+		patchPartner(ctx, "lingering", `spec: {subdomain: {route: {gatewayRef: null, ingressClassName: missing}}}`)
+		eventually(ctx, "lingering", "SubdomainReady=False/RouteNotAccepted")
+		Expect(partner(ctx, "lingering").Status.Subdomain.Route).To(Equal(v1alpha1.HTTPRoute), "which serves until then")
+		gateway = get(ctx, gateway, "public", "default")
+		gateway.Status.Addresses = []gatewayv1.GatewayStatusAddress{{Type: new(gatewayv1.IPAddressType), Value: "203.0.113.8"}}
+		Expect(direct.Status().Update(ctx, gateway)).To(Succeed())
+		Eventually(func() []string { return partner(ctx, "lingering").Status.Subdomain.Addresses }).Should(ConsistOf("203.0.113.8"))
+	})
+
 	It("serves the sub-domain although the widget server's namespace is missing, and says so", func(ctx SpecContext) {
 		installGatewayAPI()
 		programmedGateway(ctx)
