@@ -63,6 +63,12 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 		stop()
 		Expect(<-ended).To(Succeed())
 	})
+	By("waiting for the default plans, which specs apply and delete")
+	Eventually(ctx, func(g Gomega) {
+		var plans v1alpha1.SupportPlanList
+		g.Expect(direct.List(ctx, &plans)).To(Succeed())
+		g.Expect(plans.Items).To(HaveLen(3))
+	}).Should(Succeed())
 })
 
 func kubectl(ctx context.Context, args ...string) string {
