@@ -100,11 +100,12 @@ run: build ## Run the manager against the cluster of the current kubeconfig.
 	bin/partner-operator manager --log-format=text --health-probe-bind-address=127.0.0.1:8081 --metrics-bind-address=0
 
 .PHONY: generate
-generate: controlplane ## Generate deepcopy code, CRDs, roles, the chart, tables and golden files.
+generate: controlplane ## Generate deepcopy code, CRDs, roles, the chart, tables and golden files, and copy Go's time zones.
 	$(CONTROLLER_GEN) object paths=./api/...
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=manager paths=./controllers/... output:rbac:dir=config/rbac
 	$(CONTROLLER_GEN) rbac:roleName=widget paths=./internal/widgetserver/... output:rbac:dir=config/widget
+	cp "$$(go env GOROOT)/lib/time/zoneinfo.zip" internal/support/zoneinfo.zip
 	$(MAKE) chart
 	UPDATE_GOLDEN=1 go test ./internal/support ./internal/tenant ./internal/widget ./internal/cli ./docs -count=1
 

@@ -152,8 +152,9 @@ type HolidayCalendar string
 
 // The calendars.
 const (
-	// USFederal are the federal holidays of the United States, on the day on
-	// which they are observed.
+	// USFederal are the federal holidays of the United States. A holiday on a day
+	// of the week on which the plan works is on that day; another is on the day on
+	// which it is observed.
 	USFederal HolidayCalendar = "USFederal"
 	// NoHolidays is a calendar without holidays.
 	NoHolidays HolidayCalendar = "None"

@@ -1,6 +1,7 @@
 package support
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"time"
@@ -11,10 +12,9 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 )
 
-// Holiday is a public holiday on the day on which it is observed.
+// Holiday is a day off for a public holiday.
 type Holiday struct {
-	// Date is the day off, which is not the holiday's own if that is at a
-	// weekend.
+	// Date is the day off.
 	Date v1alpha1.Date `json:"date"`
 	// Name is the holiday's name in English.
 	Name string `json:"name,omitempty"`
@@ -26,38 +26,48 @@ var federal = []*cal.Holiday{
 	us.LaborDay, us.ColumbusDay, us.VeteransDay, us.ThanksgivingDay, us.ChristmasDay,
 }
 
-// FederalHolidays returns the U.S. federal holidays observed in a year, in
-// order. New Year's Day of the next year is among them if it is observed on 31
+// FederalHolidays returns the days off in a year for U.S. federal holidays, in order,
+// of those who work on the given days of the week: the holiday itself if it is on one
+// of them, else the day on which it is observed. So a holiday on a Saturday is the
+// Friday before for whoever works Monday to Friday, and New Year's Day can be on 31
 // December.
-func FederalHolidays(year int) []Holiday {
-	if known, ok := federalByYear.Load(year); ok {
+func FederalHolidays(year int, days []v1alpha1.DayOfWeek) []Holiday {
+	return federalHolidays(year, workdaysOf(days))
+}
+
+func federalHolidays(year int, works workdays) []Holiday {
+	key := federalKey{year, works}
+	if known, ok := knownFederal.Load(key); ok {
 		return known.([]Holiday)
 	}
 	var holidays []Holiday
 	for _, holiday := range federal {
 		for _, of := range []int{year, year + 1} {
-			if _, observed := holiday.Calc(of); observed.Year() == year {
-				holidays = append(holidays, Holiday{Date: v1alpha1.Date(observed.Format(time.DateOnly)), Name: holiday.Name})
+			off, observed := holiday.Calc(of)
+			if !works[off.Weekday()] {
+				off = observed
+			}
+			if off.Year() == year {
+				holidays = append(holidays, Holiday{Date: v1alpha1.Date(off.Format(time.DateOnly)), Name: holiday.Name})
 			}
 		}
 	}
-	slices.SortFunc(holidays, func(a, b Holiday) int {
-		if a.Date < b.Date {
-			return -1
-		}
-		return 1
-	})
-	federalByYear.Store(year, holidays)
+	slices.SortFunc(holidays, func(a, b Holiday) int { return cmp.Compare(a.Date, b.Date) })
+	knownFederal.Store(key, holidays)
 	return holidays
 }
 
-// federalByYear keeps what FederalHolidays worked out: it is asked for every
-// partner, and the answer is the same.
-var federalByYear sync.Map
+// knownFederal keeps what federalHolidays worked out, by federalKey: it is asked for
+// every partner, and the answer is the same.
+var knownFederal sync.Map
 
-// isFederalHoliday tells whether a federal holiday is observed on the day that
-// an instant is in, in the instant's own zone.
-func isFederalHoliday(t time.Time) bool {
-	date := v1alpha1.Date(t.Format(time.DateOnly))
-	return slices.ContainsFunc(FederalHolidays(t.Year()), func(h Holiday) bool { return h.Date == date })
+type federalKey struct {
+	year  int
+	works workdays
+}
+
+// isFederalHoliday reports whether a date of a year is a day off for a federal
+// holiday.
+func isFederalHoliday(date v1alpha1.Date, year int, works workdays) bool {
+	return slices.ContainsFunc(federalHolidays(year, works), func(h Holiday) bool { return h.Date == date })
 }

@@ -4,40 +4,19 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
-	_ "time/tzdata" // the same zones in a container without any as elsewhere
 
 	"k8s.io/utils/ptr"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 )
 
-// zones are the time zones that were read before: each takes a while to read, and
-// there are only so many.
-var zones sync.Map
-
-// LoadZone finds a time zone by its IANA name. The error says what to write.
-func LoadZone(name v1alpha1.TimeZone) (*time.Location, error) {
-	// "Local" would be the zone of whatever machine the operator runs on.
-	if name != "" && name != "Local" {
-		if zone, read := zones.Load(name); read {
-			return zone.(*time.Location), nil
-		}
-		if zone, err := time.LoadLocation(string(name)); err == nil {
-			zones.Store(name, zone)
-			return zone, nil
-		}
-	}
-	return nil, fmt.Errorf("the time zone %q is unknown: write an IANA name, such as America/New_York or Europe/Berlin", name)
-}
-
 // Hours are operating hours that can be asked about. Make them with NewHours.
 type Hours struct {
 	alwaysOn      bool
 	zone          *time.Location
-	days          [7]bool // by time.Weekday
-	opens, closes int     // minutes after midnight
+	days          workdays
+	opens, closes int // minutes after midnight
 	holidays      v1alpha1.HolidayCalendar
 	closures      map[v1alpha1.Date]bool
 }
@@ -51,13 +30,11 @@ func NewHours(effective v1alpha1.OperatingHours) (Hours, error) {
 	if err != nil {
 		return Hours{}, &Defect{v1alpha1.ReasonUnknownTimeZone, "spec.operatingHours.timeZone: " + err.Error()}
 	}
-	hours := Hours{zone: zone, holidays: effective.Holidays, closures: map[v1alpha1.Date]bool{}}
+	hours := Hours{zone: zone, days: workdaysOf(effective.Days), holidays: effective.Holidays, closures: map[v1alpha1.Date]bool{}}
 	for _, day := range effective.Days {
-		weekday := slices.IndexFunc(weekdays, func(d v1alpha1.DayOfWeek) bool { return d == day })
-		if weekday < 0 {
+		if !slices.Contains(weekdays, day) {
 			return Hours{}, inconsistent("days: %q is no day of the week: write Monday to Sunday", day)
 		}
-		hours.days[weekday] = true
 	}
 	if len(effective.Days) == 0 {
 		return Hours{}, inconsistent("days: there are none: write at least one, such as Monday")
@@ -83,6 +60,17 @@ func inconsistent(format string, args ...any) *Defect {
 
 var weekdays = []v1alpha1.DayOfWeek{"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"}
 
+// workdays are days of the week, by time.Weekday.
+type workdays [7]bool
+
+func workdaysOf(days []v1alpha1.DayOfWeek) workdays {
+	var works workdays
+	for i, day := range weekdays {
+		works[i] = slices.Contains(days, day)
+	}
+	return works
+}
+
 // minutes reads HH:MM, of which 24:00 is the end of the day.
 func minutes(t v1alpha1.TimeOfDay) (int, bool) {
 	if t == "24:00" {
@@ -95,33 +83,59 @@ func minutes(t v1alpha1.TimeOfDay) (int, bool) {
 	return parsed.Hour()*60 + parsed.Minute(), true
 }
 
-// horizon is how many days ahead At looks for an opening. Closures are few
-// enough that a plan which opens at all does so within it.
+// horizon is how many days ahead At looks for a change. Closures are few enough that
+// a plan which opens at all does so within it.
 const horizon = 400
 
-// At tells whether P-CSMs are at work at an instant and when that changes next:
-// when they close, or when they open. The change is zero if there is none.
+// At reports whether P-CSMs are at work at an instant, and when that changes next.
+// The change is zero if there is none.
+//
+// The clock in the hours' zone decides: they are at work while it reads a time from
+// opens up to closes. What daylight saving skips does not exist, so that an opening
+// within it is when the clock first reads that or later; what it repeats counts
+// twice.
 func (h Hours) At(now time.Time) (open bool, change time.Time) {
 	if h.alwaysOn {
 		return true, time.Time{}
 	}
-	year, month, day := now.In(h.zone).Date()
-	for i := range horizon {
-		opens, closes, works := h.window(time.Date(year, month, day+i, 12, 0, 0, 0, h.zone))
-		switch {
-		case open && (!works || !opens.Equal(change)):
-			return true, change // the next day does not go on where this one ends
-		case !works || !now.Before(closes):
-			continue
-		case !open && now.Before(opens):
-			return false, opens
+	now = now.In(h.zone)
+	open = h.includes(now)
+	until := now.AddDate(0, 0, horizon)
+	for at := h.next(now); at.Before(until); at = h.next(at) {
+		if h.includes(at) != open {
+			return open, at
 		}
-		open, change = true, closes
 	}
-	if open {
-		return true, time.Time{} // every day, around the clock
+	return open, time.Time{}
+}
+
+// includes reports whether the clock reads a time within the hours at an instant,
+// which is in the hours' zone.
+func (h Hours) includes(at time.Time) bool {
+	clock := at.Hour()*60 + at.Minute()
+	if clock < h.opens || clock >= h.closes || !h.days[at.Weekday()] {
+		return false
 	}
-	return false, change
+	date := v1alpha1.Date(at.Format(time.DateOnly))
+	return !h.closures[date] && (h.holidays != v1alpha1.USFederal || !isFederalHoliday(date, at.Year(), h.days))
+}
+
+// next is the first instant after another at which the clock reads opens, closes or
+// midnight, or is put forward or back.
+func (h Hours) next(at time.Time) time.Time {
+	read := time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute +
+		time.Duration(at.Second())*time.Second + time.Duration(at.Nanosecond())
+	ahead := 24 * time.Hour
+	for _, minutes := range []int{h.opens, h.closes} {
+		if mark := time.Duration(minutes) * time.Minute; mark > read {
+			ahead = min(ahead, mark)
+		}
+	}
+	next := at.Add(ahead - read)
+	if _, end := at.ZoneBounds(); !end.IsZero() && end.Before(next) {
+		return end
+	}
+	return next
 }
 
 // Span is a time in which P-CSMs are at work.
@@ -146,18 +160,6 @@ func (h Hours) Openings(from, until time.Time) []Span {
 		at = change
 	}
 	return spans
-}
-
-// window is the working time of the day that noon is in.
-func (h Hours) window(noon time.Time) (opens, closes time.Time, works bool) {
-	if !h.days[noon.Weekday()] || h.closures[v1alpha1.Date(noon.Format(time.DateOnly))] {
-		return opens, closes, false
-	}
-	if h.holidays == v1alpha1.USFederal && isFederalHoliday(noon) {
-		return opens, closes, false
-	}
-	year, month, day := noon.Date()
-	return time.Date(year, month, day, 0, h.opens, 0, 0, h.zone), time.Date(year, month, day, 0, h.closes, 0, 0, h.zone), true
 }
 
 // Describe writes operating hours in a line, such as "Mon-Fri 09:00-17:00

@@ -3,6 +3,8 @@ package support_test
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -159,28 +161,73 @@ var _ = Describe("Operating hours", func() {
 		Expect(change.Format(time.RFC3339)).To(Equal("2026-03-08T09:00:00-04:00"))
 	})
 
-	It("agree with a walk through the year, minute for minute", func() {
-		h := hours(eastern)
-		start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-		open, change := h.At(start)
-		for t := start; t.Year() == 2026; t = t.Add(15 * time.Minute) {
-			if !t.Before(change) {
-				open = !open
-				var again bool
-				again, change = h.At(t)
-				Expect(again).To(Equal(open), t.String())
+	everyDay := []v1alpha1.DayOfWeek{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"}
+
+	DescribeTable("go by the clock that people read where daylight saving changes it",
+		func(zone v1alpha1.TimeZone, opens, closes v1alpha1.TimeOfDay, day string, changes ...string) {
+			h := hours(v1alpha1.OperatingHours{TimeZone: zone, Opens: opens, Closes: closes, Days: everyDay, Holidays: v1alpha1.NoHolidays})
+			location, err := support.LoadZone(zone)
+			Expect(err).NotTo(HaveOccurred())
+			noon, err := time.ParseInLocation(time.DateOnly+" 15:04", day+" 12:00", location)
+			Expect(err).NotTo(HaveOccurred())
+			var got []string
+			for _, at := h.At(noon.Add(-24 * time.Hour)); at.Before(noon); _, at = h.At(at) {
+				got = append(got, at.Format("02T15:04Z07:00"))
 			}
-			now, _ := h.At(t)
-			Expect(now).To(Equal(open), t.String())
-		}
-	})
+			Expect(strings.Join(got, " ")).To(Equal(strings.Join(changes, " ")))
+		},
+		Entry("an opening that is skipped", v1alpha1.TimeZone("America/New_York"), v1alpha1.TimeOfDay("02:30"), v1alpha1.TimeOfDay("10:00"), "2026-03-08", "08T03:00-04:00", "08T10:00-04:00"),
+		Entry("the first minute that is skipped", v1alpha1.TimeZone("America/New_York"), v1alpha1.TimeOfDay("02:00"), v1alpha1.TimeOfDay("10:00"), "2026-03-08", "08T03:00-04:00", "08T10:00-04:00"),
+		Entry("a closing that is skipped", v1alpha1.TimeZone("America/New_York"), v1alpha1.TimeOfDay("01:00"), v1alpha1.TimeOfDay("02:30"), "2026-03-08", "08T01:00-05:00", "08T03:00-04:00"),
+		Entry("hours that are skipped whole", v1alpha1.TimeZone("America/New_York"), v1alpha1.TimeOfDay("02:00"), v1alpha1.TimeOfDay("03:00"), "2026-03-08"),
+		Entry("midnight that is skipped", v1alpha1.TimeZone("America/Santiago"), v1alpha1.TimeOfDay("00:00"), v1alpha1.TimeOfDay("09:00"), "2026-09-06", "06T01:00-03:00", "06T09:00-03:00"),
+		Entry("a skip of half an hour", v1alpha1.TimeZone("Australia/Lord_Howe"), v1alpha1.TimeOfDay("02:15"), v1alpha1.TimeOfDay("09:00"), "2026-10-04", "04T02:30+11:00", "04T09:00+11:00"),
+		Entry("an opening that is repeated: the clock is put back past it", v1alpha1.TimeZone("America/New_York"), v1alpha1.TimeOfDay("01:30"), v1alpha1.TimeOfDay("10:00"), "2026-11-01",
+			"01T01:30-04:00", "01T01:00-05:00", "01T01:30-05:00", "01T10:00-05:00"),
+		Entry("hours that are repeated whole", v1alpha1.TimeZone("America/New_York"), v1alpha1.TimeOfDay("01:00"), v1alpha1.TimeOfDay("02:00"), "2026-11-01", "01T01:00-04:00", "01T02:00-05:00"),
+		Entry("a repetition in the midst of the hours", v1alpha1.TimeZone("Europe/Berlin"), v1alpha1.TimeOfDay("01:00"), v1alpha1.TimeOfDay("04:00"), "2026-10-25", "25T01:00+02:00", "25T04:00+01:00"),
+		Entry("a day that is left out whole", v1alpha1.TimeZone("Pacific/Apia"), v1alpha1.TimeOfDay("09:00"), v1alpha1.TimeOfDay("17:00"), "2011-12-31", "29T17:00-10:00", "31T09:00+14:00"),
+	)
+
+	DescribeTable("agree with a walk through the year, minute for minute",
+		func(given v1alpha1.OperatingHours) {
+			h := hours(given)
+			zone, err := support.LoadZone(given.TimeZone)
+			Expect(err).NotTo(HaveOccurred())
+			includes := func(at time.Time) bool {
+				clock, day := at.In(zone).Format("15:04"), at.In(zone)
+				holiday := given.Holidays != v1alpha1.NoHolidays &&
+					slices.ContainsFunc(support.FederalHolidays(day.Year(), given.Days), func(h support.Holiday) bool { return string(h.Date) == day.Format(time.DateOnly) })
+				return slices.Contains(given.Days, v1alpha1.DayOfWeek(day.Weekday().String())) && !holiday && string(given.Opens) <= clock && clock < string(given.Closes)
+			}
+			start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+			open, change := h.At(start)
+			for at := start; at.Year() == 2026; at = at.Add(time.Minute) {
+				if at.Equal(change) {
+					open = !open
+					var again bool
+					again, change = h.At(at)
+					Expect(again).To(Equal(open), at.String())
+				}
+				if includes(at) != open {
+					Fail(fmt.Sprintf("%s: open is %t", at.In(zone), open))
+				}
+			}
+		},
+		Entry("New York, weekdays", v1alpha1.OperatingHours{TimeZone: "America/New_York", Days: everyDay[:5], Opens: "09:00", Closes: "17:00"}),
+		Entry("New York, Monday to Saturday", v1alpha1.OperatingHours{TimeZone: "America/New_York", Days: everyDay[:6], Opens: "01:30", Closes: "02:30"}),
+		Entry("Santiago, every day to midnight", v1alpha1.OperatingHours{TimeZone: "America/Santiago", Days: everyDay, Opens: "23:30", Closes: "24:00", Holidays: v1alpha1.NoHolidays}),
+		Entry("Lord Howe, Sundays", v1alpha1.OperatingHours{TimeZone: "Australia/Lord_Howe", Days: everyDay[6:], Opens: "00:00", Closes: "02:10", Holidays: v1alpha1.NoHolidays}),
+		Entry("Casablanca, around Ramadan", v1alpha1.OperatingHours{TimeZone: "Africa/Casablanca", Days: everyDay, Opens: "02:15", Closes: "03:15", Holidays: v1alpha1.NoHolidays}),
+	)
 })
 
 var _ = Describe("U.S. federal holidays", func() {
 	DescribeTable("are those of the law, on the days on which they are observed",
 		func(year int, dates ...string) {
+			weekdays := []v1alpha1.DayOfWeek{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday"}
 			var got []string
-			for _, holiday := range support.FederalHolidays(year) {
+			for _, holiday := range support.FederalHolidays(year, weekdays) {
 				got = append(got, fmt.Sprintf("%s %s", holiday.Date, holiday.Name))
 			}
 			Expect(got).To(Equal(dates))
@@ -197,6 +244,57 @@ var _ = Describe("U.S. federal holidays", func() {
 			"2028-01-17 Martin Luther King Jr. Day", "2028-02-21 Presidents' Day", "2028-05-29 Memorial Day",
 			"2028-06-19 Juneteenth", "2028-07-04 Independence Day", "2028-09-04 Labor Day", "2028-10-09 Columbus Day",
 			"2028-11-10 Veterans Day", "2028-11-23 Thanksgiving Day", "2028-12-25 Christmas Day"),
+	)
+
+	DescribeTable("are on their own day where the plan works on that day of the week",
+		func(year int, name string, days []v1alpha1.DayOfWeek, date string) {
+			Expect(support.FederalHolidays(year, days)).To(ContainElement(support.Holiday{Date: v1alpha1.Date(date), Name: name}))
+			h, err := support.NewHours(v1alpha1.OperatingHours{TimeZone: "America/New_York", Days: days, Opens: "09:00", Closes: "17:00", Holidays: v1alpha1.USFederal})
+			Expect(err).NotTo(HaveOccurred())
+			noon, err := time.Parse(time.RFC3339, date+"T17:00:00Z")
+			Expect(err).NotTo(HaveOccurred())
+			for _, day := range []int{-1, 0, 1} {
+				at := noon.AddDate(0, 0, day)
+				open, _ := h.At(at)
+				Expect(open).To(Equal(day != 0 && slices.Contains(days, v1alpha1.DayOfWeek(at.Weekday().String()))), at.String())
+			}
+		},
+		Entry("a Saturday, worked", 2026, "Independence Day", []v1alpha1.DayOfWeek{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"}, "2026-07-04"),
+		Entry("a Saturday, not worked", 2026, "Independence Day", []v1alpha1.DayOfWeek{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday"}, "2026-07-03"),
+		Entry("a Sunday, worked", 2027, "Independence Day", []v1alpha1.DayOfWeek{"Sunday", "Monday", "Tuesday"}, "2027-07-04"),
+		Entry("a Sunday, not worked", 2027, "Independence Day", []v1alpha1.DayOfWeek{"Monday", "Tuesday"}, "2027-07-05"),
+		Entry("New Year's Day, worked", 2028, "New Year's Day", []v1alpha1.DayOfWeek{"Friday", "Saturday"}, "2028-01-01"),
+		Entry("New Year's Day, not worked", 2027, "New Year's Day", []v1alpha1.DayOfWeek{"Friday"}, "2027-12-31"),
+	)
+})
+
+var _ = Describe("Time zones", func() {
+	DescribeTable("are those of one list on every machine",
+		func(name string, known bool) {
+			_, err := support.LoadZone(v1alpha1.TimeZone(name))
+			if known {
+				Expect(err).NotTo(HaveOccurred())
+				return
+			}
+			Expect(err).To(MatchError(fmt.Sprintf("the time zone %q is unknown: write an IANA name, such as America/New_York or Europe/Berlin", name)))
+		},
+		Entry("a place", "Europe/Berlin", true),
+		Entry("a place in a region", "America/Argentina/Buenos_Aires", true),
+		Entry("an old name", "US/Eastern", true),
+		Entry("UTC", "UTC", true),
+		Entry("an offset", "Etc/GMT+5", true),
+		Entry("nothing", "", false),
+		Entry("what Go calls the machine's", "Local", false),
+		Entry("a file that some machines have", "localtime", false),
+		Entry("another", "posixrules", false),
+		Entry("a folder that some machines have", "right/Europe/Berlin", false),
+		Entry("another", "posix/Europe/Berlin", false),
+		Entry("what a machine has before somebody names its zone", "Factory", false),
+		Entry("a list of zones", "zone.tab", false),
+		Entry("a folder", "Europe", false),
+		Entry("a folder as one", "Europe/", false),
+		Entry("a path", "../Europe/Berlin", false),
+		Entry("lower case, which some file systems take", "europe/berlin", false),
 	)
 })
 

@@ -113,7 +113,7 @@ func NewContract(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, effectiv
 	slices.SortFunc(contract.ResponseTargets, func(a, b v1alpha1.ResponseTarget) int { return int(a.Severity - b.Severity) })
 	if hours.Holidays == v1alpha1.USFederal {
 		year := now.UTC().Year()
-		contract.Hours.Holidays = slices.Concat(support.FederalHolidays(year), support.FederalHolidays(year+1))
+		contract.Hours.Holidays = slices.Concat(support.FederalHolidays(year, hours.Days), support.FederalHolidays(year+1, hours.Days))
 	}
 	if widget {
 		contract.Widget.Path = WidgetPath
