@@ -31,8 +31,12 @@ func (c *choice) Type() string { return "string" }
 
 // completeChoices has the shell propose the words that a flag takes.
 func completeChoices(cmd *cobra.Command, flag string, values []string) {
-	err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
-	if err != nil {
+	completeFlag(cmd, flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// completeFlag has the shell propose values for a flag.
+func completeFlag(cmd *cobra.Command, flag string, propose cobra.CompletionFunc) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, propose); err != nil {
 		panic(err) // the command has no such flag
 	}
 }

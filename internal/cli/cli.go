@@ -6,12 +6,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
@@ -85,6 +89,7 @@ func newRoot(terminal *Terminal) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	p := &plugin{terminal: terminal, version: root.Version, connection: genericclioptions.NewConfigFlags(true)}
 	p.connection.AddFlags(root.PersistentFlags())
+	p.completeConnection(root)
 	root.AddCommand(p.newStatusCommand(), p.newCapacityCommand(), p.newPlanCommand(), p.newSimulateCommand(), p.newRACICommand(), p.newReportCommand())
 	return root
 }
@@ -104,6 +109,28 @@ func (p *plugin) readFleet(ctx context.Context) (*cluster, *fleet.Fleet, error) 
 	}
 	f, err := c.fleet(ctx)
 	return c, f, err
+}
+
+// completeConnection proposes what kubectl does for its own flags: the entries of the
+// kubeconfig, and the namespaces of the cluster.
+func (p *plugin) completeConnection(root *cobra.Command) {
+	entries := map[string]func(clientcmdapi.Config) []string{
+		"context": func(c clientcmdapi.Config) []string { return slices.Collect(maps.Keys(c.Contexts)) },
+		"cluster": func(c clientcmdapi.Config) []string { return slices.Collect(maps.Keys(c.Clusters)) },
+		"user":    func(c clientcmdapi.Config) []string { return slices.Collect(maps.Keys(c.AuthInfos)) },
+	}
+	for flag, names := range entries {
+		completeFlag(root, flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			config, err := p.connection.ToRawKubeConfigLoader().ConfigAccess().GetStartingConfig()
+			if err != nil {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return slices.Sorted(slices.Values(names(*config))), cobra.ShellCompDirectiveNoFileComp
+		})
+	}
+	completeFlag(root, "namespace", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return p.complete(cmd.Context(), &corev1.NamespaceList{})
+	})
 }
 
 // completePartner proposes the names of Partners.

@@ -58,6 +58,8 @@ Give the settings that your operator runs with, so that the objects are those th
 	f.BoolVar(&flags.againstCluster, "against-cluster", false, "add what is in the cluster, and show what would change")
 	f.VarP(&flags.output, "output", "o", "text, json, yaml, github or junit")
 	flags.settings.Add(f)
+	completeFlag(cmd, "filename", cobra.FixedCompletions([]string{"yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt))
+	completeFlag(cmd, "kustomize", cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs))
 	completeChoices(cmd, "fail-on", flags.failOn.values)
 	completeChoices(cmd, "output", flags.output.values)
 	return cmd

@@ -3,6 +3,8 @@ package cli_test
 import (
 	"encoding/json"
 	"errors"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -43,6 +45,9 @@ func parse(out string) planned {
 }
 
 var _ = Describe("plan", func() {
+	// A Partner of which nothing is made.
+	const leaver, count = "displayName: Leaver, channelModel: OEM, suspend: true", ", customerCount: 14, deletionPolicy: Delete"
+
 	// The rival is read from another folder after the samples, as the suite applied
 	// it.
 	const everything = "plan -f config/plans -f config/samples/platform -f config/samples/partners -f config/samples/rival -o json"
@@ -91,6 +96,75 @@ var _ = Describe("plan", func() {
 		}
 	})
 
+	DescribeTable("foretells which fields applying a manifest removes",
+		func(ctx SpecContext, last string, before ...string) {
+			DeferCleanup(func(ctx SpecContext) { kubectl(ctx, "delete", "partner", "leaver") })
+			do := func(line string) []byte {
+				file := filepath.Join(GinkgoT().TempDir(), "leaver.yaml")
+				args := []string{"--kubeconfig", controlPlane.Kubeconfig()}
+				command, spec, _ := strings.Cut(line, " | ")
+				args = append(args, strings.Fields(command)...)
+				if spec != "" {
+					Expect(os.WriteFile(file, []byte("apiVersion: partner.dispel.com/v1alpha1\nkind: Partner\nmetadata: {name: leaver}\nspec: {"+spec+"}\n"), 0o600)).To(Succeed())
+					args = append(args, "-f", file)
+				}
+				out, err := exec.CommandContext(ctx, controlPlane.Kubectl(), args...).Output()
+				Expect(err).NotTo(HaveOccurred(), line)
+				return out
+			}
+			for _, line := range before {
+				do(line)
+			}
+			spec := func(data []byte) map[string]any {
+				var object unstructured.Unstructured
+				Expect(json.Unmarshal(data, &object.Object)).To(Succeed())
+				fields, _, err := unstructured.NestedMap(object.Object, "spec")
+				Expect(err).NotTo(HaveOccurred())
+				return fields
+			}
+			file := filepath.Join(GinkgoT().TempDir(), "next.yaml")
+			Expect(os.WriteFile(file, []byte("apiVersion: partner.dispel.com/v1alpha1\nkind: Partner\nmetadata: {name: leaver}\nspec: {"+leaver+"}\n"), 0o600)).To(Succeed())
+			foretold := []string{}
+			for _, finding := range parse(run(ctx, "plan --against-cluster -o json -f "+file).out).Findings {
+				if finding.Reason == "FieldRemoved" {
+					field, _, _ := strings.Cut(finding.Message, ":")
+					foretold = append(foretold, field)
+				}
+			}
+			was := spec(do("get partner leaver -o json"))
+			Expect(foretold).To(ConsistOf(lost("spec", was, spec(do(last+" -o json | "+leaver)))))
+		},
+		Entry("on the client's side", "apply", "apply | "+leaver+count),
+		Entry("on the server's side", "apply --server-side", "apply --server-side | "+leaver+count),
+		Entry("as a GitOps tool does", "apply --server-side --field-manager=kustomize-controller", "apply --server-side --field-manager=kustomize-controller | "+leaver+count),
+		Entry("on the server's side, after the client's", "apply --server-side", "apply | "+leaver+count),
+		Entry("with a count that another field manager owns", "apply --server-side", "apply --server-side | "+leaver, "apply --server-side --field-manager=billing | customerCount: 14"),
+		Entry("with a count that another field manager owns, too", "apply --server-side", "apply --server-side | "+leaver+count, "apply --server-side --field-manager=billing | customerCount: 14"),
+		Entry("with a count that another field manager took over", "apply --server-side", "apply --server-side | "+leaver+count, "apply --server-side --force-conflicts --field-manager=billing | customerCount: 15"),
+		Entry("with a count that another took over, on the client's side", "apply", "apply | "+leaver+count, "apply --server-side --force-conflicts --field-manager=billing | customerCount: 15"),
+		Entry("with a field that somebody patched", "apply", "apply | "+leaver, `patch partner leaver --type=merge -p {"spec":{"customerCount":14}}`),
+		Entry("with a field that somebody patched, on the server's side", "apply --server-side", "apply --server-side | "+leaver, `patch partner leaver --type=merge -p {"spec":{"customerCount":14}}`),
+		Entry("to what was created", "apply", "create | "+leaver+count),
+		Entry("to what was created, on the server's side", "apply --server-side", "create | "+leaver+count),
+		Entry("with fields of fields", "apply --server-side", "apply --server-side | "+leaver+`, tenant: {networkIsolation: Disabled, resourceQuota: {pods: "5"}}`, `apply --server-side --field-manager=costs | tenant: {resourceQuota: {services: "3"}}`),
+	)
+
+	It("says what becomes of customers and of a suspension that a manifest leaves out", func(ctx SpecContext) {
+		DeferCleanup(func(ctx SpecContext) { kubectl(ctx, "delete", "partner", "leaver") })
+		file := func(spec string) string {
+			name := filepath.Join(GinkgoT().TempDir(), "leaver.yaml")
+			Expect(os.WriteFile(name, []byte("apiVersion: partner.dispel.com/v1alpha1\nkind: Partner\nmetadata: {name: leaver}\nspec: {"+spec+"}\n"), 0o600)).To(Succeed())
+			return name
+		}
+		kubectl(ctx, "apply", "-f", file(leaver+count))
+		got := run(ctx, "plan --against-cluster -f "+file("displayName: Leaver, channelModel: OEM"))
+		const why = " -> nothing: applying the manifest removes this field, which it had before"
+		Expect(got.out).To(And(
+			MatchRegexp(`warning \S+:4: Partner leaver: spec\.customerCount: 14`+why), MatchRegexp(`notice  \S+:4: Partner leaver: spec\.suspend: true`+why),
+			ContainSubstring("+ Namespace partner-leaver"),
+		))
+	})
+
 	It("refuses every invalid example in the API server's words", func(ctx SpecContext) {
 		files, err := filepath.Glob("api/v1alpha1/testdata/invalid/*.yaml")
 		Expect(err).NotTo(HaveOccurred())
@@ -124,6 +198,23 @@ var _ = Describe("plan", func() {
 		Expect(got.out).To(And(ContainSubstring("kind: Certificate"), ContainSubstring("ingressClassName: haproxy"), ContainSubstring("name: letsencrypt")))
 	})
 })
+
+// lost are the fields of a mapping that a later one has not; what went as a whole is
+// one field.
+func lost(path string, was, is map[string]any) []string {
+	fields := []string{}
+	for key, value := range was {
+		before, isMap := value.(map[string]any)
+		after, still := is[key].(map[string]any)
+		switch _, there := is[key]; {
+		case !there:
+			fields = append(fields, path+"."+key)
+		case isMap && still:
+			fields = append(fields, lost(path+"."+key, before, after)...)
+		}
+	}
+	return fields
+}
 
 // causes is how many faults an error of the API server has.
 func causes(err error) int {

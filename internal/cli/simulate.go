@@ -43,9 +43,7 @@ func (p *plugin) newSimulateCommand() *cobra.Command {
 	f.Var(&flags.at, "at", "day on which to judge contract windows, as YYYY-MM-DD in UTC (default today)")
 	f.VarP(&flags.output, "output", "o", "table, json or yaml")
 	completeChoices(cmd, "output", flags.output.values)
-	if err := cmd.RegisterFlagCompletionFunc("plan", p.completePlan); err != nil {
-		panic(err) // the command has no such flag
-	}
+	completeFlag(cmd, "plan", p.completePlan)
 	return cmd
 }
 

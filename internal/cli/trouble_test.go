@@ -178,6 +178,13 @@ var _ = Describe("The shell", func() {
 			"__complete capacity --output ''":       {"table", "yaml"},
 			"__complete raci acme --severity ''":    {"1", "4"},
 			"__complete plan -f config --fail-on w": {"warning"},
+			"__complete status --context ''":        {"it"},
+			"__complete --context ''":               {"it"},
+			"__complete report --cluster ''":        {"it"},
+			"__complete plan --user i":              {"it"},
+			"__complete capacity --namespace ''":    {"default", "partner-acme"},
+			"__complete plan --filename ''":         {"yaml", "json", ":8"},
+			"__complete plan --kustomize ''":        {":16"},
 		} {
 			got := runOn(ctx, newTerminal(), strings.Replace(line, "__complete ", "__complete --kubeconfig "+reader+" ", 1))
 			for _, word := range words {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,9 +17,13 @@ import (
 	"strconv"
 	"strings"
 
+	yamlv3 "go.yaml.in/yaml/v3"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
+	kjson "sigs.k8s.io/json"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
@@ -174,6 +179,8 @@ type Document struct {
 	nodes *nodes
 	// built tells that kustomize wrote the document, so that it has no line.
 	built bool
+	// warning is about how the document begins; empty for nothing.
+	warning string
 }
 
 // Content is what is in a document.
@@ -182,6 +189,8 @@ type Content struct {
 	Objects []Object
 	// Faults are what could not be read.
 	Faults []Fault
+	// Warnings are about what was read, and what other tools read otherwise.
+	Warnings []Fault
 	// NoObject tells that the document is YAML, but no Kubernetes object.
 	NoObject bool
 }
@@ -194,46 +203,97 @@ func (d Document) at(line int) Position {
 	return Position{d.File, d.Line + line - 1}
 }
 
-// lineOf finds the line in what the YAML parser says.
-var lineOf = regexp.MustCompile(`line (\d+)`)
-
-// Decode reads what is in the document.
+// Decode reads what is in the document, as kubectl does.
 func (d Document) Decode() Content {
-	data, err := yaml.YAMLToJSONStrict(d.text)
-	if err != nil {
-		message := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "yaml: "), "unmarshal errors:\n  ")
-		line := 1
-		if match := lineOf.FindStringSubmatch(message); match != nil {
-			line, _ = strconv.Atoi(match[1])
-			_, message, _ = strings.Cut(message, ": ")
-		}
-		return Content{Faults: []Fault{{d.at(line), "this is no YAML: " + message}}}
+	var content Content
+	if d.warning != "" {
+		content.Warnings = append(content.Warnings, Fault{d.at(1), d.warning})
 	}
-	if string(data) == "null" {
+	data := bytes.TrimSpace(d.text)
+	if json.Valid(data) {
+		strict, _ := kjson.UnmarshalStrict(data, new(any), kjson.DisallowDuplicateFields)
+		if len(strict) > 0 {
+			content.Warnings = append(content.Warnings, d.duplicates()...)
+		}
+	} else {
+		var err error
+		if data, err = yaml.YAMLToJSONStrict(d.text); err != nil {
+			// Being strict, it takes a key beside the one of a merged mapping for one that
+			// is there twice.
+			if data, err = yaml.YAMLToJSON(d.text); err != nil {
+				return Content{Faults: []Fault{d.noYAML(err)}}
+			}
+			content.Warnings = append(content.Warnings, d.duplicates()...)
+		}
+	}
+	switch {
+	case string(data) == "null":
 		return Content{} // comments only
+	case data[0] != '{':
+		return Content{NoObject: true} // a list, or a lone text
 	}
 	object := &unstructured.Unstructured{}
-	if utiljson.Unmarshal(data, &object.Object) != nil {
-		return Content{NoObject: true} // a list, or a lone text
+	if err := utiljson.Unmarshal(data, &object.Object); err != nil {
+		return Content{Faults: []Fault{{d.start(), "this object cannot be read: " + err.Error()}}}
 	}
 	if object.GetKind() == "" || object.GetAPIVersion() == "" {
 		return d.withoutKind(object.Object)
 	}
-	var content Content
 	d.add(&content, d.object(object, ""))
 	return content
+}
+
+// noYAML says what the YAML parser says, at the line that it means.
+func (d Document) noYAML(err error) Fault {
+	message := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "yaml: "), "unmarshal errors:\n  ")
+	line := 1
+	if match := lineOf.FindStringSubmatch(message); match != nil {
+		line, _ = strconv.Atoi(match[1])
+		_, message, _ = strings.Cut(message, ": ")
+	}
+	return Fault{d.at(line), "this is no YAML: " + message}
+}
+
+// lineOf finds the line in what the YAML parser says.
+var lineOf = regexp.MustCompile(`line (\d+)`)
+
+// duplicates are warnings of keys that a mapping has twice.
+func (d Document) duplicates() []Fault {
+	var found []Fault
+	var walk func(node *yamlv3.Node)
+	walk = func(node *yamlv3.Node) {
+		seen := map[string]bool{}
+		for i, child := range node.Content {
+			if node.Kind == yamlv3.MappingNode && i%2 == 0 && child.Kind == yamlv3.ScalarNode {
+				if seen[child.Value] {
+					found = append(found, Fault{d.at(child.Line), fmt.Sprintf(
+						"the key %q is there twice: kubectl takes the last one, and Flux and kustomize refuse the file: remove one", child.Value)})
+				}
+				seen[child.Value] = true
+			}
+			walk(child)
+		}
+	}
+	if root := d.parse(); root != nil {
+		walk(root)
+	}
+	return found
 }
 
 // add adds an object to a content; of a list, its items. The items of a typed list
 // may leave their kind out, as the API server's own answers do.
 func (d Document) add(to *Content, object Object) {
-	kind, isList := strings.CutSuffix(object.Kind, "List")
 	items, given := object.Object["items"]
-	switch _, err := schema.ParseGroupVersion(object.GetAPIVersion()); {
+	_, err := schema.ParseGroupVersion(object.GetAPIVersion())
+	switch {
 	case err != nil:
 		to.Faults = append(to.Faults, Fault{object.At("apiVersion"), fmt.Sprintf("apiVersion %q is none: write group/version, such as %s", object.GetAPIVersion(), v1alpha1.GroupVersion)})
 		return
-	case !isList || !given:
+	case !given: // else kubectl takes it for a list, whatever its kind
+		if faults := object.metadataFaults(); len(faults) > 0 {
+			to.Faults = append(to.Faults, faults...)
+			return
+		}
 		to.Objects = append(to.Objects, object)
 		return
 	}
@@ -241,20 +301,68 @@ func (d Document) add(to *Content, object Object) {
 	if !ok && items != nil {
 		to.Faults = append(to.Faults, Fault{object.At("items"), "items of a list is no list: write - before each"})
 	}
+	if object.path != "" {
+		to.Warnings = append(to.Warnings, Fault{object.At(""), "kubectl refuses a list in a list: write its items into the outer one"})
+	}
+	kind := strings.TrimSuffix(object.Kind, "List")
 	for i, item := range list {
 		fields, _ := item.(map[string]any)
 		path := strings.TrimPrefix(fmt.Sprintf("%s.items[%d]", object.path, i), ".")
-		if _, has := fields["kind"]; !has && kind != "" && fields != nil {
+		_, hasKind := fields["kind"]
+		if _, hasVersion := fields["apiVersion"]; !hasKind && !hasVersion && kind != "" && fields != nil {
 			fields["apiVersion"], fields["kind"] = object.GetAPIVersion(), kind
 		}
 		child := d.object(&unstructured.Unstructured{Object: fields}, path)
+		child.document.nodes = object.document.nodes
 		if child.Kind == "" || child.GetAPIVersion() == "" {
 			to.Faults = append(to.Faults, Fault{child.At(""), path + " has no apiVersion and kind: write both"})
 			continue
 		}
-		child.document.nodes = object.document.nodes
 		d.add(to, child)
 	}
+}
+
+// metadataFaults are what is no text in an object's metadata, and must be.
+func (o Object) metadataFaults() []Fault {
+	metadata, ok := o.Object["metadata"].(map[string]any)
+	if !ok {
+		if o.Object["metadata"] == nil {
+			return nil
+		}
+		return []Fault{{o.At("metadata"), "metadata must be a mapping: write metadata: {name: …}"}}
+	}
+	var faults []Fault
+	check := func(path string, value any) {
+		if _, ok := value.(string); !ok && value != nil {
+			faults = append(faults, Fault{o.At(path), path + " must be a string" + o.QuoteHint(path)})
+		}
+	}
+	for _, field := range []string{"name", "generateName", "namespace"} {
+		check("metadata."+field, metadata[field])
+	}
+	for _, field := range []string{"labels", "annotations"} {
+		texts, ok := metadata[field].(map[string]any)
+		if !ok && metadata[field] != nil {
+			faults = append(faults, Fault{o.At("metadata." + field), "metadata." + field + " must be a mapping of strings"})
+		}
+		for _, key := range slices.Sorted(maps.Keys(texts)) {
+			check(fmt.Sprintf("metadata.%s[%s]", field, key), texts[key])
+		}
+	}
+	return faults
+}
+
+// QuoteHint says what to do about a field that must be a string and is not, if that is
+// for want of quotes, as the end of a sentence; empty if it is not.
+func (s Source) QuoteHint(field string) string {
+	text, quoted, ok := s.scalar(field)
+	switch {
+	case !ok || text == "" || quoted:
+		return ""
+	case strings.ContainsAny(text, "0123456789"):
+		return fmt.Sprintf(": %s without quotes is a number, so write %q", text, text)
+	}
+	return fmt.Sprintf(": %s without quotes is a boolean, so write %q", text, text)
 }
 
 func (d Document) object(object *unstructured.Unstructured, path string) Object {
@@ -289,26 +397,33 @@ func (d Document) withoutKind(fields map[string]any) Content {
 }
 
 // split takes a file apart: at the lines that YAML has for it, and where one JSON
-// object follows another.
+// object follows another. Like kubectl it goes by a byte order mark, and else takes
+// the file for UTF-8.
 func split(name string, data []byte) []Document {
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // a mark of UTF-8 that some editors write
+	// What is no UTF-8 is replaced by a mark, so that there is no error.
+	data, _, _ = transform.Bytes(unicode.BOMOverride(unicode.UTF8.NewDecoder()), data)
 	if trimmed := bytes.TrimSpace(data); len(trimmed) > 0 && trimmed[0] == '{' {
 		if documents := splitJSON(name, data); documents != nil {
 			return documents
 		}
 	}
 	var documents []Document
-	start, startLine, offset, line := 0, 1, 0, 1
+	start, startLine, offset, line, warning := 0, 1, 0, 1, ""
 	end := func(upTo int) {
 		if text := data[start:upTo]; len(bytes.TrimSpace(text)) > 0 {
-			documents = append(documents, Document{Position: Position{name, startLine}, text: text})
+			documents = append(documents, Document{Position: Position{name, startLine}, text: text, warning: warning})
 		}
 	}
 	for text := range bytes.Lines(data) {
 		if marker, found := boundary(text); found {
 			end(offset)
-			// What follows the hyphens in their line is of the document.
-			start, startLine = offset+marker, line
+			start, startLine, warning = offset+len(text), line+1, ""
+			if rest := bytes.TrimSpace(text[marker:]); len(rest) > 0 && rest[0] != '#' {
+				start, startLine = offset+marker, line
+				warning = "kubectl refuses a file with anything but a comment behind three hyphens: begin this document in the next line"
+			} else if text[0] == '.' {
+				warning = "kubectl ignores what follows three dots: write three hyphens before this document"
+			}
 		}
 		offset += len(text)
 		line++
@@ -317,7 +432,7 @@ func split(name string, data []byte) []Document {
 	return documents
 }
 
-// boundary tells whether a line ends a document, and how much of it is no part of
+// boundary reports whether a line ends a document, and how much of it is no part of
 // the next one.
 func boundary(line []byte) (marker int, found bool) {
 	if trimmed := bytes.TrimRight(line, " \t\r\n"); bytes.Equal(trimmed, []byte("...")) {

@@ -108,7 +108,6 @@ var _ = Describe("Read", func() {
 		Entry("by its indentation", "a: b\n c: d\n", "x.yaml:6: this is no YAML: mapping values are not allowed in this context"),
 		Entry("by a bracket", "a: [b\nc: d\n", "x.yaml:5: this is no YAML: did not find expected ',' or ']'"),
 		Entry("by a tab", "a:\n\tb: c\n", "x.yaml:6: this is no YAML: found character that cannot start any token"),
-		Entry("by a key that is there twice", "kind: Partner\nspec:\n  a: 1\n  a: 2\n", `x.yaml:8: this is no YAML: key "a" already set in map`),
 		Entry("by a kind that was forgotten", "# about acme\nmetadata: {name: acme}\n",
 			"x.yaml:6: this object has no apiVersion or no kind: write both, such as apiVersion: partner.dispel.com/v1alpha1 and kind: Partner"),
 	)
@@ -138,6 +137,43 @@ var _ = Describe("Read", func() {
 		Entry("a list that is none", "apiVersion: v1\nkind: List\nitems: {a: b}\n", "standard input:3: items of a list is no list: write - before each"),
 		Entry("an apiVersion that is none", "apiVersion: a/b/c\nkind: A\n", `standard input:1: apiVersion "a/b/c" is none: write group/version, such as partner.dispel.com/v1alpha1`),
 		Entry("broken JSON", `{"a": 1`, "standard input:1: this is no YAML: did not find expected ',' or '}'"),
+	)
+
+	DescribeTable("warns of what other tools read otherwise",
+		func(text, name string, warnings ...string) {
+			documents, err := manifests.Read(manifests.Input{Paths: []string{"-"}, Stdin: strings.NewReader(text)})
+			Expect(err).NotTo(HaveOccurred())
+			content := documents[len(documents)-1].Decode()
+			Expect(content.Faults).To(BeEmpty())
+			Expect(content.Objects).To(HaveExactElements(HaveField("Name", name)))
+			var got []string
+			for _, warning := range content.Warnings {
+				got = append(got, warning.String()+": "+warning.Message)
+			}
+			Expect(strings.Join(got, "\n")).To(Equal(strings.Join(warnings, "\n")))
+		},
+		Entry("a key that is there twice", settings+"a}\n---\napiVersion: v1\nkind: A\nmetadata:\n  name: one\n  name: two\n", "two",
+			`standard input:9: the key "name" is there twice: kubectl takes the last one, and Flux and kustomize refuse the file: remove one`),
+		Entry("not a key of its own beside a merged one", "x: &x {name: a, labels: {a: b}}\napiVersion: v1\nkind: A\nmetadata:\n  <<: *x\n  name: b\n", "b"),
+		Entry("three dots", settings+"a}\n...\n"+settings+"b}\n", "b",
+			"standard input:5: kubectl ignores what follows three dots: write three hyphens before this document"),
+		Entry("not three dots before hyphens", settings+"a}\n...\n---\n"+settings+"b}\n", "b"),
+		Entry("an object behind the hyphens", "--- {apiVersion: v1, kind: A, metadata: {name: a}}\n", "a",
+			"standard input:1: kubectl refuses a file with anything but a comment behind three hyphens: begin this document in the next line"),
+		Entry("not a comment behind the hyphens", "--- # acme\n"+settings+"a}\n", "a"),
+	)
+
+	DescribeTable("says what is no text in metadata",
+		func(metadata string, wanted ...string) {
+			_, faults := contents(manifests.Input{Paths: []string{"-"}, Stdin: strings.NewReader("apiVersion: v1\nkind: A\nmetadata:" + metadata + "\n")})
+			Expect(faults).To(Equal(wanted))
+		},
+		Entry("a name that is a number", " {name: 0123}", `standard input:3: metadata.name must be a string: 0123 without quotes is a number, so write "0123"`),
+		Entry("a label and an annotation", "\n  labels: {vip: yes}\n  annotations:\n    example.com/a.b: 1.5", `standard input:4: metadata.labels[vip] must be a string: yes without quotes is a boolean, so write "yes"`,
+			`standard input:6: metadata.annotations[example.com/a.b] must be a string: 1.5 without quotes is a number, so write "1.5"`),
+		Entry("a list", " {name: [a]}", "standard input:3: metadata.name must be a string"),
+		Entry("metadata", " acme", "standard input:3: metadata must be a mapping: write metadata: {name: …}"),
+		Entry("labels", " {labels: [a]}", "standard input:3: metadata.labels must be a mapping of strings"),
 	)
 
 	It("reads what is named twice once, and follows a link to a folder", func() {

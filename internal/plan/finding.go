@@ -31,6 +31,10 @@ const (
 const (
 	// ReasonUnreadable is of a document that cannot be read.
 	ReasonUnreadable = "Unreadable"
+	// ReasonAmbiguous is of a document that other tools read otherwise.
+	ReasonAmbiguous = "Ambiguous"
+	// ReasonFieldRemoved is of a field that an object in the cluster loses.
+	ReasonFieldRemoved = "FieldRemoved"
 	// ReasonInvalid is of an object that the API server refuses.
 	ReasonInvalid = "Invalid"
 	// ReasonDuplicate is of an object that is there twice.
@@ -100,6 +104,9 @@ func refusals(source manifests.Source, refusal error) []Finding {
 		message, field := cause.Field+": "+cause.Message, cause.Field
 		if field == whole {
 			message, field = cause.Message, "metadata.name"
+		}
+		if strings.Contains(cause.Message, "must be of type string") {
+			message += source.QuoteHint(field)
 		}
 		findings = append(findings, finding(source, field, Error, ReasonInvalid, message))
 	}

@@ -123,6 +123,7 @@ func New(ctx context.Context, documents []manifests.Document, options Options) (
 // verdict is what was found in a document.
 type verdict struct {
 	faults   []manifests.Fault
+	warnings []manifests.Fault
 	noObject bool
 	objects  []judged
 }
@@ -133,13 +134,15 @@ type judged struct {
 	source manifests.Source
 	key    key
 	typed  tenant.Object
-	err    error
+	// removed are fields that the object in the cluster loses.
+	removed []removal
+	err     error
 }
 
 // judge asks the API server's libraries about the objects of a document.
 func (p *Plan) judge(ctx context.Context, validator *admission.Validator, document manifests.Document) verdict {
 	content := document.Decode()
-	v := verdict{faults: content.Faults, noObject: content.NoObject}
+	v := verdict{faults: content.Faults, warnings: content.Warnings, noObject: content.NoObject}
 	for _, object := range content.Objects {
 		gvk := object.GroupVersionKind()
 		own := gvk.Group == v1alpha1.GroupVersion.Group
@@ -148,7 +151,7 @@ func (p *Plan) judge(ctx context.Context, validator *admission.Validator, docume
 		case own && !validator.Knows(gvk):
 			j.err = errUnknownKind
 		case own:
-			j.typed, j.err = p.admit(ctx, validator, object)
+			j.typed, j.removed, j.err = p.admit(ctx, validator, object)
 		case isOwnKind(gvk.Kind):
 			j.err = errOtherGroup
 		default:
@@ -177,6 +180,9 @@ func isOwnKind(kind string) bool {
 func (p *Plan) accept(v verdict) []judged {
 	for _, fault := range v.faults {
 		p.Findings = append(p.Findings, Finding{Error, ReasonUnreadable, fault.Message, "", "", fault.Position})
+	}
+	for _, warning := range v.warnings {
+		p.Findings = append(p.Findings, Finding{Warning, ReasonAmbiguous, warning.Message, "", "", warning.Position})
 	}
 	if v.noObject {
 		p.Others++
@@ -211,6 +217,9 @@ func (p *Plan) accept(v verdict) []judged {
 			p.refused[j.key] = true
 			continue
 		}
+		for _, field := range j.removed {
+			p.Findings = append(p.Findings, finding(j.source, field.field, field.severity(), ReasonFieldRemoved, field.String()))
+		}
 		taken = append(taken, j)
 	}
 	return taken
@@ -232,8 +241,9 @@ func newContext(object manifests.Object) tenant.Object {
 	return nil
 }
 
-// admit judges an object of the operator's kinds, and gives it its type.
-func (p *Plan) admit(ctx context.Context, validator *admission.Validator, object manifests.Object) (tenant.Object, error) {
+// admit judges an object of the operator's kinds as it is after it is applied, and
+// gives it its type.
+func (p *Plan) admit(ctx context.Context, validator *admission.Validator, object manifests.Object) (tenant.Object, []removal, error) {
 	var typed tenant.Object
 	var old tenant.Object
 	switch name := object.GetName(); object.Kind {
@@ -246,25 +256,24 @@ func (p *Plan) admit(ctx context.Context, validator *admission.Validator, object
 	case "SubdomainClaim":
 		typed, old = &v1alpha1.SubdomainClaim{}, there(p.fleet.Claims, name)
 	default:
-		return nil, errUnknownKind
+		return nil, nil, errUnknownKind
 	}
 	if old == nil || !p.Against {
 		if err := validator.Create(ctx, object.Unstructured); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return typed, convert(object, typed)
+		return typed, nil, convert(object, typed)
 	}
 	before := &unstructured.Unstructured{}
 	if err := convert(old, &before.Object); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	before.SetGroupVersionKind(object.GroupVersionKind()) // which what was listed does not say
-	keep(object.Object, before.Object, "customerCount")
-	keep(object.Object, before.Object, "suspend")
+	removed := applied(object.Unstructured, before)
 	if err := validator.Update(ctx, object.Unstructured, before); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return typed, convert(object, typed)
+	return typed, removed, convert(object, typed)
 }
 
 // convert goes by JSON: an FTE is a number there, but half units in Go. Into a map
@@ -283,17 +292,6 @@ func there[T tenant.Object](objects map[string]T, name string) tenant.Object {
 		return object
 	}
 	return nil
-}
-
-// keep leaves a field of the spec as it is in the cluster if the manifest says
-// nothing of it: another field manager may own it, as a billing job does the number
-// of customers.
-func keep(object, before map[string]any, field string) {
-	value, there, _ := unstructured.NestedFieldNoCopy(before, "spec", field)
-	spec, ok := object["spec"].(map[string]any)
-	if _, given := spec[field]; ok && there && !given {
-		spec[field] = value
-	}
 }
 
 // take adds an object to the fleet.
