@@ -97,7 +97,7 @@ build: ## Build the binaries into bin/.
 
 .PHONY: run
 run: build ## Run the manager against the cluster of the current kubeconfig.
-	bin/partner-operator manager --log-format=text --health-probe-bind-address=127.0.0.1:8081 --metrics-bind-address=0
+	bin/partner-operator manager --log-format=text --shutdown-delay=0 --health-probe-bind-address=127.0.0.1:8081 --metrics-bind-address=0
 
 .PHONY: generate
 generate: controlplane ## Generate deepcopy code, CRDs, roles, the chart, tables and golden files, and copy Go's time zones.

@@ -30,6 +30,9 @@ func newWidgetCommand() *cobra.Command {
 			if options.ShutdownTimeout <= 0 {
 				faults = errors.Join(faults, fmt.Errorf("--shutdown-timeout %q: write a duration above zero, such as 10s", options.ShutdownTimeout))
 			}
+			if options.ShutdownDelay < 0 {
+				faults = errors.Join(faults, fmt.Errorf("--shutdown-delay %q: write 0 or more, such as 5s", options.ShutdownDelay))
+			}
 			if faults != nil {
 				return faults
 			}
@@ -55,7 +58,8 @@ func newWidgetCommand() *cobra.Command {
 	flags.StringVar(&options.Address, "bind-address", ":8082", "address where the widget is served")
 	flags.StringVar(&options.HealthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 for none")
 	flags.StringVar(&options.MetricsAddress, "metrics-bind-address", ":8083", "address of /metrics, in plain HTTP; 0 for none")
-	flags.DurationVar(&options.ShutdownTimeout, "shutdown-timeout", 10*time.Second, "how long requests under way may take to end")
+	flags.DurationVar(&options.ShutdownDelay, "shutdown-delay", 5*time.Second, "how long to serve on once told to stop and reporting not ready, until proxies have heard of it")
+	flags.DurationVar(&options.ShutdownTimeout, "shutdown-timeout", 10*time.Second, "how long requests under way may take to end, after that")
 	cluster.add(flags)
 	logs.add(flags)
 	return cmd

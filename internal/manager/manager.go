@@ -33,6 +33,7 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/config/plans"
 	"github.com/dispel/partner-operator/controllers"
+	"github.com/dispel/partner-operator/internal/drain"
 	"github.com/dispel/partner-operator/internal/index"
 	"github.com/dispel/partner-operator/internal/metrics"
 	"github.com/dispel/partner-operator/internal/scheme"
@@ -76,7 +77,9 @@ type Options struct {
 	// ProfilesAddress is where Go's profiles are served, to anybody, under
 	// /debug/pprof; "0" or empty for nowhere.
 	ProfilesAddress string
-	// ShutdownTimeout is how long reconciles under way may take to end.
+	// ShutdownDelay is how long to go on once told to stop.
+	ShutdownDelay time.Duration
+	// ShutdownTimeout is how long reconciles under way may take to end, after that.
 	ShutdownTimeout time.Duration
 	// Clock tells the time; the system's if nil.
 	Clock clock.PassiveClock
@@ -97,7 +100,11 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err := CheckCRDs(ctx, config); err != nil {
 		return nil, err
 	}
-	mgr, err := ctrl.NewManager(config, managerOptions(options, wordsOf(samples(options))))
+	base, err := ctrl.NewManager(config, managerOptions(options, wordsOf(samples(options))))
+	if err != nil {
+		return nil, err
+	}
+	mgr, err := drain.New(base, options.ShutdownDelay)
 	if err != nil {
 		return nil, err
 	}

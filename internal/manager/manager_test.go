@@ -111,6 +111,21 @@ var _ = Describe("The manager", func() {
 		Expect(status("http://"+given.HealthAddress+"/healthz", "")()).To(Equal(0))
 	})
 
+	It("goes on for a while once it is told to stop and reports not ready", func() {
+		given := options()
+		given.HealthAddress, given.MetricsAddress, given.MetricsInsecure = freeAddress(), freeAddress(), true
+		given.ShutdownDelay = 4 * time.Second
+		stop, ended := start(given)
+		metrics := status("http://"+given.MetricsAddress+"/metrics", "")
+		Eventually(status("http://"+given.HealthAddress+"/readyz", "")).Should(Equal(http.StatusOK))
+		stop()
+		told := time.Now()
+		Eventually(status("http://"+given.HealthAddress+"/readyz", "")).Should(Equal(http.StatusInternalServerError))
+		Expect(metrics()).To(Equal(http.StatusOK))
+		Eventually(ended).WithTimeout(time.Minute).Should(Receive(BeNil()))
+		Expect(time.Since(told)).To(BeNumerically(">=", given.ShutdownDelay))
+	})
+
 	DescribeTable("is not ready before it knows all", func(resource string) {
 		given := options()
 		given.HealthAddress = freeAddress()

@@ -28,7 +28,7 @@ type Flags struct {
 // Add adds the flags to those of a command.
 func (f *Flags) Add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.taken.IngressClassName, "ingress-class", "", "ingress class of sub-domains that name none; the cluster's default class if empty")
-	flags.StringToStringVar(&f.taken.IngressAnnotations, "ingress-annotations", nil, "annotations of every Ingress, as key=value,...")
+	flags.Var((*annotations)(&f.taken.IngressAnnotations), "ingress-annotations", "annotations of every Ingress, as key=value, or several as a JSON object")
 	flags.StringSliceVar(&f.taken.ProxyNamespaces, "proxy-namespaces", []string{"traefik"}, "namespaces of the ingress and Gateway controllers' proxies, which network isolation lets in, as a,b")
 	flags.StringVar(&f.gateway, "gateway", "", "Gateway of sub-domains that name neither one nor an ingress class, as namespace/name or namespace/name/listener; an Ingress if empty")
 	flags.BoolVar(&f.gatewayAPI, "gateway-api", true, "use the Gateway API where it is installed; without it, no right to it is needed")

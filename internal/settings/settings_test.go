@@ -44,6 +44,35 @@ var _ = Describe("The flags", func() {
 		}))
 	})
 
+	DescribeTable("take annotations as they are written",
+		func(want map[string]string, args ...string) {
+			got, err := parse(args...)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(got.IngressAnnotations).To(Equal(want))
+		},
+		Entry("one", map[string]string{"a": "b"}, "--ingress-annotations=a=b"),
+		Entry("one with commas", map[string]string{"a": "b,c"}, "--ingress-annotations=a=b,c"),
+		Entry("one that ends with a quotation mark", map[string]string{"a": `say "b"`}, `--ingress-annotations=a=say "b"`),
+		Entry("one in quotation marks", map[string]string{"a": `"b"`}, `--ingress-annotations=a="b"`),
+		Entry("several", map[string]string{"a": "b", "c": "d"}, "--ingress-annotations=a=b,c=d"),
+		Entry("several flags", map[string]string{"a": "b", "c": "d"}, "--ingress-annotations=a=b", "--ingress-annotations=c=d"),
+		Entry("CSV", map[string]string{"a": `b,"c`, "d": "e=f"}, `--ingress-annotations="a=b,""c",d=e=f`),
+		Entry("JSON", map[string]string{"a": `b="c", {d}`, "e": ""}, `--ingress-annotations={"a": "b=\"c\", {d}", "e": ""}`),
+	)
+
+	DescribeTable("refuse annotations that are none",
+		func(text, refusal string) {
+			var given settings.Flags
+			flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+			given.Add(flags)
+			Expect(flags.Parse([]string{"--ingress-annotations=" + text})).To(MatchError(ContainSubstring(refusal)))
+		},
+		Entry("no value", "a", "a must be key=value"),
+		Entry("broken CSV", `"a=b`, "is no line of key=value,key=value"),
+		Entry("broken JSON", `{"a": 1}`, "is no JSON object of strings"),
+		Entry("one of several", "a=b,c,d=e", "c must be key=value"),
+	)
+
 	DescribeTable("are refused with a remedy",
 		func(refusal string, args ...string) {
 			_, err := parse(args...)

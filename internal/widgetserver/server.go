@@ -24,6 +24,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/drain"
 	"github.com/dispel/partner-operator/internal/widget"
 )
 
@@ -39,7 +40,9 @@ type Options struct {
 	HealthAddress string
 	// MetricsAddress is where /metrics are served, in plain HTTP; "0" for nowhere.
 	MetricsAddress string
-	// ShutdownTimeout is how long requests under way may take to end.
+	// ShutdownDelay is how long to serve on once told to stop.
+	ShutdownDelay time.Duration
+	// ShutdownTimeout is how long requests under way may take to end, after that.
 	ShutdownTimeout time.Duration
 	// Contact is how end customers reach the P-CSMs.
 	Contact widget.Contact
@@ -62,13 +65,17 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		return nil, err
 	}
-	mgr, err := ctrl.NewManager(config, ctrl.Options{
+	base, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                  scheme,
 		Cache:                   cache.Options{DefaultTransform: strip},
 		HealthProbeBindAddress:  options.HealthAddress,
 		Metrics:                 metricsserver.Options{BindAddress: options.MetricsAddress},
 		GracefulShutdownTimeout: &options.ShutdownTimeout,
 	})
+	if err != nil {
+		return nil, err
+	}
+	mgr, err := drain.New(base, options.ShutdownDelay)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +94,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	return mgr, errors.Join(
 		mgr.Add(&ctrlmanager.Server{
 			Name:            "widget",
-			Server:          newServer(handler, handler.Logger),
+			Server:          newServer(closing(handler, mgr.Draining), handler.Logger),
 			Listener:        netutil.LimitListener(listener, maxConnections),
 			ShutdownTimeout: &options.ShutdownTimeout,
 		}),
@@ -129,6 +136,17 @@ var servedAsset = requests.WithLabelValues("200")
 var Metrics = []prometheus.Collector{requests, ready}
 
 var register = sync.OnceFunc(func() { metrics.Registry.MustRegister(Metrics...) })
+
+// closing has clients take another connection for their next request while the server
+// drains.
+func closing(handler http.Handler, draining func() bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if draining() {
+			w.Header().Set("Connection", "close")
+		}
+		handler.ServeHTTP(w, r)
+	})
+}
 
 // newServer bounds what a client can ask for: how long it may take, and how much
 // it may send.

@@ -188,6 +188,11 @@ var _ = Describe("The chart", func() {
 	It("passes annotations on as they are written", func(ctx SpecContext) {
 		want := map[string]string{
 			"example.net/list": "x,y", "example.net/json": `{"a": [1, "two"]}`, "example.net/pairs": `a=b,c="d"`, "example.net/plain": "true",
+			"example.net/ends-quoted": `say "hello"`, "example.net/quoted": `"hello"`, "example.net/quote": `"`, "example.net/apostrophes": `'it''s'`,
+			"example.net/lines": "one\ntwo\r\n\n", "example.net/blanks": "  a\tb  ", "example.net/empty": "", "example.net/equals": "==", "example.net/commas": ",,",
+			"example.net/variables": "$(POD_NAME) $$ $host ${x}", "example.net/template": "{{ .Values }}", "example.net/markup": "<a href='x'>&amp;</a>",
+			"example.net/backslash": `C:\new\u0041`, "example.net/unicode": "Ümlaut 株式会社 🚀", "example.net/comment": "a # b", "example.net/braces": "{a", "example.net/number": "0644",
+			"example.net/nginx": "more_set_headers \"X-Frame-Options: DENY\";\nreturn 302 $scheme://$host/a?b=c&d=\"e\";",
 		}
 		given, err := yaml.Marshal(map[string]any{"manager": map[string]any{"ingressAnnotations": want}})
 		Expect(err).NotTo(HaveOccurred())
@@ -203,12 +208,59 @@ var _ = Describe("The chart", func() {
 				Expect(err).NotTo(HaveOccurred())
 				args, _, err := unstructured.NestedStringSlice(containers[0].(map[string]any), "args")
 				Expect(err).NotTo(HaveOccurred())
+				Expect(args).NotTo(ContainElement(ContainSubstring("$")), "Kubernetes would take it for a variable")
 				Expect(set.Parse(args)).To(Succeed())
 			}
 		}
 		got, err := flags.Settings()
 		Expect(err).NotTo(HaveOccurred())
 		Expect(got.IngressAnnotations).To(Equal(want))
+	})
+
+	Describe("where a value and the chart have the same key", func() {
+		container := func(ctx SpecContext, values string) (args []string, env []any, labels map[string]string) {
+			file := filepath.Join(GinkgoT().TempDir(), "values.yaml")
+			Expect(os.WriteFile(file, []byte(values), 0o600)).To(Succeed())
+			for _, object := range cluster.ParseObjects([]byte(rendered(ctx, "--values="+file))) {
+				if object.GetKind() == "Deployment" && object.GetName() == "partner-operator-manager" {
+					containers, _, err := unstructured.NestedSlice(object.Object, "spec", "template", "spec", "containers")
+					Expect(err).NotTo(HaveOccurred())
+					args, _, err = unstructured.NestedStringSlice(containers[0].(map[string]any), "args")
+					Expect(err).NotTo(HaveOccurred())
+					return args, containers[0].(map[string]any)["env"].([]any), object.GetLabels()
+				}
+			}
+			Fail("there is no Deployment of the manager")
+			return nil, nil, nil
+		}
+
+		It("takes the value's environment variable", func(ctx SpecContext) {
+			_, env, _ := container(ctx, "manager: {extraEnv: [{name: A, value: first}, {name: GOMEMLIMIT, value: 100MiB}, {name: A, value: last}]}")
+			Expect(env).To(Equal([]any{
+				map[string]any{"name": "GOMEMLIMIT", "value": "100MiB"}, map[string]any{"name": "A", "value": "last"},
+			}))
+		})
+
+		It("takes the value's flag", func(ctx SpecContext) {
+			args, _, _ := container(ctx, "manager: {extraArgs: [--proxy-namespaces=edge, --workers=3, --leader-elect=false]}")
+			Expect(args).To(ContainElements("--proxy-namespaces=edge", "--workers=3", "--leader-elect=false"))
+			Expect(args).NotTo(ContainElements("--proxy-namespaces=traefik"))
+			Expect(args).NotTo(ContainElements("--leader-elect"))
+		})
+
+		It("takes the value's label", func(ctx SpecContext) {
+			_, _, labels := container(ctx, "commonLabels: {app.kubernetes.io/version: mine, team: platform}")
+			Expect(labels).To(And(HaveKeyWithValue("app.kubernetes.io/version", "mine"), HaveKeyWithValue("team", "platform")))
+		})
+
+		It("names a Secret for images once", func(ctx SpecContext) {
+			Expect(strings.Count(rendered(ctx, "--set=imagePullSecrets={registry,registry}"), "- name: registry\n")).To(Equal(3), "once in each Deployment, and in the test")
+		})
+
+		It("gives Pods the time that their delay needs", func(ctx SpecContext) {
+			out := rendered(ctx, "--set=widget.shutdownDelaySeconds=20")
+			Expect(out).To(And(ContainSubstring("- \"--shutdown-delay=20s\""), ContainSubstring("terminationGracePeriodSeconds: 45"), ContainSubstring("terminationGracePeriodSeconds: 30")))
+		})
 	})
 
 	DescribeTable("refuses values that it does not know",
@@ -225,6 +277,9 @@ var _ = Describe("The chart", func() {
 		Entry("a display that there is not", "widget.messengerDisplay=popup", "value must be one of 'window', 'panel'"),
 		Entry("nobody to reach", "widget.supportEmail=", "at '/widget'"),
 		Entry("a name too long for its Services", "fullnameOverride="+strings.Repeat("x", 48), "at '/fullnameOverride'"),
+		Entry("a variable without a name", "manager.extraEnv[0].value=x", "at '/manager/extraEnv/0'"),
+		Entry("a label by which Pods are selected", "manager.podLabels.app\\.kubernetes\\.io/name=x", "at '/manager/podLabels/app.kubernetes.io~1name'"),
+		Entry("the label of the component", "commonLabels.app\\.kubernetes\\.io/component=x", "at '/commonLabels/app.kubernetes.io~1component'"),
 		Entry("nobody to let in", "proxyNamespaces={}", "at '/proxyNamespaces/0'"),
 	)
 

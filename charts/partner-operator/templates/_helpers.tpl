@@ -11,14 +11,13 @@
 
 {{/* The labels of every object. */}}
 {{- define "partner-operator.labels" -}}
-{{- with .Values.commonLabels }}
-{{- toYaml . }}
-{{ end -}}
-app.kubernetes.io/name: partner-operator
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- $own := dict
+  "app.kubernetes.io/name" "partner-operator"
+  "app.kubernetes.io/instance" .Release.Name
+  "app.kubernetes.io/version" .Chart.AppVersion
+  "app.kubernetes.io/managed-by" .Release.Service
+  "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_") }}
+{{- merge (dict) .Values.commonLabels $own | toYaml }}
 {{- end }}
 
 {{/* The labels that Pods of a component are selected by: (list "manager" .) */}}
@@ -41,6 +40,43 @@ app.kubernetes.io/component: {{ index . 0 }}
 {{- define "partner-operator.serviceAccount" -}}
 {{- $component := index . 0 }}{{- $root := index . 1 }}
 {{- (index $root.Values $component).serviceAccount.name | default (printf "%s-%s" (include "partner-operator.fullname" $root) $component) }}
+{{- end }}
+
+{{/* The arguments of a component, as a JSON list: its own, but for flags that the user gives in extraArgs: (list own extra) */}}
+{{- define "partner-operator.args" -}}
+{{- $extra := index . 1 }}
+{{- $args := list }}
+{{- range $own := index . 0 }}
+{{- $flag := splitList "=" $own | first }}
+{{- $given := false }}
+{{- range $extra }}
+{{- if eq $flag (splitList "=" . | first) }}
+{{- $given = true }}
+{{- end }}
+{{- end }}
+{{- if not $given }}
+{{- /* Kubernetes would take $(NAME) for a variable, and $$ for $. */}}
+{{- $args = append $args (replace "$" "$$" $own) }}
+{{- end }}
+{{- end }}
+{{- concat $args $extra | toJson }}
+{{- end }}
+
+{{/* The environment of a component: the chart's, but for variables that the user gives, of which the last holds: extraEnv */}}
+{{- define "partner-operator.env" -}}
+{{- $env := list (dict "name" "GOMEMLIMIT" "valueFrom" (dict "resourceFieldRef" (dict "resource" "limits.memory"))) }}
+{{- $last := dict }}
+{{- range concat $env . }}
+{{- $_ := set $last .name . }}
+{{- end }}
+{{- $kept := list }}
+{{- range concat $env . }}
+{{- if hasKey $last .name }}
+{{- $kept = append $kept (get $last .name) }}
+{{- $_ := unset $last .name }}
+{{- end }}
+{{- end }}
+{{- toYaml $kept }}
 {{- end }}
 
 {{/* host:port of the widget server */}}
@@ -69,6 +105,9 @@ app.kubernetes.io/component: {{ index . 0 }}
 {{- $values := index $root.Values $component }}
 {{- $name := printf "%s-%s" (include "partner-operator.fullname" $root) $component }}
 {{- $args := .args }}
+{{- if ne (int $values.shutdownDelaySeconds) 5 }}
+{{- $args = append $args (printf "--shutdown-delay=%ds" (int $values.shutdownDelaySeconds)) }}
+{{- end }}
 {{- if .number }}
 {{- $name = printf "%s-%d" $name .number }}
 {{- $args = append $args (printf "--shard=%d/%d" .number (int $values.shards)) }}
@@ -107,14 +146,14 @@ spec:
       serviceAccountName: {{ include "partner-operator.serviceAccount" (list $component $root) }}
       {{- with $root.Values.imagePullSecrets }}
       imagePullSecrets:
-        {{- range . }}
+        {{- range uniq . }}
         - name: {{ . }}
         {{- end }}
       {{- end }}
       {{- with $root.Values.priorityClassName }}
       priorityClassName: {{ . }}
       {{- end }}
-      terminationGracePeriodSeconds: 30
+      terminationGracePeriodSeconds: {{ add 25 $values.shutdownDelaySeconds }}
       securityContext:
         runAsNonRoot: true
         seccompProfile:
@@ -151,17 +190,11 @@ spec:
           imagePullPolicy: {{ $root.Values.image.pullPolicy }}
           args:
             - {{ $component }}
-            {{- range concat $args $values.extraArgs }}
-            - {{ . | quote }}
+            {{- range include "partner-operator.args" (list $args $values.extraArgs) | fromJsonArray }}
+            - {{ . | toJson }}
             {{- end }}
           env:
-            - name: GOMEMLIMIT
-              valueFrom:
-                resourceFieldRef:
-                  resource: limits.memory
-            {{- with $values.extraEnv }}
-            {{- toYaml . | nindent 12 }}
-            {{- end }}
+            {{- include "partner-operator.env" $values.extraEnv | nindent 12 }}
           ports:
             {{- range .ports }}
             - name: {{ .name }}

@@ -1,0 +1,55 @@
+// Package drain keeps a server going for a while after it was told to stop. Endpoints
+// and proxies hear of a Pod that ends some seconds late; until then they lead requests
+// to it, which must not be refused.
+package drain
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+)
+
+// Manager is a manager that reports not ready as soon as it is told to stop, and stops
+// after a delay. Make it with New.
+type Manager struct {
+	ctrl.Manager
+	delay    time.Duration
+	draining atomic.Bool
+}
+
+// New gives a manager a delay, and adds the check of readiness.
+func New(of ctrl.Manager, delay time.Duration) (*Manager, error) {
+	m := &Manager{Manager: of, delay: delay}
+	return m, of.AddReadyzCheck("draining", func(*http.Request) error {
+		if m.Draining() {
+			return errors.New("it was told to stop")
+		}
+		return nil
+	})
+}
+
+// Draining reports whether the manager was told to stop.
+func (m *Manager) Draining() bool { return m.draining.Load() }
+
+// Start implements manager.Manager: it runs until the delay after the context ends.
+func (m *Manager) Start(ctx context.Context) error {
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	forget := context.AfterFunc(ctx, func() {
+		m.draining.Store(true)
+		if m.delay > 0 {
+			m.GetLogger().Info("Told to stop: reporting not ready, and serving on", "for", m.delay.String())
+		}
+		select {
+		case <-time.After(m.delay):
+		case <-serving.Done():
+		}
+		stop()
+	})
+	defer forget()
+	return m.Manager.Start(serving)
+}
