@@ -124,6 +124,16 @@ var _ = Describe("A Gateway", func() {
 		Expect(direct.Status().Update(ctx, gateway)).To(Succeed())
 		eventually(ctx, "gated", "SubdomainReady=False/ListenerNotProgrammed")
 
+		By("going by the controller of the Gateway's class, once that is known")
+		gateway.Status.Conditions = []metav1.Condition{said(gateway, string(gatewayv1.GatewayConditionProgrammed), metav1.ConditionTrue, "Programmed", "")}
+		Expect(direct.Status().Update(ctx, gateway)).To(Succeed())
+		eventually(ctx, "gated", "SubdomainReady=True/RouteAccepted")
+		class := &gatewayv1.GatewayClass{ObjectMeta: metav1.ObjectMeta{Name: "test"}, Spec: gatewayv1.GatewayClassSpec{ControllerName: "example.net/another"}}
+		Expect(direct.Create(ctx, class)).To(Succeed())
+		eventually(ctx, "gated", "SubdomainReady=False/RouteNotAccepted")
+		Expect(direct.Delete(ctx, class)).To(Succeed())
+		eventually(ctx, "gated", "SubdomainReady=True/RouteAccepted")
+
 		By("putting right what somebody changed")
 		route := get(ctx, routeOf("gated"), "gated.example.com", "partner-gated")
 		patch(ctx, route, `spec: {hostnames: [other.example.com]}`)

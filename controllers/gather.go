@@ -287,6 +287,13 @@ func (r *PartnerReconciler) gatherSubdomain(ctx context.Context, s *tenant.Snaps
 			return err
 		}
 	}
+	if s.APIs.Gateway {
+		var classes gatewayv1.GatewayClassList
+		if err := r.Client.List(ctx, &classes); err != nil {
+			return err
+		}
+		s.GatewayClasses = classes.Items
+	}
 	var classes networkingv1.IngressClassList
 	if err := r.Client.List(ctx, &classes); err != nil {
 		return err

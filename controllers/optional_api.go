@@ -65,7 +65,7 @@ func DetectOptionalAPIs(mapper meta.RESTMapper, settings tenant.Settings) (*Opti
 	}
 	apis.certManager.kinds = []schema.GroupVersionKind{tenant.CertificateGVK, tenant.CertificateRequestGVK}
 	apis.certManager.children, apis.certManager.routes = []childKind{certificates}, []childKind{certificates}
-	apis.gateway.kinds = []schema.GroupVersionKind{kind(gatewayv1.GroupVersion, "Gateway"), kind(gatewayv1.GroupVersion, "HTTPRoute")}
+	apis.gateway.kinds = []schema.GroupVersionKind{kind(gatewayv1.GroupVersion, "GatewayClass"), kind(gatewayv1.GroupVersion, "Gateway"), kind(gatewayv1.GroupVersion, "HTTPRoute")}
 	apis.gateway.children, apis.gateway.routes = []childKind{httpRoutes}, []childKind{httpRoutes, gatewayKind}
 	apis.referenceGrants.kinds = []schema.GroupVersionKind{kind(gatewayv1beta1.GroupVersion, "ReferenceGrant")}
 	apis.referenceGrants.children = []childKind{referenceGrants}
@@ -107,7 +107,11 @@ func (a *OptionalAPIs) Installed() tenant.APIs {
 
 // crdOf is the name of a kind's CustomResourceDefinition.
 func crdOf(kind schema.GroupVersionKind) string {
-	return strings.ToLower(kind.Kind) + "s." + kind.Group
+	plural := strings.ToLower(kind.Kind) + "s"
+	if strings.HasSuffix(kind.Kind, "s") {
+		plural = strings.ToLower(kind.Kind) + "es"
+	}
+	return plural + "." + kind.Group
 }
 
 // optionalAPIReconciler keeps OptionalAPIs up to date.

@@ -48,7 +48,7 @@ type PartnerReconciler struct {
 
 // refusedAgain is when to try a refused write again: what refuses it, such as a
 // policy or a missing right, may change without a trace.
-const refusedAgain = 10 * time.Minute
+const refusedAgain = time.Minute
 
 // overtakenAgain is when to look again after a write that came too late. What
 // overtook it is on its way into the cache and comes with an event of its own.

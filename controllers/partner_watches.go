@@ -123,7 +123,8 @@ func (r *PartnerReconciler) watchAPI(ctx context.Context, mgr ctrl.Manager, part
 	case &r.APIs.gateway:
 		return errors.Join(
 			watch(httpRoutes.object, r.byRoute, versioned, index.RouteByHost, index.RouteByGateway),
-			watch(gatewayKind.object, r.byGateway, predicate.Funcs{UpdateFunc: gatewayChanged}, index.RouteByHost))
+			watch(gatewayKind.object, r.byGateway, predicate.Funcs{UpdateFunc: gatewayChanged}, index.RouteByHost),
+			watch(&gatewayv1.GatewayClass{}, r.byGatewayClass, respecified))
 	case &r.APIs.listenerSets:
 		return watch(listenerSets.object, r.byRoute, versioned, index.RouteByHost, index.RouteByGateway)
 	case &r.APIs.referenceGrants:
@@ -283,6 +284,22 @@ func (r *PartnerReconciler) byGateway(ctx context.Context, gateway client.Object
 			requests = append(requests, r.byTenant(ctx, item.(client.Object))...)
 			return nil
 		})
+	}
+	return requests
+}
+
+// byGatewayClass finds the partners whose Gateway is of a class.
+func (r *PartnerReconciler) byGatewayClass(ctx context.Context, class client.Object) []reconcile.Request {
+	var gateways gatewayv1.GatewayList
+	if err := r.Client.List(ctx, &gateways, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Listing the Gateways of a class", "gatewayClass", class.GetName())
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range gateways.Items {
+		if string(gateways.Items[i].Spec.GatewayClassName) == class.GetName() {
+			requests = append(requests, r.byGateway(ctx, &gateways.Items[i])...)
+		}
 	}
 	return requests
 }

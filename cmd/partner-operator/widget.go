@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -54,6 +55,7 @@ func newWidgetCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&options.Contact.MessengerURL, "messenger-url", "", "address of the messenger, with {partner}, {host} and {language} where its vendor wants to know them")
 	flags.StringVar(&display, "messenger-display", string(widget.InWindow), "where the messenger opens: window for a tab of its own, panel for a frame in the widget")
+	flags.StringSliceVar(&options.Contact.Permissions, "messenger-permissions", nil, "what a messenger in the panel may do, as microphone,fullscreen: "+strings.Join(widget.Permissions, ", "))
 	flags.StringVar(&options.Contact.Email, "support-email", "", "e-mail address of the P-CSMs, for want of a messenger or beside it")
 	flags.StringVar(&options.Address, "bind-address", ":8082", "address where the widget is served")
 	flags.StringVar(&options.HealthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 for none")

@@ -120,7 +120,7 @@ func (g *ground) startManager(ctx context.Context, arguments ...string) error {
 		"manager", "--kubeconfig=" + g.cluster.Kubeconfig(), fmt.Sprint("--workers=", workers),
 		"--health-probe-bind-address=" + address, "--metrics-bind-address=0",
 		// Before the manager counts as idle, the totals are written.
-		"--plan-totals-interval=2s",
+		"--plan-totals-interval=2s", "--shutdown-delay=0",
 	}, arguments...)...)
 	if err != nil {
 		return err

@@ -193,12 +193,12 @@ func (d *Demo) startOperator() error {
 	d.widgetURL = &url.URL{Scheme: "http", Host: "127.0.0.1:" + ports[0]}
 	d.say("Starting partner-operator manager and partner-operator widget")
 	d.manager, err = d.cluster.Run(d.operator(), "manager", "--kubeconfig="+d.cluster.Kubeconfig(),
-		"--health-probe-bind-address=0", "--metrics-bind-address=0", "--plan-totals-interval=1s")
+		"--health-probe-bind-address=0", "--metrics-bind-address=0", "--plan-totals-interval=1s", "--shutdown-delay=0")
 	if err != nil {
 		return err
 	}
 	d.widget, err = d.cluster.Run(d.operator(), "widget", "--kubeconfig="+d.cluster.Kubeconfig(),
-		"--health-probe-bind-address=0", "--metrics-bind-address=0", "--bind-address="+d.widgetURL.Host, "--support-email=support@example.com")
+		"--health-probe-bind-address=0", "--metrics-bind-address=0", "--bind-address="+d.widgetURL.Host, "--support-email=support@example.com", "--shutdown-delay=0")
 	if err != nil {
 		return errors.Join(err, d.manager.Stop())
 	}

@@ -123,7 +123,7 @@ func (c *cluster) everything(ctx context.Context) (*fleet.Fleet, error) {
 	}
 	others := []client.ObjectList{&corev1.NamespaceList{}, &networkingv1.IngressClassList{}}
 	if f.APIs.Gateway {
-		others = append(others, &gatewayv1.GatewayList{})
+		others = append(others, &gatewayv1.GatewayList{}, &gatewayv1.GatewayClassList{})
 	}
 	for _, list := range others {
 		if err := c.list(ctx, f, reading, list); err != nil {

@@ -27,12 +27,13 @@ type Fleet struct {
 	// APIs are the optional APIs that are installed.
 	APIs tenant.APIs
 
-	namespaces  map[string]*corev1.Namespace
-	allocations map[string][]string        // names, by partner
-	children    map[string][]tenant.Object // by partner
-	classes     []networkingv1.IngressClass
-	gateways    map[types.NamespacedName]gatewayv1.Gateway
-	references  map[reference]bool
+	namespaces     map[string]*corev1.Namespace
+	allocations    map[string][]string        // names, by partner
+	children       map[string][]tenant.Object // by partner
+	classes        []networkingv1.IngressClass
+	gateways       map[types.NamespacedName]gatewayv1.Gateway
+	gatewayClasses []gatewayv1.GatewayClass
+	references     map[reference]bool
 }
 
 // reference is a Service or a Secret that a sub-domain may name.
@@ -85,6 +86,9 @@ func (f *Fleet) Add(object tenant.Object) {
 		return
 	case *networkingv1.IngressClass:
 		f.classes = append(slices.DeleteFunc(f.classes, func(c networkingv1.IngressClass) bool { return c.Name == object.Name }), *object)
+		return
+	case *gatewayv1.GatewayClass:
+		f.gatewayClasses = append(slices.DeleteFunc(f.gatewayClasses, func(c gatewayv1.GatewayClass) bool { return c.Name == object.Name }), *object)
 		return
 	case *gatewayv1.Gateway:
 		f.gateways[types.NamespacedName{Namespace: object.Namespace, Name: object.Name}] = *object
@@ -178,6 +182,7 @@ func (f *Fleet) Snapshot(partner *v1alpha1.Partner, settings tenant.Settings, no
 	if tls := subdomain.TLS; tls != nil && tls.SecretName != "" {
 		snapshot.SecretFound = there("Secret", tls.SecretName)
 	}
+	snapshot.GatewayClasses = f.gatewayClasses
 	for _, key := range snapshot.GatewayKeys() {
 		if gateway, found := f.gateways[key]; found {
 			snapshot.Gateways = append(snapshot.Gateways, gateway)

@@ -47,7 +47,7 @@ func wanted(own shard.Shard, object client.Object) bool {
 		return own.First() || own.Has(object.Name)
 	case *v1alpha1.PCSMAllocation:
 		return own.Has(string(object.Spec.PartnerRef.Name))
-	case *v1alpha1.SubdomainClaim, *v1alpha1.SupportPlan, *networkingv1.IngressClass, *gatewayv1.Gateway:
+	case *v1alpha1.SubdomainClaim, *v1alpha1.SupportPlan, *networkingv1.IngressClass, *gatewayv1.Gateway, *gatewayv1.GatewayClass:
 		return true // of partners of all shards, a host's one holder among them
 	case *metav1.PartialObjectMetadata:
 		return false

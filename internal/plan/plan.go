@@ -233,6 +233,8 @@ func newContext(object manifests.Object) tenant.Object {
 		return &corev1.Namespace{}
 	case "IngressClass.networking.k8s.io":
 		return &networkingv1.IngressClass{}
+	case "GatewayClass." + gatewayv1.GroupName:
+		return &gatewayv1.GatewayClass{}
 	case "Gateway." + gatewayv1.GroupName:
 		return &gatewayv1.Gateway{}
 	case "Service", "Secret":

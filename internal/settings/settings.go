@@ -5,7 +5,9 @@ package settings
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -96,6 +98,11 @@ func (f *Flags) Settings() (tenant.Settings, error) {
 	settings.BackendHostSuffixes = domains("backend-host-suffixes", f.taken.BackendHostSuffixes)
 	if f.taken.RouteOverlap < 0 {
 		fault("route-overlap", f.taken.RouteOverlap.String(), "write 0 or more, such as 5m")
+	}
+	for _, key := range slices.Sorted(maps.Keys(f.taken.IngressAnnotations)) {
+		if refusal := tenant.AnnotationRefused(key); refusal != "" {
+			fault("ingress-annotations", key, refusal)
+		}
 	}
 	host, port, err := net.SplitHostPort(f.widgetBackend)
 	number, portErr := strconv.ParseUint(port, 10, 16)

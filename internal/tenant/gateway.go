@@ -256,13 +256,7 @@ func (e *evaluation) gatewayRouteUnready(via gatewayLink) *conditions.Finding {
 			statusLink{v1alpha1.ReasonRouteNotAccepted, name, set.Status.Conditions, set.Generation, string(gatewayv1.ListenerSetConditionAccepted)},
 			statusLink{v1alpha1.ReasonListenerNotProgrammed, name, set.Status.Conditions, set.Generation, string(gatewayv1.ListenerSetConditionProgrammed)})
 	}
-	var said []metav1.Condition
-	wanted := e.build.parentRef(via)
-	for _, parent := range route.Status.Parents {
-		if samePart(parent.ParentRef, wanted, namespace) {
-			said = parent.Conditions
-		}
-	}
+	said := e.saidOf(route, e.build.parentRef(via), via.Gateway)
 	name := fmt.Sprintf("HTTPRoute %s/%s", namespace, host)
 	links = append(links,
 		statusLink{v1alpha1.ReasonRouteNotAccepted, name, said, route.Generation, string(gatewayv1.RouteConditionAccepted)},
@@ -274,6 +268,43 @@ func (e *evaluation) gatewayRouteUnready(via gatewayLink) *conditions.Finding {
 		}
 	}
 	return nil
+}
+
+// saidOf is what the controller of a Gateway's class says of a route at a parent. A
+// controller that served the route before leaves its entry behind. Where the class is
+// not known, the entry about the newest version of the route counts.
+func (s *Snapshot) saidOf(route *gatewayv1.HTTPRoute, parent gatewayv1.ParentReference, gateway *gatewayv1.Gateway) []metav1.Condition {
+	controller := s.controllerOf(gateway)
+	var said []metav1.Condition
+	for _, entry := range route.Status.Parents {
+		if !samePart(entry.ParentRef, parent, route.Namespace) || controller != "" && entry.ControllerName != controller {
+			continue
+		}
+		if said == nil || observed(entry.Conditions) > observed(said) {
+			said = entry.Conditions
+		}
+	}
+	return said
+}
+
+// controllerOf is the controller of a Gateway's class; empty if the class is not
+// known.
+func (s *Snapshot) controllerOf(gateway *gatewayv1.Gateway) gatewayv1.GatewayController {
+	for _, class := range s.GatewayClasses {
+		if class.Name == string(gateway.Spec.GatewayClassName) {
+			return class.Spec.ControllerName
+		}
+	}
+	return ""
+}
+
+// observed is the newest generation that conditions are about.
+func observed(conditions []metav1.Condition) int64 {
+	var newest int64
+	for _, condition := range conditions {
+		newest = max(newest, condition.ObservedGeneration)
+	}
+	return newest
 }
 
 // statusLink is a condition that others write and that has to be True.

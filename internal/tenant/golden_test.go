@@ -206,6 +206,9 @@ func place(snapshot *tenant.Snapshot, object *unstructured.Unstructured) {
 		Expect(typed.Name).To(Equal(tenant.NamespaceName(partner.Name)))
 		snapshot.Namespace = typed
 		return
+	case *gatewayv1.GatewayClass:
+		snapshot.GatewayClasses = append(snapshot.GatewayClasses, *typed)
+		return
 	case *gatewayv1.Gateway:
 		snapshot.Gateways = append(snapshot.Gateways, *typed)
 		return

@@ -110,6 +110,8 @@ type Snapshot struct {
 	IngressClasses []networkingv1.IngressClass
 	// Gateways are those that GatewayKeys names, as far as they are there.
 	Gateways []gatewayv1.Gateway
+	// GatewayClasses are all of the cluster, or at least those of Gateways.
+	GatewayClasses []gatewayv1.GatewayClass
 	// APIs are the optional APIs that are installed.
 	APIs APIs
 	// Failures are the writes that failed since the snapshot was taken.

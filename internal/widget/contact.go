@@ -6,6 +6,7 @@ import (
 	"net/mail"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -30,9 +31,17 @@ type Contact struct {
 	MessengerURL string `json:"messengerURL,omitempty"`
 	// Display is where the messenger opens.
 	Display Display `json:"display,omitempty"`
+	// Permissions are what a messenger in the panel may do beside showing itself: names
+	// of Permissions.
+	Permissions []string `json:"permissions,omitempty"`
 	// Email is the address to write to without a messenger.
 	Email string `json:"email,omitempty"`
 }
+
+// Permissions are what a messenger in the panel can be allowed: features of
+// Permissions Policy, by the names that browsers give them, and dialogs, the alerts and
+// questions of the browser.
+var Permissions = []string{"autoplay", "camera", "dialogs", "display-capture", "fullscreen", "microphone", "picture-in-picture", "screen-wake-lock", "speaker-selection"}
 
 var placeholder = regexp.MustCompile(`\{[^{}]*\}`)
 
@@ -57,6 +66,14 @@ func (c Contact) Check() error {
 			faults = append(faults, fmt.Errorf("--messenger-display %q: write window or panel", c.Display))
 		}
 	}
+	for _, permission := range c.Permissions {
+		if !slices.Contains(Permissions, permission) {
+			faults = append(faults, fmt.Errorf("--messenger-permissions %q: write some of %s", permission, strings.Join(Permissions, ", ")))
+		}
+	}
+	if len(c.Permissions) > 0 && (c.MessengerURL == "" || c.Display != InPanel) {
+		faults = append(faults, errors.New("--messenger-permissions: only a messenger in the panel needs any: give --messenger-url and --messenger-display=panel, too"))
+	}
 	if c.Email != "" {
 		if address, err := mail.ParseAddress(c.Email); err != nil || address.Address != c.Email {
 			faults = append(faults, fmt.Errorf("--support-email %q: write an e-mail address, such as support@example.com", c.Email))
@@ -79,6 +96,7 @@ func (c Contact) On(partner, host string) Contact {
 	return Contact{
 		MessengerURL: strings.NewReplacer("{partner}", url.QueryEscape(partner), "{host}", url.QueryEscape(host)).Replace(c.MessengerURL),
 		Display:      c.Display,
+		Permissions:  c.Permissions,
 		Email:        c.Email,
 	}
 }

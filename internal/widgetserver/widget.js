@@ -65,27 +65,33 @@
     },
   };
 
+  // What is important here goes before whatever a page says of the element, inline and
+  // important rules included (CSS Cascading, section 6.1). The texts of all languages
+  // run from left to right.
   const STYLE = `
 :host {
-  --accent: var(--dispel-support-accent, #1f5eff);
-  --on-accent: var(--dispel-support-on-accent, #fff);
-  --ink: #10182b; --soft: #566077; --surface: #fff; --raised: #f4f6fb; --line: #dfe4ef;
-  --brand: #0b1530; --on-brand: #fff; --on-brand-soft: #b9c4e2; --link: #1749c9;
-  --yes: #0b7a4b; --yes-back: #e3f5ec; --no: #8a4b08; --no-back: #fdf1df;
-  --shadow: 0 1px 2px rgb(11 21 48 / .12), 0 18px 48px rgb(11 21 48 / .24);
-  all: initial;
-  position: fixed; inset: auto 20px 20px auto; z-index: 2147483000;
-  color-scheme: light;
-  font: 400 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Hiragino Sans", "Noto Sans CJK JP", sans-serif;
-  color: var(--ink);
+  all: initial !important;
+  display: flex !important;
+  position: fixed !important; inset: auto 20px 20px auto !important; z-index: 2147483000 !important;
+  direction: ltr !important; unicode-bidi: isolate !important;
+  color-scheme: light !important; color: var(--ink) !important;
+  font: 400 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Hiragino Sans", "Noto Sans CJK JP", sans-serif !important;
+  --accent: var(--dispel-support-accent, #1f5eff) !important;
+  --on-accent: var(--dispel-support-on-accent, #fff) !important;
+  --ink: #10182b !important; --soft: #566077 !important; --surface: #fff !important; --raised: #f4f6fb !important; --line: #dfe4ef !important;
+  --brand: #0b1530 !important; --on-brand: #fff !important; --on-brand-soft: #b9c4e2 !important; --link: #1749c9 !important;
+  --yes: #0b7a4b !important; --yes-back: #e3f5ec !important; --no: #8a4b08 !important; --no-back: #fdf1df !important;
+  --shadow: 0 1px 2px rgb(11 21 48 / .12), 0 18px 48px rgb(11 21 48 / .24) !important;
 }
 :host([data-dark]) {
-  --ink: #e8ecf7; --soft: #a7b1c9; --surface: #121a2e; --raised: #1a2440; --line: #2b3757;
-  --brand: #060c1d; --link: #9db8ff;
-  --yes: #6fe0ac; --yes-back: #10352a; --no: #ffc27a; --no-back: #3b2a12;
-  --shadow: 0 0 0 1px rgb(255 255 255 / .08), 0 18px 48px rgb(0 0 0 / .6);
-  color-scheme: dark;
+  --ink: #e8ecf7 !important; --soft: #a7b1c9 !important; --surface: #121a2e !important; --raised: #1a2440 !important; --line: #2b3757 !important;
+  --brand: #060c1d !important; --link: #9db8ff !important;
+  --yes: #6fe0ac !important; --yes-back: #10352a !important; --no: #ffc27a !important; --no-back: #3b2a12 !important;
+  --shadow: 0 0 0 1px rgb(255 255 255 / .08), 0 18px 48px rgb(0 0 0 / .6) !important;
+  color-scheme: dark !important;
 }
+:host::before, :host::after { content: none !important; }
+::selection { background: #b3d1ff; color: #10182b; }
 [hidden] { display: none !important; }
 * { box-sizing: border-box; }
 button, a { font: inherit; cursor: pointer; -webkit-tap-highlight-color: transparent; }
@@ -233,6 +239,44 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
     return protocol === "https:" || (protocol === "http:" && (hostname === "localhost" || hostname === "127.0.0.1"));
   }
 
+  // permissions are the attributes of a frame that may do what the operator allows the
+  // messenger besides what every one may.
+  function permissions(allowed = []) {
+    const features = allowed.filter((name) => name !== "dialogs");
+    return {
+      allow: ["clipboard-write", ...features].join("; "),
+      sandbox: ["allow-scripts allow-same-origin allow-forms allow-popups allow-popups-to-escape-sandbox allow-downloads",
+        ...(allowed.includes("dialogs") ? ["allow-modals"] : [])].join(" "),
+    };
+  }
+
+  // around reports whether a page of the same origin that has this one in a frame has
+  // the widget: one launcher will do.
+  function around() {
+    for (let outer = window; outer !== outer.parent;) {
+      outer = outer.parent;
+      try {
+        if (outer.document.querySelector("dispel-support")) return true;
+      } catch {
+        // A page of another origin.
+      }
+    }
+    return false;
+  }
+
+  // tellFrames has the widgets in frames look around again.
+  function tellFrames(of) {
+    for (let i = 0; i < of.frames.length; i++) {
+      try {
+        of.frames[i].dispatchEvent(new Event(AROUND));
+        tellFrames(of.frames[i]);
+      } catch {
+        // A page of another origin.
+      }
+    }
+  }
+  const AROUND = "dispel-support-around";
+
   class DispelSupport extends HTMLElement {
     static observedAttributes = ["theme", "lang"];
 
@@ -266,9 +310,11 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       addEventListener("online", () => { this.#fetched = 0; look(); }, { signal });
       addEventListener("pageshow", look, { signal });
       addEventListener("languagechange", () => this.#draw(), { signal });
+      addEventListener(AROUND, () => this.#tick(), { signal });
       this.#dark.addEventListener("change", () => this.#theme(), { signal });
       this.#theme();
       this.#tick();
+      tellFrames(window);
     }
 
     disconnectedCallback() {
@@ -311,7 +357,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
     #tick() {
       if (!this.isConnected) return;
       this.#draw();
-      if (Math.abs(Date.now() - this.#fetched) > this.#patience) this.#fetch();
+      if (Math.abs(Date.now() - this.#fetched) > this.#patience && !around()) this.#fetch();
       clearTimeout(this.#timer);
       const change = this.#config && stateAt(this.#config, this.#now())?.change;
       const wait = Math.min(TICK, this.#patience, change ? Math.max(250, change - this.#now()) : TICK);
@@ -385,20 +431,21 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       const language = this.#language();
       if (!this.#messenger(language) || this.#config.contact.display !== "panel") this.#talking = false;
       const state = this.#config && stateAt(this.#config, this.#now());
+      const shown = this.#config && !around();
       // Drawn anew only if it shows something else, so that nobody's focus or
       // place is lost.
       const key = JSON.stringify(this.#talking
         ? [language, this.#config.contact] // a conversation goes on, come what may
-        : [language, this.#config, state, this.#opened, this.#day()]);
+        : [language, shown, this.#config, state, this.#opened, this.#day()]);
       if (key === this.#drawn) return;
       const focused = this.#root.activeElement?.id;
       const scrolled = this.#root.querySelector(".body")?.scrollTop ?? 0;
       const nodes = [];
-      if (this.#config) nodes.push(this.#launcher(TEXTS[language], language, state));
-      if (this.#config && this.#opened) nodes.push(this.#panel(TEXTS[language], language, state));
+      if (shown) nodes.push(this.#launcher(TEXTS[language], language, state));
+      if (shown && this.#opened) nodes.push(this.#panel(TEXTS[language], language, state));
       this.#root.replaceChildren(...nodes);
       this.#drawn = key;
-      if (this.#config && this.#opened) {
+      if (shown && this.#opened) {
         const body = this.#root.querySelector(".body");
         if (body) body.scrollTop = scrolled;
         if (focused) (this.#root.getElementById(focused) ?? this.#root.querySelector(".panel")).focus();
@@ -437,8 +484,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
         panel.append(header,
           element("p", { id: "notice", class: "reminder" }, ...fill(texts.talking, partner)),
           element("iframe", {
-            title: texts.frame, src: this.#messenger(language), referrerpolicy: "no-referrer", allow: "clipboard-write",
-            sandbox: "allow-scripts allow-same-origin allow-forms allow-popups allow-popups-to-escape-sandbox allow-downloads",
+            title: texts.frame, src: this.#messenger(language), referrerpolicy: "no-referrer", ...permissions(this.#config.contact.permissions),
           }));
         return panel;
       }
@@ -584,9 +630,27 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
 
   customElements.define("dispel-support", DispelSupport);
 
-  function add() {
-    if (!document.querySelector("dispel-support")) document.body.append(document.createElement("dispel-support"));
+  // The script's own element is beside the body, so that it stays when the page replaces
+  // that or fades it out, and comes back when the page replaces the whole document,
+  // unless what came has one.
+  const own = document.createElement("dispel-support");
+  const observer = new MutationObserver(keep);
+  let returns = [];
+
+  function keep() {
+    const others = [...document.querySelectorAll("dispel-support")].filter((element) => element !== own);
+    if (others.length) {
+      own.remove();
+    } else if (!own.isConnected && document.documentElement) {
+      // A page that takes it away each time wins.
+      returns = [...returns.filter((at) => at > Date.now() - 10_000), Date.now()];
+      if (returns.length <= 20) document.documentElement.append(own);
+    }
+    observer.disconnect();
+    for (const node of [document, document.documentElement, document.body]) {
+      if (node) observer.observe(node, { childList: true });
+    }
   }
-  if (document.body && document.readyState !== "loading") add();
-  else document.addEventListener("DOMContentLoaded", add);
+  if (document.body && document.readyState !== "loading") keep();
+  else document.addEventListener("DOMContentLoaded", keep);
 })();

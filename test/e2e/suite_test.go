@@ -83,14 +83,18 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	messenger := listen("127.0.0.1:0")
 	serve(messenger, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = w.Write([]byte("<!doctype html><html lang=en><title>Chat</title><p>This is the messenger."))
+		// It may do what the operator allows, and says so to the page around it.
+		_, _ = w.Write([]byte(`<!doctype html><html lang=en><title>Chat</title><p>This is the messenger.<script>
+			const may = (name) => document.featurePolicy.allowsFeature(name);
+			parent.postMessage({microphone: may("microphone"), fullscreen: may("fullscreen"), camera: may("camera")}, "*");
+		</script>`))
 		talks.Store(r.URL.RawQuery, true)
 	}))
 	messengerOrigin := "http://" + messenger.Addr().String()
 	engine = dashboard.Instance{DisplayName: "Acme Corp", MessengerOrigin: messengerOrigin}
 	outside := listen("127.0.0.1:0")
 	enginePort = portOf(outside)
-	serve(outside, engine)
+	serve(outside, withPages(engine))
 
 	ingress = startTraefik(controlPlane, ca, map[string]string{engineName: "127.0.0.1", "widget.system.svc.cluster.local": widgetAddress})
 	asManager := cluster.AsServiceAccount(ctx, controlPlane, direct, "manager", "config/rbac/role.yaml", "config/rbac/role_binding.yaml")
@@ -132,7 +136,10 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	server, err := widgetserver.New(context.Background(), asWidget, widgetserver.Options{
 		MetricsAddress: "0",
 		Listener:       listen(widgetAddress + ":8082"), HealthAddress: "0", ShutdownTimeout: 5 * time.Second, Clock: now,
-		Contact: widget.Contact{MessengerURL: messengerOrigin + "/?inbox={partner}&lang={language}", Display: widget.InPanel, Email: "support@example.net"},
+		Contact: widget.Contact{
+			MessengerURL: messengerOrigin + "/?inbox={partner}&lang={language}", Display: widget.InPanel, Email: "support@example.net",
+			Permissions: []string{"microphone", "fullscreen", "dialogs"},
+		},
 	})
 	Expect(err).NotTo(HaveOccurred())
 	run(server)

@@ -116,7 +116,7 @@ func (w *world) runManager(arguments ...string) *managerProcess {
 		wait.UntilWithContext(ctx, func(ctx context.Context) {
 			process, err := w.Run(binary, append([]string{
 				"manager", "--kubeconfig=" + w.kubeconfig, "--health-probe-bind-address=" + m.health, "--metrics-bind-address=0",
-				"--plan-totals-interval=1s", "--workers=16",
+				"--plan-totals-interval=1s", "--workers=16", "--shutdown-delay=0",
 			}, arguments...)...)
 			Expect(err).NotTo(HaveOccurred())
 			m.mu.Lock()

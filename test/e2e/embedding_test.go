@@ -1,0 +1,207 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/test/cluster"
+)
+
+// libraries are what the pages load from npm's packages, by the path on the server.
+var libraries = map[string]string{
+	"/embedding/turbo.js":     "@hotwired/turbo/dist/turbo.es2017-umd.js",
+	"/embedding/vue.js":       "vue/dist/vue.global.prod.js",
+	"/embedding/react.js":     "react/umd/react.production.min.js",
+	"/embedding/react-dom.js": "react-dom/umd/react-dom.production.min.js",
+}
+
+const widgetScript = `<script src="/.dispel/support/widget.js" async></script>`
+
+// pages are what the widget is embedded in, by the path: what is in the head beside the
+// widget's script, and the body.
+var pages = map[string][2]string{
+	"/embedding/plain":   {"", "<h1>Plain</h1>"},
+	"/embedding/turbo/1": {`<script src="/embedding/turbo.js"></script>`, `<h1>First</h1><a id="next" href="/embedding/turbo/2">Next</a>`},
+	"/embedding/turbo/2": {`<script src="/embedding/turbo.js"></script>`, `<h1>Second</h1><a id="next" href="/embedding/turbo/1">Back</a>`},
+	"/embedding/vue": {`<script src="/embedding/vue.js"></script>`, `<h1>Loading</h1><script>
+		addEventListener("mount", () => Vue.createApp({render: () => Vue.h("h1", "Mounted")}).mount(document.body));
+	</script>`},
+	// What the server sent is not what the client renders, so that React makes the whole document anew.
+	"/embedding/react": {`<script src="/embedding/react.js"></script><script src="/embedding/react-dom.js"></script>`, `<h1>Of the server</h1><script>
+		addEventListener("mount", () => {
+			const h = React.createElement;
+			ReactDOM.hydrateRoot(document, h("html", {lang: "en"}, h("head", null, h("title", null, "Hydrated")), h("body", null, h("main", null, h("h1", null, "Hydrated")))), {onRecoverableError() {}});
+		});
+	</script>`},
+	"/embedding/styled": {`<style>
+		* { color: #fff !important; font: 30px monospace !important; letter-spacing: 9px; text-transform: uppercase; text-align: center; line-height: 3; direction: rtl;
+			cursor: none; pointer-events: none; -webkit-text-fill-color: red; --ink: #eee !important; --surface: #eee !important; --brand: #eee; }
+		*::before { content: "before" } *::after { content: "after" } *::first-letter { font-size: 90px }
+		body, dispel-support { opacity: .1; visibility: hidden; transform: translateX(-300px); filter: blur(9px); }
+		dispel-support { display: none !important; position: static !important; inset: 0 auto auto 0 !important; transform: translate(300px, -300px) rotate(30deg) !important; translate: 50px; rotate: 9deg;
+			scale: 2; zoom: 3; margin: 99px !important; padding: 99px; width: 9px; height: 9px; overflow: hidden; clip-path: circle(1px); filter: blur(9px); contain: strict; writing-mode: vertical-rl;
+			animation: spin 1s infinite; transition: all 9s; z-index: -1 !important; content-visibility: hidden; columns: 3; mix-blend-mode: difference; mask: none; border: 9px solid; background: #000; }
+		@keyframes spin { to { transform: rotate(1turn); color: #fff } }
+	</style>`, `<h1>Styled</h1>`},
+	"/embedding/rtl":    {"", "<h1>من اليمين</h1><script>document.documentElement.dir = 'rtl'</script>"},
+	"/embedding/dialog": {"", `<h1>Dialog</h1><dialog><p>Sure?</p></dialog>`},
+	"/embedding/framed": {"", `<h1>Outer</h1><iframe title="Inner" src="/embedding/plain"></iframe>`},
+}
+
+// withPages serves pages beside an engine.
+func withPages(engine http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if file, found := libraries[r.URL.Path]; found {
+			http.ServeFile(w, r, filepath.Join(cluster.Root(), "test", "e2e", "node_modules", file))
+			return
+		}
+		page, found := pages[r.URL.Path]
+		if !found {
+			engine.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = fmt.Fprintf(w, "<!doctype html><html lang=en><head><title>%s</title>%s%s</head><body>%s</body></html>", r.URL.Path, page[0], widgetScript, page[1])
+	})
+}
+
+// look is how the widget looks on a page: where its launcher and its panel are, and in
+// which styles their texts are. The widget has to be open.
+const look = `(() => {
+	const place = (node) => { const {x, y, width, height} = node.getBoundingClientRect(); return [x, y, width, height].map(Math.round).join(" "); };
+	const styles = (node) => { const s = getComputedStyle(node); return ["color", "fontFamily", "fontSize", "letterSpacing", "textTransform", "textAlign", "lineHeight", "direction", "visibility", "opacity",
+		"backgroundColor", "webkitTextFillColor", "writingMode", "pointerEvents"].map((name) => s[name]).join("|"); };
+	return [...root.querySelectorAll(".panel, .panel *")].map((node) => node.tagName + " " + place(node) + " " + styles(node)).join("\n");
+})()`
+
+var _ = Describe("A page that embeds the widget", Ordered, ContinueOnFailure, func() {
+	var address string
+	BeforeAll(func(ctx SpecContext) {
+		now.SetTime(working)
+		address = partner(ctx, "embedding", v1alpha1.OneFTE)
+		Eventually(widgetStatus(address)).Should(Equal(http.StatusOK))
+	})
+	at := func(path string) *page {
+		GinkgoHelper()
+		p := open(chromium, view{})
+		p.goTo(address + path)
+		Eventually(p.launcher).Should(BeTrue(), path)
+		return p
+	}
+	heading := func(p *page) func() string {
+		return func() string { return eval[string](p, `document.querySelector("h1")?.textContent ?? ""`) }
+	}
+	launchers := func(p *page) int { return eval[int](p, `document.querySelectorAll("dispel-support").length`) }
+
+	It("may replace its body by Turbo, forth and back, with the panel open", func() {
+		p := at("/embedding/turbo/1")
+		p.openPanel()
+		for _, next := range []string{"Second", "First", "Second"} {
+			eval[bool](p, `(document.body.marked = true, document.querySelector("#next").click(), true)`)
+			Eventually(heading(p)).Should(Equal(next))
+			Expect(eval[bool](p, `document.body.marked === undefined`)).To(BeTrue(), "the body is another one")
+			Eventually(func() int { return launchers(p) }).Should(Equal(1))
+			Expect(p.panel()).To(ContainSubstring("You will be talking to Dispel"))
+		}
+	})
+
+	DescribeTable("may be made anew by a framework",
+		func(path, made string) {
+			p := at(path)
+			eval[bool](p, `dispatchEvent(new Event("mount"))`)
+			Eventually(heading(p)).Should(Equal(made))
+			Eventually(p.launcher).Should(BeTrue())
+			Expect(launchers(p)).To(Equal(1))
+			p.openPanel()
+		},
+		Entry("Vue, mounted on the body", "/embedding/vue", "Mounted"),
+		Entry("React, which hydrates the document", "/embedding/react", "Hydrated"),
+	)
+
+	It("may bring an element of its own later, and has one launcher", func() {
+		p := at("/embedding/plain")
+		eval[bool](p, `(document.body.innerHTML = "<main><dispel-support id=mine lang=de></dispel-support></main>", true)`)
+		Eventually(p.launcher).Should(BeTrue())
+		Expect(launchers(p)).To(Equal(1))
+		Expect(eval[string](p, `root.querySelector(".launcher").textContent`)).To(Equal("Dispel-Support"))
+	})
+
+	It("wins if it takes the element away each time", func() {
+		p := at("/embedding/plain")
+		eval[bool](p, `(new MutationObserver(() => document.querySelector("dispel-support")?.remove()).observe(document.documentElement, {childList: true, subtree: true}), document.body.append("x"), true)`)
+		Eventually(func() int { return launchers(p) }).Should(BeZero())
+		Consistently(func() int { return launchers(p) }, "1s").Should(BeZero())
+	})
+
+	It("styles nothing in the widget, and moves nothing of it", func() {
+		plain, styled := at("/embedding/plain"), at("/embedding/styled")
+		styled.screenshot("embedding-styled")
+		for _, p := range []*page{plain, styled} {
+			p.openPanel()
+		}
+		styled.screenshot("embedding-styled-panel")
+		Expect(strings.Split(eval[string](styled, look), "\n")).To(Equal(strings.Split(eval[string](plain, look), "\n")))
+		inline := at("/embedding/plain")
+		eval[bool](inline, `(document.querySelector("dispel-support").style.cssText =
+			"position: static !important; transform: scale(2) !important; color: red !important; font: 40px serif !important; display: none !important; --ink: red !important; direction: rtl !important", true)`)
+		inline.openPanel()
+		Expect(eval[string](inline, look)).To(Equal(eval[string](plain, look)))
+	})
+
+	It("may run from right to left", func() {
+		p := at("/embedding/rtl")
+		p.openPanel()
+		p.screenshot("embedding-rtl")
+		plain := at("/embedding/plain")
+		plain.openPanel()
+		Expect(eval[string](p, look)).To(Equal(eval[string](plain, look)))
+	})
+
+	It("may open a modal dialog, and take the widget along", func() {
+		p := at("/embedding/dialog")
+		eval[bool](p, `(document.querySelector("dialog").showModal(), true)`)
+		p.click(".launcher")
+		Consistently(p.panel, "500ms").Should(BeEmpty(), "what is outside of a modal dialog is inert")
+		By("following the page on embedding")
+		eval[bool](p, `(document.querySelector("dialog").append(document.querySelector("dispel-support")), true)`)
+		p.openPanel()
+		p.click("#close")
+		eval[bool](p, `(document.querySelector("dialog").close(), document.body.append(document.querySelector("dispel-support")), true)`)
+		p.openPanel()
+		By("a dialog that is removed with the widget in it")
+		p.click("#close")
+		eval[bool](p, `(document.querySelector("dialog").append(document.querySelector("dispel-support")), document.querySelector("dialog").remove(), true)`)
+		Eventually(p.launcher).Should(BeTrue())
+	})
+
+	It("may have another one in a frame, and there is one launcher", func() {
+		p := at("/embedding/framed")
+		inner := func(script string) bool {
+			return eval[bool](p, `(() => { const element = frames[0].document.querySelector("dispel-support"); return `+script+`; })()`)
+		}
+		Eventually(func() bool { return inner(`!!element`) }).Should(BeTrue())
+		Eventually(func() bool { return inner(`element.shadowRoot.childElementCount === 0`) }).Should(BeTrue())
+		By("the frame's being there first")
+		eval[bool](p, `(document.querySelector("dispel-support").replaceWith(), true)`)
+		Eventually(p.launcher).Should(BeTrue())
+		Consistently(func() bool { return inner(`element.shadowRoot.childElementCount === 0`) }, "500ms").Should(BeTrue())
+	})
+
+	It("lets the messenger do what the operator allows, and nothing else", func() {
+		p := at("/embedding/plain")
+		eval[bool](p, `(addEventListener("message", (event) => { window.told = event.data; }), true)`)
+		p.openPanel()
+		p.click("#talk")
+		Eventually(func() string { return eval[string](p, `JSON.stringify(window.told ?? null)`) }).
+			Should(MatchJSON(`{"microphone": true, "fullscreen": true, "camera": false}`))
+		Expect(eval[string](p, `root.querySelector("iframe").sandbox.value`)).To(ContainSubstring("allow-modals"))
+	})
+})
