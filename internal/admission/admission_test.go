@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/internal/admission"
+	"github.com/dispel/partner-operator/internal/tenant"
 	"github.com/dispel/partner-operator/test/cluster"
 )
 
@@ -68,6 +69,44 @@ var _ = Describe("Create", func() {
 			}
 		})
 	}
+
+	DescribeTable("refuses the annotations of a route that no route of the operator may have",
+		func(ctx SpecContext, key string, refused bool) {
+			forAll := tenant.AnnotationRefused(key)
+			err := expectSameVerdict(ctx, parse(`{apiVersion: partner.dispel.com/v1alpha1, kind: Partner, metadata: {name: acme}, spec: {displayName: Acme, channelModel: OEM, subdomain: {
+				host: remote.acmecorp.com, backend: {external: {host: a.example.com, port: 443}}, route: {annotations: {`+key+`: "x"}}}}}`))
+			if refused {
+				Expect(err).To(MatchError(ContainSubstring("spec.subdomain.route.annotations: Invalid value")))
+				Expect(forAll).NotTo(BeEmpty())
+			} else {
+				Expect(err).NotTo(HaveOccurred())
+				Expect(forAll).To(BeEmpty())
+			}
+		},
+		Entry("of the operator", "partner.dispel.com/hosts", true),
+		Entry("a class", "kubernetes.io/ingress.class", true),
+		Entry("a class of other names", "example.com/ingress.class", false),
+		Entry("an issuer", "cert-manager.io/issuer", true),
+		Entry("a solver", "acme.cert-manager.io/http01-edit-in-place", true),
+		Entry("a certificate", "kubernetes.io/tls-acme", true),
+		Entry("a certificate of Traefik", "traefik.ingress.kubernetes.io/router.tls.certresolver", true),
+		Entry("a certificate's domains", "traefik.ingress.kubernetes.io/router.tls.domains.0.main", true),
+		Entry("TLS of Traefik", "traefik.ingress.kubernetes.io/router.tls", false),
+		Entry("TLS at the backend", "haproxy.org/ssl-passthrough", true),
+		Entry("a redirect to TLS", "nginx.ingress.kubernetes.io/ssl-redirect", false),
+		Entry("a DNS name", "external-dns.kubernetes.io/hostname", true),
+		Entry("an internal DNS name", "external-dns.alpha.kubernetes.io/internal-hostname", true),
+		Entry("a source of DNS names", "external-dns.kubernetes.io/gateway-hostname-source", true),
+		Entry("a DNS record's life", "external-dns.kubernetes.io/ttl", false),
+		Entry("a DNS record's target", "external-dns.kubernetes.io/target", false),
+		Entry("another host", "nginx.ingress.kubernetes.io/server-alias", true),
+		Entry("other hosts", "konghq.com/host-aliases", true),
+		Entry("www", "nginx.ingress.kubernetes.io/from-to-www-redirect", true),
+		Entry("a redirect", "nginx.ingress.kubernetes.io/temporal-redirect", true),
+		Entry("a canary", "nginx.ingress.kubernetes.io/canary", true),
+		Entry("a canary's weight", "nginx.ingress.kubernetes.io/canary-weight", true),
+		Entry("a size", "nginx.ingress.kubernetes.io/proxy-body-size", false),
+	)
 
 	samples, err := filepath.Glob("../../config/samples/*/*.yaml")
 	if err != nil || len(samples) == 0 {

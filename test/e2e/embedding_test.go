@@ -46,7 +46,7 @@ var pages = map[string][2]string{
 			cursor: none; pointer-events: none; -webkit-text-fill-color: red; --ink: #eee !important; --surface: #eee !important; --brand: #eee; }
 		*::before { content: "before" } *::after { content: "after" } *::first-letter { font-size: 90px }
 		body, dispel-support { opacity: .1; visibility: hidden; transform: translateX(-300px); filter: blur(9px); }
-		dispel-support { display: none !important; position: static !important; inset: 0 auto auto 0 !important; transform: translate(300px, -300px) rotate(30deg) !important; translate: 50px; rotate: 9deg;
+		dispel-support { display: none !important; position: static !important; inset: 0 auto 1px 0 !important; transform: translate(300px, -300px) rotate(30deg) !important; translate: 50px; rotate: 9deg;
 			scale: 2; zoom: 3; margin: 99px !important; padding: 99px; width: 9px; height: 9px; overflow: hidden; clip-path: circle(1px); filter: blur(9px); contain: strict; writing-mode: vertical-rl;
 			animation: spin 1s infinite; transition: all 9s; z-index: -1 !important; content-visibility: hidden; columns: 3; mix-blend-mode: difference; mask: none; border: 9px solid; background: #000; }
 		@keyframes spin { to { transform: rotate(1turn); color: #fff } }
