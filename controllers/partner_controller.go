@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
@@ -47,7 +48,8 @@ type PartnerReconciler struct {
 }
 
 // refusedAgain is when to try a refused write again: what refuses it, such as a
-// policy or a missing right, may change without a trace.
+// policy or a missing right, may change without a trace. It is up to twice as long, so
+// that many partners do not try at once.
 const refusedAgain = time.Minute
 
 // overtakenAgain is when to look again after a write that came too late. What
@@ -116,7 +118,7 @@ func (r *PartnerReconciler) lookAgain(outcome tenant.Outcome, trouble trouble) (
 	now := r.Clock.Now()
 	next := outcome.LookAgain
 	if trouble.refused {
-		next = staffing.Earlier(next, now.Add(refusedAgain))
+		next = staffing.Earlier(next, now.Add(wait.Jitter(refusedAgain, 1)))
 	}
 	if next.IsZero() {
 		return ctrl.Result{}, nil

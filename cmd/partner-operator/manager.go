@@ -69,7 +69,7 @@ func newManagerCommand() *cobra.Command {
 	flags.IntVar(&options.Workers, "workers", 8, "Partners reconciled at once")
 	flags.DurationVar(&options.TotalsInterval, "plan-totals-interval", 10*time.Second, "how long the totals of a SupportPlan may trail its partners")
 	flags.DurationVar(&options.ResyncPeriod, "resync-period", 10*time.Hour, "how often everything is looked at again without cause")
-	flags.DurationVar(&options.ShutdownDelay, "shutdown-delay", 5*time.Second, "how long to serve on once told to stop and reporting not ready, until proxies have heard of it")
+	flags.DurationVar(&options.ShutdownDelay, "shutdown-delay", 5*time.Second, "how long to keep serving after SIGTERM while reporting not ready, until proxies have noticed")
 	flags.DurationVar(&options.ShutdownTimeout, "shutdown-timeout", 20*time.Second, "how long reconciles under way may take to end, after that")
 
 	flags.BoolVar(&options.DefaultPlans, "create-default-plans", false, "create the SupportPlans basic, premium and mission-critical where they are missing")

@@ -105,6 +105,9 @@ var _ = Describe("Create", func() {
 		Entry("a redirect", "nginx.ingress.kubernetes.io/temporal-redirect", true),
 		Entry("a canary", "nginx.ingress.kubernetes.io/canary", true),
 		Entry("a canary's weight", "nginx.ingress.kubernetes.io/canary-weight", true),
+		Entry("a redirect from another host", "haproxy-ingress.github.io/redirect-from", true),
+		Entry("a redirect of HAProxy's", "haproxy.org/request-redirect", true),
+		Entry("a note about a canary", "deploy.example.com/canary-owner", false),
 		Entry("a size", "nginx.ingress.kubernetes.io/proxy-body-size", false),
 	)
 

@@ -144,6 +144,7 @@ var _ = Describe("plan", func() {
 		Entry("with a count that another took over, on the client's side", "apply", "apply | "+leaver+count, "apply --server-side --force-conflicts --field-manager=billing | customerCount: 15"),
 		Entry("with a field that somebody patched", "apply", "apply | "+leaver, `patch partner leaver --type=merge -p {"spec":{"customerCount":14}}`),
 		Entry("with a field that somebody patched, on the server's side", "apply --server-side", "apply --server-side | "+leaver, `patch partner leaver --type=merge -p {"spec":{"customerCount":14}}`),
+		Entry("with two who apply it", "apply --server-side", "apply --server-side | "+leaver+count, "apply --server-side --field-manager=kustomize-controller | "+leaver+count),
 		Entry("to what was created", "apply", "create | "+leaver+count),
 		Entry("to what was created, on the server's side", "apply --server-side", "create | "+leaver+count),
 		Entry("with fields of fields", "apply --server-side", "apply --server-side | "+leaver+`, tenant: {networkIsolation: Disabled, resourceQuota: {pods: "5"}}`, `apply --server-side --field-manager=costs | tenant: {resourceQuota: {services: "3"}}`),
@@ -158,7 +159,7 @@ var _ = Describe("plan", func() {
 		}
 		kubectl(ctx, "apply", "-f", file(leaver+count))
 		got := run(ctx, "plan --against-cluster -f "+file("displayName: Leaver, channelModel: OEM"))
-		const why = " -> nothing: applying the manifest removes this field, which it had before"
+		const why = " -> nothing: the manifest that was applied last sets this field and this one does not"
 		Expect(got.out).To(And(
 			MatchRegexp(`warning \S+:4: Partner leaver: spec\.customerCount: 14`+why), MatchRegexp(`notice  \S+:4: Partner leaver: spec\.suspend: true`+why),
 			ContainSubstring("+ Namespace partner-leaver"),

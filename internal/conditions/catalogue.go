@@ -96,7 +96,7 @@ var Catalogue = []Kind{
 				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonTenantProvisioned}, Remedy: "nothing"},
 				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonNamespaceNotOwned}, Remedy: "a namespace of that name was there before: annotate it with `partner.dispel.com/adopt: <partner>`, or delete it"},
 				{Status: metav1.ConditionFalse, Progress: Waiting, Reasons: []v1alpha1.Reason{v1alpha1.ReasonNamespaceTerminating}, Remedy: "wait; if it takes long, the namespace's own status says what holds it up"},
-				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonObjectRefused}, Remedy: "the API server, or a policy, refuses an object that the Partner declares or its deletion, or an object of that name is there already: the message has the words. It is tried again every ten minutes"},
+				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonObjectRefused}, Remedy: "the API server, or a policy, refuses an object that the Partner declares or its deletion, or an object of that name is there already: the message has the words. It is tried again every one or two minutes"},
 				{Status: metav1.ConditionFalse, Progress: Waiting, Reasons: []v1alpha1.Reason{v1alpha1.ReasonApplyFailed}, Remedy: "wait: a write failed for now and is tried again; the operator's log has the whole error"},
 			},
 		},

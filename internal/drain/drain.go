@@ -1,6 +1,6 @@
-// Package drain keeps a server going for a while after it was told to stop. Endpoints
-// and proxies hear of a Pod that ends some seconds late; until then they lead requests
-// to it, which must not be refused.
+// Package drain keeps a server serving for a while after SIGTERM. Endpoints and proxies
+// notice some seconds late that a Pod is ending; until then they send requests to it,
+// which must not be refused.
 package drain
 
 import (
@@ -42,7 +42,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	forget := context.AfterFunc(ctx, func() {
 		m.draining.Store(true)
 		if m.delay > 0 {
-			m.GetLogger().Info("Told to stop: reporting not ready, and serving on", "for", m.delay.String())
+			m.GetLogger().Info("Told to stop: reporting not ready, and still serving", "for", m.delay.String())
 		}
 		select {
 		case <-time.After(m.delay):

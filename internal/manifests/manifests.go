@@ -334,7 +334,7 @@ func (o Object) metadataFaults() []Fault {
 	var faults []Fault
 	check := func(path string, value any) {
 		if _, ok := value.(string); !ok && value != nil {
-			faults = append(faults, Fault{o.At(path), path + " must be a string" + o.QuoteHint(path)})
+			faults = append(faults, Fault{o.At(path), path + " must be a string" + o.QuoteHint(path, kindOf(value))})
 		}
 	}
 	for _, field := range []string{"name", "generateName", "namespace"} {
@@ -352,17 +352,33 @@ func (o Object) metadataFaults() []Fault {
 	return faults
 }
 
-// QuoteHint says what to do about a field that must be a string and is not, if that is
-// for want of quotes, as the end of a sentence; empty if it is not.
-func (s Source) QuoteHint(field string) string {
+// QuoteHint says what to do about a field that must be a string and is of another
+// type, as the API server names types, for want of quotes, as the end of a sentence;
+// empty if quotes are not what it lacks.
+func (s Source) QuoteHint(field, kind string) string {
 	text, quoted, ok := s.scalar(field)
-	switch {
-	case !ok || text == "" || quoted:
+	if !ok || quoted {
 		return ""
-	case strings.ContainsAny(text, "0123456789"):
+	}
+	switch kind {
+	case "boolean":
+		return fmt.Sprintf(": %s without quotes is a boolean, so write %q", text, text)
+	case "number", "integer":
 		return fmt.Sprintf(": %s without quotes is a number, so write %q", text, text)
 	}
-	return fmt.Sprintf(": %s without quotes is a boolean, so write %q", text, text)
+	return ""
+}
+
+// kindOf is the type of a value as the API server names it; empty for others than
+// those that quotes tell from a string.
+func kindOf(value any) string {
+	switch value.(type) {
+	case bool:
+		return "boolean"
+	case int64, float64:
+		return "number"
+	}
+	return ""
 }
 
 func (d Document) object(object *unstructured.Unstructured, path string) Object {

@@ -29,7 +29,7 @@ func (r removal) severity() Severity {
 }
 
 func (r removal) String() string {
-	return fmt.Sprintf("%s: %s -> nothing: applying the manifest removes this field, which it had before: write it to keep it, or let another field manager own it",
+	return fmt.Sprintf("%s: %s -> nothing: the manifest that was applied last sets this field and this one does not, so that applying it removes the field: write it to keep it, or let another field manager own it",
 		r.field, show(r.value))
 }
 
@@ -41,8 +41,7 @@ var identity = map[string]string{"Partner": "displayName", "SupportPlan": "tier"
 // applied: the fields that it leaves out, but for those that it had when it was
 // applied before, on the client's side or on the server's. It returns those.
 func applied(manifest, before *unstructured.Unstructured) []removal {
-	a := application{last: lastApplied(before)}
-	a.own, a.others = owners(before)
+	a := application{last: lastApplied(before), owners: owners(before)}
 	for _, section := range [][]string{{"spec"}, {"metadata", "labels"}, {"metadata", "annotations"}} {
 		was, there, _ := unstructured.NestedMap(before.Object, section...)
 		is, given, err := unstructured.NestedFieldNoCopy(manifest.Object, section...)
@@ -64,11 +63,9 @@ func applied(manifest, before *unstructured.Unstructured) []removal {
 // application is a manifest that is applied.
 type application struct {
 	// last is the manifest that was applied on the client's side; nil if none was.
-	last map[string]any
-	// own are the fields that the manifest's own field managers have, others those
-	// that any other has.
-	own, others *fieldpath.Set
-	removed     []removal
+	last    map[string]any
+	owners  []owner
+	removed []removal
 }
 
 // merge adds to a mapping of the manifest what stays of the one in the cluster.
@@ -100,7 +97,7 @@ func (a *application) keep(path []string, value any) any {
 		return value
 	}
 	// What goes as a whole is told as a whole.
-	inner := application{last: a.last, own: a.own, others: a.others}
+	inner := application{last: a.last, owners: a.owners}
 	kept := map[string]any{}
 	inner.merge(path, kept, fields)
 	if len(kept) == 0 {
@@ -116,7 +113,13 @@ func (a *application) removes(path []string) bool {
 	if _, there, _ := unstructured.NestedFieldNoCopy(a.last, path...); there {
 		return true
 	}
-	return has(a.own, path) && !has(a.others, path)
+	var having []owner
+	for _, owner := range a.owners {
+		if has(owner.fields, path) {
+			having = append(having, owner)
+		}
+	}
+	return len(having) == 1 && having[0].applies
 }
 
 func (a *application) note(path []string, value any) {
@@ -149,23 +152,26 @@ func lastApplied(object *unstructured.Unstructured) map[string]any {
 	return last
 }
 
-// owners are the fields that a manifest's own field managers have, which are those
-// that applied a field that every manifest has, and those of all others.
-func owners(object *unstructured.Unstructured) (own, others *fieldpath.Set) {
-	own, others = fieldpath.NewSet(), fieldpath.NewSet()
+// owner is a field manager of an object.
+type owner struct {
+	fields *fieldpath.Set
+	// applies reports whether it applied a field that every manifest has, and so the
+	// manifest.
+	applies bool
+}
+
+// owners are the field managers of an object, as the API server notes them.
+func owners(object *unstructured.Unstructured) []owner {
+	var found []owner
 	telling := []string{"spec", identity[object.GetKind()]}
 	for _, entry := range object.GetManagedFields() {
-		set := fieldpath.NewSet()
-		if entry.Subresource != "" || entry.FieldsV1 == nil || set.FromJSON(entry.FieldsV1.GetRawReader()) != nil {
+		fields := fieldpath.NewSet()
+		if entry.Subresource != "" || entry.FieldsV1 == nil || fields.FromJSON(entry.FieldsV1.GetRawReader()) != nil {
 			continue
 		}
 		// Helm removes by what its last release had, and notes it as an update.
 		applies := entry.Operation == metav1.ManagedFieldsOperationApply || entry.Manager == "helm"
-		if applies && has(set, telling) {
-			own = own.Union(set)
-		} else {
-			others = others.Union(set)
-		}
+		found = append(found, owner{fields, applies && has(fields, telling)})
 	}
-	return own, others
+	return found
 }

@@ -84,6 +84,10 @@ func finding(source manifests.Source, field string, severity Severity, reason, m
 // unknownField finds the fields in what the API server says of unknown ones.
 var unknownField = regexp.MustCompile(`unknown field "([^"]+)"`)
 
+// notString finds the type in what the API server says of a value that must be a
+// string.
+var notString = regexp.MustCompile(`must be of type string: "(\w+)"`)
+
 // refusals are the findings in the API server's refusal of an object: one for
 // each field.
 func refusals(source manifests.Source, refusal error) []Finding {
@@ -105,8 +109,8 @@ func refusals(source manifests.Source, refusal error) []Finding {
 		if field == whole {
 			message, field = cause.Message, "metadata.name"
 		}
-		if strings.Contains(cause.Message, "must be of type string") {
-			message += source.QuoteHint(field)
+		if match := notString.FindStringSubmatch(cause.Message); match != nil {
+			message += source.QuoteHint(field, match[1])
 		}
 		findings = append(findings, finding(source, field, Error, ReasonInvalid, message))
 	}

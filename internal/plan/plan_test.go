@@ -86,6 +86,8 @@ var _ = Describe("A plan", func() {
 			`error 5: Partner acme: Invalid: spec.displayName: Invalid value: "boolean": spec.displayName in body must be of type string: "boolean": N without quotes is a boolean, so write "N"`),
 		Entry("a language that YAML takes for something else", partner("acme", "")+allocation("one", "  partnerRef: {name: acme}\n  fte: 1\n  localization:\n    languages: [en,\n      no]\n"),
 			`error 16: PCSMAllocation one: Invalid: spec.localization.languages[1]: Invalid value: "boolean": spec.localization.languages[1] in body must be of type string: "boolean": no without quotes is a boolean, so write "no"`),
+		Entry("nothing in a list of texts", partner("acme", "")+allocation("one", "  partnerRef: {name: acme}\n  fte: 1\n  localization:\n    languages: [en, ~]\n"),
+			`error 15: PCSMAllocation one: Invalid: spec.localization.languages[1]: Invalid value: "null": spec.localization.languages[1] in body must be of type string: "null"`),
 		Entry("a key that is there twice", partner("acme", "  customerCount: 5\n  customerCount: 6\n"),
 			`warning 8: : Ambiguous: the key "customerCount" is there twice: kubectl takes the last one, and Flux and kustomize refuse the file: remove one`),
 		Entry("a field that is unknown", partner("acme", "  customers: 5\n"),

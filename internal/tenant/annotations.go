@@ -22,10 +22,10 @@ func AnnotationRefused(key string) string {
 	case strings.HasPrefix(key, "cert-manager.io/"), strings.HasPrefix(key, "acme.cert-manager.io/"), key == "kubernetes.io/tls-acme",
 		ends("/ssl-passthrough", "/router.tls.certresolver"), strings.Contains(key, "/router.tls.domains"):
 		return "it contradicts or repeats a setting: write the issuer in --default-issuer"
-	case ends("/server-alias", "/server-alias-regex", "/host-aliases", "/from-to-www-redirect"),
+	case ends("/server-alias", "/server-alias-regex", "/host-aliases", "/from-to-www-redirect", "/redirect-from", "/redirect-from-regex"),
 		strings.HasPrefix(key, "external-dns.") && ends("hostname", "-hostname-source"):
 		return "it gives routes other hosts than the Partners': remove it"
-	case ends("/permanent-redirect", "/temporal-redirect", "/canary"), strings.Contains(key, "/canary-"):
+	case ends("/permanent-redirect", "/temporal-redirect", "/redirect-to", "/request-redirect"), strings.Contains(key, "ingress.kubernetes.io/canary"):
 		return "it leads requests elsewhere than to the Partners' backends: remove it"
 	}
 	return ""

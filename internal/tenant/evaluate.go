@@ -281,7 +281,7 @@ func (e *evaluation) failed(condition v1alpha1.ConditionType, subdomain bool) *c
 			fmt.Sprintf("%s failed for now (%s) and is tried again; the operator's log has the whole error", what, failure.Message))
 		if failure.Refused {
 			finding = conditions.False(condition, v1alpha1.ReasonObjectRefused, conditions.Stalled,
-				fmt.Sprintf("the API server refuses %s, which is tried again each minute; change what the Partner declares for it, or what refuses it: %s", what, failure.Message))
+				fmt.Sprintf("the API server refuses %s, which is tried again within two minutes; change what the Partner declares for it, or what refuses it: %s", what, failure.Message))
 		}
 		return &finding
 	}

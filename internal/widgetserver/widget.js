@@ -156,7 +156,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
 .hint { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 
 @media (max-width: 520px) {
-  :host { inset: auto 14px 14px auto; }
+  :host { inset: auto 14px 14px auto !important; }
   .panel { inset: 0; width: auto; border-radius: 0; }
   .foot { padding-bottom: max(20px, env(safe-area-inset-bottom)); }
 }
@@ -166,7 +166,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
   .launcher, .panel, .primary, .badge { border: 1px solid CanvasText; }
   .dot, .badge::before { forced-color-adjust: none; }
 }
-@media print { :host { display: none; } }
+@media print { :host { display: none !important; } }
 `;
 
   const ICONS = {
@@ -315,6 +315,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       this.#theme();
       this.#tick();
       tellFrames(window);
+      queueMicrotask(keep); // of two, the page's own stays
     }
 
     disconnectedCallback() {

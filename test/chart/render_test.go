@@ -235,9 +235,9 @@ var _ = Describe("The chart", func() {
 		}
 
 		It("takes the value's environment variable", func(ctx SpecContext) {
-			_, env, _ := container(ctx, "manager: {extraEnv: [{name: A, value: first}, {name: GOMEMLIMIT, value: 100MiB}, {name: A, value: last}]}")
+			_, env, _ := container(ctx, "manager: {extraEnv: [{name: LIMIT, value: 100MiB}, {name: GOMEMLIMIT, value: $(LIMIT)}], extraArgs: null}")
 			Expect(env).To(Equal([]any{
-				map[string]any{"name": "GOMEMLIMIT", "value": "100MiB"}, map[string]any{"name": "A", "value": "last"},
+				map[string]any{"name": "LIMIT", "value": "100MiB"}, map[string]any{"name": "GOMEMLIMIT", "value": "$(LIMIT)"},
 			}))
 		})
 
@@ -277,6 +277,8 @@ var _ = Describe("The chart", func() {
 		Entry("a display that there is not", "widget.messengerDisplay=popup", "value must be one of 'window', 'panel'"),
 		Entry("nobody to reach", "widget.supportEmail=", "at '/widget'"),
 		Entry("a name too long for its Services", "fullnameOverride="+strings.Repeat("x", 48), "at '/fullnameOverride'"),
+		Entry("permissions for no frame", "widget.messengerPermissions={microphone}", "at '/widget/messengerDisplay'"),
+		Entry("a delay that the grace period does not know", "manager.extraArgs={--shutdown-delay=60s}", "at '/manager/extraArgs/0'"),
 		Entry("a variable without a name", "manager.extraEnv[0].value=x", "at '/manager/extraEnv/0'"),
 		Entry("a label by which Pods are selected", "manager.podLabels.app\\.kubernetes\\.io/name=x", "at '/manager/podLabels/app.kubernetes.io~1name'"),
 		Entry("the label of the component", "commonLabels.app\\.kubernetes\\.io/component=x", "at '/commonLabels/app.kubernetes.io~1component'"),

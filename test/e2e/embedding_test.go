@@ -3,11 +3,14 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"path/filepath"
 	"strings"
 
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
@@ -132,6 +135,28 @@ var _ = Describe("A page that embeds the widget", Ordered, ContinueOnFailure, fu
 		Eventually(p.launcher).Should(BeTrue())
 		Expect(launchers(p)).To(Equal(1))
 		Expect(eval[string](p, `root.querySelector(".launcher").textContent`)).To(Equal("Dispel-Support"))
+	})
+
+	It("may render an element of its own deep in it, and has one launcher", func() {
+		p := at("/embedding/plain")
+		eval[bool](p, `(document.body.insertAdjacentHTML("beforeend", "<main><p></p></main>"), true)`)
+		eval[bool](p, `(document.querySelector("main p").innerHTML = "<dispel-support id=mine></dispel-support>", true)`)
+		Eventually(func() int { return launchers(p) }).Should(Equal(1))
+		Expect(eval[string](p, `document.querySelector("dispel-support").id`)).To(Equal("mine"))
+		Eventually(p.launcher).Should(BeTrue())
+	})
+
+	It("is printed without it, and leaves it its place on a phone", func() {
+		p := at("/embedding/plain")
+		p.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+			_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+			return err
+		}))
+		Expect(eval[string](p, `getComputedStyle(root.host).display`)).To(Equal("none"))
+		phone := open(chromium, view{phone: true})
+		phone.goTo(address + "/embedding/plain")
+		Eventually(phone.launcher).Should(BeTrue())
+		Expect(eval[string](phone, `getComputedStyle(root.host).right`)).To(Equal("14px"))
 	})
 
 	It("wins if it takes the element away each time", func() {

@@ -44,7 +44,7 @@ app.kubernetes.io/component: {{ index . 0 }}
 
 {{/* The arguments of a component, as a JSON list: its own, but for flags that the user gives in extraArgs: (list own extra) */}}
 {{- define "partner-operator.args" -}}
-{{- $extra := index . 1 }}
+{{- $extra := index . 1 | default list }}
 {{- $args := list }}
 {{- range $own := index . 0 }}
 {{- $flag := splitList "=" $own | first }}
@@ -62,21 +62,19 @@ app.kubernetes.io/component: {{ index . 0 }}
 {{- concat $args $extra | toJson }}
 {{- end }}
 
-{{/* The environment of a component: the chart's, but for variables that the user gives, of which the last holds: extraEnv */}}
+{{/* The environment of a component: the chart's, but for a variable that the user gives, and the user's: extraEnv */}}
 {{- define "partner-operator.env" -}}
-{{- $env := list (dict "name" "GOMEMLIMIT" "valueFrom" (dict "resourceFieldRef" (dict "resource" "limits.memory"))) }}
-{{- $last := dict }}
-{{- range concat $env . }}
-{{- $_ := set $last .name . }}
-{{- end }}
-{{- $kept := list }}
-{{- range concat $env . }}
-{{- if hasKey $last .name }}
-{{- $kept = append $kept (get $last .name) }}
-{{- $_ := unset $last .name }}
+{{- $env := . | default list }}
+{{- $given := false }}
+{{- range $env }}
+{{- if eq .name "GOMEMLIMIT" }}
+{{- $given = true }}
 {{- end }}
 {{- end }}
-{{- toYaml $kept }}
+{{- if not $given }}
+{{- $env = prepend $env (dict "name" "GOMEMLIMIT" "valueFrom" (dict "resourceFieldRef" (dict "resource" "limits.memory"))) }}
+{{- end }}
+{{- toYaml $env }}
 {{- end }}
 
 {{/* host:port of the widget server */}}
