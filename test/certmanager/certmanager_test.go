@@ -183,6 +183,9 @@ func renew(ctx context.Context, namespace, name string) {
 		g.Expect(direct.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, certificate)).To(Succeed())
 		conditions, _, err := unstructured.NestedSlice(certificate.Object, "status", "conditions")
 		g.Expect(err).NotTo(HaveOccurred())
+		// What ends an issuance that is under way would end this one, too.
+		g.Expect(conditions).NotTo(ContainElement(And(HaveKeyWithValue("type", "Issuing"), HaveKeyWithValue("status", "True"))))
+		g.Expect(certificate.Object["status"]).NotTo(HaveKey("nextPrivateKeySecretName"))
 		conditions = slices.DeleteFunc(conditions, func(condition any) bool { return condition.(map[string]any)["type"] == "Issuing" })
 		conditions = append(conditions, map[string]any{
 			"type": "Issuing", "status": "True", "reason": "ManuallyTriggered", "message": "x", "lastTransitionTime": metav1.Now().UTC().Format(time.RFC3339),
