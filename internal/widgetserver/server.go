@@ -40,7 +40,7 @@ type Options struct {
 	HealthAddress string
 	// MetricsAddress is where /metrics are served, in plain HTTP; "0" for nowhere.
 	MetricsAddress string
-	// ShutdownDelay is how long to serve on once told to stop.
+	// ShutdownDelay is how long to keep serving once told to stop.
 	ShutdownDelay time.Duration
 	// ShutdownTimeout is how long requests under way may take to end, after that.
 	ShutdownTimeout time.Duration

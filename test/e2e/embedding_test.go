@@ -33,7 +33,7 @@ const widgetScript = `<script src="/.dispel/support/widget.js" async></script>`
 var pages = map[string][2]string{
 	"/embedding/plain":   {"", "<h1>Plain</h1>"},
 	"/embedding/turbo/1": {`<script src="/embedding/turbo.js"></script>`, `<h1>First</h1><a id="next" href="/embedding/turbo/2">Next</a>`},
-	"/embedding/turbo/2": {`<script src="/embedding/turbo.js"></script>`, `<h1>Second</h1><a id="next" href="/embedding/turbo/1">Back</a>`},
+	"/embedding/turbo/2": {`<script src="/embedding/turbo.js"></script>`, `<h1>Second</h1><a id="next" href="/embedding/turbo/1">Back</a>` + widgetScript},
 	"/embedding/vue": {`<script src="/embedding/vue.js"></script>`, `<h1>Loading</h1><script>
 		addEventListener("mount", () => Vue.createApp({render: () => Vue.h("h1", "Mounted")}).mount(document.body));
 	</script>`},
@@ -114,6 +114,11 @@ var _ = Describe("A page that embeds the widget", Ordered, ContinueOnFailure, fu
 			Eventually(func() int { return launchers(p) }).Should(Equal(1))
 			Expect(p.panel()).To(ContainSubstring("You will be talking to Dispel"))
 		}
+		By("with a conversation, whose frame is not loaded anew")
+		p.click("#talk")
+		eval[bool](p, `(window.frame = root.querySelector("iframe").contentWindow, document.querySelector("#next").click(), true)`)
+		Eventually(heading(p)).Should(Equal("First"))
+		Expect(eval[bool](p, `root.querySelector("iframe").contentWindow === window.frame`)).To(BeTrue(), "it is the same frame")
 	})
 
 	DescribeTable("may be made anew by a framework",
