@@ -9,51 +9,55 @@ PLATFORMS ?= linux/amd64,linux/arm64
 COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
 BUILD := github.com/dispel/partner-operator/internal/build
 LDFLAGS := -s -w -X $(BUILD).version=$(VERSION) -X $(BUILD).commit=$(COMMIT)
-TOOLS := hack/tools/go.mod
-CONTROLLER_GEN := go tool -modfile=$(TOOLS) controller-gen
+CONTROLLER_GEN := go tool -modfile=hack/tools/go.mod controller-gen
 GOLANGCI_LINT := bin/golangci-lint
+PREPARE := go run ./hack/prepare
+# Whatever is compiled here is compiled with these, so that nothing is compiled twice.
 export CGO_ENABLED ?= 0
+export GOFLAGS := -trimpath -gcflags=all=-dwarf=false
 
 ##@ Main
 
 .PHONY: demo
-demo: build ## Run the operator on a real control plane with the samples (ONCE=1 ends after printing).
-	go build -o bin/demo ./hack/demo
+demo: ## Run the operator on a real control plane with the samples (ONCE=1 ends after printing; CLUSTER=current runs on your own).
+	@[[ "$(CLUSTER)" =~ ^(current)?$$ ]] || { echo "CLUSTER is \"$(CLUSTER)\": let it be current, or leave it out for the embedded control plane" >&2; exit 1; }
+	@$(PREPARE) $(if $(CLUSTER),operator,demo)
+	@$(MAKE) --no-print-directory build
+	@go build -o bin/demo ./hack/demo
 	@exec bin/demo
 
 .PHONY: tools
-tools: ## Build Helm and promtool, once per version, which takes some minutes.
-	@echo "Building Helm and promtool, unless they are there"
-	@go tool -modfile=hack/helm/go.mod helm version >/dev/null
-	@go tool -modfile=hack/promtool/go.mod promtool --version >/dev/null
+tools: ## Build what tests run beside the control plane: Helm, and what tests alerts.
+	@$(PREPARE) tools
 
+# golangci-lint runs vet, and more of it than go test does.
 .PHONY: test
-test: controlplane tools ## Run all tests: unit, golden, CEL and controllers on a real control plane.
-	go -C hack/certmanager mod download
-	go test ./... -timeout 15m
+test: ## Run all tests: unit, golden, CEL and controllers on a real control plane.
+	@$(PREPARE) test
+	go test -vet=off ./... -timeout 15m
 
 .PHONY: test-matrix
-test-matrix: controlplane tools ## Run all tests on every version of Kubernetes that is supported, the newest first; each control plane is built once.
-	go -C hack/certmanager mod download
+test-matrix: ## Run all tests on every version of Kubernetes that is supported, the newest first; each control plane is built once.
+	@$(PREPARE) test
 	env -u KUBEBUILDER_ASSETS go test ./... -count=1 -timeout 20m
 	@for file in hack/controlplane/kubernetes-*.mod; do minor=$${file##*/kubernetes-}; minor=$${minor%.mod}; \
 		echo "=== Kubernetes $$minor"; export PARTNER_OPERATOR_KUBERNETES=$$minor; \
-		go run ./hack/cluster build; go test ./... -count=1 -timeout 20m; done
+		$(PREPARE) controlplane; go test ./... -count=1 -timeout 20m; done
 
 .PHONY: test-race
-test-race: controlplane ## Run the tests of what runs concurrently with the race detector, which needs a C compiler.
-	go -C hack/certmanager mod download
+test-race: controlplane tools ## Run the tests of what runs concurrently with the race detector, which needs a C compiler.
 	CGO_ENABLED=1 go test -race ./controllers ./internal/manager ./internal/plan ./internal/widgetserver -timeout 15m
 
 .PHONY: test-e2e
 test-e2e: controlplane bin/traefik chromium ## Show partners in a real browser, behind a real ingress controller; needs npm, and root to install Chromium.
 	npm ci --prefix test/e2e --ignore-scripts
-	go test -tags e2e ./test/e2e ./test/certmanager -count=1 -timeout 15m
+	go build -C hack/tools -o $(CURDIR)/bin/ ./certmanager
+	go test -vet=off -tags e2e ./test/e2e ./test/certmanager -count=1 -timeout 15m
 	@echo "Screenshots are in build/e2e"
 
 .PHONY: test-faults
 test-faults: controlplane ## Break what the operator runs on while partners come about, and see that they come about all the same.
-	go test -tags faults ./test/faults -count=1 -timeout 40m
+	go test -vet=off -tags faults ./test/faults -count=1 -timeout 40m
 
 # Each with how many inputs make a short run.
 FUZZ := api/v1alpha1:FuzzFTE:5000x internal/support:FuzzHours:5000x internal/admission:FuzzHost:2000x internal/plan:FuzzPlan:100x internal/widgetserver:FuzzRequest:5000x
@@ -70,7 +74,7 @@ bench: controlplane build ## Measure the operator beside a plain client, the wid
 
 bin/traefik: hack/traefik/go.mod hack/traefik/go.sum
 	@echo "Building Traefik, which takes some ten minutes the first time"
-	go build -C hack/traefik -v -trimpath -gcflags=all=-dwarf=false -ldflags="-s -w" -o $(CURDIR)/$@ github.com/traefik/traefik/v3/cmd/traefik 2>&1 \
+	go build -C hack/traefik -v -buildvcs=false -ldflags="-s -w" -o $(CURDIR)/$@ github.com/traefik/traefik/v3/cmd/traefik 2>&1 \
 		| awk '!/^[a-z0-9.-]+\// || /: / {print} /^[a-z0-9.-]+\// && ++n % 200 == 0 {print "  " n " packages"; fflush()}'
 
 .PHONY: chromium
@@ -89,7 +93,7 @@ help: ## Show this help.
 
 .PHONY: controlplane
 controlplane: ## Build the embedded control plane, once per version, and print its folder.
-	@go run ./hack/cluster build
+	@$(PREPARE) controlplane
 
 .PHONY: build
 build: ## Build the binaries into bin/.
@@ -121,7 +125,7 @@ chart: ## Bring what the chart takes over from config into it, and its README up
 	cp config/rbac/tenant_controller.yaml $(CHART)/files/rbac/tenant-controller.yaml
 	cp $(filter-out config/admission/kustomization.yaml,$(wildcard config/admission/*.yaml)) config/admission/deletion-guard/deletion-guard.yaml $(CHART)/files/admission
 	cp config/monitoring/prometheus_rule.yaml config/monitoring/service_monitors.yaml config/monitoring/partner-operator.json $(CHART)/files/monitoring
-	go tool -modfile=hack/helm-docs/go.mod helm-docs --chart-search-root charts --sort-values-order file --skip-version-footer --log-level warning
+	go tool -modfile=hack/tools/go.mod helm-docs --chart-search-root charts --sort-values-order file --skip-version-footer --log-level warning
 
 .PHONY: manifests
 manifests: generate ## The same as generate, by its kubebuilder name.
@@ -148,10 +152,8 @@ verify: ## Fail if anything that is generated or documented differs from the tre
 	go -C hack/controlplane mod tidy
 	for file in hack/controlplane/kubernetes-*.mod; do go -C hack/controlplane mod tidy -modfile=$${file##*/}; done
 	go -C hack/tools mod tidy
-	go -C hack/helm mod tidy
-	go -C hack/helm-docs mod tidy
-	go -C hack/promtool mod tidy
-	go -C hack/certmanager mod tidy
+	go -C hack/traefik mod tidy
+	go run ./hack/versions check
 	$(MAKE) fmt generate
 	go test ./docs -count=1
 	@changes="$$(git status --porcelain)"; if [[ -n "$$changes" ]]; then \

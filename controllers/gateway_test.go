@@ -19,15 +19,18 @@ import (
 	"github.com/dispel/partner-operator/test/cluster"
 )
 
-// installGatewayAPI serves the Gateway API until the spec ends.
+// installGatewayAPI serves the Gateway API from here on, for later specs, too.
 func installGatewayAPI() {
 	GinkgoHelper()
 	cluster.Install(controlPlane, cluster.GatewayCRDs()...)
-	DeferCleanup(func(ctx SpecContext) {
-		for _, kind := range []string{"gatewayclasses", "gateways", "httproutes", "grpcroutes", "listenersets", "referencegrants", "backendtlspolicies", "tlsroutes"} {
-			cluster.Uninstall(ctx, direct, kind+".gateway.networking.k8s.io")
-		}
-	})
+}
+
+// uninstallGatewayAPI takes it away, for a spec that begins without it.
+func uninstallGatewayAPI(ctx context.Context) {
+	GinkgoHelper()
+	for _, kind := range []string{"gatewayclasses", "gateways", "httproutes", "grpcroutes", "listenersets", "referencegrants", "backendtlspolicies", "tlsroutes", "tcproutes", "udproutes"} {
+		cluster.Uninstall(ctx, direct, kind+".gateway.networking.k8s.io")
+	}
 }
 
 // throughGateway has sub-domains served by the Gateway default/public unless they
@@ -88,6 +91,7 @@ var _ = Describe("A Gateway", func() {
 	}
 
 	It("serves a sub-domain once its API and it are there, and its controller says so", func(ctx SpecContext) {
+		uninstallGatewayAPI(ctx)
 		m := startManager(throughGateway)
 		applyYAML(ctx, allocationYAML("gated", "1", "")+partnerYAML("gated", ""))
 		eventually(ctx, "gated", "SubdomainReady=False/APINotInstalled", "SupportWidgetEnabled=False/SubdomainNotReady")

@@ -27,6 +27,7 @@ import (
 
 var _ = Describe("A new Partner", func() {
 	It("costs one write an object and one of its status, and no reads", func(ctx SpecContext) {
+		withoutOptionalAPIs(ctx)
 		m := startManager()
 		applyYAML(ctx, allocationYAML("cost", "0.5", ""))
 		eventuallyOf(ctx, allocationNamed("cost"), "Accepted=False/PartnerNotFound") // the manager has seen it
@@ -50,6 +51,9 @@ var _ = Describe("A new Partner", func() {
 		ofPartner := func() []string {
 			var writes []string
 			for _, write := range m.Writes("") {
+				if another := strings.Contains(write, "/namespaces/partner-") && !strings.Contains(write, "/namespaces/partner-cost"); another {
+					continue // what the end of an earlier spec left to do
+				}
 				if !strings.Contains(write, "/pcsmallocations/") && !strings.Contains(write, "/supportplans/") && !strings.Contains(write, "/events") {
 					writes = append(writes, write)
 				}
@@ -109,8 +113,17 @@ func reconciles() float64 {
 	return total
 }
 
+// withoutOptionalAPIs is for a spec that counts reads: a manager reads the
+// CustomResourceDefinitions of each optional API that is there when it starts.
+func withoutOptionalAPIs(ctx context.Context) {
+	GinkgoHelper()
+	uninstallGatewayAPI(ctx)
+	uninstallCertManager(ctx)
+}
+
 var _ = Describe("In a quiet hour", func() {
 	It("restarts and resyncs write nothing", func(ctx SpecContext) {
+		withoutOptionalAPIs(ctx)
 		first := startManager()
 		applyYAML(ctx, allocationYAML("quiet", "1", "")+partnerYAML("quiet", everything))
 		eventually(ctx, "quiet", "Ready=True/Provisioned", "StaffingSufficient=True/WithinCapacity", "SupportWidgetEnabled=True/WidgetEnabled")

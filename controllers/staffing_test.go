@@ -158,7 +158,7 @@ var _ = Describe("A SupportPlan", func() {
 	})
 
 	It("totals its partners in a handful of writes", func(ctx SpecContext) {
-		const partners = 100
+		const partners = 40
 		m := startManager(func(o *manager.Options) { o.TotalsInterval = time.Second })
 		applyYAML(ctx, planYAML("crowded", "{tier: Basic}"))
 		for i := range partners {
@@ -166,13 +166,13 @@ var _ = Describe("A SupportPlan", func() {
 			applyYAML(ctx, partnerYAML(name, "  supportPlanRef: {name: crowded}\n"))
 			applyYAML(ctx, allocationYAML(name, "0.5", ""))
 		}
-		Eventually(func() totals { return totalsOf(ctx, "crowded") }).Should(Equal(totals{partners: partners, customers: 5 * partners, fte: "50"}))
+		Eventually(func() totals { return totalsOf(ctx, "crowded") }).Should(Equal(totals{partners: partners, customers: 5 * partners, fte: "20"}))
 		m.reset()
 		start := time.Now()
 		for i := range partners {
 			patchPartner(ctx, fmt.Sprintf("crowd-%d", i), `spec: {customerCount: 8}`)
 		}
-		Eventually(func() totals { return totalsOf(ctx, "crowded") }).Should(Equal(totals{partners: partners, customers: 8 * partners, over: partners, fte: "50"}))
+		Eventually(func() totals { return totalsOf(ctx, "crowded") }).Should(Equal(totals{partners: partners, customers: 8 * partners, over: partners, fte: "20"}))
 		// One for each interval that it took.
 		Expect(len(m.Writes("supportplans/crowded/status"))).To(BeNumerically("<=", 2+time.Since(start)/time.Second))
 

@@ -58,7 +58,7 @@ var _ = Describe("A host", func() {
 	It("that many want at once has one holder, and the others are told who", func(ctx SpecContext) {
 		startManager()
 		startManager() // two replicas that both believe to lead
-		const rivals, rounds = 2, 100
+		const rivals, rounds = 2, 30
 		for round := range rounds {
 			host := fmt.Sprintf("race-%d.example.com", round)
 			var wait sync.WaitGroup
@@ -221,6 +221,7 @@ var _ = Describe("A route", func() {
 
 var _ = Describe("A certificate", Ordered, func() {
 	It("is asked for once cert-manager is installed, without a restart", func(ctx SpecContext) {
+		uninstallCertManager(ctx)
 		startManager()
 		applyYAML(ctx, allocationYAML("certified", "1", "")+partnerYAML("certified", "").withTLS("{issuerRef: {name: letsencrypt}}"))
 		eventually(ctx, "certified", "Ready=False/APINotInstalled", "Stalled=True/APINotInstalled", "SupportWidgetEnabled=False/SubdomainNotReady")
@@ -279,15 +280,18 @@ var _ = Describe("A certificate", Ordered, func() {
 	})
 })
 
-// installCertManager serves cert-manager's API until the spec ends.
+// installCertManager serves cert-manager's API from here on, for later specs, too.
 func installCertManager() {
 	GinkgoHelper()
 	cluster.Install(controlPlane, cluster.CertManagerCRDs()...)
-	DeferCleanup(func(ctx SpecContext) {
-		for _, kind := range cluster.CertManagerKinds {
-			cluster.Uninstall(ctx, direct, kind)
-		}
-	})
+}
+
+// uninstallCertManager takes it away, for a spec that begins without it.
+func uninstallCertManager(ctx context.Context) {
+	GinkgoHelper()
+	for _, kind := range cluster.CertManagerKinds {
+		cluster.Uninstall(ctx, direct, kind)
+	}
 }
 
 func setReady(ctx context.Context, name, status, message string) {

@@ -255,28 +255,28 @@ func applyYAML(ctx context.Context, manifests yamlText) {
 	}
 }
 
-// deleteAtEnd deletes Partners, their allocations and their namespaces when the
-// spec is over.
-func deleteAtEnd(names ...string) {
+// deleting tells that what is declared goes at the end.
+var deleting bool
+
+// deleteAtEnd deletes all Partners and allocations when the spec, or the container that
+// declares them, is over. The namespaces stay: to empty one takes more requests than
+// most specs do, and no two specs have partners of the same name.
+func deleteAtEnd() {
+	if deleting {
+		return
+	}
+	deleting = true
 	DeferCleanup(func(ctx SpecContext) {
-		for _, name := range names {
-			_ = direct.Delete(ctx, &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: name}})
-			_ = direct.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: tenant.NamespaceName(name)}})
-			var allocations v1alpha1.PCSMAllocationList
-			Expect(direct.List(ctx, &allocations)).To(Succeed())
-			for i := range allocations.Items {
-				if string(allocations.Items[i].Spec.PartnerRef.Name) == name {
-					_ = direct.Delete(ctx, &allocations.Items[i])
-				}
-			}
-		}
+		deleting = false
+		Expect(direct.DeleteAllOf(ctx, &v1alpha1.Partner{})).To(Succeed())
+		Expect(direct.DeleteAllOf(ctx, &v1alpha1.PCSMAllocation{})).To(Succeed())
 	})
 }
 
 // partnerYAML is an OEM on the host <name>.example.com with an external backend;
 // more is appended to its spec.
 func partnerYAML(name, more string) yamlText {
-	deleteAtEnd(name)
+	deleteAtEnd()
 	return yamlText(`
 apiVersion: partner.dispel.com/v1alpha1
 kind: Partner

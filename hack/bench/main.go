@@ -22,8 +22,6 @@ import (
 
 	"github.com/go-logr/logr"
 	ctrl "sigs.k8s.io/controller-runtime"
-
-	"github.com/dispel/partner-operator/internal/controlplane"
 )
 
 func main() {
@@ -53,9 +51,6 @@ func run(ctx context.Context) error {
 			return fmt.Errorf("-partners %q: %w", *partners, err)
 		}
 		sizes = append(sizes, size)
-	}
-	if _, err := controlplane.Build(ctx, os.Stderr); err != nil {
-		return err
 	}
 	bench := &bench{operator: *operator}
 	report, failed := bench.measure(ctx, *rounds, *compared, *races, *tenants, sizes)

@@ -1,7 +1,5 @@
-// Command cluster builds and runs the embedded control plane by itself:
-//
-//	go run ./hack/cluster build    prints the folder of its binaries
-//	go run ./hack/cluster start    runs it until interrupted
+// Command cluster runs the embedded control plane by itself until it is interrupted,
+// and prints what a shell needs to use it.
 package main
 
 import (
@@ -9,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/dispel/partner-operator/internal/controlplane"
@@ -24,22 +23,14 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	if len(args) != 1 || args[0] != "build" && args[0] != "start" {
-		return fmt.Errorf("say `build` or `start`, not %q", args)
-	}
-	assets, err := controlplane.Build(ctx, os.Stderr)
-	if err != nil {
-		return err
-	}
-	if args[0] == "build" {
-		fmt.Println(assets)
-		return nil
+	if len(args) > 0 {
+		return fmt.Errorf("nothing is to follow, not %q", args)
 	}
 	cluster, err := controlplane.Start(ctx)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("export KUBECONFIG=%s\nexport PATH=%s:$PATH\n", cluster.Kubeconfig(), assets)
+	fmt.Printf("export KUBECONFIG=%s\nexport PATH=%s:$PATH\n", cluster.Kubeconfig(), filepath.Dir(cluster.Kubectl()))
 	<-ctx.Done()
 	return cluster.Stop()
 }

@@ -3,36 +3,30 @@
 //
 // One binary links the packages that the four share once, so that it takes a
 // third of the time and of the space of four. It is for development and tests.
+//
+// Build tags choose what is in it: with `only`, those alone that are named by tags
+// of their own, and with `complete`, kube-controller-manager with all its controllers.
 package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
-	"go.etcd.io/etcd/server/v3/etcdmain"
-	"k8s.io/component-base/cli"
 	_ "k8s.io/component-base/logs/json/register"
-	kubectlcli "k8s.io/kubectl/pkg/cmd"
-	kubectlutil "k8s.io/kubectl/pkg/cmd/util"
-	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
-	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 )
 
+// components are the mains of what was chosen.
+var components = map[string]func(){}
+
 func main() {
-	switch name := filepath.Base(os.Args[0]); name {
-	case "etcd":
-		etcdmain.Main(os.Args)
-	case "kube-apiserver":
-		os.Exit(cli.Run(apiserver.NewAPIServerCommand()))
-	case "kube-controller-manager":
-		os.Exit(cli.Run(controllermanager.NewControllerManagerCommand()))
-	case "kubectl":
-		if err := cli.RunNoErrOutput(kubectlcli.NewDefaultKubectlCommand()); err != nil {
-			kubectlutil.CheckErr(err)
-		}
-	default:
-		fmt.Fprintf(os.Stderr, "%s: call this binary as etcd, kube-apiserver, kube-controller-manager or kubectl\n", name)
+	name := filepath.Base(os.Args[0])
+	run, ok := components[name]
+	if !ok {
+		fmt.Fprintf(os.Stderr, "%s: call this binary as one of %v\n", name, slices.Sorted(maps.Keys(components)))
 		os.Exit(2)
 	}
+	run()
 }

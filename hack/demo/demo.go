@@ -30,6 +30,11 @@ type Demo struct {
 	Out io.Writer
 	// Once ends the demo after printing.
 	Once bool
+	// Current runs the demo on the cluster of the current kubeconfig instead of the
+	// embedded control plane, if Confirm agrees to the question, and removes from it
+	// what the demo made there.
+	Current bool
+	Confirm func(question, context string) error
 	// RunTries does what the demo proposes, looking at the preview included, and
 	// checks what that leads to.
 	RunTries bool
@@ -39,6 +44,8 @@ type Demo struct {
 	// widget is the widget server, at the address widgetURL.
 	widget    *controlplane.Process
 	widgetURL *url.URL
+	// found are IngressClasses of the samples that the current cluster has already.
+	found []string
 	// Preview is the address of the preview once the demo runs.
 	Preview string
 }
@@ -111,15 +118,21 @@ var tries = []try{
 // Run starts everything, applies the samples, prints, and waits. The error tells
 // what did not come about.
 func (d *Demo) Run(ctx context.Context) (err error) {
-	if _, err := controlplane.Build(ctx, d.Out); err != nil {
-		return err
+	if d.Current {
+		err = d.useCurrent(ctx)
+	} else {
+		d.say("Starting etcd, kube-apiserver and kube-controller-manager")
+		d.cluster, err = controlplane.Start(ctx)
 	}
-	d.say("Starting etcd, kube-apiserver and kube-controller-manager")
-	if d.cluster, err = controlplane.Start(ctx); err != nil {
+	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.cluster.Stop()) }()
 
+	if d.Current {
+		// Whatever ends the demo, what it made goes.
+		defer func() { err = errors.Join(err, d.removeAll(context.WithoutCancel(ctx))) }()
+	}
 	if err := d.apply(ctx, "config/crd"); err != nil {
 		return err
 	}
@@ -129,7 +142,13 @@ func (d *Demo) Run(ctx context.Context) (err error) {
 	if err := d.startOperator(); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.manager.Stop(), d.widget.Stop()) }()
+	defer func() {
+		if d.Current {
+			// The manager releases what it holds.
+			err = errors.Join(err, d.removePartners(context.WithoutCancel(ctx)))
+		}
+		err = errors.Join(err, d.manager.Stop(), d.widget.Stop())
+	}()
 
 	// The rival comes last, so that it is always the same partner that loses.
 	if err := d.apply(ctx, "config/samples"); err != nil {
@@ -339,12 +358,22 @@ func (d *Demo) runTries(ctx context.Context) error {
 
 func (d *Demo) apply(ctx context.Context, folder string) error {
 	d.say("Applying " + folder)
-	_, err := d.kubectl(ctx, "apply", "--server-side", "--kustomize", folder)
+	objects, err := d.kubectl(ctx, "kustomize", folder)
+	if err != nil {
+		return err
+	}
+	_, err = d.kubectlWith(ctx, d.without(objects), "apply", "--server-side", "--filename=-")
 	return err
 }
 
 func (d *Demo) kubectl(ctx context.Context, args ...string) (string, error) {
+	return d.kubectlWith(ctx, "", args...)
+}
+
+// kubectlWith runs kubectl with something to read.
+func (d *Demo) kubectlWith(ctx context.Context, stdin string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, d.cluster.Kubectl(), append([]string{"--kubeconfig=" + d.cluster.Kubeconfig()}, args...)...)
+	cmd.Stdin = strings.NewReader(stdin)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {

@@ -1,6 +1,7 @@
 // Command demo runs the operator on the embedded control plane, applies the
 // samples and shows what becomes of them. It stays up until interrupted, or ends
-// by itself with ONCE=1.
+// by itself with ONCE=1. With CLUSTER=current it runs on the cluster of the current
+// kubeconfig, if the reader types the name of its context, or CONFIRM has it.
 package main
 
 import (
@@ -23,6 +24,8 @@ func main() {
 		Binaries: bin,
 		Out:      os.Stdout,
 		Once:     os.Getenv("ONCE") != "",
+		Current:  os.Getenv("CLUSTER") == "current",
+		Confirm:  ask(os.Stdin, os.Stdout, os.Getenv("CONFIRM")),
 	}
 	if err := demo.Run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)

@@ -13,6 +13,8 @@ import (
 	"text/template"
 
 	cdx "github.com/CycloneDX/cyclonedx-go"
+
+	"github.com/dispel/partner-operator/internal/build"
 )
 
 // platform is one for which there is a binary.
@@ -94,11 +96,11 @@ func (r *release) binary(command string, p platform) (download, error) {
 	}
 	defer os.RemoveAll(temporary)
 	binary := filepath.Join(temporary, built.Binary)
-	const build = "github.com/dispel/partner-operator/internal/build"
+	const path = "github.com/dispel/partner-operator/internal/build"
 	// What Go notes of the work tree would tell a clone from its original.
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false",
-		"-ldflags", fmt.Sprintf("-s -w -X %s.version=%s -X %s.commit=%s", build, r.version, build, r.commit), "-o", binary, "./cmd/"+command)
-	cmd.Env = append(os.Environ(), "GOOS="+p.OS, "GOARCH="+p.Arch, "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT=")
+	cmd := exec.Command("go", "build", "-buildvcs=false",
+		"-ldflags", fmt.Sprintf("-s -w -X %s.version=%s -X %s.commit=%s", path, r.version, path, r.commit), "-o", binary, "./cmd/"+command)
+	cmd.Env = append(os.Environ(), "GOOS="+p.OS, "GOARCH="+p.Arch, "CGO_ENABLED=0", "GOFLAGS="+build.Flags, "GOWORK=off", "GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT=")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return built, err

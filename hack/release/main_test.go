@@ -82,7 +82,7 @@ func names(folder string) []string {
 }
 
 var _ = Describe("A release", Ordered, func() {
-	var built, clone string
+	var tree, built, clone string
 	var key *ecdsa.PrivateKey
 	BeforeAll(func() {
 		var err error
@@ -92,7 +92,7 @@ var _ = Describe("A release", Ordered, func() {
 		Expect(err).NotTo(HaveOccurred())
 		keyFile := filepath.Join(GinkgoT().TempDir(), "key.pem")
 		Expect(os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)).To(Succeed())
-		tree, err := os.Getwd()
+		tree, err = os.Getwd()
 		Expect(err).NotTo(HaveOccurred())
 		clone = filepath.Join(GinkgoT().TempDir(), "clone")
 		_, err = output("git", "clone", "--quiet", ".", clone)
@@ -155,7 +155,7 @@ var _ = Describe("A release", Ordered, func() {
 	It("has the chart, as Helm reads it", func() {
 		archive := filepath.Join(built, "partner-operator-"+strings.TrimPrefix(version(), "v")+".tgz")
 		Expect(contents(archive)).To(And(HaveKey("partner-operator/Chart.yaml"), HaveKey("partner-operator/values.schema.json"), Not(HaveKey(HaveSuffix(".gotmpl")))))
-		out, err := output("go", "tool", "-modfile=hack/helm/go.mod", "helm", "template", "partner-operator", archive)
+		out, err := output(filepath.Join(tree, "bin", "helm"), "template", "partner-operator", archive)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(out).To(ContainSubstring("kind: CustomResourceDefinition"))
 	})

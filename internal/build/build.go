@@ -1,10 +1,14 @@
-// Package build tells from what the running binary was built.
+// Package build tells from what the running binary was built, and how all of them are.
 package build
 
 import (
 	"cmp"
 	"runtime/debug"
 )
+
+// Flags are those of the go command that everything is compiled with, so that what
+// several binaries share is compiled once. The Makefile exports them as GOFLAGS.
+const Flags = "-trimpath -gcflags=all=-dwarf=false"
 
 // Set at link time for a release.
 var version, commit string

@@ -19,14 +19,17 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/dispel/partner-operator/internal/controlplane/assets"
 )
 
 // ControlPlane is a running control plane. Its data lives in a folder of its
 // own, which goes when it stops, or when this process ends in any other way.
 type ControlPlane struct {
-	assets, dir string
-	arguments   Arguments
-	urls        urls
+	kubectl, dir string
+	binaries     string
+	arguments    Arguments
+	urls         urls
 	// tokens are an administrator's and kube-controller-manager's.
 	token, controllerManagerToken string
 
@@ -55,25 +58,25 @@ func Start(ctx context.Context) (*ControlPlane, error) {
 
 // StartWith runs a control plane as Start does, with arguments of the caller's.
 func StartWith(ctx context.Context, arguments Arguments) (*ControlPlane, error) {
-	assets, err := Assets()
+	binaries, err := assets.Dir()
 	if err != nil {
 		return nil, err
 	}
 	// A free port may be taken between choosing it and listening on it.
 	for attempt := 1; ; attempt++ {
-		c, err := start(ctx, assets, arguments)
+		c, err := start(ctx, binaries, arguments)
 		if err == nil || attempt == 3 || ctx.Err() != nil {
 			return c, err
 		}
 	}
 }
 
-func start(ctx context.Context, assets string, arguments Arguments) (_ *ControlPlane, err error) {
+func start(ctx context.Context, binaries string, arguments Arguments) (_ *ControlPlane, err error) {
 	dir, err := os.MkdirTemp("", "controlplane-*")
 	if err != nil {
 		return nil, err
 	}
-	c := &ControlPlane{assets: assets, dir: dir, arguments: arguments}
+	c := &ControlPlane{binaries: binaries, kubectl: filepath.Join(binaries, "kubectl"), dir: dir, arguments: arguments}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.Stop())
@@ -95,6 +98,23 @@ func start(ctx context.Context, assets string, arguments Arguments) (_ *ControlP
 		return nil, err
 	}
 	return c, c.startControllerManager(ctx)
+}
+
+// Beside stands for somebody's cluster: nothing of it is started or stopped, and what
+// Run starts talks to it by a copy of the kubeconfig. It has no Config.
+func Beside(kubeconfig []byte, kubectl string) (*ControlPlane, error) {
+	dir, err := os.MkdirTemp("", "controlplane-*")
+	if err != nil {
+		return nil, err
+	}
+	c := &ControlPlane{kubectl: kubectl, dir: dir}
+	if c.guard, err = startGuard(dir); err == nil {
+		err = os.WriteFile(c.Kubeconfig(), kubeconfig, 0o600)
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.Stop())
+	}
+	return c, nil
 }
 
 // prepare chooses ports and writes the credentials that the components share.
@@ -125,7 +145,7 @@ func (c *ControlPlane) prepare() error {
 // StartEtcd starts etcd, on the same ports and with the same data each time.
 func (c *ControlPlane) StartEtcd(ctx context.Context) error {
 	var err error
-	c.etcd, err = c.guard.run(c.path("etcd.log"), filepath.Join(c.assets, "etcd"), append([]string{
+	c.etcd, err = c.guard.run(c.path("etcd.log"), filepath.Join(c.binaries, "etcd"), append([]string{
 		"--data-dir=" + c.path("etcd"), "--unsafe-no-fsync",
 		"--listen-client-urls=" + c.urls.etcd, "--advertise-client-urls=" + c.urls.etcd,
 		"--listen-peer-urls=" + c.urls.etcdPeer,
@@ -142,7 +162,7 @@ func (c *ControlPlane) StartAPIServer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.apiServer, err = c.guard.run(c.path("kube-apiserver.log"), filepath.Join(c.assets, "kube-apiserver"), append([]string{
+	c.apiServer, err = c.guard.run(c.path("kube-apiserver.log"), filepath.Join(c.binaries, "kube-apiserver"), append([]string{
 		"--etcd-servers=" + c.urls.etcd,
 		"--bind-address=127.0.0.1", "--secure-port=" + port, "--cert-dir=" + c.path("kube-apiserver"),
 		"--authorization-mode=RBAC", "--token-auth-file=" + c.path("tokens.csv"),
@@ -171,7 +191,7 @@ func (c *ControlPlane) StopAPIServer() error {
 
 func (c *ControlPlane) startControllerManager(ctx context.Context) error {
 	var err error
-	c.controllerManager, err = c.guard.run(c.path("kube-controller-manager.log"), filepath.Join(c.assets, "kube-controller-manager"), append([]string{
+	c.controllerManager, err = c.guard.run(c.path("kube-controller-manager.log"), filepath.Join(c.binaries, "kube-controller-manager"), append([]string{
 		"--kubeconfig=" + c.path(controllerManagerKubeconfig), "--leader-elect=false",
 		"--secure-port=0",
 		"--service-account-private-key-file=" + c.path("service-account.key"),
@@ -216,7 +236,7 @@ func (c *ControlPlane) Kubeconfig() string {
 
 // Kubectl is the path of the kubectl of the control plane's own version.
 func (c *ControlPlane) Kubectl() string {
-	return filepath.Join(c.assets, "kubectl")
+	return c.kubectl
 }
 
 // Config returns the connection of a cluster administrator, without a limit on

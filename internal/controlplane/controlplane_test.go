@@ -13,6 +13,9 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/gbytes"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
@@ -63,7 +66,7 @@ var _ = Describe("A control plane", func() {
 			out, err := exec.Command("go", "build", "-o", binary, "../../hack/cluster").CombinedOutput()
 			Expect(err).NotTo(HaveOccurred(), string(out))
 			said := gbytes.NewBuffer()
-			cmd := exec.Command(binary, "start")
+			cmd := exec.Command(binary)
 			cmd.Stdout, cmd.Stderr = said, GinkgoWriter
 			Expect(cmd.Start()).To(Succeed())
 			Eventually(said).Should(gbytes.Say(`export KUBECONFIG=\S+\n`))
@@ -85,54 +88,84 @@ var _ = Describe("A control plane", func() {
 	)
 })
 
-var _ = Describe("The binaries", func() {
-	It("are taken as they are from a complete KUBEBUILDER_ASSETS, and only then", func() {
-		built, err := controlplane.Assets()
+var _ = Describe("The controllers of Kubernetes that are relied on", Ordered, func() {
+	var set *kubernetes.Clientset
+	BeforeAll(func(ctx SpecContext) {
+		controlPlane, err := controlplane.Start(ctx)
 		Expect(err).NotTo(HaveOccurred())
-		folder := GinkgoT().TempDir()
-		GinkgoT().Setenv(controlplane.AssetsEnv, folder)
-		for _, name := range []string{"etcd", "kube-apiserver", "kubectl"} {
-			Expect(os.WriteFile(filepath.Join(folder, name), nil, 0o755)).To(Succeed())
+		DeferCleanup(controlPlane.Stop)
+		set, err = kubernetes.NewForConfig(controlPlane.Config())
+		Expect(err).NotTo(HaveOccurred())
+		_, err = set.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "acme"}}, metav1.CreateOptions{})
+		Expect(err).NotTo(HaveOccurred())
+	})
+
+	It("give a namespace its service account and the certificate authority", func(ctx SpecContext) {
+		Eventually(set.CoreV1().ServiceAccounts("acme").Get).WithArguments(ctx, "default", metav1.GetOptions{}).Should(Not(BeNil()))
+		Eventually(set.CoreV1().ConfigMaps("acme").Get).WithArguments(ctx, "kube-root-ca.crt", metav1.GetOptions{}).
+			Should(HaveField("Data", HaveKeyWithValue("ca.crt", HavePrefix("-----BEGIN CERTIFICATE"))))
+	})
+
+	It("write the token of a service account into a Secret that asks for it", func(ctx SpecContext) {
+		secret := &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Name: "token", Annotations: map[string]string{corev1.ServiceAccountNameKey: "default"}},
+			Type:       corev1.SecretTypeServiceAccountToken,
 		}
-		Expect(controlplane.Assets()).To(Equal(built), "kube-controller-manager is missing")
-		Expect(os.WriteFile(filepath.Join(folder, "kube-controller-manager"), nil, 0o755)).To(Succeed())
-		GinkgoT().Setenv(controlplane.KubernetesEnv, "")
-		Expect(controlplane.Assets()).To(Equal(folder))
+		_, err := set.CoreV1().Secrets("acme").Create(ctx, secret, metav1.CreateOptions{})
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(set.CoreV1().Secrets("acme").Get).WithArguments(ctx, "token", metav1.GetOptions{}).
+			Should(HaveField("Data", And(HaveKey(corev1.ServiceAccountTokenKey), HaveKey(corev1.ServiceAccountRootCAKey))))
 	})
 
-	It("are those of a version that is asked for, whatever KUBEBUILDER_ASSETS says", func() {
-		GinkgoT().Setenv(controlplane.CacheEnv, GinkgoT().TempDir())
-		GinkgoT().Setenv(controlplane.KubernetesEnv, "1.35")
-		_, err := controlplane.Assets()
-		Expect(err).To(MatchError(ContainSubstring("kubernetes-v1.35.")))
-		GinkgoT().Setenv(controlplane.KubernetesEnv, "1.3")
-		_, err = controlplane.Assets()
-		Expect(err).To(MatchError(ContainSubstring(`PARTNER_OPERATOR_KUBERNETES is "1.3", and no file pins that version`)))
-	})
-
-	It("are said to be missing with the remedy", func() {
-		GinkgoT().Setenv(controlplane.AssetsEnv, "")
-		GinkgoT().Setenv(controlplane.CacheEnv, GinkgoT().TempDir())
-		_, err := controlplane.Assets()
-		Expect(err).To(MatchError(ContainSubstring("run `make controlplane`")))
-	})
-
-	It("are built by one of two at once, and a download that is refused is told", func(ctx SpecContext) {
-		GinkgoT().Setenv(controlplane.AssetsEnv, "")
-		GinkgoT().Setenv(controlplane.CacheEnv, GinkgoT().TempDir())
-		GinkgoT().Setenv("GOPROXY", "http://127.0.0.1:1")
-		GinkgoT().Setenv("GOMODCACHE", GinkgoT().TempDir())
-		GinkgoT().Setenv("GONOSUMDB", "*")
-		first, second := gbytes.NewBuffer(), gbytes.NewBuffer()
-		ended := make(chan error, 2)
-		go func() { _, err := controlplane.Build(ctx, first); ended <- err }()
-		go func() { _, err := controlplane.Build(ctx, second); ended <- err }()
-		for range 2 {
-			var err error
-			Eventually(ended).Should(Receive(&err))
-			Expect(err).To(MatchError(And(
-				ContainSubstring("a module could not be downloaded. Check the network and GOPROXY"), ContainSubstring("connection refused"))))
+	It("count what a quota bounds", func(ctx SpecContext) {
+		quota := &corev1.ResourceQuota{
+			ObjectMeta: metav1.ObjectMeta{Name: "quota"},
+			Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"count/secrets": resource.MustParse("2")}},
 		}
-		Expect(string(first.Contents()) + string(second.Contents())).To(ContainSubstring("Another build of the control plane is under way; waiting for it"))
+		_, err := set.CoreV1().ResourceQuotas("acme").Create(ctx, quota, metav1.CreateOptions{})
+		Expect(err).NotTo(HaveOccurred())
+		used := func() string {
+			quota, err := set.CoreV1().ResourceQuotas("acme").Get(ctx, "quota", metav1.GetOptions{})
+			Expect(err).NotTo(HaveOccurred())
+			return quota.Status.Used.Name("count/secrets", resource.DecimalSI).String()
+		}
+		Eventually(used).Should(Equal("1"))
+		Expect(set.CoreV1().Secrets("acme").Delete(ctx, "token", metav1.DeleteOptions{})).To(Succeed())
+		Eventually(used).Should(Equal("0"))
+	})
+
+	It("collect what belongs to something that is gone", func(ctx SpecContext) {
+		owner, err := set.CoreV1().ConfigMaps("acme").Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "owner"}}, metav1.CreateOptions{})
+		Expect(err).NotTo(HaveOccurred())
+		_, err = set.CoreV1().ConfigMaps("acme").Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
+			Name: "owned", OwnerReferences: []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: owner.Name, UID: owner.UID}},
+		}}, metav1.CreateOptions{})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(set.CoreV1().ConfigMaps("acme").Delete(ctx, "owner", metav1.DeleteOptions{})).To(Succeed())
+		Eventually(func() bool {
+			_, err := set.CoreV1().ConfigMaps("acme").Get(ctx, "owned", metav1.GetOptions{})
+			return apierrors.IsNotFound(err)
+		}).Should(BeTrue())
+	})
+
+	It("add up roles that are made of others", func(ctx SpecContext) {
+		label := map[string]string{"example.com/part": "true"}
+		_, err := set.RbacV1().ClusterRoles().Create(ctx, &rbacv1.ClusterRole{
+			ObjectMeta:      metav1.ObjectMeta{Name: "whole"},
+			AggregationRule: &rbacv1.AggregationRule{ClusterRoleSelectors: []metav1.LabelSelector{{MatchLabels: label}}},
+		}, metav1.CreateOptions{})
+		Expect(err).NotTo(HaveOccurred())
+		rules := []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get"}}}
+		_, err = set.RbacV1().ClusterRoles().Create(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "part", Labels: label}, Rules: rules}, metav1.CreateOptions{})
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(set.RbacV1().ClusterRoles().Get).WithArguments(ctx, "whole", metav1.GetOptions{}).Should(HaveField("Rules", rules))
+	})
+
+	It("empty a namespace that is deleted, and let it go", func(ctx SpecContext) {
+		Expect(set.CoreV1().Namespaces().Delete(ctx, "acme", metav1.DeleteOptions{})).To(Succeed())
+		Eventually(func() bool {
+			_, err := set.CoreV1().Namespaces().Get(ctx, "acme", metav1.GetOptions{})
+			return apierrors.IsNotFound(err)
+		}).Should(BeTrue())
 	})
 })

@@ -1,10 +1,9 @@
-// Package controlplane builds and runs a real Kubernetes control plane on
+// Package controlplane runs a real Kubernetes control plane on
 // loopback: etcd, kube-apiserver and kube-controller-manager, with kubectl to
 // go with them. The demo, the test suites and the benchmarks all run on it.
 //
-// Build compiles the module in hack/controlplane once per version into a cache
-// folder outside the work tree. Start runs what Build left there, or what
-// KUBEBUILDER_ASSETS names if that folder is complete.
+// hack/prepare compiles the module in hack/controlplane once per version into a cache
+// folder outside the work tree. Start runs what is there, as package assets finds it.
 //
 // controller-runtime's envtest starts no kube-controller-manager, so garbage
 // collection and namespace deletion never happen there, cannot restart an API

@@ -8,7 +8,6 @@ package certmanager_test
 import (
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -95,14 +94,9 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	startManager(ctx)
 })
 
-// startCertManager builds and runs cert-manager as its own service account.
+// startCertManager runs cert-manager as its own service account.
 func startCertManager(ctx context.Context) {
 	GinkgoHelper()
-	binary := filepath.Join(GinkgoT().TempDir(), "certmanager")
-	build := exec.CommandContext(ctx, "go", "build", "-C", "hack/certmanager", "-o", binary, ".")
-	build.Dir = cluster.Root()
-	out, err := build.CombinedOutput()
-	Expect(err).NotTo(HaveOccurred(), string(out))
 	// A path from the top of the work tree is what AsServiceAccount takes.
 	relative := func(path string) string {
 		relative, err := filepath.Rel(cluster.Root(), path)
@@ -117,7 +111,7 @@ func startCertManager(ctx context.Context) {
 		Contexts:       map[string]*clientcmdapi.Context{"it": {Cluster: "it", AuthInfo: "it"}},
 		CurrentContext: "it",
 	}, kubeconfig)).To(Succeed())
-	process, err := controlPlane.Run(binary, "--kubeconfig="+kubeconfig, "--cluster-resource-namespace=system")
+	process, err := controlPlane.Run(cluster.Tool(ctx, "certmanager").Path, "--kubeconfig="+kubeconfig, "--cluster-resource-namespace=system")
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(process.Stop)
 }

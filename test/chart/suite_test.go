@@ -16,7 +16,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
-	"github.com/dispel/partner-operator/internal/controlplane"
+	"github.com/dispel/partner-operator/internal/controlplane/assets"
 	"github.com/dispel/partner-operator/test/cluster"
 )
 
@@ -55,9 +55,9 @@ func rendered(ctx context.Context, args ...string) string {
 // built is what kustomize makes of a folder in config.
 func built(ctx context.Context, folder string) []byte {
 	GinkgoHelper()
-	assets, err := controlplane.Assets()
+	binaries, err := assets.Dir()
 	Expect(err).NotTo(HaveOccurred())
-	out, err := exec.CommandContext(ctx, filepath.Join(assets, "kubectl"), "kustomize", filepath.Join(cluster.Root(), "config", folder)).Output()
+	out, err := exec.CommandContext(ctx, filepath.Join(binaries, "kubectl"), "kustomize", filepath.Join(cluster.Root(), "config", folder)).Output()
 	Expect(err).NotTo(HaveOccurred())
 	return out
 }

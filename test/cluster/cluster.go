@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -147,15 +148,20 @@ func Uninstall(ctx context.Context, direct client.Client, names ...string) {
 // depends on.
 func ModuleFile(in, module string, elem ...string) string {
 	GinkgoHelper()
-	out, err := exec.Command("go", "-C", filepath.Join(Root(), in), "list", "-mod=mod", "-m", "-f", "{{.Dir}}", module).CombinedOutput()
+	out, err := exec.Command("go", "-C", filepath.Join(Root(), in), "mod", "download", "-json", module).Output()
 	Expect(err).NotTo(HaveOccurred(), string(out))
-	return filepath.Join(append([]string{strings.TrimSpace(string(out))}, elem...)...)
+	var downloaded struct{ Dir string }
+	Expect(json.Unmarshal(out, &downloaded)).To(Succeed())
+	return filepath.Join(append([]string{downloaded.Dir}, elem...)...)
 }
 
-// Tool is the command of a tool that a module in hack pins, in the work tree.
+// Tool is the command of a tool of hack/tools in the work tree, which is built before
+// the tests.
 func Tool(ctx context.Context, name string, args ...string) *exec.Cmd {
 	GinkgoHelper()
-	cmd := exec.CommandContext(ctx, "go", append([]string{"tool", "-modfile=hack/" + name + "/go.mod", name}, args...)...)
+	path := filepath.Join(Root(), "bin", name)
+	Expect(path).To(BeARegularFile(), "run `make tools`")
+	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir = Root()
 	return cmd
 }
@@ -182,7 +188,7 @@ func CertManagerCRDs() []string {
 	var files []string
 	for _, kind := range CertManagerKinds {
 		resource, group, _ := strings.Cut(kind, ".")
-		files = append(files, ModuleFile("hack/certmanager", "github.com/cert-manager/cert-manager", "deploy", "crds", group+"_"+resource+".yaml"))
+		files = append(files, ModuleFile("hack/tools", "github.com/cert-manager/cert-manager", "deploy", "crds", group+"_"+resource+".yaml"))
 	}
 	return files
 }

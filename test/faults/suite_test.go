@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
@@ -48,8 +47,6 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	build.Dir = cluster.Root()
 	out, err := build.CombinedOutput()
 	Expect(err).NotTo(HaveOccurred(), string(out))
-	_, err = controlplane.Build(ctx, os.Stderr)
-	Expect(err).NotTo(HaveOccurred())
 })
 
 // world is a control plane of a spec's own, and the operator beside it.

@@ -113,8 +113,8 @@ func own() []string {
 
 var metricName = regexp.MustCompile(`\bpartner_operator_\w+`)
 
-// promtool runs promtool in a folder with some files.
-func promtool(files map[string][]byte, args ...string) (string, error) {
+// alerts runs the command that tests rules in a folder with some files.
+func alerts(files map[string][]byte, args ...string) (string, error) {
 	GinkgoHelper()
 	dir := GinkgoT().TempDir()
 	for name, data := range files {
@@ -125,7 +125,7 @@ func promtool(files map[string][]byte, args ...string) (string, error) {
 			args[i] = filepath.Join(dir, arg)
 		}
 	}
-	out, err := cluster.Tool(context.Background(), "promtool", args...).CombinedOutput()
+	out, err := cluster.Tool(context.Background(), "alerts", args...).CombinedOutput()
 	return string(out), err
 }
 
@@ -133,7 +133,7 @@ var _ = Describe("Each alert", func() {
 	It("fires when it should, and stays silent when it should", func() {
 		all, file := rules()
 		cases := read("test/monitoring/testdata/alerts.yaml")
-		out, err := promtool(map[string][]byte{"rules.yaml": file, "alerts.yaml": []byte(cases)}, "test", "rules", "alerts.yaml")
+		out, err := alerts(map[string][]byte{"rules.yaml": file, "alerts.yaml": []byte(cases)}, "test", "alerts.yaml")
 		Expect(err).NotTo(HaveOccurred(), out)
 
 		var tests struct {
@@ -162,7 +162,7 @@ var _ = Describe("Each alert", func() {
 
 		By("failing when an alert does not do what its case says")
 		mutated := strings.ReplaceAll(string(file), `status!="True"`, `status="True"`)
-		_, err = promtool(map[string][]byte{"rules.yaml": []byte(mutated), "alerts.yaml": []byte(cases)}, "test", "rules", "alerts.yaml")
+		_, err = alerts(map[string][]byte{"rules.yaml": []byte(mutated), "alerts.yaml": []byte(cases)}, "test", "alerts.yaml")
 		Expect(err).To(HaveOccurred())
 	})
 
@@ -243,7 +243,7 @@ var _ = Describe("The alerts and the dashboard", func() {
 		}
 		file, err := yaml.Marshal(map[string]any{"groups": []any{map[string]any{"name": "dashboard", "rules": recorded}}})
 		Expect(err).NotTo(HaveOccurred())
-		out, err := promtool(map[string][]byte{"panels.yaml": file}, "check", "rules", "panels.yaml")
+		out, err := alerts(map[string][]byte{"panels.yaml": file}, "check", "panels.yaml")
 		Expect(err).NotTo(HaveOccurred(), out)
 	})
 })

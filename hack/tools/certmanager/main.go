@@ -34,7 +34,7 @@ func main() {
 	namespace := flag.String("cluster-resource-namespace", "cert-manager", "namespace with the Secrets of ClusterIssuers")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop)
 	if err := run(ctx, *kubeconfig, *namespace); err != nil {
 		fmt.Fprintln(os.Stderr, "certmanager:", err)
 		os.Exit(1)
