@@ -13,14 +13,14 @@ CONTROLLER_GEN := go tool -modfile=hack/tools/go.mod controller-gen
 GOLANGCI_LINT := bin/golangci-lint
 PREPARE := go run ./hack/prepare
 # Whatever is compiled here is compiled with these, so that nothing is compiled twice.
-export CGO_ENABLED ?= 0
-export GOFLAGS := -trimpath -gcflags=all=-dwarf=false
+export CGO_ENABLED := 0
+export GOFLAGS := -trimpath -buildvcs=false -gcflags=all=-dwarf=false
 
 ##@ Main
 
 .PHONY: demo
 demo: ## Run the operator on a real control plane with the samples (ONCE=1 ends after printing; CLUSTER=current runs on your own).
-	@[[ "$(CLUSTER)" =~ ^(current)?$$ ]] || { echo "CLUSTER is \"$(CLUSTER)\": let it be current, or leave it out for the embedded control plane" >&2; exit 1; }
+	@[[ "$(CLUSTER)" =~ ^(current)?$$ ]] || { echo "CLUSTER must be \"current\" or unset, not \"$(CLUSTER)\"" >&2; exit 1; }
 	@$(PREPARE) $(if $(CLUSTER),operator,demo)
 	@$(MAKE) --no-print-directory build
 	@go build -o bin/demo ./hack/demo
@@ -38,8 +38,8 @@ test: ## Run all tests: unit, golden, CEL and controllers on a real control plan
 
 .PHONY: test-matrix
 test-matrix: ## Run all tests on every version of Kubernetes that is supported, the newest first; each control plane is built once.
-	@$(PREPARE) test
-	env -u KUBEBUILDER_ASSETS go test ./... -count=1 -timeout 20m
+	@env -u KUBEBUILDER_ASSETS -u PARTNER_OPERATOR_KUBERNETES $(PREPARE) test
+	env -u KUBEBUILDER_ASSETS -u PARTNER_OPERATOR_KUBERNETES go test ./... -count=1 -timeout 20m
 	@for file in hack/controlplane/kubernetes-*.mod; do minor=$${file##*/kubernetes-}; minor=$${minor%.mod}; \
 		echo "=== Kubernetes $$minor"; export PARTNER_OPERATOR_KUBERNETES=$$minor; \
 		$(PREPARE) controlplane; go test ./... -count=1 -timeout 20m; done
@@ -74,7 +74,7 @@ bench: controlplane build ## Measure the operator beside a plain client, the wid
 
 bin/traefik: hack/traefik/go.mod hack/traefik/go.sum
 	@echo "Building Traefik, which takes some ten minutes the first time"
-	go build -C hack/traefik -v -buildvcs=false -ldflags="-s -w" -o $(CURDIR)/$@ github.com/traefik/traefik/v3/cmd/traefik 2>&1 \
+	go build -C hack/traefik -v -ldflags="-s -w" -o $(CURDIR)/$@ github.com/traefik/traefik/v3/cmd/traefik 2>&1 \
 		| awk '!/^[a-z0-9.-]+\// || /: / {print} /^[a-z0-9.-]+\// && ++n % 200 == 0 {print "  " n " packages"; fflush()}'
 
 .PHONY: chromium

@@ -24,7 +24,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) > 0 {
-		return fmt.Errorf("nothing is to follow, not %q", args)
+		return fmt.Errorf("unexpected arguments: %q", args)
 	}
 	cluster, err := controlplane.Start(ctx)
 	if err != nil {

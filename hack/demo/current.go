@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +17,17 @@ import (
 // managed selects what the operator made.
 const managed = "--selector=app.kubernetes.io/managed-by=partner-operator"
 
+// currentClass is the IngressClass of the demo on a current cluster. It is no default
+// one, so that nobody else's Ingress takes it.
+const (
+	currentClass  = "partner-operator-demo"
+	classManifest = `{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: ` + currentClass + `}, spec: {controller: partner.dispel.com/demo}}`
+)
+
+// cleanUp removes by hand what a demo left behind that was killed.
+const cleanUp = "kubectl delete --ignore-not-found --kustomize config/crd && kubectl delete namespaces " + managed +
+	" && kubectl delete --ignore-not-found ingressclass " + currentClass
+
 // useCurrent makes the cluster of the current kubeconfig the demo's, after asking.
 // It refuses one where partner-operator is, so that all that is removed at the end is
 // what the demo made.
@@ -29,7 +39,10 @@ func (d *Demo) useCurrent(ctx context.Context) (err error) {
 	// A copy, so that the demo stays with this cluster whatever context is chosen meanwhile.
 	kubeconfig, err := exec.CommandContext(ctx, kubectl, "config", "view", "--minify", "--flatten", "--raw", "--output=json").Output()
 	if err != nil {
-		return fmt.Errorf("there is no current context to run the demo on: choose one with `kubectl config use-context`, or leave CLUSTER out for the embedded control plane (%w)", err)
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+			err = errors.New(strings.TrimSpace(string(exit.Stderr)))
+		}
+		return fmt.Errorf("reading the current context: %w: choose one with `kubectl config use-context`, or leave CLUSTER out for the embedded control plane", err)
 	}
 	var config struct {
 		Context  string `json:"current-context"`
@@ -37,8 +50,11 @@ func (d *Demo) useCurrent(ctx context.Context) (err error) {
 			Cluster struct{ Server string }
 		}
 	}
-	if err := json.Unmarshal(kubeconfig, &config); err != nil || len(config.Clusters) != 1 {
-		return fmt.Errorf("the current context names no cluster: %w", cmp.Or(err, errors.New(string(kubeconfig))))
+	if err := json.Unmarshal(kubeconfig, &config); err != nil {
+		return fmt.Errorf("reading the current context: %w", err)
+	}
+	if len(config.Clusters) != 1 {
+		return fmt.Errorf("context %q names no cluster", config.Context)
 	}
 	if d.cluster, err = controlplane.Beside(kubeconfig, kubectl); err != nil {
 		return err
@@ -51,8 +67,12 @@ func (d *Demo) useCurrent(ctx context.Context) (err error) {
 	if err := d.unoccupied(ctx, config.Context); err != nil {
 		return err
 	}
-	return d.Confirm(fmt.Sprintf("The demo installs CustomResourceDefinitions and sample partners into the cluster of context %q,\n"+
-		"at %s, runs the operator there from this machine, and removes all of it at the end.", config.Context, config.Clusters[0].Cluster.Server), config.Context)
+	if err := d.Confirm(ctx, fmt.Sprintf("The demo creates CustomResourceDefinitions, an IngressClass, sample partners and their namespaces in the cluster of context %q,\n"+
+		"at %s, runs the operator there from this machine, and removes everything at the end.", config.Context, config.Clusters[0].Cluster.Server), config.Context); err != nil {
+		return err
+	}
+	// The answer may have taken a while.
+	return d.unoccupied(ctx, config.Context)
 }
 
 // unoccupied returns an error if the cluster has anything that the demo would change.
@@ -61,28 +81,22 @@ func (d *Demo) unoccupied(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	namespaces, err := d.kubectl(ctx, "get", "namespaces", managed, "--output=name")
+	namespaces, err := d.kubectl(ctx, "get", "namespaces", "--output=name")
 	if err != nil {
 		return err
 	}
-	if strings.Contains(crds, ".partner.dispel.com\n") || namespaces != "" {
-		return fmt.Errorf("the cluster of context %q has partner-operator already, or what is left of it, which the demo would change: "+
-			"choose another context, or leave CLUSTER out for the embedded control plane. Nothing was changed", name)
+	if strings.Contains(crds, ".partner.dispel.com\n") || strings.Contains(namespaces, "namespace/partner-") {
+		return fmt.Errorf("the cluster of context %q has partner-operator or namespaces of partners already, which the demo would change: "+
+			"choose another context, or unset CLUSTER for the embedded control plane. Nothing was changed. If a demo that was killed left them behind, remove them with:\n  %s", name, cleanUp)
 	}
-	classes, err := d.kubectl(ctx, "get", "ingressclasses", "--output=name")
-	d.found = strings.Fields(classes)
-	return err
+	return nil
 }
 
-// without leaves out what the cluster has already of objects in YAML.
-func (d *Demo) without(objects string) string {
-	documents := slices.DeleteFunc(strings.Split(objects, "\n---\n"), func(document string) bool {
-		return slices.ContainsFunc(d.found, func(class string) bool {
-			return strings.Contains(document, "\nkind: IngressClass\n") &&
-				strings.Contains(document, "\n  name: "+strings.TrimPrefix(class, "ingressclass.networking.k8s.io/")+"\n")
-		})
-	})
-	return strings.Join(documents, "\n---\n")
+// withoutClasses leaves the IngressClasses of the samples out.
+func withoutClasses(objects string) string {
+	return strings.Join(slices.DeleteFunc(strings.Split(objects, "\n---\n"), func(document string) bool {
+		return strings.Contains(document, "\nkind: IngressClass\n")
+	}), "\n---\n")
 }
 
 // removePartners deletes the samples while the operator runs, which ends what they had.
@@ -98,41 +112,39 @@ func (d *Demo) removeAll(ctx context.Context) error {
 	for _, args := range [][]string{
 		{"delete", "namespaces", managed, "--timeout=120s"},
 		{"delete", "--kustomize=config/crd", "--ignore-not-found", "--timeout=60s"},
+		{"delete", "ingressclass", currentClass, "--ignore-not-found"},
 	} {
 		_, err := d.kubectl(ctx, args...)
 		errs = append(errs, err)
 	}
-	samples, err := d.kubectl(ctx, "kustomize", "config/samples")
-	errs = append(errs, err)
-	for document := range strings.SplitSeq(d.without(samples), "\n---\n") {
-		if strings.Contains(document, "\nkind: IngressClass\n") {
-			_, err := d.kubectlWith(ctx, document, "delete", "--ignore-not-found", "--filename=-")
-			errs = append(errs, err)
-		}
-	}
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("removing what the demo made: %w", err)
+		return fmt.Errorf("removing what the demo created: %w\nRemove the rest with:\n  %s", err, cleanUp)
 	}
-	d.say("All that the demo made is removed")
+	d.say("Removed everything that the demo created")
 	return nil
 }
 
 // ask returns a function that goes on only if its reader types the name of the context.
 // An answer that is given beforehand is not asked for.
-func ask(in io.Reader, out io.Writer, given string) func(question, context string) error {
-	return func(question, context string) error {
+func ask(in io.Reader, out io.Writer, given string) func(ctx context.Context, question, name string) error {
+	return func(ctx context.Context, question, name string) error {
 		fmt.Fprintln(out, question)
 		answer := given
 		if answer == "" {
-			fmt.Fprintf(out, "Type the name of the context to go on: ")
-			line, err := bufio.NewReader(in).ReadString('\n')
-			if err != nil && !errors.Is(err, io.EOF) {
-				return err
+			fmt.Fprintf(out, "Type the name of the context to continue: ")
+			lines := make(chan string, 1)
+			go func() {
+				line, _ := bufio.NewReader(in).ReadString('\n') // without a line, nothing was typed
+				lines <- strings.TrimSpace(line)
+			}()
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case answer = <-lines:
 			}
-			answer = strings.TrimSpace(line)
 		}
-		if answer != context {
-			return fmt.Errorf("the answer is %q, not %q: nothing was changed", answer, context)
+		if answer != name {
+			return fmt.Errorf("the answer is %q, not %q: nothing was changed", answer, name)
 		}
 		return nil
 	}

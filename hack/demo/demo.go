@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"k8s.io/utils/ptr"
@@ -34,7 +35,7 @@ type Demo struct {
 	// embedded control plane, if Confirm agrees to the question, and removes from it
 	// what the demo made there.
 	Current bool
-	Confirm func(question, context string) error
+	Confirm func(ctx context.Context, question, name string) error
 	// RunTries does what the demo proposes, looking at the preview included, and
 	// checks what that leads to.
 	RunTries bool
@@ -44,8 +45,6 @@ type Demo struct {
 	// widget is the widget server, at the address widgetURL.
 	widget    *controlplane.Process
 	widgetURL *url.URL
-	// found are IngressClasses of the samples that the current cluster has already.
-	found []string
 	// Preview is the address of the preview once the demo runs.
 	Preview string
 }
@@ -136,7 +135,12 @@ func (d *Demo) Run(ctx context.Context) (err error) {
 	if err := d.apply(ctx, "config/crd"); err != nil {
 		return err
 	}
-	if _, err := d.kubectl(ctx, "wait", "crd", "--for=condition=Established", "--timeout=30s", "--all"); err != nil {
+	if d.Current {
+		if _, err := d.kubectlWith(ctx, classManifest, "apply", "--server-side", "--filename=-"); err != nil {
+			return err
+		}
+	}
+	if _, err := d.kubectl(ctx, "wait", "--for=condition=Established", "--timeout=30s", "--filename=config/crd/bases"); err != nil {
 		return err
 	}
 	if err := d.startOperator(); err != nil {
@@ -199,6 +203,9 @@ func (d *Demo) operator() string {
 
 // path finds our kubectl and its plugin, before whatever there is.
 func (d *Demo) path() string {
+	if d.Current {
+		return d.Binaries // kubectl is on the reader's own
+	}
 	return filepath.Dir(d.cluster.Kubectl()) + ":" + d.Binaries
 }
 
@@ -211,8 +218,12 @@ func (d *Demo) startOperator() error {
 	}
 	d.widgetURL = &url.URL{Scheme: "http", Host: "127.0.0.1:" + ports[0]}
 	d.say("Starting partner-operator manager and partner-operator widget")
-	d.manager, err = d.cluster.Run(d.operator(), "manager", "--kubeconfig="+d.cluster.Kubeconfig(),
-		"--health-probe-bind-address=0", "--metrics-bind-address=0", "--plan-totals-interval=1s", "--shutdown-delay=0")
+	manager := []string{"manager", "--kubeconfig=" + d.cluster.Kubeconfig(),
+		"--health-probe-bind-address=0", "--metrics-bind-address=0", "--plan-totals-interval=1s", "--shutdown-delay=0"}
+	if d.Current {
+		manager = append(manager, "--ingress-class="+currentClass)
+	}
+	d.manager, err = d.cluster.Run(d.operator(), manager...)
 	if err != nil {
 		return err
 	}
@@ -362,7 +373,10 @@ func (d *Demo) apply(ctx context.Context, folder string) error {
 	if err != nil {
 		return err
 	}
-	_, err = d.kubectlWith(ctx, d.without(objects), "apply", "--server-side", "--filename=-")
+	if d.Current {
+		objects = withoutClasses(objects)
+	}
+	_, err = d.kubectlWith(ctx, objects, "apply", "--server-side", "--filename=-")
 	return err
 }
 
@@ -374,6 +388,8 @@ func (d *Demo) kubectl(ctx context.Context, args ...string) (string, error) {
 func (d *Demo) kubectlWith(ctx context.Context, stdin string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, d.cluster.Kubectl(), append([]string{"--kubeconfig=" + d.cluster.Kubeconfig()}, args...)...)
 	cmd.Stdin = strings.NewReader(stdin)
+	// An interrupt that is typed is for the demo, which still removes what it made.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {

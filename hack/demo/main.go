@@ -14,11 +14,12 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
+	// Signals stay caught to the end: a second one must not leave half of the demo behind.
+	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	bin, err := filepath.Abs("bin")
 	if err != nil {
-		panic(err) // there is no current folder
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
 	}
 	demo := Demo{
 		Binaries: bin,

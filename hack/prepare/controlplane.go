@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,24 +21,19 @@ const diskNeeded = 5 << 30
 // when nothing but the link is left.
 func (p *preparation) buildControlPlane(ctx context.Context, compiled func()) error {
 	b := p.wanted
-	if err := enoughDisk(b.Cache()); err != nil {
+	if err := p.enoughDisk(ctx); err != nil {
 		return err
 	}
 	p.say("Building %s once: Kubernetes %s with etcd %s, into %s", strings.Join(b.Components, ", "), b.Kubernetes, b.Etcd, b.Dir)
 	if b.Given != "" {
 		p.say("The others are those of %s, where these are missing", b.Given)
 	}
-	if err := p.removeStale(); err != nil {
+	tmp := filepath.Join(p.temporary, "controlplane")
+	if err := os.Mkdir(tmp, 0o755); err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp(b.Cache(), building)
-	if err != nil {
-		return fmt.Errorf("making a folder to build in: %w", err)
-	}
-	defer os.RemoveAll(tmp)
-
 	flags := []string{"-modfile=" + b.Modfile, "-tags=" + strings.Join(b.Tags, ",")}
-	list := step{name: "downloading modules for the control plane", dir: "hack/controlplane", args: slices.Concat([]string{"list"}, flags, []string{"-deps", "."}), line: downloadLine}
+	list := step{name: "downloading modules for the control plane", dir: "hack/controlplane", args: slices.Concat([]string{"list"}, flags, []string{"-deps", "."}), progress: downloadLine}
 	packages, err := p.do(ctx, &list)
 	if err != nil {
 		return err
@@ -47,11 +43,11 @@ func (p *preparation) buildControlPlane(ctx context.Context, compiled func()) er
 	version := "-X k8s.io/component-base/version."
 	const main = "github.com/dispel/partner-operator/hack/controlplane"
 	compile := step{
-		name: "compiling the control plane", dir: "hack/controlplane", line: compiledLine, total: strings.Count(string(packages), "\n"),
-		args: slices.Concat([]string{"build", "-v", "-buildvcs=false"}, flags, []string{"-ldflags", strings.Join([]string{
+		name: "compiling the control plane", dir: "hack/controlplane", progress: compiledLine, total: strings.Count(string(packages), "\n"),
+		args: slices.Concat([]string{"build", "-v"}, flags, []string{"-ldflags", strings.Join([]string{
 			"-s -w", version + "gitVersion=" + b.Kubernetes, version + "gitMajor=" + major, version + "gitMinor=" + minor,
 		}, " "), "-o", filepath.Join(tmp, "controlplane"), "."}),
-		saw: func(line string) {
+		onProgress: func(line string) {
 			// The main package depends on all others.
 			if line == main {
 				compiled()
@@ -70,9 +66,6 @@ func (p *preparation) buildControlPlane(ctx context.Context, compiled func()) er
 			return err
 		}
 	}
-	if err := os.Chmod(tmp, 0o755); err != nil {
-		return err
-	}
 	// What is in the way is incomplete, or it would have been used.
 	if err := os.RemoveAll(b.Dir); err != nil {
 		return err
@@ -85,7 +78,7 @@ const building = ".building-"
 
 // removeStale removes what builds left behind that were killed.
 func (p *preparation) removeStale() error {
-	left, err := filepath.Glob(filepath.Join(p.wanted.Cache(), building+"*"))
+	left, err := filepath.Glob(filepath.Join(p.wanted.Cache, building+"*"))
 	if err != nil {
 		return err
 	}
@@ -97,14 +90,23 @@ func (p *preparation) removeStale() error {
 	return nil
 }
 
-func enoughDisk(dir string) error {
+// enoughDisk looks at the file system of Go's build cache, which takes most of it.
+func (p *preparation) enoughDisk(ctx context.Context) error {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOCACHE").Output()
+	if err != nil {
+		return fmt.Errorf("running the go command: %w", err)
+	}
+	dir := strings.TrimSpace(string(out))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
 	// A file system that cannot say is no reason to refuse: the build will say
 	// what it lacks.
 	var fs syscall.Statfs_t
 	known := syscall.Statfs(dir, &fs) == nil
 	if free := fs.Bavail * uint64(fs.Bsize); known && free < diskNeeded {
-		return fmt.Errorf("%s has %d MiB free, and building the control plane takes up to %d MiB: free some, or set %s to a folder elsewhere",
-			dir, free>>20, diskNeeded>>20, assets.CacheEnv)
+		return fmt.Errorf("%s has %d MiB free, and building the control plane takes up to %d MiB: free some, or point GOCACHE to a folder elsewhere",
+			dir, free>>20, diskNeeded>>20)
 	}
 	return nil
 }

@@ -2,17 +2,16 @@
 // shows how far it is. It depends on little, so that it starts at once.
 //
 //	go run ./hack/prepare controlplane   the control plane; prints the folder of its binaries
-//	go run ./hack/prepare operator       the operator and the demo, without the control plane
+//	go run ./hack/prepare operator       the operator and the demo
 //	go run ./hack/prepare demo           both
-//	go run ./hack/prepare tools          and the tools that tests run
-//	go run ./hack/prepare test           and the tests themselves, too
+//	go run ./hack/prepare tools          Helm, and the command that tests alerts
+//	go run ./hack/prepare test           the control plane, these tools, and the tests
 //
 // What is there already is not built again, and an interrupted run goes on where it was.
 package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -20,8 +19,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/dispel/partner-operator/internal/controlplane/assets"
 )
@@ -47,13 +49,13 @@ type part struct {
 	build []string
 }
 
+// Listing with -export compiles and does not link.
 var (
-	demo = part{
+	operatorAndDemo = part{
 		name: "the operator and the demo", module: ".",
 		packages: []string{"./cmd/...", "./hack/demo"},
-		build:    []string{"build", "-v", "./cmd/...", "./hack/demo"},
+		build:    []string{"list", "-v", "-export", "-deps", "./cmd/...", "./hack/demo"},
 	}
-	// Listing with -export compiles and does not link.
 	tests = part{
 		name: "the tests", module: ".",
 		packages: []string{"-test", "./..."},
@@ -66,98 +68,110 @@ var (
 	}
 )
 
-// targets are what can be prepared, beside the control plane.
-var targets = map[string][]part{
-	"controlplane": nil,
-	"operator":     {demo},
-	"tools":        {tools},
-	"demo":         {demo},
-	"test":         {tests, tools},
+// target is what a command of the Makefile uses.
+type target struct {
+	controlPlane bool
+	parts        []part
+}
+
+var targets = map[string]target{
+	"controlplane": {controlPlane: true},
+	"operator":     {parts: []part{operatorAndDemo}},
+	"demo":         {controlPlane: true, parts: []part{operatorAndDemo}},
+	"tools":        {parts: []part{tools}},
+	"test":         {controlPlane: true, parts: []part{tests, tools}},
 }
 
 func run(ctx context.Context, args []string) error {
-	parts, ok := targets[strings.Join(args, " ")]
+	target, ok := targets[strings.Join(args, " ")]
 	if !ok {
-		return fmt.Errorf("say one of %v, not %q", slices.Sorted(maps.Keys(targets)), args)
+		return fmt.Errorf("unknown target %q: want one of %v", args, slices.Sorted(maps.Keys(targets)))
 	}
-	wanted, err := assets.Wanted()
+	p := preparation{out: os.Stderr}
+	var err error
+	if target.controlPlane {
+		p.wanted, err = assets.Wanted()
+	} else {
+		p.wanted, err = assets.Pinned()
+	}
 	if err != nil {
 		return err
 	}
-	p := preparation{out: os.Stderr, wanted: wanted, root: wanted.Root(), without: args[0] == "operator"}
-	if err := p.run(ctx, parts); err != nil {
+	if err := p.run(ctx, target); err != nil {
 		return err
 	}
 	if args[0] == "controlplane" {
-		fmt.Println(wanted.Dir)
+		fmt.Println(p.wanted.Dir)
 	}
 	return nil
 }
 
 // run builds the control plane and then the parts, one after another, since each
 // uses all cores; but the control plane is linked, on one core, while the parts are
-// compiled, and everything is downloaded at once, from the start.
-func (p *preparation) run(ctx context.Context, parts []part) error {
+// compiled, and everything is downloaded at once, from the start. The first error
+// ends all.
+func (p *preparation) run(ctx context.Context, target target) (err error) {
 	start := time.Now()
-	if err := os.MkdirAll(p.wanted.Cache(), 0o755); err != nil {
+	if err := os.MkdirAll(p.wanted.Cache, 0o755); err != nil {
 		return fmt.Errorf("making the cache folder (set %s to another): %w", assets.CacheEnv, err)
 	}
-	unlock, err := lock(ctx, filepath.Join(p.wanted.Cache(), "prepare.lock"), p.out)
+	unlock, err := lock(ctx, filepath.Join(p.wanted.Cache, "prepare.lock"), p.out)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-
-	downloads := make([]<-chan error, len(parts))
-	for i, part := range parts {
-		downloads[i] = p.download(ctx, part)
-	}
-	linked := make(chan error, 1)
-	if p.without || p.wanted.Built() {
-		linked <- nil
-	} else {
-		compiled := make(chan struct{})
-		go func() { linked <- p.buildControlPlane(ctx, func() { close(compiled) }) }()
-		select {
-		case err := <-linked:
-			linked <- err // before all was compiled
-		case <-compiled:
-		}
-	}
-	var errs []error
-	for i, part := range parts {
-		if err := <-downloads[i]; err != nil {
-			errs = append(errs, err)
-			break
-		}
-		compile := step{name: "compiling " + part.name, dir: part.module, args: part.build, line: compiledLine}
-		if _, err := p.do(ctx, &compile); err != nil {
-			errs = append(errs, err)
-			break
-		}
-	}
-	if len(errs) > 0 {
-		cancel()
-	}
-	if err := errors.Join(append(errs, <-linked)...); err != nil {
+	if err := p.removeStale(); err != nil {
 		return err
 	}
-	if took := time.Since(start); took > 10*time.Second {
+	if p.temporary, err = os.MkdirTemp(p.wanted.Cache, building); err != nil {
+		return fmt.Errorf("making a folder to build in: %w", err)
+	}
+	defer os.RemoveAll(p.temporary)
+
+	running, ctx := errgroup.WithContext(ctx)
+	downloaded := make([]chan struct{}, len(target.parts))
+	for i, part := range target.parts {
+		downloaded[i] = make(chan struct{})
+		running.Go(func() error {
+			defer close(downloaded[i])
+			return p.download(ctx, part)
+		})
+	}
+	compiled := make(chan struct{})
+	running.Go(func() error {
+		done := sync.OnceFunc(func() { close(compiled) })
+		defer done()
+		if !target.controlPlane || p.wanted.Built() {
+			return nil
+		}
+		return p.buildControlPlane(ctx, done)
+	})
+	running.Go(func() error {
+		<-compiled
+		for i, part := range target.parts {
+			<-downloaded[i]
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			compile := step{name: "compiling " + part.name, dir: part.module, args: part.build, progress: compiledLine}
+			if _, err := p.do(ctx, &compile); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := running.Wait(); err != nil {
+		return err
+	}
+	if took := time.Since(start); took > reportEvery {
 		p.say("Everything is ready after %s", took.Round(time.Second))
 	}
 	return nil
 }
 
-// download resolves the packages of a part in the background, which downloads the
-// modules that they are in.
-func (p *preparation) download(ctx context.Context, part part) <-chan error {
-	ended := make(chan error, 1)
-	go func() {
-		list := step{name: "downloading modules for " + part.name, dir: part.module, args: append([]string{"list", "-deps"}, part.packages...), line: downloadLine}
-		_, err := p.do(ctx, &list)
-		ended <- err
-	}()
-	return ended
+// download resolves the packages of a part, which downloads the modules that they are in.
+func (p *preparation) download(ctx context.Context, part part) error {
+	list := step{name: "downloading modules for " + part.name, dir: part.module, args: append([]string{"list", "-deps"}, part.packages...), progress: downloadLine}
+	_, err := p.do(ctx, &list)
+	return err
 }

@@ -53,8 +53,8 @@ var _ = Describe("Two runs at once", func() {
 		said, ended := gbytes.NewBuffer(), make(chan error, 2)
 		for range 2 {
 			go func() {
-				p := preparation{out: said, wanted: wanted, root: wanted.Root()}
-				ended <- p.run(ctx, nil)
+				p := preparation{out: said, wanted: wanted}
+				ended <- p.run(ctx, target{controlPlane: true})
 			}()
 		}
 		for range 2 {
@@ -63,6 +63,6 @@ var _ = Describe("Two runs at once", func() {
 			Expect(err).To(MatchError(And(MatchRegexp(`\S+@v\S+ could not be downloaded. Check the network and GOPROXY`), ContainSubstring("connection refused"))))
 		}
 		Expect(string(said.Contents())).To(ContainSubstring("Another run is building; waiting for it to end"))
-		Expect(filepath.Glob(filepath.Join(wanted.Cache(), "*", building+"*"))).To(BeEmpty(), "nothing half-done is left behind")
+		Expect(filepath.Glob(filepath.Join(wanted.Cache, building+"*"))).To(BeEmpty(), "nothing half-done is left behind")
 	})
 })

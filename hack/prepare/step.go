@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,10 +31,8 @@ var (
 // preparation is what the steps have in common.
 type preparation struct {
 	wanted assets.Build
-	// root is the top of the work tree.
-	root string
-	// without leaves the control plane out.
-	without bool
+	// temporary is a folder that goes at the end.
+	temporary string
 
 	mu  sync.Mutex
 	out io.Writer
@@ -51,11 +50,12 @@ type step struct {
 	// dir is where it runs, from the top of the work tree.
 	dir  string
 	args []string
-	line *regexp.Regexp
+	// progress matches its lines of progress.
+	progress *regexp.Regexp
 	// total is how many lines there are at most; 0 is unknown.
 	total int
-	// saw is told each line of progress.
-	saw func(string)
+	// onProgress is told each of them.
+	onProgress func(string)
 
 	seen atomic.Int64
 }
@@ -63,9 +63,12 @@ type step struct {
 // do runs a step, and returns what it prints. It reports progress every few seconds.
 func (p *preparation) do(ctx context.Context, s *step) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "go", s.args...)
-	cmd.Dir = filepath.Join(p.root, s.dir)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS="+build.Flags)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.Dir = filepath.Join(p.wanted.Root, s.dir)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS="+build.Flags, "GOTMPDIR="+p.temporary)
+	// The compilers that it started end with it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
+	cmd.WaitDelay = reportEvery
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		return nil, err
@@ -82,16 +85,16 @@ func (p *preparation) do(ctx context.Context, s *step) ([]byte, error) {
 	lines := bufio.NewScanner(stderr)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		if !s.line.MatchString(lines.Text()) {
+		if !s.progress.MatchString(lines.Text()) {
 			rest = append(rest, lines.Text())
 			continue
 		}
 		s.seen.Add(1)
-		if s.saw != nil {
-			s.saw(lines.Text())
+		if s.onProgress != nil {
+			s.onProgress(lines.Text())
 		}
 	}
-	err = cmd.Wait()
+	err = cmp.Or(lines.Err(), cmd.Wait())
 	close(done)
 	if err != nil {
 		return nil, explain(ctx, s.name, rest, err)
@@ -144,6 +147,9 @@ func explain(ctx context.Context, what string, lines []string, err error) error 
 			which = module
 		}
 		return fmt.Errorf("%s: %s could not be downloaded. Check the network and GOPROXY (see `go env GOPROXY`), then run this again, which goes on where this ended:\n%s", what, which, said)
+	}
+	if strings.Contains(said, "signal: killed") {
+		return fmt.Errorf("%s: a compiler was killed, which the system does when memory runs out: close other programs and run this again:\n%s", what, said)
 	}
 	return fmt.Errorf("%s: %w:\n%s", what, err, said)
 }

@@ -98,7 +98,7 @@ func (r *release) binary(command string, p platform) (download, error) {
 	binary := filepath.Join(temporary, built.Binary)
 	const path = "github.com/dispel/partner-operator/internal/build"
 	// What Go notes of the work tree would tell a clone from its original.
-	cmd := exec.Command("go", "build", "-buildvcs=false",
+	cmd := exec.Command("go", "build",
 		"-ldflags", fmt.Sprintf("-s -w -X %s.version=%s -X %s.commit=%s", path, r.version, path, r.commit), "-o", binary, "./cmd/"+command)
 	cmd.Env = append(os.Environ(), "GOOS="+p.OS, "GOARCH="+p.Arch, "CGO_ENABLED=0", "GOFLAGS="+build.Flags, "GOWORK=off", "GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT=")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr

@@ -19,68 +19,83 @@ import (
 // listed is a package as `go list` describes it.
 type listed struct {
 	ImportPath string
-	ForTest    string
 	Imports    []string
-	Standard   bool
-	Module     *struct {
-		Path, Version string
-		Main          bool
-	}
+	Module     *listedModule
 }
 
-// check counts how many times too often packages are compiled: a package is
-// compiled once for every combination of its own version, the versions of all
-// that it depends on, and the flags.
-func check(ctx context.Context, dirs []string) error {
-	if flags := os.Getenv("GOFLAGS"); flags != build.Flags {
-		return fmt.Errorf("GOFLAGS is %q, but the control plane and releases are compiled with %q: let the Makefile and internal/build have the same", flags, build.Flags)
+type listedModule struct {
+	Path, Version string
+	Main          bool
+	Replace       *listedModule
+}
+
+// source is the version that is compiled.
+func (m *listedModule) source() string {
+	if m.Replace != nil {
+		return m.Replace.Path + "@" + m.Replace.Version
 	}
-	kinds := map[string]map[[sha256.Size]byte]bool{}
-	versions := map[string]map[string][]string{}
+	return m.Path + "@" + m.Version
+}
+
+type fingerprint [sha256.Size]byte
+
+// check counts redundant compilations: a package is compiled once for every
+// combination of its own version and the versions of all that it depends on.
+func check(ctx context.Context, dirs []string) error {
+	makefile, err := os.ReadFile("Makefile")
+	if err != nil {
+		return err
+	}
+	if line := "export GOFLAGS := " + build.Flags + "\n"; !strings.Contains(string(makefile), line) {
+		return fmt.Errorf("the Makefile compiles with other flags than internal/build has for the control plane and releases: let it have the line\n%s", line)
+	}
+	compilations := map[string]map[fingerprint]bool{}
+	sources := map[string]map[string][]string{}
 	for _, dir := range dirs {
 		packages, err := compiled(ctx, dir)
 		if err != nil {
 			return err
 		}
-		memory := map[string][sha256.Size]byte{}
+		known := map[string]fingerprint{}
 		for path, p := range packages {
 			if p.Module == nil || p.Module.Main {
 				continue
 			}
-			if kinds[path] == nil {
-				kinds[path] = map[[sha256.Size]byte]bool{}
+			if compilations[path] == nil {
+				compilations[path] = map[fingerprint]bool{}
 			}
-			kinds[path][kind(path, packages, memory)] = true
-			if versions[p.Module.Path] == nil {
-				versions[p.Module.Path] = map[string][]string{}
+			compilations[path][fingerprintOf(path, packages, known)] = true
+			if sources[p.Module.Path] == nil {
+				sources[p.Module.Path] = map[string][]string{}
 			}
-			if in := versions[p.Module.Path]; !slices.Contains(in[p.Module.Version], dir) {
-				in[p.Module.Version] = append(in[p.Module.Version], dir)
+			source := p.Module.source()
+			if in := sources[p.Module.Path]; !slices.Contains(in[source], dir) {
+				in[source] = append(in[source], dir)
 			}
 		}
 	}
-	again := 0
-	for _, of := range kinds {
-		again += len(of) - 1
+	redundant := 0
+	for _, of := range compilations {
+		redundant += len(of) - 1
 	}
-	fmt.Printf("%d packages are compiled, %d of them more than once\n", len(kinds), again)
-	if again <= tolerated {
+	fmt.Printf("%d packages, %d redundant compilations\n", len(compilations), redundant)
+	if redundant == 0 {
 		return nil
 	}
-	for _, path := range slices.Sorted(maps.Keys(versions)) {
-		if len(versions[path]) > 1 {
-			for version, in := range versions[path] {
-				fmt.Printf("  %s %s: %s\n", path, version, strings.Join(in, ", "))
+	for _, path := range slices.Sorted(maps.Keys(sources)) {
+		if len(sources[path]) > 1 {
+			for _, source := range slices.Sorted(maps.Keys(sources[path])) {
+				fmt.Printf("  %s: %s\n", source, strings.Join(sources[path][source], ", "))
 			}
 		}
 	}
-	return fmt.Errorf("more than %d packages are compiled more than once: run `go run ./hack/versions raise`", tolerated)
+	return errors.New("modules have different versions of what they share: run `go run ./hack/versions raise`")
 }
 
-// compiled are the packages that are compiled for the commands and tools of a
-// module, and for its tests.
+// compiled are the packages that are compiled for the commands, tools and tests of a
+// module.
 func compiled(ctx context.Context, dir string) (map[string]listed, error) {
-	out, err := goCommand(ctx, dir, "list", "-deps", "-test", "-tags=e2e,faults", "-json=ImportPath,ForTest,Imports,Standard,Module", "./...", "tool")
+	out, err := goCommand(ctx, dir, "list", "-deps", "-test", "-tags=e2e,faults", "-json=ImportPath,Imports,Module", "./...", "tool")
 	if err != nil {
 		return nil, err
 	}
@@ -96,21 +111,21 @@ func compiled(ctx context.Context, dir string) (map[string]listed, error) {
 	}
 }
 
-// kind sums up what decides whether a package that is compiled already can be used.
-func kind(path string, packages map[string]listed, memory map[string][sha256.Size]byte) [sha256.Size]byte {
-	if known, ok := memory[path]; ok {
-		return known
+// fingerprintOf sums up what decides whether a package that is compiled already can be used.
+func fingerprintOf(path string, packages map[string]listed, known map[string]fingerprint) fingerprint {
+	if sum, ok := known[path]; ok {
+		return sum
 	}
 	p := packages[path]
 	sum := sha256.New()
 	fmt.Fprintln(sum, path)
 	if p.Module != nil {
-		fmt.Fprintln(sum, p.Module.Path, p.Module.Version)
+		fmt.Fprintln(sum, p.Module.source())
 	}
 	for _, imported := range slices.Sorted(slices.Values(p.Imports)) {
-		of := kind(imported, packages, memory)
+		of := fingerprintOf(imported, packages, known)
 		sum.Write(of[:])
 	}
-	memory[path] = [sha256.Size]byte(sum.Sum(nil))
-	return memory[path]
+	known[path] = fingerprint(sum.Sum(nil))
+	return known[path]
 }

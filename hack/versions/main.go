@@ -2,7 +2,7 @@
 // that a package that several of them need is compiled once:
 //
 //	go run ./hack/versions raise   raises every dependency of every module to the highest version that one of them has
-//	go run ./hack/versions check   counts the packages that are compiled more than once, and fails if there are too many
+//	go run ./hack/versions check   counts the packages that are compiled more than once, and fails if there are any
 package main
 
 import (
@@ -17,9 +17,6 @@ import (
 	"strings"
 	"syscall"
 )
-
-// tolerated is how many times too often packages are compiled today.
-const tolerated = 0
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -41,7 +38,7 @@ func run(ctx context.Context, args []string) error {
 	case slices.Equal(args, []string{"check"}):
 		return check(ctx, dirs)
 	}
-	return fmt.Errorf("say `raise` or `check`, not %q", args)
+	return fmt.Errorf("unknown command %q: want raise or check", args)
 }
 
 // modules are the folders of all modules in a tree.

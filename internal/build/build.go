@@ -8,7 +8,7 @@ import (
 
 // Flags are those of the go command that everything is compiled with, so that what
 // several binaries share is compiled once. The Makefile exports them as GOFLAGS.
-const Flags = "-trimpath -gcflags=all=-dwarf=false"
+const Flags = "-trimpath -buildvcs=false -gcflags=all=-dwarf=false"
 
 // Set at link time for a release.
 var version, commit string

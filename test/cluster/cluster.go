@@ -55,7 +55,7 @@ func StartBare(ctx context.Context) *controlplane.ControlPlane {
 	controlPlane, err := controlplane.Start(ctx)
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(controlPlane.Stop)
-	// The garbage collector notices new kinds every 30 seconds.
+	// The garbage collector looks for new kinds now and then.
 	SetDefaultEventuallyTimeout(60 * time.Second)
 	EnforceDefaultTimeoutsWhenUsingContexts()
 	SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
@@ -160,7 +160,7 @@ func ModuleFile(in, module string, elem ...string) string {
 func Tool(ctx context.Context, name string, args ...string) *exec.Cmd {
 	GinkgoHelper()
 	path := filepath.Join(Root(), "bin", name)
-	Expect(path).To(BeARegularFile(), "run `make tools`")
+	Expect(path).To(BeARegularFile(), "`make tools` builds what the tests run, and `make test-e2e` what the end-to-end tests do")
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir = Root()
 	return cmd

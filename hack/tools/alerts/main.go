@@ -6,7 +6,7 @@
 //	                          fails where an alert fires that should not, or the other way round
 //
 // A file of tests is one of `promtool test rules`, which runs it just the same;
-// here it may have alert_rule_test alone.
+// here it may have alert_rule_test only, and names its rule files without wildcards.
 package main
 
 import (

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,6 +59,9 @@ func testFile(ctx context.Context, path string) error {
 	if err := decoder.Decode(&s); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
+	if len(s.Tests) == 0 {
+		return fmt.Errorf("%s: there are no tests", path)
+	}
 	if s.EvaluationInterval == 0 {
 		s.EvaluationInterval = model.Duration(time.Minute)
 	}
@@ -66,6 +70,13 @@ func testFile(ctx context.Context, path string) error {
 	}
 	var errs []error
 	for _, test := range s.Tests {
+		if test.Interval == 0 {
+			test.Interval = s.EvaluationInterval
+		}
+		if len(test.Alerts) == 0 {
+			errs = append(errs, fmt.Errorf("%s: there is no alert_rule_test", test.Name))
+			continue
+		}
 		if err := s.run(ctx, test); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", test.Name, err))
 		}
@@ -96,9 +107,13 @@ func (s suite) run(ctx context.Context, test testCase) (err error) {
 		Parser:     parser.NewParser(parser.Options{}),
 	})
 	interval := time.Duration(s.EvaluationInterval)
-	groups, errs := manager.LoadGroups(interval, labels.EmptyLabels(), "", nil, false, s.RuleFiles...)
+	byName, errs := manager.LoadGroups(time.Duration(test.Interval), labels.EmptyLabels(), "", nil, false, s.RuleFiles...)
 	if len(errs) > 0 {
 		return errors.Join(errs...)
+	}
+	var groups []*rules.Group
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		groups = append(groups, byName[name])
 	}
 	var last time.Duration
 	for _, want := range test.Alerts {
@@ -136,7 +151,7 @@ func (s suite) run(ctx context.Context, test testCase) (err error) {
 	return errors.Join(errs...)
 }
 
-func alerts(groups map[string]*rules.Group) []*rules.AlertingRule {
+func alerts(groups []*rules.Group) []*rules.AlertingRule {
 	var all []*rules.AlertingRule
 	for _, group := range groups {
 		all = append(all, group.AlertingRules()...)
@@ -156,7 +171,7 @@ func (e expectation) text() []string {
 }
 
 // firing is what there is of an alert, sorted.
-func firing(groups map[string]*rules.Group, name string) []string {
+func firing(groups []*rules.Group, name string) []string {
 	var text []string
 	for _, rule := range alerts(groups) {
 		if rule.Name() != name {

@@ -73,21 +73,13 @@ type Build struct {
 	Kubernetes, Etcd string
 	// Dir is the folder of exactly these binaries.
 	Dir string
+	// Cache is the folder that holds what is built, and Root the top of the work tree.
+	Cache, Root string
 }
 
 // Built tells whether all binaries are there.
 func (b Build) Built() bool {
 	return len(present(b.Dir)) == len(Binaries)
-}
-
-// Root is the top of the work tree.
-func (b Build) Root() string {
-	return filepath.Dir(filepath.Dir(b.Module))
-}
-
-// Cache is the folder that holds what is built.
-func (b Build) Cache() string {
-	return filepath.Dir(b.Dir)
 }
 
 // present are the binaries that are in a folder.
@@ -98,46 +90,59 @@ func present(dir string) []string {
 	})
 }
 
-// Wanted is the build that the environment asks for. All that goes into the binaries
-// is part of the folder's name, so that a change of version is a new folder.
+// Wanted is the build that the environment asks for.
 func Wanted() (Build, error) {
+	given, minor := os.Getenv(FolderEnv), os.Getenv(KubernetesEnv)
+	b, err := pinned("go.mod")
+	switch {
+	case err != nil:
+		return Build{}, err
+	case minor != "":
+		if b, err = pinned("kubernetes-"+minor+".mod", "complete"); errors.Is(err, os.ErrNotExist) {
+			return Build{}, fmt.Errorf("%s is %q, and no file pins that version: set it to a minor version with a kubernetes-<minor>.mod in hack/controlplane, "+
+				"or unset it for the newest", KubernetesEnv, minor)
+		}
+		return b, err
+	case given == "":
+		return b, nil
+	}
+	if given, err = filepath.Abs(given); err != nil {
+		return Build{}, err
+	}
+	have := present(given)
+	switch len(have) {
+	case 0:
+		return Build{}, fmt.Errorf("%s is %q, which contains none of %v: point it at a folder with at least one of them, or unset it", FolderEnv, given, Binaries)
+	case len(Binaries):
+		b.Dir = given
+		return b, nil
+	}
+	tags := []string{"only"}
+	var missing []string
+	for _, name := range Binaries {
+		if !slices.Contains(have, name) {
+			missing = append(missing, name)
+			tags = append(tags, strings.ReplaceAll(name, "-", "_"))
+		}
+	}
+	if b, err = pinned("go.mod", append(tags, given)...); err != nil {
+		return Build{}, err
+	}
+	b.Tags, b.Components, b.Given = tags, missing, given
+	return b, nil
+}
+
+// Pinned is the whole build of the newest version, whatever the environment says.
+func Pinned() (Build, error) {
+	return pinned("go.mod")
+}
+
+// pinned is the build of a file of versions with tags. All that goes into the binaries
+// is part of the folder's name, so that a change of version is a new folder.
+func pinned(modfile string, tags ...string) (Build, error) {
 	root, err := moduleRoot()
 	if err != nil {
 		return Build{}, err
-	}
-	b := Build{Module: filepath.Join(root, "hack", "controlplane"), Modfile: "go.mod", Components: Binaries}
-	given, minor := os.Getenv(FolderEnv), os.Getenv(KubernetesEnv)
-	switch {
-	case minor != "":
-		b.Modfile = "kubernetes-" + minor + ".mod"
-		b.Tags = []string{"complete"}
-		if _, err := os.Stat(filepath.Join(b.Module, b.Modfile)); err != nil {
-			return Build{}, fmt.Errorf("%s is %q, and no file pins that version: set it to a minor version with a kubernetes-<minor>.mod in %s, "+
-				"or leave it out for the newest", KubernetesEnv, minor, b.Module)
-		}
-	case given != "":
-		if given, err = filepath.Abs(given); err != nil {
-			return Build{}, err
-		}
-		have := present(given)
-		switch len(have) {
-		case 0:
-			return Build{}, fmt.Errorf("%s is %q, where none of %v is: let it name a folder with some of them, or leave it out", FolderEnv, given, Binaries)
-		case len(Binaries):
-			return Build{Dir: given}, nil
-		}
-		b.Given, b.Components, b.Tags = given, nil, []string{"only"}
-		for _, name := range Binaries {
-			if !slices.Contains(have, name) {
-				b.Components = append(b.Components, name)
-				b.Tags = append(b.Tags, strings.ReplaceAll(name, "-", "_"))
-			}
-		}
-	}
-	sum := sha256.New()
-	fmt.Fprintln(sum, runtime.Version(), runtime.GOOS, runtime.GOARCH, build.Flags, b.Tags, b.Given)
-	if err := b.readModule(sum); err != nil {
-		return Build{}, fmt.Errorf("reading the control plane's module: %w", err)
 	}
 	cache := os.Getenv(CacheEnv)
 	if cache == "" {
@@ -147,8 +152,16 @@ func Wanted() (Build, error) {
 		}
 		cache = filepath.Join(user, "partner-operator")
 	}
-	b.Dir = filepath.Join(cache, "controlplane",
-		fmt.Sprintf("kubernetes-%s-etcd-%s-%s", b.Kubernetes, b.Etcd, hex.EncodeToString(sum.Sum(nil))[:12]))
+	b := Build{
+		Module: filepath.Join(root, "hack", "controlplane"), Modfile: modfile, Tags: tags, Components: Binaries,
+		Cache: filepath.Join(cache, "controlplane"), Root: root,
+	}
+	sum := sha256.New()
+	fmt.Fprintln(sum, runtime.Version(), runtime.GOOS, runtime.GOARCH, build.Flags, tags)
+	if err := b.readModule(sum); err != nil {
+		return Build{}, fmt.Errorf("reading the control plane's module: %w", err)
+	}
+	b.Dir = filepath.Join(b.Cache, fmt.Sprintf("kubernetes-%s-etcd-%s-%s", b.Kubernetes, b.Etcd, hex.EncodeToString(sum.Sum(nil))[:12]))
 	return b, nil
 }
 

@@ -51,7 +51,7 @@ var _ = Describe("The binaries", func() {
 	It("are missing from a KUBEBUILDER_ASSETS that has none, which is said", func() {
 		GinkgoT().Setenv(FolderEnv, folder)
 		_, err := Dir()
-		Expect(err).To(MatchError(And(ContainSubstring("KUBEBUILDER_ASSETS is "+"\""+folder), ContainSubstring("leave it out"))))
+		Expect(err).To(MatchError(And(ContainSubstring("KUBEBUILDER_ASSETS is "+"\""+folder), ContainSubstring("or unset it"))))
 	})
 
 	It("are those of a version that is asked for, whatever KUBEBUILDER_ASSETS says", func() {
