@@ -104,7 +104,7 @@ var _ = Describe("The demo on the current cluster", Ordered, func() {
 		kubectl("apply", "--server-side", "--kustomize=config/crd")
 		before := all()
 		_, err := run(ctx, "partner-operator")
-		Expect(err).To(MatchError(And(ContainSubstring("has partner-operator already"), ContainSubstring("Nothing was changed"))))
+		Expect(err).To(MatchError(And(ContainSubstring("has partner-operator or namespaces of partners already"), ContainSubstring("Nothing was changed"))))
 		Expect(all()).To(Equal(before))
 	})
 
