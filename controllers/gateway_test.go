@@ -2,6 +2,7 @@ package controllers_test
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -22,13 +23,13 @@ import (
 // installGatewayAPI serves the Gateway API from here on, for later specs, too.
 func installGatewayAPI() {
 	GinkgoHelper()
-	cluster.Install(controlPlane, cluster.GatewayCRDs()...)
+	cluster.Install(controlPlane, cluster.GatewayCRDs(cluster.GatewayKinds...)...)
 }
 
 // uninstallGatewayAPI takes it away, for a spec that begins without it.
 func uninstallGatewayAPI(ctx context.Context) {
 	GinkgoHelper()
-	for _, kind := range []string{"gatewayclasses", "gateways", "httproutes", "grpcroutes", "listenersets", "referencegrants", "backendtlspolicies", "tlsroutes", "tcproutes", "udproutes"} {
+	for _, kind := range slices.Concat(cluster.GatewayKinds, cluster.L4RouteKinds) {
 		cluster.Uninstall(ctx, direct, kind+".gateway.networking.k8s.io")
 	}
 }

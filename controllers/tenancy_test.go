@@ -104,7 +104,7 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 
 	BeforeAll(func(ctx SpecContext) {
 		installGatewayAPI()
-		cluster.Install(controlPlane, cluster.L4RouteCRDs()...)
+		cluster.Install(controlPlane, cluster.GatewayCRDs(cluster.L4RouteKinds...)...)
 		installCertManager()
 		createForNow(ctx, object(aggregatedRights))
 		programmedGateway(ctx)

@@ -341,7 +341,7 @@ var _ = Describe("An installation of the chart", func() {
 		i := newInstallation(ctx)
 		i.helm(ctx, "install", release, chart(), "--create-namespace",
 			"--set=gatewayAPI.enabled=false", "--set=certManager.enabled=false", "--set=supportPlans.create=false")
-		cluster.Install(i.ControlPlane, cluster.GatewayCRDs()...)
+		cluster.Install(i.ControlPlane, cluster.GatewayCRDs(cluster.GatewayKinds...)...)
 		i.kubectl(ctx, "apply", "-k", "config/plans")
 		var used rights.Recorder
 		i.start(ctx, "manager", &used)

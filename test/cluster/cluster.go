@@ -166,11 +166,17 @@ func Tool(ctx context.Context, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// GatewayCRDs are the files of the Gateway API's kinds that the operator uses.
-func GatewayCRDs() []string {
+// GatewayKinds are the Gateway API's kinds that the operator uses, as resources.
+var GatewayKinds = []string{"gatewayclasses", "gateways", "httproutes", "grpcroutes", "listenersets", "referencegrants", "backendtlspolicies", "tlsroutes"}
+
+// L4RouteKinds are its routes without hosts, which the operator does not use.
+var L4RouteKinds = []string{"tcproutes", "udproutes"}
+
+// GatewayCRDs are the files of kinds of the Gateway API.
+func GatewayCRDs(kinds ...string) []string {
 	GinkgoHelper()
 	var files []string
-	for _, kind := range []string{"gatewayclasses", "gateways", "httproutes", "grpcroutes", "listenersets", "referencegrants", "backendtlspolicies", "tlsroutes"} {
+	for _, kind := range kinds {
 		files = append(files, ModuleFile(".", "sigs.k8s.io/gateway-api", "config", "crd", "standard", "gateway.networking.k8s.io_"+kind+".yaml"))
 	}
 	return files
@@ -189,17 +195,6 @@ func CertManagerCRDs() []string {
 	for _, kind := range CertManagerKinds {
 		resource, group, _ := strings.Cut(kind, ".")
 		files = append(files, ModuleFile("hack/tools", "github.com/cert-manager/cert-manager", "deploy", "crds", group+"_"+resource+".yaml"))
-	}
-	return files
-}
-
-// L4RouteCRDs are the files of the Gateway API's routes without hosts, which the
-// operator does not use.
-func L4RouteCRDs() []string {
-	GinkgoHelper()
-	var files []string
-	for _, kind := range []string{"tcproutes", "udproutes"} {
-		files = append(files, ModuleFile(".", "sigs.k8s.io/gateway-api", "config", "crd", "standard", "gateway.networking.k8s.io_"+kind+".yaml"))
 	}
 	return files
 }

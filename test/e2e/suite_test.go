@@ -77,7 +77,7 @@ var _ = ReportAfterSuite("Neither is refused anything, and the widget server has
 var _ = BeforeSuite(func(ctx SpecContext) {
 	controlPlane, administrator := cluster.Start(ctx)
 	direct = administrator
-	cluster.Install(controlPlane, cluster.GatewayCRDs()...)
+	cluster.Install(controlPlane, cluster.GatewayCRDs(cluster.GatewayKinds...)...)
 	ca = newAuthority()
 
 	messenger := listen("127.0.0.1:0")
