@@ -34,7 +34,7 @@ tools: ## Build what tests run beside the control plane: Helm, and what tests al
 .PHONY: test
 test: ## Run all tests: unit, golden, CEL and controllers on a real control plane.
 	@$(PREPARE) test
-	go test -vet=off ./... -timeout 15m
+	go test -vet=off -ldflags="-s -w" ./... -timeout 15m
 
 .PHONY: test-matrix
 test-matrix: ## Run all tests on every version of Kubernetes that is supported, the newest first; each control plane is built once.

@@ -23,6 +23,7 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/test/commands"
 	"github.com/dispel/partner-operator/test/golden"
 )
 
@@ -284,18 +285,9 @@ func flagsOf(binary, command string) []string {
 	return slices.DeleteFunc(matches(`(?m)^ +(?:-\w, )?--([a-z-]+)`, own), func(flag string) bool { return flag == "help" })
 }
 
-// build builds a command of the repository.
-func build(command string) string {
-	GinkgoHelper()
-	binary := filepath.Join(GinkgoT().TempDir(), command)
-	out, err := exec.Command("go", "build", "-o", binary, filepath.Join(root, "cmd", command)).CombinedOutput()
-	Expect(err).NotTo(HaveOccurred(), string(out))
-	return binary
-}
-
 var _ = Describe("The flags", func() {
-	It("are all in the page of their command, and no others", func() {
-		operator, plugin := build("partner-operator"), build("kubectl-partner")
+	It("are all in the page of their command, and no others", func(ctx SpecContext) {
+		operator, plugin := commands.Built(ctx, "cmd/partner-operator"), commands.Built(ctx, "cmd/kubectl-partner")
 		var all []string
 		for command, page := range map[string]string{"manager": "docs/manager.md", "widget": "docs/widget.md"} {
 			flags := flagsOf(operator, command)

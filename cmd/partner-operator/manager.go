@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -24,10 +23,6 @@ type managerFlags struct {
 	shard         string
 	metricsSecure bool
 }
-
-// gcPercent is how much the heap may grow before it is swept. Most of it are the
-// caches, which stay, so Go's own 100 would keep as much again in reserve.
-const gcPercent = 20
 
 func newManagerCommand() *cobra.Command {
 	var options manager.Options
@@ -56,7 +51,7 @@ func newManagerCommand() *cobra.Command {
 				return err
 			}
 			if os.Getenv("GOGC") == "" {
-				debug.SetGCPercent(gcPercent)
+				go manager.PaceGarbageCollection(cmd.Context())
 			}
 			ctrl.Log.Info("Starting the manager", "version", build.Version())
 			return mgr.Start(cmd.Context())

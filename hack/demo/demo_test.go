@@ -13,6 +13,7 @@ import (
 	"github.com/onsi/gomega/gbytes"
 
 	"github.com/dispel/partner-operator/internal/controlplane"
+	"github.com/dispel/partner-operator/test/commands"
 )
 
 func Test(t *testing.T) {
@@ -23,11 +24,10 @@ func Test(t *testing.T) {
 // binaries is the folder of the operator and the plugin.
 var binaries string
 
-var _ = BeforeSuite(func() {
+var _ = BeforeSuite(func(ctx SpecContext) {
 	Expect(os.Chdir("../..")).To(Succeed())
-	binaries = GinkgoT().TempDir()
-	out, err := exec.Command("go", "build", "-o", binaries, "./cmd/...").CombinedOutput()
-	Expect(err).NotTo(HaveOccurred(), string(out))
+	binaries = filepath.Dir(commands.Built(ctx, "cmd/partner-operator"))
+	commands.Built(ctx, "cmd/kubectl-partner")
 })
 
 var _ = Describe("The demo", func() {

@@ -77,7 +77,7 @@ func (a Applier) Apply(ctx context.Context, wanted, observed client.Object) (cli
 	if observed == nil && apierrors.IsConflict(err) {
 		return nil, &OccupiedError{cause: err}
 	}
-	if err == nil {
+	if err == nil && observed != nil {
 		err = a.removeForeign(ctx, fields, stored)
 	}
 	return asStored(stored, wanted), err

@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/dispel/partner-operator/internal/controlplane"
+	"github.com/dispel/partner-operator/test/commands"
 )
 
 func Test(t *testing.T) {
@@ -61,10 +62,8 @@ var _ = Describe("A control plane", func() {
 	})
 
 	DescribeTable("leaves nothing behind",
-		func(signal syscall.Signal) {
-			binary := filepath.Join(GinkgoT().TempDir(), "cluster")
-			out, err := exec.Command("go", "build", "-o", binary, "../../hack/cluster").CombinedOutput()
-			Expect(err).NotTo(HaveOccurred(), string(out))
+		func(ctx SpecContext, signal syscall.Signal) {
+			binary := commands.Built(ctx, "hack/cluster")
 			said := gbytes.NewBuffer()
 			cmd := exec.Command(binary)
 			cmd.Stdout, cmd.Stderr = said, GinkgoWriter

@@ -31,6 +31,9 @@ func keep(own shard.Shard, shared words) toolscache.TransformFunc {
 		if wanted(own, object) {
 			object.SetManagedFields(nil)
 			delete(object.GetAnnotations(), corev1.LastAppliedConfigAnnotation)
+			if quota, ok := object.(*corev1.ResourceQuota); ok {
+				quota.Status = corev1.ResourceQuotaStatus{} // kube-controller-manager's count
+			}
 		} else {
 			object = foundBy(object)
 		}

@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -81,5 +82,14 @@ var _ = Describe("Of what is not the operator's, the cache keeps", func() {
 		Expect(kept(certificate).(*unstructured.Unstructured).Object["spec"]).To(Equal(map[string]any{"dnsNames": []any{"remote.acmecorp.com"}}))
 		Expect(kept(object("CertificateRequest", "x-1")).(*unstructured.Unstructured).Object).To(And(
 			Not(HaveKey("spec")), HaveKeyWithValue("status", map[string]any{"conditions": []any{}})))
+	})
+
+	It("a tenant's quota, without what is used of it", func() {
+		quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: "partner-acme", Name: tenant.QuotaName}, Spec: corev1.ResourceQuotaSpec{
+			Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("50")},
+		}}
+		counted := quota.DeepCopy()
+		counted.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("3")}}
+		Expect(kept(counted)).To(Equal(quota))
 	})
 })

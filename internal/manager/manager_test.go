@@ -8,8 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -30,6 +28,7 @@ import (
 	"github.com/dispel/partner-operator/internal/manager"
 	"github.com/dispel/partner-operator/internal/tenant"
 	"github.com/dispel/partner-operator/test/cluster"
+	"github.com/dispel/partner-operator/test/commands"
 )
 
 func options() manager.Options {
@@ -188,9 +187,7 @@ var _ = Describe("The manager", func() {
 
 var _ = Describe("The binary", func() {
 	It("may be killed while partners converge, and loses nothing", func(ctx SpecContext) {
-		binary := filepath.Join(GinkgoT().TempDir(), "partner-operator")
-		out, err := exec.Command("go", "build", "-o", binary, "../../cmd/partner-operator").CombinedOutput()
-		Expect(err).NotTo(HaveOccurred(), string(out))
+		binary := commands.Built(ctx, "cmd/partner-operator")
 		run := func() *controlplane.Process {
 			GinkgoHelper()
 			process, err := controlPlane.Run(binary, "manager", "--kubeconfig="+controlPlane.Kubeconfig(), "--ingress-class=any",

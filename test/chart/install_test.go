@@ -33,6 +33,7 @@ import (
 	"github.com/dispel/partner-operator/internal/controlplane"
 	"github.com/dispel/partner-operator/internal/scheme"
 	"github.com/dispel/partner-operator/test/cluster"
+	"github.com/dispel/partner-operator/test/commands"
 	"github.com/dispel/partner-operator/test/rights"
 )
 
@@ -54,11 +55,7 @@ func newInstallation(ctx context.Context) *installation {
 	var err error
 	i.direct, err = client.New(i.Config(), client.Options{Scheme: scheme.New()})
 	Expect(err).NotTo(HaveOccurred())
-	i.binary = filepath.Join(GinkgoT().TempDir(), "partner-operator")
-	build := exec.CommandContext(ctx, "go", "build", "-o", i.binary, "./cmd/partner-operator")
-	build.Dir = cluster.Root()
-	out, err := build.CombinedOutput()
-	Expect(err).NotTo(HaveOccurred(), string(out))
+	i.binary = commands.Built(ctx, "cmd/partner-operator")
 	DeferCleanup(i.stop)
 	return i
 }

@@ -34,6 +34,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/dispel/partner-operator/internal/controlplane"
+	"github.com/dispel/partner-operator/internal/controlplane/assets"
 	"github.com/dispel/partner-operator/internal/scheme"
 )
 
@@ -207,18 +208,9 @@ func CRDs() string {
 // Root is the top of the work tree.
 func Root() string {
 	GinkgoHelper()
-	dir, err := os.Getwd()
+	root, err := assets.Root()
 	Expect(err).NotTo(HaveOccurred())
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "PROJECT")); err == nil {
-			return dir
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			Expect(errors.New("no PROJECT file in any folder above")).NotTo(HaveOccurred())
-		}
-		dir = parent
-	}
+	return root
 }
 
 // ReadObjects reads the objects of a YAML file of the work tree.

@@ -8,8 +8,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -28,6 +26,7 @@ import (
 	"github.com/dispel/partner-operator/internal/controlplane"
 	"github.com/dispel/partner-operator/internal/scheme"
 	"github.com/dispel/partner-operator/test/cluster"
+	"github.com/dispel/partner-operator/test/commands"
 	"github.com/dispel/partner-operator/test/partners"
 )
 
@@ -41,12 +40,7 @@ func Test(t *testing.T) {
 var binary string
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	folder := GinkgoT().TempDir()
-	binary = filepath.Join(folder, "partner-operator")
-	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/partner-operator")
-	build.Dir = cluster.Root()
-	out, err := build.CombinedOutput()
-	Expect(err).NotTo(HaveOccurred(), string(out))
+	binary = commands.Built(ctx, "cmd/partner-operator")
 })
 
 // world is a control plane of a spec's own, and the operator beside it.

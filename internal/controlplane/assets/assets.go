@@ -140,7 +140,7 @@ func Pinned() (Build, error) {
 // pinned is the build of a file of versions with tags. All that goes into the binaries
 // is part of the folder's name, so that a change of version is a new folder.
 func pinned(modfile string, tags ...string) (Build, error) {
-	root, err := moduleRoot()
+	root, err := Root()
 	if err != nil {
 		return Build{}, err
 	}
@@ -200,8 +200,8 @@ func (b *Build) readModule(sum io.Writer) error {
 	return nil
 }
 
-// moduleRoot finds the top of the work tree from the current folder upwards.
-func moduleRoot() (string, error) {
+// Root finds the top of the work tree from the current folder upwards.
+func Root() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err

@@ -1,0 +1,43 @@
+package manager
+
+import (
+	"context"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+// The heap grows by garbageFloor, in bytes, or by leastPercent of what is in use,
+// whichever is more, before garbage is collected. Most of a manager's heap are its
+// caches, which stay: Go's own 100 percent would keep as much again in reserve, and a
+// small percentage alone would have a manager with few partners collect all the time.
+const (
+	garbageFloor = 8 << 20
+	leastPercent = 20
+)
+
+// garbagePercent is how much the heap may grow, as GOGC has it, if so many bytes of it
+// are in use.
+func garbagePercent(inUse uint64) int {
+	return max(leastPercent, int(garbageFloor*100/max(inUse, 1<<20)))
+}
+
+// PaceGarbageCollection sets how much the heap may grow as its use changes, until the
+// context ends.
+func PaceGarbageCollection(ctx context.Context) {
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	set := 0
+	for tick := time.NewTicker(time.Second); ; {
+		metrics.Read(live)
+		// Setting it stops the world for a moment.
+		if percent := garbagePercent(live[0].Value.Uint64()); percent != set {
+			debug.SetGCPercent(percent)
+			set = percent
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
