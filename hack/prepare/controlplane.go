@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -33,11 +32,7 @@ func (p *preparation) buildControlPlane(ctx context.Context, compiled func()) er
 	if err := os.Mkdir(tmp, 0o755); err != nil {
 		return err
 	}
-	overlay, err := p.withoutFakes(ctx)
-	if err != nil {
-		return err
-	}
-	flags := []string{"-modfile=" + b.Modfile, "-tags=" + strings.Join(b.Tags, ","), "-overlay=" + overlay}
+	flags := []string{"-modfile=" + b.Modfile, "-tags=" + strings.Join(b.Tags, ",")}
 	list := step{name: "downloading modules for the control plane", dir: "hack/controlplane", args: slices.Concat([]string{"list"}, flags, []string{"-deps", "."}), progress: downloadLine}
 	packages, err := p.do(ctx, &list)
 	if err != nil {
@@ -76,32 +71,6 @@ func (p *preparation) buildControlPlane(ctx context.Context, compiled func()) er
 		return err
 	}
 	return os.Rename(tmp, b.Dir)
-}
-
-// withoutFakes writes the go command's overlay file that leaves out a file of the API
-// server's library which is for tests alone, but is not named as Go names tests: it
-// would have the fakes of all clients compiled, 60 packages. Nothing that is built
-// uses it, or the build would fail.
-func (p *preparation) withoutFakes(ctx context.Context) (string, error) {
-	find := step{
-		name: "downloading the API server's library", dir: "hack/controlplane", progress: downloadLine,
-		args: []string{"mod", "download", "-modfile=" + p.wanted.Modfile, "-json", "k8s.io/apiserver"},
-	}
-	out, err := p.do(ctx, &find)
-	if err != nil {
-		return "", err
-	}
-	var library struct{ Dir string }
-	if err := json.Unmarshal(out, &library); err != nil {
-		return "", fmt.Errorf("%s: %w", find.name, err)
-	}
-	file := filepath.Join(library.Dir, "pkg", "admission", "plugin", "policy", "generic", "policy_test_context.go")
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{file: ""}})
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(p.temporary, "overlay.json")
-	return path, os.WriteFile(path, overlay, 0o600)
 }
 
 // building is how folders begin whose build has not ended.
