@@ -128,26 +128,25 @@ func (r *PartnerReconciler) addChild(s *tenant.Snapshot, child client.Object) er
 // operator's, but for claims: by the names that it gives.
 func (r *PartnerReconciler) gatherChildren(ctx context.Context, s *tenant.Snapshot, hosts []string) error {
 	namespace := tenant.NamespaceName(s.Partner.Name)
-	for _, kind := range childKindsOf(r.APIs) {
-		switch kind.object.(type) {
-		case *v1alpha1.SubdomainClaim:
+	for kind := range r.APIs.Kinds() {
+		switch {
+		case !kind.Made, kind.Relation == tenant.ByHolder:
 			continue
-		case *gatewayv1beta1.ReferenceGrant:
+		case kind.Relation == tenant.ByName:
 			if err := r.gatherGrants(ctx, s); err != nil {
 				return err
 			}
 			continue
 		}
-		for _, name := range kind.names {
-			child := kind.object.DeepCopyObject().(client.Object)
-			if err := r.gatherChild(ctx, s, namespace, name, child); err != nil {
+		for _, name := range kind.Names {
+			if err := r.gatherChild(ctx, s, namespace, name, kind.New()); err != nil {
 				return err
 			}
 		}
-		if len(kind.names) > 0 {
+		if len(kind.Names) > 0 {
 			continue
 		}
-		list := kind.newList()
+		list := kind.NewList()
 		if err := r.Client.List(ctx, list, client.InNamespace(namespace)); err != nil {
 			return err
 		}
@@ -213,20 +212,19 @@ func (r *PartnerReconciler) gatherGrants(ctx context.Context, s *tenant.Snapshot
 
 // gatherRoutes finds what routes some hosts in the namespaces of all tenants.
 func (r *PartnerReconciler) gatherRoutes(ctx context.Context, s *tenant.Snapshot, hosts []string) error {
-	for _, kind := range routeKindsOf(r.APIs) {
-		gvk, err := r.Client.GroupVersionKindFor(kind.object)
-		if err != nil {
-			return err
+	for kind := range r.APIs.Kinds() {
+		if !kind.TakesHosts() {
+			continue
 		}
 		for _, host := range hosts {
-			list := kind.newList()
+			list := kind.NewList()
 			// The snapshot's children already have this process's own writes.
 			if err := r.Client.List(ctx, list, index.RouteByHost.Is(host), client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
 				return err
 			}
 			if err := meta.EachListItem(list, func(item runtime.Object) error {
 				if route := item.(client.Object); !r.deleted.has(route.GetUID()) || len(route.GetFinalizers()) > 0 {
-					s.Routes = append(s.Routes, tenant.RouteRef{Host: host, Kind: gvk.Kind, Namespace: route.GetNamespace(), Name: route.GetName()})
+					s.Routes = append(s.Routes, tenant.RouteRef{Host: host, Kind: kind.Kind, Namespace: route.GetNamespace(), Name: route.GetName()})
 				}
 				return nil
 			}); err != nil {
@@ -304,7 +302,8 @@ func (r *PartnerReconciler) gatherSubdomain(ctx context.Context, s *tenant.Snaps
 
 // lastRequest is the newest CertificateRequest for a Certificate; nil if there is none.
 func (r *PartnerReconciler) lastRequest(ctx context.Context, namespace, certificate string) (*unstructured.Unstructured, error) {
-	requests := listOf(tenant.CertificateRequestGVK)
+	requests := &unstructured.UnstructuredList{}
+	requests.SetGroupVersionKind(tenant.CertificateRequestGVK.GroupVersion().WithKind(tenant.CertificateRequestGVK.Kind + "List"))
 	if err := r.Client.List(ctx, requests, client.InNamespace(namespace)); err != nil {
 		return nil, err
 	}

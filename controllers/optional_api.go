@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -9,12 +10,8 @@ import (
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/dispel/partner-operator/internal/tenant"
 )
@@ -22,37 +19,33 @@ import (
 // OptionalAPIs are the APIs that may be absent from the cluster, and may come and
 // go while the operator runs.
 type OptionalAPIs struct {
-	certManager, gateway, referenceGrants, listenerSets, grpcRoutes, tlsRoutes optionalAPI
-	// used are those of them that are used where they are installed.
+	// used are those that are used where they are installed.
 	used []*optionalAPI
 }
 
 // optionalAPI is an API that is there once all its kinds are.
 type optionalAPI struct {
-	kinds []schema.GroupVersionKind
-	// children are those of the kinds that the operator makes.
-	children []childKind
-	// routes are those that take a host.
-	routes    []childKind
+	name      tenant.API
+	kinds     []tenant.Kind
 	installed atomic.Bool
 	// watched has the kinds that are watched, which goes on by itself when the API is
 	// back after an absence.
-	watched map[client.Object]bool
+	watched map[string]bool
 }
 
 // watchOnce starts to watch a kind, unless an earlier call did. One that failed is
 // tried again by the next.
-func (a *optionalAPI) watchOnce(object client.Object, start func() error) error {
-	if a.watched[object] {
+func (a *optionalAPI) watchOnce(kind tenant.Kind, start func() error) error {
+	if a.watched[kind.Kind] {
 		return nil
 	}
 	if err := start(); err != nil {
 		return err
 	}
 	if a.watched == nil {
-		a.watched = map[client.Object]bool{}
+		a.watched = map[string]bool{}
 	}
-	a.watched[object] = true
+	a.watched[kind.Kind] = true
 	return nil
 }
 
@@ -60,53 +53,65 @@ func (a *optionalAPI) watchOnce(object client.Object, start func() error) error 
 // leave alone never are.
 func DetectOptionalAPIs(mapper meta.RESTMapper, settings tenant.Settings) (*OptionalAPIs, error) {
 	apis := &OptionalAPIs{}
-	kind := func(of metav1.GroupVersion, name string) schema.GroupVersionKind {
-		return schema.GroupVersionKind{Group: of.Group, Version: of.Version, Kind: name}
-	}
-	apis.certManager.kinds = []schema.GroupVersionKind{tenant.CertificateGVK, tenant.CertificateRequestGVK}
-	apis.certManager.children, apis.certManager.routes = []childKind{certificates}, []childKind{certificates}
-	apis.gateway.kinds = []schema.GroupVersionKind{kind(gatewayv1.GroupVersion, "GatewayClass"), kind(gatewayv1.GroupVersion, "Gateway"), kind(gatewayv1.GroupVersion, "HTTPRoute")}
-	apis.gateway.children, apis.gateway.routes = []childKind{httpRoutes}, []childKind{httpRoutes, gatewayKind}
-	apis.referenceGrants.kinds = []schema.GroupVersionKind{kind(gatewayv1beta1.GroupVersion, "ReferenceGrant")}
-	apis.referenceGrants.children = []childKind{referenceGrants}
-	apis.listenerSets.kinds = []schema.GroupVersionKind{kind(gatewayv1.GroupVersion, "ListenerSet")}
-	apis.listenerSets.children, apis.listenerSets.routes = []childKind{listenerSets}, []childKind{listenerSets}
-	apis.grpcRoutes.kinds = []schema.GroupVersionKind{kind(gatewayv1.GroupVersion, "GRPCRoute")}
-	apis.grpcRoutes.routes = []childKind{grpcRoutes}
-	apis.tlsRoutes.kinds = []schema.GroupVersionKind{kind(gatewayv1.GroupVersion, "TLSRoute")}
-	apis.tlsRoutes.routes = []childKind{tlsRoutes}
-	if !settings.WithoutCertManager {
-		apis.used = append(apis.used, &apis.certManager)
-	}
-	if !settings.WithoutGatewayAPI {
-		apis.used = append(apis.used, &apis.gateway, &apis.referenceGrants, &apis.listenerSets, &apis.grpcRoutes, &apis.tlsRoutes)
-	}
-	for _, api := range apis.used {
-		installed := true
-		for _, kind := range api.kinds {
-			_, err := mapper.RESTMapping(kind.GroupKind(), kind.Version)
-			if err != nil && !meta.IsNoMatchError(err) {
-				return nil, err
-			}
-			installed = installed && err == nil
+	for _, kind := range tenant.Kinds {
+		if kind.API == "" || !settings.Uses(kind.API) {
+			continue
 		}
-		api.installed.Store(installed)
+		api := apis.named(kind.API)
+		if api == nil {
+			api = &optionalAPI{name: kind.API}
+			api.installed.Store(true)
+			apis.used = append(apis.used, api)
+		}
+		api.kinds = append(api.kinds, kind)
+		_, err := mapper.RESTMapping(kind.GroupKind(), kind.Version)
+		switch {
+		case meta.IsNoMatchError(err):
+			api.installed.Store(false)
+		case err != nil:
+			return nil, err
+		}
 	}
 	return apis, nil
+}
+
+// named is a used API; nil if it is not used.
+func (a *OptionalAPIs) named(name tenant.API) *optionalAPI {
+	if i := slices.IndexFunc(a.used, func(api *optionalAPI) bool { return api.name == name }); i >= 0 {
+		return a.used[i]
+	}
+	return nil
+}
+
+func (a *OptionalAPIs) has(name tenant.API) bool {
+	api := a.named(name)
+	return api != nil && api.installed.Load()
+}
+
+// Kinds are those of tenant.Kinds that can be read and written now.
+func (a *OptionalAPIs) Kinds() iter.Seq[*tenant.Kind] {
+	return func(yield func(*tenant.Kind) bool) {
+		for i := range tenant.Kinds {
+			kind := &tenant.Kinds[i]
+			if (kind.API == "" || a.has(kind.API)) && !yield(kind) {
+				return
+			}
+		}
+	}
 }
 
 // Installed tells of which APIs objects can be read and written.
 func (a *OptionalAPIs) Installed() tenant.APIs {
 	return tenant.APIs{
-		CertManager:     a.certManager.installed.Load(),
-		Gateway:         a.gateway.installed.Load(),
-		ReferenceGrants: a.referenceGrants.installed.Load(),
-		ListenerSets:    a.listenerSets.installed.Load(),
+		CertManager:     a.has(tenant.CertManager),
+		Gateway:         a.has(tenant.GatewayAPI),
+		ReferenceGrants: a.has(tenant.ReferenceGrants),
+		ListenerSets:    a.has(tenant.ListenerSets),
 	}
 }
 
 // crdOf is the name of a kind's CustomResourceDefinition.
-func crdOf(kind schema.GroupVersionKind) string {
+func crdOf(kind tenant.Kind) string {
 	plural := strings.ToLower(kind.Kind) + "s"
 	if strings.HasSuffix(kind.Kind, "s") {
 		plural = strings.ToLower(kind.Kind) + "es"
@@ -130,7 +135,7 @@ type optionalAPIReconciler struct {
 // Reconcile looks whether the API that a CRD belongs to is served.
 func (r *optionalAPIReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	for _, api := range r.apis.used {
-		if !slices.ContainsFunc(api.kinds, func(kind schema.GroupVersionKind) bool { return crdOf(kind) == request.Name }) {
+		if !slices.ContainsFunc(api.kinds, func(kind tenant.Kind) bool { return crdOf(kind) == request.Name }) {
 			continue
 		}
 		served := true

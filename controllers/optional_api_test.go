@@ -5,12 +5,13 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 var _ = Describe("The watch of an optional API", func() {
 	It("is tried again if it could not be started, and not once it is", func() {
-		api, kind, tries := &optionalAPI{}, &gatewayv1.HTTPRoute{}, 0
+		api, kind, tries := &optionalAPI{}, tenant.Kinds[0], 0
 		start := func() error {
 			if tries++; tries == 1 {
 				return errors.New("discovery does not answer")

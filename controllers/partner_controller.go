@@ -173,7 +173,7 @@ func (r *PartnerReconciler) apply(ctx context.Context, snapshot *tenant.Snapshot
 			snapshot.Observe(written)
 			continue
 		}
-		if err := met.note(snapshot, tenant.Failure{Object: wanted}, err); err != nil {
+		if err := met.note(ctx, snapshot, tenant.Failure{Object: wanted}, err); err != nil {
 			return changed, err
 		}
 		if _, isNamespace := wanted.(*corev1.Namespace); isNamespace {
@@ -201,7 +201,7 @@ func (r *PartnerReconciler) prune(ctx context.Context, snapshot *tenant.Snapshot
 			continue
 		}
 		failed = true
-		if err := met.note(snapshot, tenant.Failure{Object: object, Delete: true}, err); err != nil {
+		if err := met.note(ctx, snapshot, tenant.Failure{Object: object, Delete: true}, err); err != nil {
 			return changed, err
 		}
 	}
@@ -210,7 +210,8 @@ func (r *PartnerReconciler) prune(ctx context.Context, snapshot *tenant.Snapshot
 
 // note records a failure in the snapshot. The error is errOvertaken if it came of
 // an old snapshot.
-func (t *trouble) note(snapshot *tenant.Snapshot, failure tenant.Failure, err error) error {
+func (t *trouble) note(ctx context.Context, snapshot *tenant.Snapshot, failure tenant.Failure, err error) error {
+	debug(ctx, "A write failed", failure.Object, err.Error())
 	elsewhere := failure.Object.GetNamespace()
 	switch outlook := apply.OutlookOf(err); {
 	case apierrors.IsNotFound(err) && elsewhere != "" && elsewhere != tenant.NamespaceName(snapshot.Partner.Name):
@@ -240,11 +241,23 @@ func nameOf(object tenant.Object) string {
 func (r *PartnerReconciler) write(ctx context.Context, wanted, observed tenant.Object) (tenant.Object, error) {
 	partner, inTenant := tenant.PartnerOf(wanted.GetNamespace())
 	applier := apply.Applier{Client: r.Client, Force: inTenant && wanted.GetLabels()[v1alpha1.PartnerLabel] == partner}
+	if observed == nil {
+		debug(ctx, "Creating an object", wanted, "it is missing")
+	}
 	if _, claim := wanted.(*v1alpha1.SubdomainClaim); claim && observed == nil {
 		// Creation, and not apply, leaves it to the API server who comes first.
 		return applier.Create(ctx, wanted)
 	}
-	return applier.Apply(ctx, wanted, observed)
+	written, err := applier.Apply(ctx, wanted, observed)
+	if observed != nil && written != nil {
+		debug(ctx, "Changed an object", wanted, "it was not as wanted")
+	}
+	return written, err
+}
+
+// debug logs a write at the debug level.
+func debug(ctx context.Context, message string, object tenant.Object, reason string) {
+	ctrl.LoggerFrom(ctx).V(1).Info(message, "object", nameOf(object), "reason", reason)
 }
 
 // letGo ends what is left of a Partner that is gone. Garbage collection deletes what
@@ -297,6 +310,7 @@ func (r *PartnerReconciler) delete(ctx context.Context, object client.Object) er
 	err := apply.Applier{Client: r.Client}.Delete(ctx, object)
 	if err == nil {
 		r.deleted.add(object.GetUID())
+		debug(ctx, "Deleted an object", object, "it is not wanted any more")
 	}
 	return err
 }

@@ -9,18 +9,19 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -36,39 +37,34 @@ import (
 // SetupWithManager has everything that matters to a Partner trigger it.
 func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, options controller.Options) error {
 	changed := make(chan event.GenericEvent, 1)
-	// A resync looks at every Partner; once is enough, so others' resyncs are left out.
-	versioned := builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})
-	inTenant := handler.EnqueueRequestsFromMapFunc(r.byTenant)
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("partner").
 		WithOptions(options).
 		For(&v1alpha1.Partner{}, builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool { return r.Shard.Has(o.GetName()) }))).
 		Watches(&v1alpha1.Partner{}, handler.EnqueueRequestsFromMapFunc(r.byRival), builder.WithPredicates(respecified)).
-		Watches(&v1alpha1.SupportPlan{}, handler.EnqueueRequestsFromMapFunc(r.byPlan), builder.WithPredicates(respecified)).
+		Watches(&v1alpha1.SupportPlan{}, inBulk(r.byPlan), builder.WithPredicates(respecified)).
 		Watches(&v1alpha1.PCSMAllocation{}, handler.EnqueueRequestsFromMapFunc(r.byAllocation), builder.WithPredicates(respecified)).
-		Watches(&v1alpha1.SubdomainClaim{}, handler.EnqueueRequestsFromMapFunc(r.byClaim), versioned).
-		Watches(&networkingv1.IngressClass{}, handler.EnqueueRequestsFromMapFunc(r.all), versioned).
-		Watches(&corev1.Namespace{}, inTenant, versioned).
-		Watches(&corev1.ConfigMap{}, inTenant, versioned).
-		Watches(&corev1.ResourceQuota{}, inTenant, builder.WithPredicates(predicate.Funcs{UpdateFunc: quotaChanged})).
-		Watches(&networkingv1.NetworkPolicy{}, inTenant, versioned).
-		Watches(&rbacv1.RoleBinding{}, inTenant, versioned).
-		Watches(&networkingv1.Ingress{}, handler.EnqueueRequestsFromMapFunc(r.byRoute), versioned).
-		Watches(&corev1.Service{}, handler.EnqueueRequestsFromMapFunc(r.byReference), versioned).
-		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.byReference), versioned).
-		WatchesRawSource(source.Channel(changed, handler.EnqueueRequestsFromMapFunc(r.all)))
+		Watches(&networkingv1.IngressClass{}, inBulk(r.all), builder.WithPredicates(versioned)).
+		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.byTenant), builder.WithPredicates(versioned)).
+		WatchesRawSource(source.Channel(changed, inBulk(r.all)))
+	crds := &metav1.PartialObjectMetadata{}
+	crds.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"))
+	held := []client.Object{&corev1.Namespace{}, crds}
+	var indexes []index.Index
+	for _, kind := range tenant.Kinds {
+		if kind.API != "" {
+			continue
+		}
+		enqueue, filter := r.eventsOf(kind)
+		b.Watches(kind.New(), enqueue, builder.WithPredicates(filter))
+		held = append(held, kind.New())
+		indexes = append(indexes, index.OfKind(kind)...)
+	}
 	partners, err := b.Build(r)
 	if err != nil {
 		return err
 	}
-	crds := &metav1.PartialObjectMetadata{}
-	crds.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"))
-	held := []client.Object{
-		&corev1.Namespace{}, &corev1.ConfigMap{}, &corev1.ResourceQuota{}, &networkingv1.NetworkPolicy{}, &rbacv1.RoleBinding{},
-		&networkingv1.Ingress{}, &corev1.Service{}, metadataOf("Secret"), crds,
-	}
-	err = errors.Join(HoldFromStart(ctx, mgr.GetCache(), held...), index.Add(ctx, mgr.GetFieldIndexer(), index.RouteByHost.Of(&networkingv1.Ingress{})))
-	if err != nil {
+	if err := errors.Join(HoldFromStart(ctx, mgr.GetCache(), held...), index.Add(ctx, mgr.GetFieldIndexer(), indexes...)); err != nil {
 		return err
 	}
 	appeared := func(api *optionalAPI) error { return r.watchAPI(ctx, mgr, partners, api) }
@@ -100,41 +96,69 @@ func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manag
 		})
 }
 
+// versioned leaves out resyncs: that of the Partner, which looks at everything, is enough.
+var versioned = predicate.ResourceVersionChangedPredicate{}
+
+// eventsOf says which events of a kind matter, and which partners they concern.
+func (r *PartnerReconciler) eventsOf(kind tenant.Kind) (handler.EventHandler, predicate.Predicate) {
+	switch kind.Relation {
+	case tenant.ByHost:
+		return handler.EnqueueRequestsFromMapFunc(r.byRoute), versioned
+	case tenant.ByReference:
+		return handler.EnqueueRequestsFromMapFunc(r.byReference), versioned
+	case tenant.ByHolder:
+		return handler.EnqueueRequestsFromMapFunc(r.byClaim), versioned
+	case tenant.ByGateway:
+		return inBulk(r.byGateway), predicate.Funcs{UpdateFunc: gatewayChanged}
+	case tenant.ByGatewayClass:
+		return inBulk(r.byGatewayClass), respecified
+	case tenant.ByName:
+		return handler.EnqueueRequestsFromMapFunc(r.byGrant), versioned
+	}
+	if _, quota := kind.New().(*corev1.ResourceQuota); quota {
+		return handler.EnqueueRequestsFromMapFunc(r.byTenant), predicate.Funcs{UpdateFunc: quotaChanged}
+	}
+	return handler.EnqueueRequestsFromMapFunc(r.byTenant), versioned
+}
+
 // watchAPI watches the kinds of an optional API that are not watched yet. What fails
 // is tried again by whoever calls it again.
 func (r *PartnerReconciler) watchAPI(ctx context.Context, mgr ctrl.Manager, partners controller.Controller, api *optionalAPI) error {
-	watch := func(object client.Object, requests handler.MapFunc, filter predicate.Predicate, indexes ...index.Index) error {
-		return api.watchOnce(object, func() error {
+	var errs []error
+	for _, kind := range api.kinds {
+		errs = append(errs, api.watchOnce(kind, func() error {
+			var object client.Object = kind.New()
 			if err := HoldFromStart(ctx, mgr.GetCache(), object); err != nil {
 				return err
 			}
-			for _, index := range indexes {
-				if err := addIndex(ctx, mgr.GetFieldIndexer(), index.Of(object)); err != nil {
+			for _, index := range index.OfKind(kind) {
+				if err := addIndex(ctx, mgr.GetFieldIndexer(), index); err != nil {
 					return err
 				}
 			}
-			return partners.Watch(source.Kind(mgr.GetCache(), object, handler.EnqueueRequestsFromMapFunc(requests), filter))
-		})
+			enqueue, filter := r.eventsOf(kind)
+			return partners.Watch(source.Kind(mgr.GetCache(), object, enqueue, filter))
+		}))
 	}
-	versioned := predicate.ResourceVersionChangedPredicate{}
-	switch api {
-	case &r.APIs.certManager:
-		return errors.Join(watch(certificates.object, r.byRoute, versioned, index.RouteByHost), watch(certificateRequests.object, r.byTenant, versioned))
-	case &r.APIs.gateway:
-		return errors.Join(
-			watch(httpRoutes.object, r.byRoute, versioned, index.RouteByHost, index.RouteByGateway),
-			watch(gatewayKind.object, r.byGateway, predicate.Funcs{UpdateFunc: gatewayChanged}, index.RouteByHost),
-			watch(&gatewayv1.GatewayClass{}, r.byGatewayClass, respecified))
-	case &r.APIs.listenerSets:
-		return watch(listenerSets.object, r.byRoute, versioned, index.RouteByHost, index.RouteByGateway)
-	case &r.APIs.referenceGrants:
-		return watch(referenceGrants.object, r.byGrant, versioned, index.GrantByName)
-	case &r.APIs.grpcRoutes:
-		return watch(grpcRoutes.object, r.byRoute, versioned, index.RouteByHost)
-	case &r.APIs.tlsRoutes:
-		return watch(tlsRoutes.object, r.byRoute, versioned, index.RouteByHost)
+	return errors.Join(errs...)
+}
+
+// inBulk handles the events of what many partners share: all of them are enqueued at
+// low priority, so that a Partner that somebody changes meanwhile goes first.
+func inBulk(requests handler.MapFunc) handler.EventHandler {
+	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+	enqueue := func(ctx context.Context, q queue, objects ...client.Object) {
+		for _, object := range objects {
+			q.(priorityqueue.PriorityQueue[reconcile.Request]).AddWithOpts(
+				priorityqueue.AddOpts{Priority: new(handler.LowPriority)}, requests(ctx, object)...)
+		}
 	}
-	return nil
+	return handler.Funcs{
+		CreateFunc:  func(ctx context.Context, e event.CreateEvent, q queue) { enqueue(ctx, q, e.Object) },
+		UpdateFunc:  func(ctx context.Context, e event.UpdateEvent, q queue) { enqueue(ctx, q, e.ObjectOld, e.ObjectNew) },
+		DeleteFunc:  func(ctx context.Context, e event.DeleteEvent, q queue) { enqueue(ctx, q, e.Object) },
+		GenericFunc: func(ctx context.Context, e event.GenericEvent, q queue) { enqueue(ctx, q, e.Object) },
+	}
 }
 
 // addIndex adds an index, unless an earlier try did.
@@ -271,11 +295,11 @@ func (r *PartnerReconciler) byGateway(ctx context.Context, gateway client.Object
 	if byDefault := r.Settings.Gateway; byDefault != nil && byDefault.Namespace+"/"+string(byDefault.Name) == name {
 		requests = append(requests, r.requests(ctx, index.PartnerByGateway.Is(""))...)
 	}
-	for _, kind := range []childKind{httpRoutes, listenerSets} {
-		if kind.object == listenerSets.object && !r.APIs.listenerSets.installed.Load() {
+	for kind := range r.APIs.Kinds() {
+		if !kind.Attaches {
 			continue
 		}
-		list := kind.newList()
+		list := kind.NewList()
 		if err := r.Client.List(ctx, list, index.RouteByGateway.Is(name), client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
 			ctrl.LoggerFrom(ctx).Error(err, "Listing routes of a Gateway", "gateway", name)
 			continue

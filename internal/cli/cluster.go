@@ -23,7 +23,6 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/controllers"
@@ -113,17 +112,16 @@ func (c *cluster) everything(ctx context.Context) (*fleet.Fleet, error) {
 	}
 	f.APIs = apis.Installed()
 	managed := client.MatchingLabels{v1alpha1.ManagedByLabel: v1alpha1.FieldManager}
-	for _, list := range controllers.NewChildLists(apis) {
-		if _, claims := list.(*v1alpha1.SubdomainClaimList); claims {
-			continue
-		}
-		if err := c.list(ctx, f, reading, list, managed); err != nil {
-			return nil, c.explain(err)
-		}
-	}
 	others := []client.ObjectList{&corev1.NamespaceList{}, &networkingv1.IngressClassList{}}
-	if f.APIs.Gateway {
-		others = append(others, &gatewayv1.GatewayList{}, &gatewayv1.GatewayClassList{})
+	for kind := range apis.Kinds() {
+		switch {
+		case kind.Relation == tenant.ByGateway, kind.Relation == tenant.ByGatewayClass:
+			others = append(others, kind.NewList())
+		case kind.Made && kind.Relation != tenant.ByHolder:
+			if err := c.list(ctx, f, reading, kind.NewList(), managed); err != nil {
+				return nil, c.explain(err)
+			}
+		}
 	}
 	for _, list := range others {
 		if err := c.list(ctx, f, reading, list); err != nil {

@@ -6,7 +6,6 @@ import (
 	"context"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/tenant"
@@ -49,7 +48,7 @@ var (
 		return []string{string(o.(*v1alpha1.PCSMAllocation).Spec.PartnerRef.Name)}
 	}}
 	// GrantByName has ReferenceGrants by their name alone, in whatever namespace.
-	GrantByName = Index{"grant/name", &gatewayv1beta1.ReferenceGrant{}, func(o client.Object) []string {
+	GrantByName = Index{"grant/name", nil, func(o client.Object) []string {
 		return []string{o.GetName()}
 	}}
 	// RouteByHost has what takes a host in the namespaces of tenants. It is of one of
@@ -83,10 +82,22 @@ func Add(ctx context.Context, to client.FieldIndexer, indexes ...Index) error {
 	return nil
 }
 
-// Of is the index for one of several kinds of object.
-func (i Index) Of(object client.Object) Index {
-	i.object = object
-	return i
+// OfKind are the indexes for a kind that a Partner becomes, or hangs on.
+func OfKind(kind tenant.Kind) []Index {
+	var indexes []Index
+	if kind.TakesHosts() {
+		indexes = append(indexes, RouteByHost)
+	}
+	if kind.Attaches {
+		indexes = append(indexes, RouteByGateway)
+	}
+	if kind.Relation == tenant.ByName {
+		indexes = append(indexes, GrantByName)
+	}
+	for i := range indexes {
+		indexes[i].object = kind.New()
+	}
+	return indexes
 }
 
 // Is selects the objects that an index has under a key.

@@ -19,7 +19,8 @@ const (
 // garbagePercent is how much the heap may grow, as GOGC has it, if so many bytes of it
 // are in use.
 func garbagePercent(inUse uint64) int {
-	return max(leastPercent, int(garbageFloor*100/max(inUse, 1<<20)))
+	const most = garbageFloor * 100 >> 20 // of a heap of less than 1 MiB
+	return int(min(most, max(leastPercent, garbageFloor*100/max(inUse, 1))))
 }
 
 // PaceGarbageCollection sets how much the heap may grow as its use changes, until the

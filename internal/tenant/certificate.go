@@ -48,12 +48,12 @@ func saidOf(object *unstructured.Unstructured, condition string) said {
 // certificateUnready says why the certificate is not issued as it is asked for now,
 // by the link that is broken; nil if it is.
 func (e *evaluation) certificateUnready() *conditions.Finding {
-	host := string(e.Partner.Spec.Subdomain.Host)
-	name := fmt.Sprintf("Certificate %s/%s", NamespaceName(e.Partner.Name), host)
+	host := string(e.in.Partner.Spec.Subdomain.Host)
+	name := fmt.Sprintf("Certificate %s/%s", NamespaceName(e.in.Partner.Name), host)
 	unready := func(reason v1alpha1.Reason, progress conditions.Progress, why string) *conditions.Finding {
 		return new(broken(reason, progress, "%s is not issued: %s", name, strings.TrimSuffix(why, ".")))
 	}
-	certificate, _ := e.child(CertificateGVK.Kind, host).(*unstructured.Unstructured)
+	certificate, _ := e.in.child(CertificateGVK.Kind, host).(*unstructured.Unstructured)
 	if certificate == nil {
 		return unready(v1alpha1.ReasonCertificatePending, conditions.Waiting, "it is about to be created")
 	}
@@ -66,11 +66,11 @@ func (e *evaluation) certificateUnready() *conditions.Finding {
 	if issuing := saidOf(certificate, "Issuing"); issuing.status == "False" && issuing.reason == "Failed" {
 		return unready(v1alpha1.ReasonCertificateFailed, conditions.Stalled, issuing.message)
 	}
-	switch request := saidOf(e.CertificateRequest, "Ready"); {
+	switch request := saidOf(e.in.CertificateRequest, "Ready"); {
 	case request.status == "False" && request.reason == "Failed":
 		return unready(v1alpha1.ReasonCertificateFailed, conditions.Stalled, request.message)
-	case saidOf(e.CertificateRequest, "Denied").status == "True":
-		return unready(v1alpha1.ReasonCertificateFailed, conditions.Stalled, "it was denied: "+saidOf(e.CertificateRequest, "Denied").message)
+	case saidOf(e.in.CertificateRequest, "Denied").status == "True":
+		return unready(v1alpha1.ReasonCertificateFailed, conditions.Stalled, "it was denied: "+saidOf(e.in.CertificateRequest, "Denied").message)
 	case request.status == "False" && issuerTrouble(request.message):
 		return unready(v1alpha1.ReasonIssuerNotReady, conditions.Stalled, request.message)
 	case request.status == "False" && request.message != "":
@@ -83,7 +83,7 @@ func (e *evaluation) certificateUnready() *conditions.Finding {
 }
 
 // issuerTrouble reports whether a pending CertificateRequest waits for somebody to
-// create or mend its issuer. cert-manager has no reason of its own for it.
+// create or fix its issuer. cert-manager has no reason of its own for it.
 func issuerTrouble(message string) bool {
 	return strings.HasPrefix(message, "Referenced ") && (strings.Contains(message, " not found") || strings.Contains(message, "does not have a Ready status condition")) ||
 		strings.HasPrefix(message, "Error getting keypair for CA issuer") || strings.HasPrefix(message, "Referenced secret")
@@ -93,7 +93,7 @@ func issuerTrouble(message string) bool {
 // there is nothing to tell.
 func (e *evaluation) renewalFailed(certificate *unstructured.Unstructured) *conditions.Finding {
 	why := ""
-	switch issuing, request := saidOf(certificate, "Issuing"), saidOf(e.CertificateRequest, "Ready"); {
+	switch issuing, request := saidOf(certificate, "Issuing"), saidOf(e.in.CertificateRequest, "Ready"); {
 	case issuing.status == "False" && issuing.reason == "Failed":
 		why = issuing.message
 	case issuing.status == "True" && request.status == "False" && (request.reason == "Failed" || issuerTrouble(request.message)):

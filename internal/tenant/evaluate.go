@@ -19,15 +19,26 @@ import (
 	"github.com/dispel/partner-operator/internal/support"
 )
 
-// Evaluate decides what the Partner of a snapshot becomes.
+// Evaluate decides what the Partner of a snapshot becomes. Each step goes by what
+// those before it found:
+//
+//  1. the plan in force;
+//  2. the staffing, by the plan's terms;
+//  3. whether the route gets the widget's path, by the staffing and the plan;
+//  4. the namespace and its guards, without which nothing else can be made;
+//  5. the sub-domain: claim, certificate, backend, route;
+//  6. the hosts that the namespace notes for the admission policies, by the sub-domain;
+//  7. what is no longer wanted, by all that is;
+//  8. the status and the events, by all of these;
+//  9. what to write on this pass.
 func Evaluate(snapshot Snapshot) Outcome {
 	if ptr.Deref(snapshot.Partner.Spec.Suspend, false) {
 		return suspended(snapshot)
 	}
 	snapshot.APIs = snapshot.Settings.Use(snapshot.APIs)
 	e := &evaluation{
-		Snapshot: snapshot,
-		build:    builder{partner: snapshot.Partner, settings: snapshot.Settings, classes: snapshot.IngressClasses},
+		in:    snapshot,
+		build: builder{partner: snapshot.Partner, settings: snapshot.Settings, classes: snapshot.IngressClasses},
 	}
 	e.judgePlan()
 	e.judgeStaffing()
@@ -37,8 +48,8 @@ func Evaluate(snapshot Snapshot) Outcome {
 	e.noteHosts()
 	e.prune()
 	e.report()
-	e.claimFirst()
-	return e.Outcome
+	e.out.Objects = e.writeNow()
+	return e.out
 }
 
 // suspended changes nothing but to say so.
@@ -61,8 +72,8 @@ func suspended(s Snapshot) Outcome {
 
 // evaluation is what the steps of one Evaluate share.
 type evaluation struct {
-	Snapshot
-	Outcome
+	in    Snapshot
+	out   Outcome
 	build builder
 
 	// By judgePlan. Without a plan that can be used, effective is nil.
@@ -97,7 +108,7 @@ type evaluation struct {
 }
 
 func (e *evaluation) judgePlan() {
-	effective, fault := UsablePlan(e.Snapshot)
+	effective, fault := UsablePlan(e.in)
 	if fault != nil {
 		e.planReady = *fault
 		return
@@ -123,9 +134,9 @@ func UsablePlan(s Snapshot) (*v1alpha1.EffectivePlan, *conditions.Finding) {
 }
 
 func (e *evaluation) judgeStaffing() {
-	e.allocated, e.counted, e.LookAgain = staffing.Sum(e.Partner, e.Allocations, e.Now)
+	e.allocated, e.counted, e.out.LookAgain = staffing.Sum(e.in.Partner, e.in.Allocations, e.in.Now)
 	if e.allocated > 0 && e.effective != nil {
-		verdict := staffing.Judge(int64(ptr.Deref(e.Partner.Spec.CustomerCount, 0)), e.allocated, e.effective.Staffing)
+		verdict := staffing.Judge(int64(ptr.Deref(e.in.Partner.Spec.CustomerCount, 0)), e.allocated, e.effective.Staffing)
 		e.verdict = &verdict
 	}
 }
@@ -143,7 +154,7 @@ func (e *evaluation) decideWidget() {
 		return
 	}
 	if e.effective == nil {
-		e.widget = e.child(serviceKind, WidgetServiceName) != nil || slices.ContainsFunc(e.routes(), func(r route) bool { return hasWidget(&r) })
+		e.widget = e.in.child(serviceKind, WidgetServiceName) != nil || slices.ContainsFunc(e.in.routes(), func(r route) bool { return hasWidget(&r) })
 		return
 	}
 	e.widget = !e.keptOff()
@@ -151,13 +162,13 @@ func (e *evaluation) decideWidget() {
 
 // whiteLabelled tells whether the Partner has a sub-domain and may have one.
 func (e *evaluation) whiteLabelled() bool {
-	return e.Partner.Spec.Subdomain != nil && e.Partner.Spec.ChannelModel.WhiteLabels()
+	return e.in.Partner.Spec.Subdomain != nil && e.in.Partner.Spec.ChannelModel.WhiteLabels()
 }
 
 // tenant wants the namespace, its guards and the contract.
 func (e *evaluation) tenant() {
-	name := NamespaceName(e.Partner.Name)
-	switch ns := e.Namespace; {
+	name := NamespaceName(e.in.Partner.Name)
+	switch ns := e.in.Namespace; {
 	case ns != nil && !ns.DeletionTimestamp.IsZero():
 		e.blocked = true
 		e.tenantReady = conditions.False(v1alpha1.ConditionTenantReady, v1alpha1.ReasonNamespaceTerminating, conditions.Waiting, fmt.Sprintf(
@@ -167,25 +178,25 @@ func (e *evaluation) tenant() {
 		e.blocked = true
 		e.tenantReady = conditions.False(v1alpha1.ConditionTenantReady, v1alpha1.ReasonNamespaceNotOwned, conditions.Stalled, fmt.Sprintf(
 			"namespace %s was there before and is not this partner's: look through what is in it and annotate it with %s=%s to hand it over, or delete it",
-			name, v1alpha1.AdoptAnnotation, e.Partner.Name))
+			name, v1alpha1.AdoptAnnotation, e.in.Partner.Name))
 		return
 	}
-	if i := slices.IndexFunc(e.Failures, func(f Failure) bool {
-		return f.Object.GetObjectKind().GroupVersionKind().Kind == namespaceKind && f.Object.GetName() == name
+	if i := slices.IndexFunc(e.in.Failures, func(f Failure) bool {
+		return nameOfKind(f.Object) == namespaceKind && f.Object.GetName() == name
 	}); i >= 0 {
 		// Without its namespace, nothing of the tenant can be made.
 		e.blocked = true
 		e.tenantReady = *e.failed(v1alpha1.ConditionTenantReady, false)
 		return
 	}
-	e.Objects = append(e.Objects, e.build.namespace())
-	e.Objects = append(e.Objects, e.build.guards()...)
+	e.out.Objects = append(e.out.Objects, e.build.namespace())
+	e.out.Objects = append(e.out.Objects, e.build.guards()...)
 	if e.effective != nil {
-		data, err := json.Marshal(NewContract(e.Partner, e.Plan, *e.effective, e.counted, e.widget, e.Now))
+		data, err := json.Marshal(NewContract(e.in.Partner, e.in.Plan, *e.effective, e.counted, e.widget, e.in.Now))
 		if err != nil { // a contract holds nothing that JSON cannot
-			e.Failures = append(e.Failures, Failure{Object: e.build.contract(""), Refused: true, Message: err.Error()})
+			e.in.Failures = append(e.in.Failures, Failure{Object: e.build.contract(""), Refused: true, Message: err.Error()})
 		} else {
-			e.Objects = append(e.Objects, e.build.contract(string(data)))
+			e.out.Objects = append(e.out.Objects, e.build.contract(string(data)))
 		}
 	}
 	if failed := e.failed(v1alpha1.ConditionTenantReady, false); failed != nil {
@@ -200,23 +211,23 @@ func (e *evaluation) tenant() {
 // the partner holds and that are declared or still served. A host that is only held
 // until something stops routing it gets no new routes.
 func (e *evaluation) noteHosts() {
-	i := slices.IndexFunc(e.Objects, func(o Object) bool { _, namespace := o.(*corev1.Namespace); return namespace })
+	i := slices.IndexFunc(e.out.Objects, func(o Object) bool { _, namespace := o.(*corev1.Namespace); return namespace })
 	if i < 0 {
 		return
 	}
 	served := e.keptHosts()
 	if e.whiteLabelled() {
-		served = append(served, string(e.Partner.Spec.Subdomain.Host))
+		served = append(served, string(e.in.Partner.Spec.Subdomain.Host))
 	}
 	var noted []string
-	for _, claim := range e.claims() {
+	for _, claim := range e.in.claims() {
 		if claim.GetDeletionTimestamp().IsZero() && slices.Contains(served, claim.GetName()) {
 			noted = append(noted, claim.GetName())
 		}
 	}
 	slices.Sort(noted)
 	// Without a host, too: another's note may be there from before.
-	e.Objects[i].SetAnnotations(map[string]string{v1alpha1.HostsAnnotation: strings.Join(noted, ",")})
+	e.out.Objects[i].SetAnnotations(map[string]string{v1alpha1.HostsAnnotation: strings.Join(noted, ",")})
 }
 
 // HeldOf are those of some noted hosts, separated by commas, that the partner of the
@@ -234,7 +245,7 @@ func HeldOf(s Snapshot, noted string) string {
 func (s *Snapshot) claims() []Object {
 	var claims []Object
 	for _, child := range s.Children {
-		if child.GetObjectKind().GroupVersionKind().Kind == claimKind {
+		if nameOfKind(child) == claimKind {
 			claims = append(claims, child)
 		}
 	}
@@ -243,37 +254,37 @@ func (s *Snapshot) claims() []Object {
 
 // ownsNamespace tells whether the namespace is this partner's, or may become so.
 func (e *evaluation) ownsNamespace() bool {
-	holder, labelled := e.Namespace.Labels[v1alpha1.PartnerLabel]
-	if labelled && holder == e.Partner.Name {
+	holder, labelled := e.in.Namespace.Labels[v1alpha1.PartnerLabel]
+	if labelled && holder == e.in.Partner.Name {
 		return true
 	}
-	if e.Namespace.Annotations[v1alpha1.AdoptAnnotation] == e.Partner.Name {
+	if e.in.Namespace.Annotations[v1alpha1.AdoptAnnotation] == e.in.Partner.Name {
 		return true
 	}
 	// Somebody took the label off, but what we applied is still noted.
-	return !labelled && e.Namespace.Annotations[v1alpha1.AppliedAnnotation] != ""
+	return !labelled && e.in.Namespace.Annotations[v1alpha1.AppliedAnnotation] != ""
 }
 
-// claimFirst puts all else off until the host is held, if it is about to be: the
-// namespace notes the hosts, and is to be written once.
-func (e *evaluation) claimFirst() {
-	if e.Claim != nil || e.failed(v1alpha1.ConditionSubdomainReady, true) != nil {
-		return
+// writeNow are the objects to write on this pass: while the host is about to be held,
+// its claim alone. The namespace notes the hosts that are held, and so is written once.
+func (e *evaluation) writeNow() []Object {
+	if e.in.Claim != nil || e.failed(v1alpha1.ConditionSubdomainReady, true) != nil {
+		return e.out.Objects
 	}
-	if i := slices.IndexFunc(e.Objects, func(o Object) bool { _, claim := o.(*v1alpha1.SubdomainClaim); return claim }); i >= 0 {
-		e.Objects = e.Objects[i : i+1]
+	if i := slices.IndexFunc(e.out.Objects, func(o Object) bool { _, claim := o.(*v1alpha1.SubdomainClaim); return claim }); i >= 0 {
+		return e.out.Objects[i : i+1]
 	}
+	return e.out.Objects
 }
 
 // failed finds the first failed write of the sub-domain's objects or of the
 // others.
 func (e *evaluation) failed(condition v1alpha1.ConditionType, subdomain bool) *conditions.Finding {
-	for _, failure := range e.Failures {
-		kind := failure.Object.GetObjectKind().GroupVersionKind().Kind
-		if _, exposes := exposure[kind]; exposes != subdomain {
+	for _, failure := range e.in.Failures {
+		if exposes := kindOf(failure.Object).Exposure != NotExposed; exposes != subdomain {
 			continue
 		}
-		what := kind + " " + strings.TrimPrefix(failure.Object.GetNamespace()+"/"+failure.Object.GetName(), "/")
+		what := nameOfKind(failure.Object) + " " + strings.TrimPrefix(failure.Object.GetNamespace()+"/"+failure.Object.GetName(), "/")
 		if failure.Delete {
 			what = "the deletion of " + what
 		}
@@ -288,48 +299,34 @@ func (e *evaluation) failed(condition v1alpha1.ConditionType, subdomain bool) *c
 	return nil
 }
 
-// exposure are the kinds of a sub-domain's objects, in the order in which they
-// go: what is reached from outside first, the claim last.
-var exposure = map[string]int{
-	ingressKind: 0, httpRouteKind: 0, serviceKind: 1, listenerSetKind: 1, referenceGrantKind: 1, CertificateGVK.Kind: 2, secretKind: 3, claimKind: 9,
-}
-
 // prune removes what the Partner has and no longer wants. What an old host is
 // served with stays until the new one is.
 func (e *evaluation) prune() {
 	kept := e.keptHosts()
-	for _, child := range e.Children {
+	for _, child := range e.in.Children {
 		name := child.GetName()
-		switch kind := child.GetObjectKind().GroupVersionKind().Kind; {
+		switch exposure := kindOf(child).Exposure; {
 		case !child.GetDeletionTimestamp().IsZero(),
 			e.wants(child),
-			kind == contractKind && e.effective == nil,
-			kind == claimKind && len(e.routing(name)) > 0,
-			kind == secretKind && e.child(CertificateGVK.Kind, name) != nil,
+			nameOfKind(child) == contractKind && e.effective == nil,
+			exposure == ByClaim && len(e.in.routing(name)) > 0,
+			exposure == ByCertificateKey && e.in.child(CertificateGVK.Kind, name) != nil,
 			// A certificate that others ask for under the host's name can be in use.
-			kind == CertificateGVK.Kind && child.GetAnnotations()[v1alpha1.AppliedAnnotation] == "" && e.declaresHost(name),
-			kind != claimKind && e.blocked,
+			exposure == ByCertificate && child.GetAnnotations()[v1alpha1.AppliedAnnotation] == "" && e.declaresHost(name),
+			exposure != ByClaim && e.blocked,
 			slices.ContainsFunc(kept, func(host string) bool { return e.keeps(host, child) }),
-			e.whiteLabelled() && kind == secretKind && e.usesSecret(name):
+			e.whiteLabelled() && exposure == ByCertificateKey && e.usesSecret(name):
 			continue
 		}
-		e.Prune = append(e.Prune, child)
+		e.out.Prune = append(e.out.Prune, child)
 	}
-	inOrder(e.Prune)
+	inOrder(e.out.Prune)
 }
 
 // inOrder sorts objects into the order in which to delete them.
 func inOrder(objects []Object) {
-	const others = 5
-	rank := func(object Object) int {
-		kind := object.GetObjectKind().GroupVersionKind().Kind
-		if rank, exposes := exposure[kind]; exposes {
-			return rank
-		}
-		return others
-	}
 	slices.SortStableFunc(objects, func(a, b Object) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.GetName(), b.GetName()))
+		return cmp.Or(cmp.Compare(kindOf(a).Exposure, kindOf(b).Exposure), cmp.Compare(a.GetName(), b.GetName()))
 	})
 }
 
@@ -341,12 +338,11 @@ func Abandoned(s Snapshot) []Object {
 	owned := s.Namespace != nil && s.Namespace.Labels[v1alpha1.PartnerLabel] == s.Partner.Name
 	var abandoned []Object
 	for _, child := range s.Children {
-		kind := child.GetObjectKind().GroupVersionKind().Kind
-		_, exposes := exposure[kind]
+		exposure := kindOf(child).Exposure
 		switch {
-		case !exposes, kind == secretKind, len(child.GetOwnerReferences()) > 0, !child.GetDeletionTimestamp().IsZero(),
+		case exposure == NotExposed, exposure == ByCertificateKey, len(child.GetOwnerReferences()) > 0, !child.GetDeletionTimestamp().IsZero(),
 			child.GetNamespace() == NamespaceName(s.Partner.Name) && !owned,
-			kind == claimKind && len(s.routing(child.GetName())) > 0:
+			exposure == ByClaim && len(s.routing(child.GetName())) > 0:
 			continue
 		}
 		abandoned = append(abandoned, child)
@@ -357,12 +353,12 @@ func Abandoned(s Snapshot) []Object {
 
 // declaresHost reports whether a host is the declared one.
 func (e *evaluation) declaresHost(host string) bool {
-	return e.whiteLabelled() && string(e.Partner.Spec.Subdomain.Host) == host
+	return e.whiteLabelled() && string(e.in.Partner.Spec.Subdomain.Host) == host
 }
 
 // usesSecret reports whether a Secret has the certificate of the declared host.
 func (e *evaluation) usesSecret(name string) bool {
-	return name == string(e.Partner.Spec.Subdomain.Host) || name == e.build.tlsSecret()
+	return name == string(e.in.Partner.Spec.Subdomain.Host) || name == e.build.tlsSecret()
 }
 
 // routing are the objects in the partner's namespace that lead a host somewhere,
@@ -370,9 +366,9 @@ func (e *evaluation) usesSecret(name string) bool {
 func (s *Snapshot) routing(host string) []RouteRef {
 	var refs []RouteRef
 	for _, child := range s.Children {
-		kind := child.GetObjectKind().GroupVersionKind().Kind
-		if (isRoute(kind) || kind == listenerSetKind) && (child.GetName() == host || slices.Contains(Hosts(child), host)) {
-			refs = append(refs, RouteRef{Host: host, Kind: kind, Namespace: child.GetNamespace(), Name: child.GetName()})
+		kind := kindOf(child)
+		if (kind.Exposure == ByRoute || kind.Kind == listenerSetKind) && (child.GetName() == host || slices.Contains(Hosts(child), host)) {
+			refs = append(refs, RouteRef{Host: host, Kind: kind.Kind, Namespace: child.GetNamespace(), Name: child.GetName()})
 		}
 	}
 	for _, ref := range s.Routes {
@@ -394,7 +390,7 @@ func (e *evaluation) keptHosts() []string {
 	case e.subdomainReady.Status == metav1.ConditionTrue:
 		return slices.Clone(e.lingering)
 	}
-	kept := []string{string(e.Partner.Spec.Subdomain.Host)}
+	kept := []string{string(e.in.Partner.Spec.Subdomain.Host)}
 	if old := e.oldRoute(); old != nil && old.GetName() != kept[0] {
 		kept = append(kept, old.GetName())
 	}
@@ -406,12 +402,12 @@ func (e *evaluation) keeps(host string, child Object) bool {
 	if !e.mayServe(host) {
 		return false
 	}
-	switch child.GetObjectKind().GroupVersionKind().Kind {
-	case serviceKind:
+	switch kind := kindOf(child); {
+	case kind.Kind == serviceKind:
 		return e.widget || child.GetName() != WidgetServiceName
-	case referenceGrantKind:
+	case kind.Kind == referenceGrantKind:
 		return e.widget
-	case ingressKind, httpRouteKind, listenerSetKind, CertificateGVK.Kind, secretKind, claimKind:
+	case kind.Exposure != NotExposed:
 		return child.GetName() == host
 	}
 	return false
@@ -421,8 +417,8 @@ func (e *evaluation) keeps(host string, child Object) bool {
 // not to be let go at once: two partners that swap hosts would wait for each other.
 func (e *evaluation) mayServe(host string) bool {
 	_, reserved := e.reserved(host)
-	claim := e.child(claimKind, host)
-	return !reserved && claim != nil && claim.GetDeletionTimestamp().IsZero() && (!e.contested || !e.Wanted[host])
+	claim := e.in.child(claimKind, host)
+	return !reserved && claim != nil && claim.GetDeletionTimestamp().IsZero() && (!e.contested || !e.in.Wanted[host])
 }
 
 // report writes the status and the events.
@@ -454,25 +450,25 @@ func (e *evaluation) report() {
 	findings = append(findings, conditions.Summary(
 		conditions.True(v1alpha1.ConditionReady, v1alpha1.ReasonProvisioned, e.readyMessage()), links...)...)
 
-	before := e.Partner.Status.Conditions
-	e.Events = conditions.Events(before, findings)
-	e.Status = v1alpha1.PartnerStatus{
-		ObservedGeneration: e.Partner.Generation,
-		Namespace:          NamespaceName(e.Partner.Name),
-		SupportPlan:        &v1alpha1.SupportPlanSummary{Name: v1alpha1.ObjectName(PlanName(e.Partner))},
+	before := e.in.Partner.Status.Conditions
+	e.out.Events = conditions.Events(before, findings)
+	e.out.Status = v1alpha1.PartnerStatus{
+		ObservedGeneration: e.in.Partner.Generation,
+		Namespace:          NamespaceName(e.in.Partner.Name),
+		SupportPlan:        &v1alpha1.SupportPlanSummary{Name: v1alpha1.ObjectName(PlanName(e.in.Partner))},
 		Subdomain:          e.served(),
 		Staffing:           staffingStatus(e.verdict),
-		Responsibilities:   support.Responsibilities(e.Partner.Spec.ChannelModel, e.allocated > 0),
-		Conditions:         conditions.Merge(before, findings, e.Partner.Generation, e.Now),
+		Responsibilities:   support.Responsibilities(e.in.Partner.Spec.ChannelModel, e.allocated > 0),
+		Conditions:         conditions.Merge(before, findings, e.in.Partner.Generation, e.in.Now),
 	}
-	if e.Plan != nil {
-		e.Status.SupportPlan.Tier = e.Plan.Spec.Tier
+	if e.in.Plan != nil {
+		e.out.Status.SupportPlan.Tier = e.in.Plan.Spec.Tier
 	}
 	if e.whiteLabelled() {
 		enabled := e.widgetEnabled().Status == metav1.ConditionTrue
-		e.Status.SupportWidget = &v1alpha1.SupportWidgetStatus{Enabled: &enabled}
+		e.out.Status.SupportWidget = &v1alpha1.SupportWidgetStatus{Enabled: &enabled}
 		if enabled {
-			e.Status.SupportWidget.ScriptURL = e.Status.Subdomain.URL + WidgetPath + "/widget.js"
+			e.out.Status.SupportWidget.ScriptURL = e.out.Status.Subdomain.URL + WidgetPath + "/widget.js"
 		}
 	}
 }
@@ -482,15 +478,15 @@ func (e *evaluation) report() {
 func (e *evaluation) releaseFindings() []conditions.Finding {
 	kept := e.keptHosts()
 	var held []string
-	for _, claim := range e.claims() {
+	for _, claim := range e.in.claims() {
 		host := claim.GetName()
 		if !claim.GetDeletionTimestamp().IsZero() || slices.Contains(kept, host) || e.wants(claim) {
 			continue
 		}
 		var refs []string
-		for _, ref := range e.routing(host) {
-			if !slices.ContainsFunc(e.Prune, func(o Object) bool {
-				return o.GetObjectKind().GroupVersionKind().Kind == ref.Kind && o.GetName() == ref.Name
+		for _, ref := range e.in.routing(host) {
+			if !slices.ContainsFunc(e.out.Prune, func(o Object) bool {
+				return nameOfKind(o) == ref.Kind && o.GetName() == ref.Name
 			}) {
 				refs = append(refs, ref.String())
 			}
@@ -510,18 +506,18 @@ func (e *evaluation) releaseFindings() []conditions.Finding {
 
 // wants reports whether an object is one of those to have.
 func (e *evaluation) wants(object Object) bool {
-	return slices.ContainsFunc(e.Objects, func(wanted Object) bool { return sameObject(wanted, object) })
+	return slices.ContainsFunc(e.out.Objects, func(wanted Object) bool { return sameObject(wanted, object) })
 }
 
 func (e *evaluation) readyMessage() string {
 	switch {
 	case e.whiteLabelled():
 		return e.subdomainReady.Message
-	case e.Partner.Spec.ChannelModel.WhiteLabels():
-		return fmt.Sprintf("namespace %s is provisioned; no sub-domain is declared", NamespaceName(e.Partner.Name))
+	case e.in.Partner.Spec.ChannelModel.WhiteLabels():
+		return fmt.Sprintf("namespace %s is provisioned; no sub-domain is declared", NamespaceName(e.in.Partner.Name))
 	}
 	return fmt.Sprintf("namespace %s is provisioned; a %s has no sub-domain, and Dispel serves its customers",
-		NamespaceName(e.Partner.Name), e.Partner.Spec.ChannelModel)
+		NamespaceName(e.in.Partner.Name), e.in.Partner.Spec.ChannelModel)
 }
 
 func (e *evaluation) widgetEnabled() conditions.Finding {
@@ -534,7 +530,7 @@ func (e *evaluation) widgetEnabled() conditions.Finding {
 			"no P-CSM is at work for this partner, so its own team answers: create a PCSMAllocation to enable the widget")
 	case e.keptOff():
 		return off(v1alpha1.ReasonStaffingBelowMinimum,
-			"SupportPlan %q keeps the widget off below its minimum staffing: %s", e.Plan.Name, e.verdict.Message())
+			"SupportPlan %q keeps the widget off below its minimum staffing: %s", e.in.Plan.Name, e.verdict.Message())
 	case !e.widget:
 		return off(e.planReady.Reason, "%s", e.planReady.Message)
 	case !e.leadsToWidget():
@@ -613,7 +609,7 @@ func (e *evaluation) served() *v1alpha1.SubdomainStatus {
 
 // servedBefore reports whether the status says that a host is served.
 func (e *evaluation) servedBefore(host string) bool {
-	before := e.Partner.Status.Subdomain
+	before := e.in.Partner.Status.Subdomain
 	if before == nil {
 		return false
 	}

@@ -17,14 +17,6 @@ import (
 	"github.com/dispel/partner-operator/internal/conditions"
 )
 
-// The kinds of the Gateway API that the operator writes. ReferenceGrant is
-// v1beta1, which every release of the API serves.
-const (
-	httpRouteKind      = "HTTPRoute"
-	listenerSetKind    = "ListenerSet"
-	referenceGrantKind = "ReferenceGrant"
-)
-
 // listenerName is the one listener in a partner's ListenerSet.
 const listenerName = "https"
 
@@ -60,7 +52,7 @@ func (b builder) httpRoute(via gatewayLink, widget bool) *gatewayv1.HTTPRoute {
 	subdomain := b.partner.Spec.Subdomain
 	host := string(subdomain.Host)
 	route := &gatewayv1.HTTPRoute{
-		TypeMeta:   metav1.TypeMeta{APIVersion: gatewayv1.GroupVersion.String(), Kind: httpRouteKind},
+		TypeMeta:   typeMeta(httpRouteKind),
 		ObjectMeta: b.ownedMeta(host),
 	}
 	if subdomain.Route != nil {
@@ -120,7 +112,7 @@ func (b builder) listenerSet(via gatewayLink) *gatewayv1.ListenerSet {
 		port = via.Spec.Listeners[i].Port
 	}
 	return &gatewayv1.ListenerSet{
-		TypeMeta:   metav1.TypeMeta{APIVersion: gatewayv1.GroupVersion.String(), Kind: listenerSetKind},
+		TypeMeta:   typeMeta(listenerSetKind),
 		ObjectMeta: b.ownedMeta(host),
 		Spec: gatewayv1.ListenerSetSpec{
 			ParentRef: gatewayv1.ParentGatewayReference{
@@ -159,7 +151,7 @@ func (b builder) referenceGrant(service, namespace string) *gatewayv1beta1.Refer
 	meta := b.ownedMeta(NamespaceName(b.partner.Name))
 	meta.Namespace = namespace
 	return &gatewayv1beta1.ReferenceGrant{
-		TypeMeta:   metav1.TypeMeta{APIVersion: gatewayv1beta1.GroupVersion.String(), Kind: referenceGrantKind},
+		TypeMeta:   typeMeta(referenceGrantKind),
 		ObjectMeta: meta,
 		Spec: gatewayv1beta1.ReferenceGrantSpec{
 			From: []gatewayv1beta1.ReferenceGrantFrom{{
@@ -174,24 +166,24 @@ func (b builder) referenceGrant(service, namespace string) *gatewayv1beta1.Refer
 // the finding says why.
 func (e *evaluation) gatewayLink(ref v1alpha1.GatewayReference) (gatewayLink, *conditions.Finding) {
 	fail := func(finding conditions.Finding) (gatewayLink, *conditions.Finding) { return gatewayLink{}, &finding }
-	if e.Settings.WithoutGatewayAPI {
+	if e.in.Settings.WithoutGatewayAPI {
 		return fail(broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
 			"Gateway %s/%s is to serve %s, and the operator runs with --gateway-api=false: leave that flag out, or name an ingress class in spec.subdomain.route.ingressClassName",
-			ref.Namespace, ref.Name, e.Partner.Spec.Subdomain.Host))
+			ref.Namespace, ref.Name, e.in.Partner.Spec.Subdomain.Host))
 	}
-	if !e.APIs.Gateway {
+	if !e.in.APIs.Gateway {
 		return fail(broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
 			"Gateway %s/%s is to serve %s, and the Gateway API is not installed: install it with a controller, or name an ingress class in spec.subdomain.route.ingressClassName",
-			ref.Namespace, ref.Name, e.Partner.Spec.Subdomain.Host))
+			ref.Namespace, ref.Name, e.in.Partner.Spec.Subdomain.Host))
 	}
-	gateway := e.gateway(types.NamespacedName{Namespace: ref.Namespace, Name: string(ref.Name)})
+	gateway := e.in.gateway(types.NamespacedName{Namespace: ref.Namespace, Name: string(ref.Name)})
 	if gateway == nil {
 		return fail(broken(v1alpha1.ReasonGatewayNotFound, conditions.Waiting,
 			"there is no Gateway %s/%s: create it, or name another in spec.subdomain.route.gatewayRef or with the operator's --gateway", ref.Namespace, ref.Name))
 	}
 	refusal := e.listenersRefused(gateway)
-	switch explicit := e.Partner.Spec.Subdomain.TLS != nil; {
-	case explicit && !e.APIs.ListenerSets:
+	switch explicit := e.in.Partner.Spec.Subdomain.TLS != nil; {
+	case explicit && !e.in.APIs.ListenerSets:
 		return fail(broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
 			"Gateway %s/%s cannot serve the certificate of spec.subdomain.tls: %s; install Gateway API 1.5 or later, or remove spec.subdomain.tls to use the Gateway's own listener",
 			ref.Namespace, ref.Name, refusal))
@@ -200,14 +192,14 @@ func (e *evaluation) gatewayLink(ref v1alpha1.GatewayReference) (gatewayLink, *c
 			"Gateway %s/%s cannot serve the certificate of spec.subdomain.tls: %s; allow it in the Gateway's spec.allowedListeners, or remove spec.subdomain.tls to use the Gateway's own listener",
 			ref.Namespace, ref.Name, refusal))
 	}
-	return gatewayLink{Gateway: gateway, section: ref.SectionName, grants: e.APIs.ReferenceGrants, own: refusal == "" && e.build.tlsSecret() != ""}, nil
+	return gatewayLink{Gateway: gateway, section: ref.SectionName, grants: e.in.APIs.ReferenceGrants, own: refusal == "" && e.build.tlsSecret() != ""}, nil
 }
 
 // listenersRefused says why the Gateway takes no ListenerSet from the tenant
 // namespace; empty if it does.
 func (e *evaluation) listenersRefused(gateway *gatewayv1.Gateway) string {
-	namespace := NamespaceName(e.Partner.Name)
-	if !e.APIs.ListenerSets {
+	namespace := NamespaceName(e.in.Partner.Name)
+	if !e.in.APIs.ListenerSets {
 		return "the cluster's Gateway API has no ListenerSets"
 	}
 	from := gatewayv1.NamespacesFromNone
@@ -220,8 +212,8 @@ func (e *evaluation) listenersRefused(gateway *gatewayv1.Gateway) string {
 		return ""
 	case gatewayv1.NamespacesFromSelector:
 		set := e.build.namespace().Labels
-		if e.Namespace != nil {
-			set = e.Namespace.Labels
+		if e.in.Namespace != nil {
+			set = e.in.Namespace.Labels
 		}
 		if matches, err := metav1.LabelSelectorAsSelector(selector); err == nil && matches.Matches(labels.Set(set)) {
 			return ""
@@ -234,9 +226,9 @@ func (e *evaluation) listenersRefused(gateway *gatewayv1.Gateway) string {
 // gatewayRouteUnready says why the Gateway does not serve the sub-domain, by the
 // first link that says so; nil if it does.
 func (e *evaluation) gatewayRouteUnready(via gatewayLink) *conditions.Finding {
-	host := string(e.Partner.Spec.Subdomain.Host)
-	namespace := NamespaceName(e.Partner.Name)
-	route, _ := e.child(httpRouteKind, host).(*gatewayv1.HTTPRoute)
+	host := string(e.in.Partner.Spec.Subdomain.Host)
+	namespace := NamespaceName(e.in.Partner.Name)
+	route, _ := e.in.child(httpRouteKind, host).(*gatewayv1.HTTPRoute)
 	if route == nil || !route.DeletionTimestamp.IsZero() {
 		return new(broken(v1alpha1.ReasonRouteNotAccepted, conditions.Waiting,
 			"HTTPRoute %s/%s is about to be created, once one that is being deleted is gone", namespace, host))
@@ -247,7 +239,7 @@ func (e *evaluation) gatewayRouteUnready(via gatewayLink) *conditions.Finding {
 		via.Status.Conditions, 0, string(gatewayv1.GatewayConditionProgrammed),
 	}}
 	if via.own {
-		set, _ := e.child(listenerSetKind, host).(*gatewayv1.ListenerSet)
+		set, _ := e.in.child(listenerSetKind, host).(*gatewayv1.ListenerSet)
 		if set == nil {
 			set = &gatewayv1.ListenerSet{} // about to be created
 		}
@@ -256,7 +248,7 @@ func (e *evaluation) gatewayRouteUnready(via gatewayLink) *conditions.Finding {
 			statusLink{v1alpha1.ReasonRouteNotAccepted, name, set.Status.Conditions, set.Generation, string(gatewayv1.ListenerSetConditionAccepted)},
 			statusLink{v1alpha1.ReasonListenerNotProgrammed, name, set.Status.Conditions, set.Generation, string(gatewayv1.ListenerSetConditionProgrammed)})
 	}
-	said := e.saidOf(route, e.build.parentRef(via), via.Gateway)
+	said := e.in.saidOf(route, e.build.parentRef(via), via.Gateway)
 	name := fmt.Sprintf("HTTPRoute %s/%s", namespace, host)
 	links = append(links,
 		statusLink{v1alpha1.ReasonRouteNotAccepted, name, said, route.Generation, string(gatewayv1.RouteConditionAccepted)},

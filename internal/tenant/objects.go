@@ -38,15 +38,6 @@ const (
 // cert-manager's Go types, whose module brings a few hundred others.
 var CertificateGVK = schema.GroupVersionKind{Group: "cert-manager.io", Version: "v1", Kind: "Certificate"}
 
-const (
-	namespaceKind = "Namespace"
-	claimKind     = "SubdomainClaim"
-	ingressKind   = "Ingress"
-	serviceKind   = "Service"
-	secretKind    = "Secret"
-	contractKind  = "ConfigMap"
-)
-
 // NamespaceName is the name of a partner's tenant namespace.
 func NamespaceName(partner string) string {
 	return namespacePrefix + partner
@@ -107,14 +98,10 @@ func (b builder) owner() []metav1.OwnerReference {
 	}}
 }
 
-func typeMeta(gv schema.GroupVersion, kind string) metav1.TypeMeta {
-	return metav1.TypeMeta{APIVersion: gv.String(), Kind: kind}
-}
-
 // namespace is the tenant's, at the strictest of the pod security standards.
 func (b builder) namespace() *corev1.Namespace {
 	namespace := &corev1.Namespace{
-		TypeMeta: typeMeta(corev1.SchemeGroupVersion, namespaceKind),
+		TypeMeta: metav1.TypeMeta{APIVersion: corev1.SchemeGroupVersion.String(), Kind: namespaceKind},
 		ObjectMeta: metav1.ObjectMeta{
 			Name:   NamespaceName(b.partner.Name),
 			Labels: Labels(b.partner.Name),
@@ -139,7 +126,7 @@ func (b builder) guards() []Object {
 	}
 	if len(tenant.ResourceQuota) > 0 {
 		guards = append(guards, &corev1.ResourceQuota{
-			TypeMeta:   typeMeta(corev1.SchemeGroupVersion, "ResourceQuota"),
+			TypeMeta:   typeMeta(quotaKind),
 			ObjectMeta: b.meta(QuotaName),
 			Spec:       corev1.ResourceQuotaSpec{Hard: tenant.ResourceQuota},
 		})
@@ -162,7 +149,7 @@ func (b builder) isolation() *networkingv1.NetworkPolicy {
 		}}))
 	}
 	return &networkingv1.NetworkPolicy{
-		TypeMeta:   typeMeta(networkingv1.SchemeGroupVersion, "NetworkPolicy"),
+		TypeMeta:   typeMeta(isolationKind),
 		ObjectMeta: b.meta(IsolationName),
 		Spec: networkingv1.NetworkPolicySpec{
 			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
@@ -173,7 +160,7 @@ func (b builder) isolation() *networkingv1.NetworkPolicy {
 
 func (b builder) administrators(administrators []v1alpha1.Administrator) *rbacv1.RoleBinding {
 	binding := &rbacv1.RoleBinding{
-		TypeMeta:   typeMeta(rbacv1.SchemeGroupVersion, "RoleBinding"),
+		TypeMeta:   typeMeta(administratorsKind),
 		ObjectMeta: b.meta(AdministratorsName),
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "admin"},
 	}
@@ -189,7 +176,7 @@ func (b builder) administrators(administrators []v1alpha1.Administrator) *rbacv1
 
 func (b builder) contract(data string) *corev1.ConfigMap {
 	return &corev1.ConfigMap{
-		TypeMeta:   typeMeta(corev1.SchemeGroupVersion, contractKind),
+		TypeMeta:   typeMeta(contractKind),
 		ObjectMeta: b.ownedMeta(ContractName),
 		Data:       map[string]string{ContractKey: data},
 	}
@@ -198,7 +185,7 @@ func (b builder) contract(data string) *corev1.ConfigMap {
 // claim gives the host to the partner, if it is the first to create it.
 func (b builder) claim(host v1alpha1.Host) *v1alpha1.SubdomainClaim {
 	return &v1alpha1.SubdomainClaim{
-		TypeMeta: typeMeta(v1alpha1.GroupVersion, claimKind),
+		TypeMeta: typeMeta(claimKind),
 		ObjectMeta: metav1.ObjectMeta{
 			Name:            string(host),
 			Labels:          Labels(b.partner.Name),
@@ -261,7 +248,7 @@ func (b builder) certificate(issuer v1alpha1.IssuerReference) *unstructured.Unst
 // externalService leads to a host outside the namespace.
 func (b builder) externalService(name string, to v1alpha1.ExternalBackend) *corev1.Service {
 	return &corev1.Service{
-		TypeMeta:   typeMeta(corev1.SchemeGroupVersion, serviceKind),
+		TypeMeta:   typeMeta(serviceKind),
 		ObjectMeta: b.ownedMeta(name),
 		Spec: corev1.ServiceSpec{
 			Type:         corev1.ServiceTypeExternalName,
@@ -300,7 +287,7 @@ func (b builder) ingress(widget bool) *networkingv1.Ingress {
 	subdomain := b.partner.Spec.Subdomain
 	host := string(subdomain.Host)
 	ingress := &networkingv1.Ingress{
-		TypeMeta:   typeMeta(networkingv1.SchemeGroupVersion, ingressKind),
+		TypeMeta:   typeMeta(ingressKind),
 		ObjectMeta: b.ownedMeta(host),
 	}
 	if len(b.settings.IngressAnnotations) > 0 {

@@ -16,9 +16,12 @@ import (
 // ReservedNames are the names of the objects in a tenant namespace that are the
 // operator's by their name alone, whoever made them. The admission policies keep
 // others from every name that starts with dispel-.
-var ReservedNames = []string{
-	IsolationName, AdministratorsName, QuotaName, ContractName, EngineServiceName, WidgetServiceName,
-}
+var ReservedNames = func() (names []string) {
+	for _, kind := range Kinds {
+		names = append(names, kind.Names...)
+	}
+	return names
+}()
 
 // Owned reports whether an object in a partner's namespace, of a kind that the
 // operator makes there, is the operator's: by a reserved name, by the name of a host

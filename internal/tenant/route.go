@@ -28,15 +28,11 @@ type route struct {
 func (s *Snapshot) routes() []route {
 	var routes []route
 	for _, child := range s.Children {
-		if kind := child.GetObjectKind().GroupVersionKind().Kind; isRoute(kind) && child.GetDeletionTimestamp().IsZero() {
-			routes = append(routes, route{child, v1alpha1.RouteKind(kind)})
+		if kindOf(child).Exposure == ByRoute && child.GetDeletionTimestamp().IsZero() {
+			routes = append(routes, route{child, v1alpha1.RouteKind(nameOfKind(child))})
 		}
 	}
 	return routes
-}
-
-func isRoute(kind string) bool {
-	return kind == ingressKind || kind == httpRouteKind
 }
 
 // wantedKind is the kind of the route that is declared.
@@ -49,12 +45,12 @@ func (e *evaluation) wantedKind() v1alpha1.RouteKind {
 
 // declared tells whether a route is the one that is declared.
 func (e *evaluation) declared(route route) bool {
-	return route.GetName() == string(e.Partner.Spec.Subdomain.Host) && route.kind == e.wantedKind()
+	return route.GetName() == string(e.in.Partner.Spec.Subdomain.Host) && route.kind == e.wantedKind()
 }
 
 // declaredRoute is the route that is declared; nil if it is not there.
 func (e *evaluation) declaredRoute() *route {
-	routes := e.routes()
+	routes := e.in.routes()
 	if i := slices.IndexFunc(routes, e.declared); i >= 0 {
 		return &routes[i]
 	}
@@ -71,7 +67,7 @@ const longestOverlap = 24 * time.Hour
 // overlap is how long a replaced route keeps serving: as the settings say, or as long
 // as its DNS record lives if that is longer.
 func (e *evaluation) overlap(replaced route) time.Duration {
-	overlap := e.Settings.RouteOverlap
+	overlap := e.in.Settings.RouteOverlap
 	if overlap < 0 {
 		return 0
 	}
@@ -92,20 +88,20 @@ func (e *evaluation) overlap(replaced route) time.Duration {
 // resolvers and controllers have followed. A host that another partner declares goes
 // at once.
 func (e *evaluation) handOver() {
-	since := e.Now
-	if ready := meta.FindStatusCondition(e.Partner.Status.Conditions, string(v1alpha1.ConditionSubdomainReady)); ready != nil && ready.Status == metav1.ConditionTrue {
+	since := e.in.Now
+	if ready := meta.FindStatusCondition(e.in.Partner.Status.Conditions, string(v1alpha1.ConditionSubdomainReady)); ready != nil && ready.Status == metav1.ConditionTrue {
 		since = ready.LastTransitionTime.Time
 	}
 	if created := e.declaredRoute().GetCreationTimestamp().Time; created.After(since) {
 		since = created
 	}
-	for _, route := range e.routes() {
-		if e.declared(route) || e.Wanted[route.GetName()] || !e.mayServe(route.GetName()) {
+	for _, route := range e.in.routes() {
+		if e.declared(route) || e.in.Wanted[route.GetName()] || !e.mayServe(route.GetName()) {
 			continue
 		}
-		if over := since.Add(e.overlap(route)); e.Now.Before(over) {
+		if over := since.Add(e.overlap(route)); e.in.Now.Before(over) {
 			e.lingering = append(e.lingering, route.GetName())
-			e.LookAgain = staffing.Earlier(e.LookAgain, over)
+			e.out.LookAgain = staffing.Earlier(e.out.LookAgain, over)
 		}
 	}
 }
@@ -118,7 +114,7 @@ func (e *evaluation) oldRoute() *route {
 		return nil
 	}
 	var oldest *route
-	for _, route := range e.routes() {
+	for _, route := range e.in.routes() {
 		if e.declared(route) || !e.mayServe(route.GetName()) {
 			continue
 		}
@@ -142,12 +138,12 @@ func (e *evaluation) endsTLS(route route) bool {
 	if ingress, ok := route.Object.(*networkingv1.Ingress); ok {
 		return len(ingress.Spec.TLS) > 0
 	}
-	key, attached := e.gatewayOf(route)
+	key, attached := e.in.gatewayOf(route)
 	if !attached {
 		return false // somebody took its Gateway away, which is put right
 	}
 	parent := route.Object.(*gatewayv1.HTTPRoute).Spec.ParentRefs[0]
-	gateway := e.gateway(key)
+	gateway := e.in.gateway(key)
 	if gateway == nil || ptr.Deref(parent.Kind, "") == listenerSetKind {
 		return true // a listener of its own; or there is no telling
 	}
@@ -168,8 +164,8 @@ func (e *evaluation) addresses(route route) []string {
 		for _, address := range ingress.Status.LoadBalancer.Ingress {
 			addresses = append(addresses, cmp.Or(address.IP, address.Hostname))
 		}
-	} else if key, ok := e.gatewayOf(route); ok {
-		if gateway := e.gateway(key); gateway != nil {
+	} else if key, ok := e.in.gatewayOf(route); ok {
+		if gateway := e.in.gateway(key); gateway != nil {
 			for _, address := range gateway.Status.Addresses {
 				addresses = append(addresses, address.Value)
 			}

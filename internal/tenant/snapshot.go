@@ -53,12 +53,20 @@ type Settings struct {
 	WithoutGatewayAPI, WithoutCertManager bool
 }
 
+// Uses reports whether the operator is to use an optional API where it is installed.
+func (s Settings) Uses(api API) bool {
+	if api == CertManager {
+		return !s.WithoutCertManager
+	}
+	return !s.WithoutGatewayAPI // the others are parts of it
+}
+
 // Use returns those of the installed APIs that the operator is to use.
 func (s Settings) Use(installed APIs) APIs {
-	if s.WithoutGatewayAPI {
-		installed.Gateway, installed.ReferenceGrants, installed.ListenerSets = false, false, false
-	}
-	installed.CertManager = installed.CertManager && !s.WithoutCertManager
+	installed.CertManager = installed.CertManager && s.Uses(CertManager)
+	installed.Gateway = installed.Gateway && s.Uses(GatewayAPI)
+	installed.ReferenceGrants = installed.ReferenceGrants && s.Uses(ReferenceGrants)
+	installed.ListenerSets = installed.ListenerSets && s.Uses(ListenerSets)
 	return installed
 }
 
@@ -163,7 +171,7 @@ type Outcome struct {
 // there is none.
 func (s *Snapshot) child(kind, name string) Object {
 	for _, object := range s.Children {
-		if object.GetObjectKind().GroupVersionKind().Kind == kind && object.GetName() == name {
+		if nameOfKind(object) == kind && object.GetName() == name {
 			return object
 		}
 	}
@@ -172,7 +180,7 @@ func (s *Snapshot) child(kind, name string) Object {
 
 // Observed returns what the snapshot has in an object's place; nil if nothing.
 func (s *Snapshot) Observed(object Object) Object {
-	kind := object.GetObjectKind().GroupVersionKind().Kind
+	kind := nameOfKind(object)
 	if kind == namespaceKind {
 		if s.Namespace == nil {
 			return nil
@@ -213,7 +221,7 @@ func (s *Snapshot) Remove(deleted Object) {
 	}
 	s.Children = slices.DeleteFunc(s.Children, func(o Object) bool { return sameObject(o, deleted) })
 	s.Routes = slices.DeleteFunc(slices.Clone(s.Routes), func(ref RouteRef) bool {
-		return ref.Namespace == deleted.GetNamespace() && ref.Name == deleted.GetName() && ref.Kind == deleted.GetObjectKind().GroupVersionKind().Kind
+		return ref.Namespace == deleted.GetNamespace() && ref.Name == deleted.GetName() && ref.Kind == nameOfKind(deleted)
 	})
 	if s.Claim != nil && sameObject(s.Claim, deleted) {
 		s.Claim = nil
@@ -223,5 +231,5 @@ func (s *Snapshot) Remove(deleted Object) {
 // sameObject reports whether two objects have the same kind, namespace and name.
 func sameObject(a, b Object) bool {
 	return a.GetName() == b.GetName() && a.GetNamespace() == b.GetNamespace() &&
-		a.GetObjectKind().GroupVersionKind().Kind == b.GetObjectKind().GroupVersionKind().Kind
+		nameOfKind(a) == nameOfKind(b)
 }

@@ -17,7 +17,7 @@ import (
 // subdomain wants the claim and, once the host is held, what serves it. It finds
 // the first broken link on the way from the host to the route.
 func (e *evaluation) subdomain() {
-	if e.Partner.Spec.Subdomain == nil {
+	if e.in.Partner.Spec.Subdomain == nil {
 		e.subdomainReady = e.failed(v1alpha1.ConditionSubdomainReady, true) // to remove what there was
 		return
 	}
@@ -31,11 +31,11 @@ func (e *evaluation) subdomain() {
 }
 
 func (e *evaluation) subdomainLink() conditions.Finding {
-	subdomain := e.Partner.Spec.Subdomain
+	subdomain := e.in.Partner.Spec.Subdomain
 	if !e.whiteLabelled() {
 		return broken(v1alpha1.ReasonChannelModelWithoutSubdomain, conditions.Stalled,
 			"a %s does not white-label the engine, so %s is not served: remove spec.subdomain, or set spec.channelModel to OEM or MSP",
-			e.Partner.Spec.ChannelModel, subdomain.Host)
+			e.in.Partner.Spec.ChannelModel, subdomain.Host)
 	}
 	if suffix, reserved := e.reserved(string(subdomain.Host)); reserved {
 		return broken(v1alpha1.ReasonHostReserved, conditions.Stalled,
@@ -45,8 +45,8 @@ func (e *evaluation) subdomainLink() conditions.Finding {
 		return broken(v1alpha1.ReasonHostReserved, conditions.Stalled,
 			"%s is a domain under which anybody can have names, and no partner's own: write a host below the partner's domain, such as remote.acmecorp.com", suffix)
 	}
-	switch claim := e.Claim; {
-	case claim != nil && string(claim.Spec.PartnerRef.Name) != e.Partner.Name:
+	switch claim := e.in.Claim; {
+	case claim != nil && string(claim.Spec.PartnerRef.Name) != e.in.Partner.Name:
 		// If the holder declares the host, nothing is to be had by letting go of another.
 		e.contested = !e.holderDeclares()
 		return e.heldByAnother()
@@ -55,13 +55,13 @@ func (e *evaluation) subdomainLink() conditions.Finding {
 			"an earlier claim on %s is being deleted; the host is claimed anew once it is gone", subdomain.Host)
 	case e.blocked:
 		if claim != nil {
-			e.Objects = append(e.Objects, e.build.claim(subdomain.Host)) // still wanted
+			e.out.Objects = append(e.out.Objects, e.build.claim(subdomain.Host)) // still wanted
 		}
 		return broken(v1alpha1.ReasonTenantNotReady, e.tenantReady.Progress,
 			"%s is served from the tenant namespace, which is not ready: %s", subdomain.Host, e.tenantReady.Message)
 	}
-	e.Objects = append(e.Objects, e.build.claim(subdomain.Host))
-	if e.Claim == nil {
+	e.out.Objects = append(e.out.Objects, e.build.claim(subdomain.Host))
+	if e.in.Claim == nil {
 		if failed := e.failed(v1alpha1.ConditionSubdomainReady, true); failed != nil {
 			return *failed
 		}
@@ -72,7 +72,7 @@ func (e *evaluation) subdomainLink() conditions.Finding {
 
 // routeLink wants what serves a host that is held.
 func (e *evaluation) routeLink() conditions.Finding {
-	subdomain := e.Partner.Spec.Subdomain
+	subdomain := e.in.Partner.Spec.Subdomain
 	if subdomain.Backend.Service == nil && subdomain.Backend.External == nil { // as of a newer schema
 		return broken(v1alpha1.ReasonBackendNotFound, conditions.Stalled,
 			"spec.subdomain.backend is of a sort that this version does not know: write service or external, or upgrade the operator")
@@ -95,48 +95,48 @@ func (e *evaluation) routeLink() conditions.Finding {
 	if ref == nil || via.own {
 		issuer, secret = e.build.issuer(), e.build.tlsSecret()
 	}
-	if issuer != nil && e.APIs.CertManager {
-		e.Objects = append(e.Objects, e.build.certificate(*issuer))
+	if issuer != nil && e.in.APIs.CertManager {
+		e.out.Objects = append(e.out.Objects, e.build.certificate(*issuer))
 	}
 	if subdomain.Backend.External != nil {
-		e.Objects = append(e.Objects, e.build.externalService(EngineServiceName, *subdomain.Backend.External))
+		e.out.Objects = append(e.out.Objects, e.build.externalService(EngineServiceName, *subdomain.Backend.External))
 	}
-	if service, namespace, inCluster := WidgetService(e.Settings); e.widget {
+	if service, namespace, inCluster := WidgetService(e.in.Settings); e.widget {
 		if ref != nil && inCluster && via.grants {
-			e.Objects = append(e.Objects, e.build.referenceGrant(service, namespace))
+			e.out.Objects = append(e.out.Objects, e.build.referenceGrant(service, namespace))
 		} else {
-			e.Objects = append(e.Objects, e.build.externalService(WidgetServiceName, e.Settings.WidgetBackend))
+			e.out.Objects = append(e.out.Objects, e.build.externalService(WidgetServiceName, e.in.Settings.WidgetBackend))
 		}
 	}
 	if ref == nil {
-		e.Objects = append(e.Objects, e.build.ingress(e.widget))
+		e.out.Objects = append(e.out.Objects, e.build.ingress(e.widget))
 	} else {
 		if via.own {
-			e.Objects = append(e.Objects, e.build.listenerSet(via))
+			e.out.Objects = append(e.out.Objects, e.build.listenerSet(via))
 		}
-		e.Objects = append(e.Objects, e.build.httpRoute(via, e.widget))
+		e.out.Objects = append(e.out.Objects, e.build.httpRoute(via, e.widget))
 	}
 
 	if failed := e.failed(v1alpha1.ConditionSubdomainReady, true); failed != nil {
 		return *failed
 	}
-	namespace := NamespaceName(e.Partner.Name)
+	namespace := NamespaceName(e.in.Partner.Name)
 	switch {
-	case issuer != nil && e.Settings.WithoutCertManager:
+	case issuer != nil && e.in.Settings.WithoutCertManager:
 		return broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
 			"a certificate from %s is asked for, and the operator runs with --cert-manager=false: leave that flag out, or bring a certificate in spec.subdomain.tls.secretName", issuer.Name)
-	case issuer != nil && !e.APIs.CertManager:
+	case issuer != nil && !e.in.APIs.CertManager:
 		return broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
 			"a certificate from %s is asked for, and cert-manager's API is not installed: install cert-manager, or bring a certificate in spec.subdomain.tls.secretName", issuer.Name)
 	case issuer != nil:
 		if unready := e.certificateUnready(); unready != nil {
 			return *unready
 		}
-	case secret != "" && !e.SecretFound:
+	case secret != "" && !e.in.SecretFound:
 		return broken(v1alpha1.ReasonSecretNotFound, conditions.Waiting,
 			"there is no Secret %s/%s with the certificate: create it, or name another in spec.subdomain.tls.secretName", namespace, secret)
 	}
-	if service := subdomain.Backend.Service; service != nil && !e.BackendFound {
+	if service := subdomain.Backend.Service; service != nil && !e.in.BackendFound {
 		return broken(v1alpha1.ReasonBackendNotFound, conditions.Waiting,
 			"there is no Service %s/%s: deploy the engine there, or name another in spec.subdomain.backend", namespace, service.Name)
 	}
@@ -163,22 +163,22 @@ func (e *evaluation) routeLink() conditions.Finding {
 
 // heldByAnother says who has the declared host, and what keeps it there.
 func (e *evaluation) heldByAnother() conditions.Finding {
-	host, holder := e.Partner.Spec.Subdomain.Host, string(e.Claim.Spec.PartnerRef.Name)
+	host, holder := e.in.Partner.Spec.Subdomain.Host, string(e.in.Claim.Spec.PartnerRef.Name)
 	if e.holderDeclares() {
 		return broken(v1alpha1.ReasonHostClaimedByAnotherPartner, conditions.Stalled,
 			"%s is held by Partner %q: write another host, or remove it from that partner", host, holder)
 	}
 	why := "which no longer declares it"
 	switch {
-	case e.Holder == nil:
+	case e.in.Holder == nil:
 		why = "which does not exist"
-	case ptr.Deref(e.Holder.Spec.Suspend, false):
+	case ptr.Deref(e.in.Holder.Spec.Suspend, false):
 		return broken(v1alpha1.ReasonHostClaimedByAnotherPartner, conditions.Stalled,
 			"%s is still held for Partner %q, %s and is suspended: set its spec.suspend to false, so that it lets go", host, holder, why)
 	}
 	var refs []string
 	reason, progress := v1alpha1.ReasonHostReleasing, conditions.Waiting
-	for _, ref := range e.Routes {
+	for _, ref := range e.in.Routes {
 		if ref.Host != string(host) || ref.Namespace != NamespaceName(holder) {
 			continue
 		}
@@ -198,17 +198,17 @@ func (e *evaluation) heldByAnother() conditions.Finding {
 // holderDeclares reports whether the Partner that holds the declared host, another
 // one, declares it, too.
 func (e *evaluation) holderDeclares() bool {
-	return e.Holder != nil && e.Holder.Spec.Subdomain != nil && e.Holder.Spec.Subdomain.Host == e.Partner.Spec.Subdomain.Host
+	return e.in.Holder != nil && e.in.Holder.Spec.Subdomain != nil && e.in.Holder.Spec.Subdomain.Host == e.in.Partner.Spec.Subdomain.Host
 }
 
 // routedElsewhere are the routes to the declared host in the namespaces of other
 // tenants, in order. Those named by the host are a former holder's, made by the
 // operator and about to go.
 func (e *evaluation) routedElsewhere() (elsewhere []string, progress conditions.Progress) {
-	host := string(e.Partner.Spec.Subdomain.Host)
+	host := string(e.in.Partner.Spec.Subdomain.Host)
 	progress = conditions.Waiting
-	for _, ref := range e.Routes {
-		if ref.Host != host || ref.Namespace == NamespaceName(e.Partner.Name) {
+	for _, ref := range e.in.Routes {
+		if ref.Host != host || ref.Namespace == NamespaceName(e.in.Partner.Name) {
 			continue
 		}
 		elsewhere = append(elsewhere, ref.String())
@@ -228,7 +228,7 @@ func (e *evaluation) ingressUnready() *conditions.Finding {
 	}
 	if e.declaredRoute() == nil {
 		return new(broken(v1alpha1.ReasonRouteNotAccepted, conditions.Waiting, "Ingress %s/%s is about to be created, once one that is being deleted is gone",
-			NamespaceName(e.Partner.Name), e.Partner.Spec.Subdomain.Host))
+			NamespaceName(e.in.Partner.Name), e.in.Partner.Spec.Subdomain.Host))
 	}
 	return nil
 }
@@ -239,13 +239,13 @@ func broken(reason v1alpha1.Reason, progress conditions.Progress, format string,
 
 // reserved tells whether a host is under a suffix that no partner may have.
 func (e *evaluation) reserved(host string) (suffix string, reserved bool) {
-	i := slices.IndexFunc(e.Settings.ReservedHostSuffixes, func(suffix string) bool {
+	i := slices.IndexFunc(e.in.Settings.ReservedHostSuffixes, func(suffix string) bool {
 		return host == suffix || strings.HasSuffix(host, "."+suffix)
 	})
 	if i < 0 {
 		return "", false
 	}
-	return e.Settings.ReservedHostSuffixes[i], true
+	return e.in.Settings.ReservedHostSuffixes[i], true
 }
 
 // publicSuffix is the part of a host under which anybody can have names, such as com
@@ -260,7 +260,7 @@ func publicSuffix(host string) string {
 // name that is in no public domain, such as zte.partner-globex, can be a Service of
 // this cluster, or the cloud's metadata server.
 func (e *evaluation) backendRefused(host string) string {
-	if slices.ContainsFunc(e.Settings.BackendHostSuffixes, func(suffix string) bool {
+	if slices.ContainsFunc(e.in.Settings.BackendHostSuffixes, func(suffix string) bool {
 		return host == suffix || strings.HasSuffix(host, "."+suffix)
 	}) {
 		return ""
@@ -282,7 +282,7 @@ func (e *evaluation) classMissing() string {
 	switch {
 	case name == "":
 		return "no ingress class is named and the cluster has no default one: name one in spec.subdomain.route.ingressClassName or with the operator's --ingress-class"
-	case slices.ContainsFunc(e.IngressClasses, func(class networkingv1.IngressClass) bool { return class.Name == name }):
+	case slices.ContainsFunc(e.in.IngressClasses, func(class networkingv1.IngressClass) bool { return class.Name == name }):
 		return ""
 	}
 	return fmt.Sprintf("there is no IngressClass %q: install its controller, or name another in spec.subdomain.route.ingressClassName or with the operator's --ingress-class", name)

@@ -32,6 +32,7 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/controlplane"
 	"github.com/dispel/partner-operator/internal/scheme"
+	"github.com/dispel/partner-operator/internal/tenant"
 	"github.com/dispel/partner-operator/test/cluster"
 	"github.com/dispel/partner-operator/test/commands"
 	"github.com/dispel/partner-operator/test/rights"
@@ -204,12 +205,15 @@ func (i *installation) identities(ctx context.Context) map[string]string {
 		})).To(Succeed())
 	}
 	note(&apiextensionsv1.CustomResourceDefinitionList{})
-	for _, list := range []client.ObjectList{&v1alpha1.PartnerList{}, &v1alpha1.SupportPlanList{}, &v1alpha1.PCSMAllocationList{}, &v1alpha1.SubdomainClaimList{}} {
+	for _, list := range []client.ObjectList{&v1alpha1.PartnerList{}, &v1alpha1.SupportPlanList{}, &v1alpha1.PCSMAllocationList{}} {
 		note(list)
 	}
 	managed := client.MatchingLabels{v1alpha1.ManagedByLabel: v1alpha1.FieldManager}
-	for _, list := range []client.ObjectList{&corev1.NamespaceList{}, &corev1.ConfigMapList{}, &corev1.ServiceList{}, &rbacv1.RoleBindingList{}} {
-		note(list, managed)
+	note(&corev1.NamespaceList{}, managed)
+	for _, kind := range tenant.Kinds {
+		if kind.Made && kind.API == "" {
+			note(kind.NewList(), managed)
+		}
 	}
 	Expect(len(found)).To(BeNumerically(">", 50))
 	return found

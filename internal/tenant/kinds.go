@@ -1,0 +1,250 @@
+package tenant
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+)
+
+// Kind is a kind of object that a Partner becomes, or that the operator reads to
+// judge what became of it.
+type Kind struct {
+	// object and list are empty ones.
+	object Object
+	list   List
+	schema.GroupVersionKind
+	// API is the optional API that the kind belongs to; empty if every cluster has it.
+	API API
+	// Made reports whether the operator makes objects of the kind.
+	Made bool
+	// Names are the names that it gives them; none if they are named after the host,
+	// or after the namespace that they serve.
+	Names []string
+	// Exposure is how objects of the kind expose a host.
+	Exposure Exposure
+	// Relation is how an object of the kind leads to the partners that it concerns.
+	Relation Relation
+	// Attaches reports whether objects of the kind are attached to a Gateway.
+	Attaches bool
+}
+
+// List is a list of objects of the API.
+type List interface {
+	metav1.ListInterface
+	runtime.Object
+}
+
+// New returns an empty object of the kind.
+func (k Kind) New() Object { return k.object.DeepCopyObject().(Object) }
+
+// NewList returns an empty list of the kind.
+func (k Kind) NewList() List { return k.list.DeepCopyObject().(List) }
+
+// TakesHosts reports whether objects of the kind have hosts, as Hosts returns them.
+func (k Kind) TakesHosts() bool { return k.Relation == ByHost || k.Relation == ByGateway }
+
+// API is an API that a cluster may lack. Older releases of the Gateway API lack some
+// of its kinds, so each of those counts by itself.
+type API string
+
+// The optional APIs.
+const (
+	CertManager     API = "cert-manager"
+	GatewayAPI      API = "Gateway API"
+	ReferenceGrants API = "ReferenceGrants"
+	ListenerSets    API = "ListenerSets"
+	GRPCRoutes      API = "GRPCRoutes"
+	TLSRoutes       API = "TLSRoutes"
+)
+
+// Exposure is how an object exposes a host. Objects are deleted in this order: what
+// is reached from outside first; the claim, which frees the host for others, last.
+type Exposure int
+
+// The exposures.
+const (
+	ByRoute Exposure = iota - 4
+	ByBackend
+	ByCertificate
+	ByCertificateKey
+	NotExposed
+	ByClaim
+)
+
+// Relation is how an object leads to the partners that it concerns.
+type Relation int
+
+// The relations.
+const (
+	// ByNamespace leads to the partner in whose namespace the object is.
+	ByNamespace Relation = iota
+	// ByHost leads there, and to all partners that declare one of its hosts.
+	ByHost
+	// ByReference leads to the partner that names it, or to that of the namespace if
+	// its name is reserved.
+	ByReference
+	// ByHolder leads to the partner that holds the host, and to all that want it.
+	ByHolder
+	// ByGateway leads to the partners that the Gateway serves, or that want its hosts.
+	ByGateway
+	// ByGatewayClass leads to those of all Gateways of the class.
+	ByGatewayClass
+	// ByName leads to the partner whose namespace has the object's name.
+	ByName
+)
+
+// Names of kinds.
+const (
+	namespaceKind      = "Namespace"
+	contractKind       = "ConfigMap"
+	quotaKind          = "ResourceQuota"
+	serviceKind        = "Service"
+	isolationKind      = "NetworkPolicy"
+	administratorsKind = "RoleBinding"
+	secretKind         = "Secret"
+	claimKind          = "SubdomainClaim"
+	ingressKind        = "Ingress"
+	httpRouteKind      = "HTTPRoute"
+	listenerSetKind    = "ListenerSet"
+	referenceGrantKind = "ReferenceGrant"
+)
+
+var (
+	gateway = schema.GroupVersion(gatewayv1.GroupVersion)
+	// ReferenceGrants are read and written as v1beta1, which every release serves.
+	gatewayBeta = schema.GroupVersion(gatewayv1beta1.GroupVersion)
+)
+
+// Kinds are all of them but the namespace. Controllers watch them, caches hold them,
+// the plugin reads them, and the operator deletes objects by this table.
+var Kinds = []Kind{
+	{
+		GroupVersionKind: corev1.SchemeGroupVersion.WithKind(contractKind), object: &corev1.ConfigMap{}, list: &corev1.ConfigMapList{},
+		Made: true, Names: []string{ContractName},
+	},
+	{
+		GroupVersionKind: corev1.SchemeGroupVersion.WithKind(quotaKind), object: &corev1.ResourceQuota{}, list: &corev1.ResourceQuotaList{},
+		Made: true, Names: []string{QuotaName},
+	},
+	{
+		GroupVersionKind: corev1.SchemeGroupVersion.WithKind(serviceKind), object: &corev1.Service{}, list: &corev1.ServiceList{},
+		Made: true, Names: []string{EngineServiceName, WidgetServiceName}, Exposure: ByBackend, Relation: ByReference,
+	},
+	{
+		GroupVersionKind: networkingv1.SchemeGroupVersion.WithKind(isolationKind), object: &networkingv1.NetworkPolicy{}, list: &networkingv1.NetworkPolicyList{},
+		Made: true, Names: []string{IsolationName},
+	},
+	{
+		GroupVersionKind: rbacv1.SchemeGroupVersion.WithKind(administratorsKind), object: &rbacv1.RoleBinding{}, list: &rbacv1.RoleBindingList{},
+		Made: true, Names: []string{AdministratorsName},
+	},
+	{
+		GroupVersionKind: networkingv1.SchemeGroupVersion.WithKind(ingressKind), object: &networkingv1.Ingress{}, list: &networkingv1.IngressList{},
+		Made: true, Exposure: ByRoute, Relation: ByHost,
+	},
+	{
+		GroupVersionKind: v1alpha1.GroupVersion.WithKind(claimKind), object: &v1alpha1.SubdomainClaim{}, list: &v1alpha1.SubdomainClaimList{},
+		Made: true, Exposure: ByClaim, Relation: ByHolder,
+	},
+	{ // cert-manager writes it for a Certificate, and leaves it when the Certificate goes
+		GroupVersionKind: corev1.SchemeGroupVersion.WithKind(secretKind), object: metadataOf(corev1.SchemeGroupVersion.WithKind(secretKind)),
+		list: metadataListOf(corev1.SchemeGroupVersion.WithKind(secretKind)), Exposure: ByCertificateKey, Relation: ByReference,
+	},
+
+	{
+		GroupVersionKind: CertificateGVK, object: unstructuredOf(CertificateGVK), list: unstructuredListOf(CertificateGVK),
+		API: CertManager, Made: true, Exposure: ByCertificate, Relation: ByHost,
+	},
+	{
+		GroupVersionKind: CertificateRequestGVK, object: unstructuredOf(CertificateRequestGVK), list: unstructuredListOf(CertificateRequestGVK),
+		API: CertManager,
+	},
+
+	{
+		GroupVersionKind: gateway.WithKind(httpRouteKind), object: &gatewayv1.HTTPRoute{}, list: &gatewayv1.HTTPRouteList{},
+		API: GatewayAPI, Made: true, Exposure: ByRoute, Relation: ByHost, Attaches: true,
+	},
+	{
+		GroupVersionKind: gateway.WithKind("Gateway"), object: &gatewayv1.Gateway{}, list: &gatewayv1.GatewayList{},
+		API: GatewayAPI, Relation: ByGateway,
+	},
+	{
+		GroupVersionKind: gateway.WithKind("GatewayClass"), object: &gatewayv1.GatewayClass{}, list: &gatewayv1.GatewayClassList{},
+		API: GatewayAPI, Relation: ByGatewayClass,
+	},
+	{
+		GroupVersionKind: gatewayBeta.WithKind(referenceGrantKind), object: &gatewayv1beta1.ReferenceGrant{}, list: &gatewayv1beta1.ReferenceGrantList{},
+		API: ReferenceGrants, Made: true, Exposure: ByBackend, Relation: ByName,
+	},
+	{
+		GroupVersionKind: gateway.WithKind(listenerSetKind), object: &gatewayv1.ListenerSet{}, list: &gatewayv1.ListenerSetList{},
+		API: ListenerSets, Made: true, Exposure: ByBackend, Relation: ByHost, Attaches: true,
+	},
+	{
+		GroupVersionKind: gateway.WithKind("GRPCRoute"), object: &gatewayv1.GRPCRoute{}, list: &gatewayv1.GRPCRouteList{},
+		API: GRPCRoutes, Relation: ByHost,
+	},
+	{
+		GroupVersionKind: gateway.WithKind("TLSRoute"), object: &gatewayv1.TLSRoute{}, list: &gatewayv1.TLSRouteList{},
+		API: TLSRoutes, Relation: ByHost,
+	},
+}
+
+// kindOf is the kind of an object whose kind is set; the zero Kind, which exposes
+// nothing, for the namespace.
+func kindOf(object Object) *Kind {
+	if kind := kindNamed(nameOfKind(object)); kind != nil {
+		return kind
+	}
+	return &Kind{}
+}
+
+func kindNamed(name string) *Kind {
+	if i := slices.IndexFunc(Kinds, func(k Kind) bool { return k.Kind == name }); i >= 0 {
+		return &Kinds[i]
+	}
+	return nil
+}
+
+func nameOfKind(object Object) string {
+	return object.GetObjectKind().GroupVersionKind().Kind
+}
+
+// typeMeta is of a kind in the table.
+func typeMeta(kind string) metav1.TypeMeta {
+	return metav1.TypeMeta{APIVersion: kindNamed(kind).GroupVersion().String(), Kind: kind}
+}
+
+func metadataOf(gvk schema.GroupVersionKind) Object {
+	object := &metav1.PartialObjectMetadata{}
+	object.SetGroupVersionKind(gvk)
+	return object
+}
+
+func metadataListOf(gvk schema.GroupVersionKind) List {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
+	return list
+}
+
+func unstructuredOf(gvk schema.GroupVersionKind) Object {
+	object := &unstructured.Unstructured{}
+	object.SetGroupVersionKind(gvk)
+	return object
+}
+
+func unstructuredListOf(gvk schema.GroupVersionKind) List {
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
+	return list
+}
