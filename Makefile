@@ -46,7 +46,7 @@ test-matrix: ## Run all tests on every version of Kubernetes that is supported, 
 
 .PHONY: test-race
 test-race: controlplane tools ## Run the tests of what runs concurrently with the race detector, which needs a C compiler.
-	CGO_ENABLED=1 go test -race ./controllers ./internal/manager ./internal/plan ./internal/widgetserver -timeout 15m
+	CGO_ENABLED=1 go test -race ./controllers ./internal/manager ./internal/preview ./internal/widgetserver -timeout 15m
 
 .PHONY: test-e2e
 test-e2e: controlplane bin/traefik chromium ## Show partners in a real browser, behind a real ingress controller; needs npm, and root to install Chromium.
@@ -60,7 +60,7 @@ test-faults: controlplane ## Break what the operator runs on while partners come
 	go test -vet=off -tags faults ./test/faults -count=1 -timeout 40m
 
 # Each with how many inputs make a short run.
-FUZZ := api/v1alpha1:FuzzFTE:5000x internal/support:FuzzHours:5000x internal/admission:FuzzHost:2000x internal/plan:FuzzPlan:100x internal/widgetserver:FuzzRequest:5000x
+FUZZ := api/v1alpha1:FuzzFTE:5000x internal/support:FuzzHours:5000x internal/admission:FuzzHost:2000x internal/preview:FuzzPlan:100x internal/widgetserver:FuzzRequest:5000x
 .PHONY: fuzz
 fuzz: ## Feed what reads user input with what nobody would write (FUZZTIME=1m for longer).
 	@for target in $(FUZZ); do IFS=: read -r package name count <<<"$$target"; echo "$$name"; \

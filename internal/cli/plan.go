@@ -10,7 +10,7 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/manifests"
-	"github.com/dispel/partner-operator/internal/plan"
+	"github.com/dispel/partner-operator/internal/preview"
 	"github.com/dispel/partner-operator/internal/settings"
 )
 
@@ -74,7 +74,7 @@ func (p *plugin) plan(ctx context.Context, flags planFlags) error {
 		return usageError{errors.New("say what to read: either -f FILE or FOLDER, or -k FOLDER")}
 	}
 	flags.input.Stdin = p.terminal.In
-	options := plan.Options{Settings: settings, Now: flags.at.instant()}
+	options := preview.Options{Settings: settings, Now: flags.at.instant()}
 
 	if flags.againstCluster {
 		c, err := connect(p.terminal, p.connection, p.version)
@@ -96,14 +96,14 @@ func (p *plugin) plan(ctx context.Context, flags planFlags) error {
 	}
 	judging := p.terminal.startProgress("Judging manifests")
 	options.Progress = judging.update
-	result, err := plan.New(ctx, documents, options)
+	result, err := preview.New(ctx, documents, options)
 	judging.finish()
 	if err != nil {
 		return err
 	}
-	failOn := []plan.Severity{plan.Error}
-	if flags.failOn.value == string(plan.Warning) {
-		failOn = append(failOn, plan.Warning)
+	failOn := []preview.Severity{preview.Error}
+	if flags.failOn.value == string(preview.Warning) {
+		failOn = append(failOn, preview.Warning)
 	}
 	counts, err := printPlan(ctx, p.terminal, result, flags.output.value, failOn)
 	if err != nil {

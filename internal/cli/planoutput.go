@@ -13,15 +13,15 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"sigs.k8s.io/yaml"
 
-	"github.com/dispel/partner-operator/internal/plan"
+	"github.com/dispel/partner-operator/internal/preview"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 // planPrinter prints a plan in one of the formats, partner by partner.
 type planPrinter interface {
 	// partner is called for each partner, findings once with all findings.
-	partner(*plan.Partner) error
-	findings([]plan.Finding) error
+	partner(*preview.Partner) error
+	findings([]preview.Finding) error
 }
 
 // planSummary counts what is in a plan.
@@ -37,7 +37,7 @@ type planSummary struct {
 }
 
 // printPlan prints a plan and counts its findings.
-func printPlan(ctx context.Context, terminal *Terminal, p *plan.Plan, format string, failOn []plan.Severity) (map[plan.Severity]int, error) {
+func printPlan(ctx context.Context, terminal *Terminal, p *preview.Plan, format string, failOn []preview.Severity) (map[preview.Severity]int, error) {
 	out := bufio.NewWriter(terminal.Out)
 	summary := &planSummary{Ignored: p.Ignored, Others: p.Others}
 	var printer planPrinter
@@ -53,7 +53,7 @@ func printPlan(ctx context.Context, terminal *Terminal, p *plan.Plan, format str
 	default:
 		printer = &textPlan{out: out, terminal: terminal, plan: p, summary: summary}
 	}
-	findings := append([]plan.Finding{}, p.Findings...)
+	findings := append([]preview.Finding{}, p.Findings...)
 	// On a terminal what is printed shows how far it is, and would get in the way.
 	working := &progress{}
 	if terminal.Width == 0 {
@@ -72,12 +72,12 @@ func printPlan(ctx context.Context, terminal *Terminal, p *plan.Plan, format str
 			return nil, err
 		}
 	}
-	counts := map[plan.Severity]int{}
+	counts := map[preview.Severity]int{}
 	for _, finding := range findings {
 		counts[finding.Severity]++
 	}
-	summary.Errors, summary.Warnings, summary.Notices = counts[plan.Error], counts[plan.Warning], counts[plan.Notice]
-	plan.Sort(findings)
+	summary.Errors, summary.Warnings, summary.Notices = counts[preview.Error], counts[preview.Warning], counts[preview.Notice]
+	preview.Sort(findings)
 	if err := printer.findings(findings); err != nil {
 		return nil, err
 	}
@@ -88,14 +88,14 @@ func printPlan(ctx context.Context, terminal *Terminal, p *plan.Plan, format str
 type textPlan struct {
 	out      io.Writer
 	terminal *Terminal
-	plan     *plan.Plan
+	plan     *preview.Plan
 	summary  *planSummary
-	actions  map[plan.Action]int
+	actions  map[preview.Action]int
 }
 
-func (t *textPlan) partner(p *plan.Partner) error {
+func (t *textPlan) partner(p *preview.Partner) error {
 	if t.actions == nil {
-		t.actions = map[plan.Action]int{}
+		t.actions = map[preview.Action]int{}
 	}
 	for _, object := range p.Objects {
 		t.actions[object.Action]++
@@ -132,26 +132,26 @@ func (t *textPlan) partner(p *plan.Partner) error {
 }
 
 // verdict is the reason of the verdict, in its colour.
-func (t *textPlan) verdict(p *plan.Partner) string {
+func (t *textPlan) verdict(p *preview.Partner) string {
 	colour := text.FgGreen
-	if i := slices.IndexFunc(p.Findings, func(f plan.Finding) bool { return f.Reason == p.Verdict.Reason }); i >= 0 {
+	if i := slices.IndexFunc(p.Findings, func(f preview.Finding) bool { return f.Reason == p.Verdict.Reason }); i >= 0 {
 		colour = severityColour[p.Findings[i].Severity]
 	}
 	return t.terminal.paint(colour, p.Verdict.Reason)
 }
 
-var severityColour = map[plan.Severity]text.Color{plan.Error: text.FgRed, plan.Warning: text.FgYellow, plan.Notice: text.FgCyan}
+var severityColour = map[preview.Severity]text.Color{preview.Error: text.FgRed, preview.Warning: text.FgYellow, preview.Notice: text.FgCyan}
 
 // actionSigns are what stands before an object, and its colour.
-var actionSigns = map[plan.Action]struct {
+var actionSigns = map[preview.Action]struct {
 	sign   string
 	colour text.Color
 }{
-	plan.Create: {"+ ", text.FgGreen}, plan.Change: {"~ ", text.FgYellow}, plan.Remove: {"- ", text.FgRed}, plan.Keep: {"  ", text.FgHiBlack},
+	preview.Create: {"+ ", text.FgGreen}, preview.Change: {"~ ", text.FgYellow}, preview.Remove: {"- ", text.FgRed}, preview.Keep: {"  ", text.FgHiBlack},
 }
 
 // object is a line about an object, and one for each change of it.
-func (t *textPlan) object(object plan.Object, namespace string) string {
+func (t *textPlan) object(object preview.Object, namespace string) string {
 	sign := actionSigns[object.Action]
 	name := object.Name
 	if namespace != "" {
@@ -165,7 +165,7 @@ func (t *textPlan) object(object plan.Object, namespace string) string {
 	return strings.Join(lines, "\n    ")
 }
 
-func (t *textPlan) findings(findings []plan.Finding) error {
+func (t *textPlan) findings(findings []preview.Finding) error {
 	for _, f := range findings {
 		where := ""
 		if f.File != "" {
@@ -188,7 +188,7 @@ func (t *textPlan) findings(findings []plan.Finding) error {
 	objects := plural(t.summary.Objects, "object")
 	if t.plan.Against {
 		objects = fmt.Sprintf("%d to create, %d to change, %d to remove, %d as they are",
-			t.actions[plan.Create], t.actions[plan.Change], t.actions[plan.Remove], t.actions[plan.Keep])
+			t.actions[preview.Create], t.actions[preview.Change], t.actions[preview.Remove], t.actions[preview.Keep])
 	}
 	_, err := fmt.Fprintf(t.out, "%s: %s. %s, %s, %s.\n", plural(t.summary.Partners, "partner"), objects,
 		plural(t.summary.Errors, "error"), plural(t.summary.Warnings, "warning"), plural(t.summary.Notices, "notice"))
@@ -222,7 +222,7 @@ type jsonPlan struct {
 	begun   bool
 }
 
-func (j *jsonPlan) partner(p *plan.Partner) error {
+func (j *jsonPlan) partner(p *preview.Partner) error {
 	before := ",\n    "
 	if !j.begun {
 		before = "{\n  \"partners\": [\n    "
@@ -236,7 +236,7 @@ func (j *jsonPlan) partner(p *plan.Partner) error {
 	return err
 }
 
-func (j *jsonPlan) findings(findings []plan.Finding) error {
+func (j *jsonPlan) findings(findings []preview.Finding) error {
 	partners := "\n  ]"
 	if !j.begun {
 		partners = "{\n  \"partners\": []"
@@ -251,8 +251,8 @@ func (j *jsonPlan) findings(findings []plan.Finding) error {
 
 // planEnd is what follows the partners.
 type planEnd struct {
-	Findings []plan.Finding `json:"findings"`
-	Summary  *planSummary   `json:"summary"`
+	Findings []preview.Finding `json:"findings"`
+	Summary  *planSummary      `json:"summary"`
 }
 
 type yamlPlan struct {
@@ -261,12 +261,12 @@ type yamlPlan struct {
 	begun   bool
 }
 
-func (y *yamlPlan) partner(p *plan.Partner) error {
+func (y *yamlPlan) partner(p *preview.Partner) error {
 	if !y.begun {
 		fmt.Fprintln(y.out, "partners:")
 	}
 	y.begun = true
-	data, err := yaml.Marshal([]*plan.Partner{p})
+	data, err := yaml.Marshal([]*preview.Partner{p})
 	if err != nil {
 		return err
 	}
@@ -274,7 +274,7 @@ func (y *yamlPlan) partner(p *plan.Partner) error {
 	return err
 }
 
-func (y *yamlPlan) findings(findings []plan.Finding) error {
+func (y *yamlPlan) findings(findings []preview.Finding) error {
 	if !y.begun {
 		fmt.Fprintln(y.out, "partners: []")
 	}
@@ -292,14 +292,14 @@ type githubPlan struct {
 	out io.Writer
 }
 
-func (*githubPlan) partner(*plan.Partner) error { return nil }
+func (*githubPlan) partner(*preview.Partner) error { return nil }
 
 var (
 	githubData     = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
 	githubProperty = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 )
 
-func (g *githubPlan) findings(findings []plan.Finding) error {
+func (g *githubPlan) findings(findings []preview.Finding) error {
 	for _, f := range findings {
 		properties := []string{"title=" + githubProperty.Replace(strings.TrimSpace(f.About()+" "+f.Reason))}
 		if f.File != "" {
@@ -316,7 +316,7 @@ func (g *githubPlan) findings(findings []plan.Finding) error {
 // whatever else something was found about.
 type junitPlan struct {
 	out    io.Writer
-	failOn []plan.Severity
+	failOn []preview.Severity
 	names  []string
 }
 
@@ -342,12 +342,12 @@ type junitFailure struct {
 	Text    string `xml:",chardata"`
 }
 
-func (j *junitPlan) partner(p *plan.Partner) error {
+func (j *junitPlan) partner(p *preview.Partner) error {
 	j.names = append(j.names, "Partner "+p.Name)
 	return nil
 }
 
-func (j *junitPlan) findings(findings []plan.Finding) error {
+func (j *junitPlan) findings(findings []preview.Finding) error {
 	cases := map[string]*junitCase{}
 	names := slices.Clone(j.names)
 	caseOf := func(name, file string) *junitCase {

@@ -1,4 +1,4 @@
-package plan_test
+package preview_test
 
 import (
 	"bytes"
@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/dispel/partner-operator/internal/manifests"
-	"github.com/dispel/partner-operator/internal/plan"
+	"github.com/dispel/partner-operator/internal/preview"
 )
 
 // FuzzPlan plans any manifests: whatever they are, there is an answer, and each
@@ -31,7 +31,7 @@ func FuzzPlan(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		planned, err := plan.New(t.Context(), documents, plan.Options{})
+		planned, err := preview.New(t.Context(), documents, preview.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package plan
+package preview
 
 import (
 	"encoding/json"

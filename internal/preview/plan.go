@@ -1,8 +1,8 @@
-// Package plan foretells what manifests would become: whether the API server
+// Package preview foretells what manifests would become: whether the API server
 // takes them, what objects the operator would make of each Partner, and whether
 // its staffing would suffice. It asks the API server's own libraries and the
 // controllers' own core, so that neither can disagree with it.
-package plan
+package preview
 
 import (
 	"context"

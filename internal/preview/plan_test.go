@@ -1,4 +1,4 @@
-package plan_test
+package preview_test
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/fleet"
 	"github.com/dispel/partner-operator/internal/manifests"
-	"github.com/dispel/partner-operator/internal/plan"
+	"github.com/dispel/partner-operator/internal/preview"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
 
@@ -25,27 +25,27 @@ func Test(t *testing.T) {
 	RunSpecs(t, "plan")
 }
 
-var options = plan.Options{
+var options = preview.Options{
 	Settings: tenant.Settings{ReservedHostSuffixes: []string{"dispel.example"}},
 	Now:      time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC),
 }
 
 // planOf plans manifests, and returns what becomes of each Partner and all
 // findings, each as "<severity> <line>: <object>: <reason>: <message>".
-func planOf(ctx context.Context, text string, options plan.Options) (map[string]*plan.Partner, []string) {
+func planOf(ctx context.Context, text string, options preview.Options) (map[string]*preview.Partner, []string) {
 	GinkgoHelper()
 	documents, err := manifests.Read(manifests.Input{Paths: []string{"-"}, Stdin: strings.NewReader(text)})
 	Expect(err).NotTo(HaveOccurred())
-	p, err := plan.New(ctx, documents, options)
+	p, err := preview.New(ctx, documents, options)
 	Expect(err).NotTo(HaveOccurred())
-	partners := map[string]*plan.Partner{}
+	partners := map[string]*preview.Partner{}
 	all := p.Findings
 	for partner, err := range p.Partners(ctx) {
 		Expect(err).NotTo(HaveOccurred())
 		partners[partner.Name] = partner
 		all = append(all, partner.Findings...)
 	}
-	plan.Sort(all)
+	preview.Sort(all)
 	var findings []string
 	for _, f := range all {
 		where := strings.TrimPrefix(f.String(), "standard input:")
@@ -157,7 +157,7 @@ metadata: {name: engine, namespace: partner-acme}
 replicas: 2
 `)})
 		Expect(err).NotTo(HaveOccurred())
-		p, err := plan.New(ctx, documents, options)
+		p, err := preview.New(ctx, documents, options)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(p.Ignored).To(Equal(map[string]int{"Deployment": 1}))
 		Expect(p.Others).To(Equal(1))
@@ -190,7 +190,7 @@ var _ = Describe("A plan against a cluster", func() {
 		})
 		return f
 	}
-	against := func(f *fleet.Fleet) plan.Options {
+	against := func(f *fleet.Fleet) preview.Options {
 		with := options
 		with.Cluster = f
 		return with
@@ -206,7 +206,7 @@ var _ = Describe("A plan against a cluster", func() {
 	It("finds what is there, and leaves what others own", func(ctx SpecContext) {
 		partners, findings := planOf(ctx, partner("acme", ""), against(there()))
 		Expect(findings).To(BeEmpty())
-		Expect(partners["acme"].Objects).To(HaveEach(HaveField("Action", plan.Create)))
+		Expect(partners["acme"].Objects).To(HaveEach(HaveField("Action", preview.Create)))
 
 		By("a customer count that the manifest says nothing of")
 		partners, _ = planOf(ctx, partner("acme", "")+allocation("one", "  partnerRef: {name: acme}\n  fte: 1\n"), against(there()))
@@ -328,7 +328,7 @@ metadata: {name: engine, namespace: partner-acme, labels: {partner.dispel.com/pa
 		})
 		partners, _ := planOf(ctx, partner("acme", ""), against(f))
 		namespace := partners["acme"].Objects[0]
-		Expect(namespace.Action).To(Equal(plan.Change))
+		Expect(namespace.Action).To(Equal(preview.Change))
 		Expect(namespace.Differences()).To(ContainElement("metadata.labels[app.kubernetes.io/managed-by]: somebody -> partner-operator"))
 	})
 })
