@@ -129,8 +129,9 @@ type PartnerSpec struct {
 	// +optional
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 
-	// suspend stops the operator from changing anything for this partner, its
-	// status included, until it is false again or left out.
+	// suspend stops the operator from reconciling this partner until it is false
+	// again or left out. The rest of the status stays as it was; the condition
+	// Suspended is added.
 	// +optional
 	Suspend *bool `json:"suspend,omitempty"`
 }

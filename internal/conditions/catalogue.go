@@ -82,7 +82,7 @@ var Catalogue = []Kind{
 			Cases: []Case{
 				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonProvisioned}, Remedy: "nothing"},
 				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonSupportPlanNotFound}, Remedy: "create the SupportPlan, or name another in `spec.supportPlanRef`. Until then what runs is left as it is"},
-				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonSupportPlanNotReady}, Remedy: "mend the SupportPlan: its own `Ready` says what is wrong"},
+				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonSupportPlanNotReady}, Remedy: "fix the SupportPlan: its own `Ready` says what is wrong"},
 				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonSuspendedBySpec}, Remedy: "it was suspended before anything was provisioned: set `spec.suspend` to false to begin"},
 			},
 		},
@@ -148,7 +148,7 @@ var Catalogue = []Kind{
 				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonNearCapacity}, Remedy: "plan for more: the message has the recommended FTE"},
 				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonBelowTierMinimum}, Remedy: "add the FTE that the message names"},
 				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonCapacityExceeded}, Remedy: "add the FTE that the message names"},
-				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonBelowTierMinimumAndCapacityExceeded}, Remedy: "add the FTE that the message names; it mends both"},
+				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonBelowTierMinimumAndCapacityExceeded}, Remedy: "add the FTE that the message names, which fixes both"},
 				{Status: metav1.ConditionUnknown, Reasons: []v1alpha1.Reason{v1alpha1.ReasonSupportPlanNotFound, v1alpha1.ReasonSupportPlanNotReady}, Remedy: "see `Ready`"},
 			},
 		},

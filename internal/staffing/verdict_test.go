@@ -63,7 +63,7 @@ var _ = Describe("Judge", func() {
 			"46 customers, and 3 FTE of P-CSMs support at most 45 (15 per FTE): add 0.5 FTE"),
 		Entry("below the tier's minimum", 9, "1", "3", v1alpha1.ReasonBelowTierMinimum,
 			"1 FTE of P-CSMs are allocated, and the plan asks for at least 3: add 2 FTE"),
-		Entry("both at once, with what mends both", 46, "2.5", "3", v1alpha1.ReasonBelowTierMinimumAndCapacityExceeded,
+		Entry("both at once, with what fixes both", 46, "2.5", "3", v1alpha1.ReasonBelowTierMinimumAndCapacityExceeded,
 			"2.5 FTE of P-CSMs are allocated, and the plan asks for at least 3; 46 customers, and 2.5 FTE of P-CSMs support at most 37 (15 per FTE): add 1 FTE"),
 		Entry("near capacity", 31, "3", "3", v1alpha1.ReasonNearCapacity,
 			"31 customers, and 3 FTE of P-CSMs support at most 45 (15 per FTE), comfortably 30: 14 more can come; 3.5 FTE are recommended"),
@@ -73,12 +73,12 @@ var _ = Describe("Judge", func() {
 			"30 customers, and 3 FTE of P-CSMs support at most 45 (15 per FTE): 15 more can come"),
 	)
 
-	It("mends the fault by the FTE that it says are missing, and by no less", func() {
+	It("fixes the fault by the FTE that it says are missing, and by no less", func() {
 		for customers := range int64(200) {
 			for allocated := fte("0.5"); allocated <= fte("8"); allocated++ {
 				v := staffing.Judge(customers, allocated, terms("3"))
-				mended := staffing.Judge(customers, allocated+v.Missing(), terms("3"))
-				Expect(mended.Exceeded() || mended.BelowMinimum()).To(BeFalse())
+				fixed := staffing.Judge(customers, allocated+v.Missing(), terms("3"))
+				Expect(fixed.Exceeded() || fixed.BelowMinimum()).To(BeFalse())
 				if v.Missing() > 0 {
 					short := staffing.Judge(customers, allocated+v.Missing()-v1alpha1.HalfFTE, terms("3"))
 					Expect(short.Exceeded() || short.BelowMinimum()).To(BeTrue())
