@@ -51,7 +51,7 @@ func (e *evaluation) certificateUnready() *conditions.Finding {
 	host := string(e.in.Partner.Spec.Subdomain.Host)
 	name := fmt.Sprintf("Certificate %s/%s", NamespaceName(e.in.Partner.Name), host)
 	unready := func(reason v1alpha1.Reason, progress conditions.Progress, why string) *conditions.Finding {
-		return new(broken(reason, progress, "%s is not issued: %s", name, strings.TrimSuffix(why, ".")))
+		return broken(reason, progress, "%s is not issued: %s", name, strings.TrimSuffix(why, "."))
 	}
 	certificate, _ := e.in.child(CertificateGVK.Kind, host).(*unstructured.Unstructured)
 	if certificate == nil {

@@ -94,6 +94,8 @@ type evaluation struct {
 
 	// By subdomain; nil for a Partner without one.
 	subdomainReady *conditions.Finding
+	// By subdomain: how the Gateway serves it, if one is to.
+	via gatewayLink
 	// By subdomain: whether a Gateway serves the declared route as it was before
 	// its last change, at least.
 	serves bool

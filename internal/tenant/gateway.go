@@ -162,37 +162,40 @@ func (b builder) referenceGrant(service, namespace string) *gatewayv1beta1.Refer
 	}
 }
 
-// gatewayLink finds the Gateway and how it serves the sub-domain. If it does not,
-// the finding says why.
-func (e *evaluation) gatewayLink(ref v1alpha1.GatewayReference) (gatewayLink, *conditions.Finding) {
-	fail := func(finding conditions.Finding) (gatewayLink, *conditions.Finding) { return gatewayLink{}, &finding }
+// gatewayUnready finds the Gateway that is to serve the sub-domain, and how it does.
+func (e *evaluation) gatewayUnready() *conditions.Finding {
+	ref := e.build.gatewayRef()
+	if ref == nil {
+		return nil // an Ingress serves it
+	}
 	if e.in.Settings.WithoutGatewayAPI {
-		return fail(broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
+		return broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
 			"Gateway %s/%s is to serve %s, and the operator runs with --gateway-api=false: leave that flag out, or name an ingress class in spec.subdomain.route.ingressClassName",
-			ref.Namespace, ref.Name, e.in.Partner.Spec.Subdomain.Host))
+			ref.Namespace, ref.Name, e.in.Partner.Spec.Subdomain.Host)
 	}
 	if !e.in.APIs.Gateway {
-		return fail(broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
+		return broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
 			"Gateway %s/%s is to serve %s, and the Gateway API is not installed: install it with a controller, or name an ingress class in spec.subdomain.route.ingressClassName",
-			ref.Namespace, ref.Name, e.in.Partner.Spec.Subdomain.Host))
+			ref.Namespace, ref.Name, e.in.Partner.Spec.Subdomain.Host)
 	}
 	gateway := e.in.gateway(types.NamespacedName{Namespace: ref.Namespace, Name: string(ref.Name)})
 	if gateway == nil {
-		return fail(broken(v1alpha1.ReasonGatewayNotFound, conditions.Waiting,
-			"there is no Gateway %s/%s: create it, or name another in spec.subdomain.route.gatewayRef or with the operator's --gateway", ref.Namespace, ref.Name))
+		return broken(v1alpha1.ReasonGatewayNotFound, conditions.Waiting,
+			"there is no Gateway %s/%s: create it, or name another in spec.subdomain.route.gatewayRef or with the operator's --gateway", ref.Namespace, ref.Name)
 	}
 	refusal := e.listenersRefused(gateway)
 	switch explicit := e.in.Partner.Spec.Subdomain.TLS != nil; {
 	case explicit && !e.in.APIs.ListenerSets:
-		return fail(broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
+		return broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
 			"Gateway %s/%s cannot serve the certificate of spec.subdomain.tls: %s; install Gateway API 1.5 or later, or remove spec.subdomain.tls to use the Gateway's own listener",
-			ref.Namespace, ref.Name, refusal))
+			ref.Namespace, ref.Name, refusal)
 	case explicit && refusal != "":
-		return fail(broken(v1alpha1.ReasonRouteNotAccepted, conditions.Stalled,
+		return broken(v1alpha1.ReasonRouteNotAccepted, conditions.Stalled,
 			"Gateway %s/%s cannot serve the certificate of spec.subdomain.tls: %s; allow it in the Gateway's spec.allowedListeners, or remove spec.subdomain.tls to use the Gateway's own listener",
-			ref.Namespace, ref.Name, refusal))
+			ref.Namespace, ref.Name, refusal)
 	}
-	return gatewayLink{Gateway: gateway, section: ref.SectionName, grants: e.in.APIs.ReferenceGrants, own: refusal == "" && e.build.tlsSecret() != ""}, nil
+	e.via = gatewayLink{Gateway: gateway, section: ref.SectionName, grants: e.in.APIs.ReferenceGrants, own: refusal == "" && e.build.tlsSecret() != ""}
+	return nil
 }
 
 // listenersRefused says why the Gateway takes no ListenerSet from the tenant
@@ -225,20 +228,20 @@ func (e *evaluation) listenersRefused(gateway *gatewayv1.Gateway) string {
 
 // gatewayRouteUnready says why the Gateway does not serve the sub-domain, by the
 // first link that says so; nil if it does.
-func (e *evaluation) gatewayRouteUnready(via gatewayLink) *conditions.Finding {
+func (e *evaluation) gatewayRouteUnready() *conditions.Finding {
 	host := string(e.in.Partner.Spec.Subdomain.Host)
 	namespace := NamespaceName(e.in.Partner.Name)
 	route, _ := e.in.child(httpRouteKind, host).(*gatewayv1.HTTPRoute)
 	if route == nil || !route.DeletionTimestamp.IsZero() {
-		return new(broken(v1alpha1.ReasonRouteNotAccepted, conditions.Waiting,
-			"HTTPRoute %s/%s is about to be created, once one that is being deleted is gone", namespace, host))
+		return broken(v1alpha1.ReasonRouteNotAccepted, conditions.Waiting,
+			"HTTPRoute %s/%s is about to be created, once one that is being deleted is gone", namespace, host)
 	}
 	links := []statusLink{{
-		v1alpha1.ReasonListenerNotProgrammed, fmt.Sprintf("Gateway %s/%s", via.Namespace, via.Name),
+		v1alpha1.ReasonListenerNotProgrammed, fmt.Sprintf("Gateway %s/%s", e.via.Namespace, e.via.Name),
 		// Others share it: what somebody changes on it does not unsettle all.
-		via.Status.Conditions, 0, string(gatewayv1.GatewayConditionProgrammed),
+		e.via.Status.Conditions, 0, string(gatewayv1.GatewayConditionProgrammed),
 	}}
-	if via.own {
+	if e.via.own {
 		set, _ := e.in.child(listenerSetKind, host).(*gatewayv1.ListenerSet)
 		if set == nil {
 			set = &gatewayv1.ListenerSet{} // about to be created
@@ -248,7 +251,7 @@ func (e *evaluation) gatewayRouteUnready(via gatewayLink) *conditions.Finding {
 			statusLink{v1alpha1.ReasonRouteNotAccepted, name, set.Status.Conditions, set.Generation, string(gatewayv1.ListenerSetConditionAccepted)},
 			statusLink{v1alpha1.ReasonListenerNotProgrammed, name, set.Status.Conditions, set.Generation, string(gatewayv1.ListenerSetConditionProgrammed)})
 	}
-	said := e.in.saidOf(route, e.build.parentRef(via), via.Gateway)
+	said := e.in.saidOf(route, e.build.parentRef(e.via), e.via.Gateway)
 	name := fmt.Sprintf("HTTPRoute %s/%s", namespace, host)
 	links = append(links,
 		statusLink{v1alpha1.ReasonRouteNotAccepted, name, said, route.Generation, string(gatewayv1.RouteConditionAccepted)},
@@ -256,7 +259,7 @@ func (e *evaluation) gatewayRouteUnready(via gatewayLink) *conditions.Finding {
 	e.serves = !slices.ContainsFunc(links, func(link statusLink) bool { return !meta.IsStatusConditionTrue(link.conditions, link.condition) })
 	for _, link := range links {
 		if why := link.unmet(); why != "" {
-			return new(broken(link.reason, conditions.Waiting, "%s lacks the condition %s: %s", link.name, link.condition, why))
+			return broken(link.reason, conditions.Waiting, "%s lacks the condition %s: %s", link.name, link.condition, why)
 		}
 	}
 	return nil

@@ -7,7 +7,6 @@ import (
 
 	"golang.org/x/net/publicsuffix"
 	networkingv1 "k8s.io/api/networking/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
@@ -21,106 +20,175 @@ func (e *evaluation) subdomain() {
 		e.subdomainReady = e.failed(v1alpha1.ConditionSubdomainReady, true) // to remove what there was
 		return
 	}
-	link := e.subdomainLink()
-	if link.Status != metav1.ConditionTrue {
-		if old := e.oldRoute(); old != nil {
-			link.Message += fmt.Sprintf("; until then %s is served by the %s as before", e.url(*old), old.kind)
-		}
+	link := e.firstBroken(
+		// The host may be the partner's.
+		(*evaluation).modelWithoutSubdomain, (*evaluation).hostReserved, (*evaluation).hostPublic, (*evaluation).hostTaken, (*evaluation).claimReleasing,
+		// It is claimed in a namespace that is there.
+		(*evaluation).tenantUnready, (*evaluation).claimMissing,
+		// What serves it can be made, and is.
+		(*evaluation).backendUnknown, (*evaluation).backendNotAllowed, (*evaluation).gatewayUnready, (*evaluation).routeNotWritten,
+		// It works.
+		(*evaluation).certificateMissing, (*evaluation).backendMissing, (*evaluation).routeNotAccepted, (*evaluation).hostRoutedElsewhere,
+	)
+	if link == nil {
+		e.handOver()
+		link = new(conditions.True(v1alpha1.ConditionSubdomainReady, v1alpha1.ReasonRouteAccepted,
+			fmt.Sprintf("%s is routed by %s", e.in.Partner.Spec.Subdomain.Host, e.routeName())))
+	} else if old := e.oldRoute(); old != nil {
+		link.Message += fmt.Sprintf("; until then %s is served by the %s as before", e.url(*old), old.kind)
 	}
-	e.subdomainReady = &link
+	e.subdomainReady = link
 }
 
-func (e *evaluation) subdomainLink() conditions.Finding {
-	subdomain := e.in.Partner.Spec.Subdomain
-	if !e.whiteLabelled() {
-		return broken(v1alpha1.ReasonChannelModelWithoutSubdomain, conditions.Stalled,
-			"a %s does not white-label the engine, so %s is not served: remove spec.subdomain, or set spec.channelModel to OEM or MSP",
-			e.in.Partner.Spec.ChannelModel, subdomain.Host)
-	}
-	if suffix, reserved := e.reserved(string(subdomain.Host)); reserved {
-		return broken(v1alpha1.ReasonHostReserved, conditions.Stalled,
-			"hosts under %s are reserved, and %s is one: write a host under the partner's own domain", suffix, subdomain.Host)
-	}
-	if suffix := publicSuffix(string(subdomain.Host)); suffix == string(subdomain.Host) {
-		return broken(v1alpha1.ReasonHostReserved, conditions.Stalled,
-			"%s is a domain under which anybody can have names, and no partner's own: write a host below the partner's domain, such as remote.acmecorp.com", suffix)
-	}
-	switch claim := e.in.Claim; {
-	case claim != nil && string(claim.Spec.PartnerRef.Name) != e.in.Partner.Name:
-		// If the holder declares the host, nothing is to be had by letting go of another.
-		e.contested = !e.holderDeclares()
-		return e.heldByAnother()
-	case claim != nil && !claim.DeletionTimestamp.IsZero():
-		return broken(v1alpha1.ReasonHostReleasing, conditions.Waiting,
-			"an earlier claim on %s is being deleted; the host is claimed anew once it is gone", subdomain.Host)
-	case e.blocked:
-		if claim != nil {
-			e.out.Objects = append(e.out.Objects, e.build.claim(subdomain.Host)) // still wanted
+// firstBroken runs checks in order until one finds something. A check may want
+// objects, which those after it go by.
+func (e *evaluation) firstBroken(checks ...func(*evaluation) *conditions.Finding) *conditions.Finding {
+	for _, check := range checks {
+		if found := check(e); found != nil {
+			return found
 		}
-		return broken(v1alpha1.ReasonTenantNotReady, e.tenantReady.Progress,
-			"%s is served from the tenant namespace, which is not ready: %s", subdomain.Host, e.tenantReady.Message)
 	}
-	e.out.Objects = append(e.out.Objects, e.build.claim(subdomain.Host))
-	if e.in.Claim == nil {
-		if failed := e.failed(v1alpha1.ConditionSubdomainReady, true); failed != nil {
-			return *failed
-		}
-		return broken(v1alpha1.ReasonHostReleasing, conditions.Waiting, "%s is about to be claimed", subdomain.Host)
-	}
-	return e.routeLink()
+	return nil
 }
 
-// routeLink wants what serves a host that is held.
-func (e *evaluation) routeLink() conditions.Finding {
-	subdomain := e.in.Partner.Spec.Subdomain
-	if subdomain.Backend.Service == nil && subdomain.Backend.External == nil { // as of a newer schema
-		return broken(v1alpha1.ReasonBackendNotFound, conditions.Stalled,
-			"spec.subdomain.backend is of a sort that this version does not know: write service or external, or upgrade the operator")
+func (e *evaluation) modelWithoutSubdomain() *conditions.Finding {
+	if e.whiteLabelled() {
+		return nil
 	}
-	if external := subdomain.Backend.External; external != nil {
-		if why := e.backendRefused(string(external.Host)); why != "" {
-			return broken(v1alpha1.ReasonBackendNotAllowed, conditions.Stalled, "spec.subdomain.backend.external.host: %s", why)
-		}
+	return broken(v1alpha1.ReasonChannelModelWithoutSubdomain, conditions.Stalled,
+		"a %s does not white-label the engine, so %s is not served: remove spec.subdomain, or set spec.channelModel to OEM or MSP",
+		e.in.Partner.Spec.ChannelModel, e.in.Partner.Spec.Subdomain.Host)
+}
+
+func (e *evaluation) hostReserved() *conditions.Finding {
+	host := e.in.Partner.Spec.Subdomain.Host
+	suffix, reserved := e.reserved(string(host))
+	if !reserved {
+		return nil
 	}
-	var via gatewayLink
-	ref := e.build.gatewayRef()
-	if ref != nil {
-		var broken *conditions.Finding
-		if via, broken = e.gatewayLink(*ref); broken != nil {
-			return *broken
-		}
+	return broken(v1alpha1.ReasonHostReserved, conditions.Stalled,
+		"hosts under %s are reserved, and %s is one: write a host under the partner's own domain", suffix, host)
+}
+
+func (e *evaluation) hostPublic() *conditions.Finding {
+	suffix := publicSuffix(string(e.in.Partner.Spec.Subdomain.Host))
+	if suffix != string(e.in.Partner.Spec.Subdomain.Host) {
+		return nil
 	}
-	var issuer *v1alpha1.IssuerReference
-	secret := ""
-	if ref == nil || via.own {
-		issuer, secret = e.build.issuer(), e.build.tlsSecret()
+	return broken(v1alpha1.ReasonHostReserved, conditions.Stalled,
+		"%s is a domain under which anybody can have names, and no partner's own: write a host below the partner's domain, such as remote.acmecorp.com", suffix)
+}
+
+func (e *evaluation) hostTaken() *conditions.Finding {
+	if e.in.Claim == nil || string(e.in.Claim.Spec.PartnerRef.Name) == e.in.Partner.Name {
+		return nil
 	}
-	if issuer != nil && e.in.APIs.CertManager {
-		e.out.Objects = append(e.out.Objects, e.build.certificate(*issuer))
+	// If the holder declares the host, nothing is to be had by letting go of another.
+	e.contested = !e.holderDeclares()
+	return e.heldByAnother()
+}
+
+func (e *evaluation) claimReleasing() *conditions.Finding {
+	if e.in.Claim == nil || e.in.Claim.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	return broken(v1alpha1.ReasonHostReleasing, conditions.Waiting,
+		"an earlier claim on %s is being deleted; the host is claimed anew once it is gone", e.in.Partner.Spec.Subdomain.Host)
+}
+
+func (e *evaluation) tenantUnready() *conditions.Finding {
+	if !e.blocked {
+		return nil
+	}
+	host := e.in.Partner.Spec.Subdomain.Host
+	if e.in.Claim != nil {
+		e.out.Objects = append(e.out.Objects, e.build.claim(host)) // still wanted
+	}
+	return broken(v1alpha1.ReasonTenantNotReady, e.tenantReady.Progress,
+		"%s is served from the tenant namespace, which is not ready: %s", host, e.tenantReady.Message)
+}
+
+// claimMissing wants the claim.
+func (e *evaluation) claimMissing() *conditions.Finding {
+	host := e.in.Partner.Spec.Subdomain.Host
+	e.out.Objects = append(e.out.Objects, e.build.claim(host))
+	if e.in.Claim != nil {
+		return nil
+	}
+	if failed := e.failed(v1alpha1.ConditionSubdomainReady, true); failed != nil {
+		return failed
+	}
+	return broken(v1alpha1.ReasonHostReleasing, conditions.Waiting, "%s is about to be claimed", host)
+}
+
+// backendUnknown finds a backend of a newer schema.
+func (e *evaluation) backendUnknown() *conditions.Finding {
+	if backend := e.in.Partner.Spec.Subdomain.Backend; backend.Service != nil || backend.External != nil {
+		return nil
+	}
+	return broken(v1alpha1.ReasonBackendNotFound, conditions.Stalled,
+		"spec.subdomain.backend is of a sort that this version does not know: write service or external, or upgrade the operator")
+}
+
+func (e *evaluation) backendNotAllowed() *conditions.Finding {
+	external := e.in.Partner.Spec.Subdomain.Backend.External
+	if external == nil {
+		return nil
+	}
+	why := e.backendRefused(string(external.Host))
+	if why == "" {
+		return nil
+	}
+	return broken(v1alpha1.ReasonBackendNotAllowed, conditions.Stalled, "spec.subdomain.backend.external.host: %s", why)
+}
+
+// routeNotWritten wants the route and what it leads to.
+func (e *evaluation) routeNotWritten() *conditions.Finding {
+	subdomain, gateway := e.in.Partner.Spec.Subdomain, e.build.gatewayRef()
+	want := func(object Object) { e.out.Objects = append(e.out.Objects, object) }
+	if issuer := e.issuer(); issuer != nil && e.in.APIs.CertManager {
+		want(e.build.certificate(*issuer))
 	}
 	if subdomain.Backend.External != nil {
-		e.out.Objects = append(e.out.Objects, e.build.externalService(EngineServiceName, *subdomain.Backend.External))
+		want(e.build.externalService(EngineServiceName, *subdomain.Backend.External))
 	}
 	if service, namespace, inCluster := WidgetService(e.in.Settings); e.widget {
-		if ref != nil && inCluster && via.grants {
-			e.out.Objects = append(e.out.Objects, e.build.referenceGrant(service, namespace))
+		if gateway != nil && inCluster && e.via.grants {
+			want(e.build.referenceGrant(service, namespace))
 		} else {
-			e.out.Objects = append(e.out.Objects, e.build.externalService(WidgetServiceName, e.in.Settings.WidgetBackend))
+			want(e.build.externalService(WidgetServiceName, e.in.Settings.WidgetBackend))
 		}
 	}
-	if ref == nil {
-		e.out.Objects = append(e.out.Objects, e.build.ingress(e.widget))
+	if gateway == nil {
+		want(e.build.ingress(e.widget))
 	} else {
-		if via.own {
-			e.out.Objects = append(e.out.Objects, e.build.listenerSet(via))
+		if e.via.own {
+			want(e.build.listenerSet(e.via))
 		}
-		e.out.Objects = append(e.out.Objects, e.build.httpRoute(via, e.widget))
+		want(e.build.httpRoute(e.via, e.widget))
 	}
+	return e.failed(v1alpha1.ConditionSubdomainReady, true)
+}
 
-	if failed := e.failed(v1alpha1.ConditionSubdomainReady, true); failed != nil {
-		return *failed
+// ownCertificate reports whether the sub-domain brings its own certificate: that of a
+// Gateway's listener is not the partner's.
+func (e *evaluation) ownCertificate() bool {
+	return e.build.gatewayRef() == nil || e.via.own
+}
+
+// issuer is who signs the sub-domain's certificate; nil if nobody does.
+func (e *evaluation) issuer() *v1alpha1.IssuerReference {
+	if !e.ownCertificate() {
+		return nil
 	}
-	namespace := NamespaceName(e.in.Partner.Name)
+	return e.build.issuer()
+}
+
+func (e *evaluation) certificateMissing() *conditions.Finding {
+	if !e.ownCertificate() {
+		return nil
+	}
+	issuer, secret := e.build.issuer(), e.build.tlsSecret()
 	switch {
 	case issuer != nil && e.in.Settings.WithoutCertManager:
 		return broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
@@ -129,40 +197,51 @@ func (e *evaluation) routeLink() conditions.Finding {
 		return broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
 			"a certificate from %s is asked for, and cert-manager's API is not installed: install cert-manager, or bring a certificate in spec.subdomain.tls.secretName", issuer.Name)
 	case issuer != nil:
-		if unready := e.certificateUnready(); unready != nil {
-			return *unready
-		}
+		return e.certificateUnready()
 	case secret != "" && !e.in.SecretFound:
 		return broken(v1alpha1.ReasonSecretNotFound, conditions.Waiting,
-			"there is no Secret %s/%s with the certificate: create it, or name another in spec.subdomain.tls.secretName", namespace, secret)
+			"there is no Secret %s/%s with the certificate: create it, or name another in spec.subdomain.tls.secretName", NamespaceName(e.in.Partner.Name), secret)
 	}
-	if service := subdomain.Backend.Service; service != nil && !e.in.BackendFound {
-		return broken(v1alpha1.ReasonBackendNotFound, conditions.Waiting,
-			"there is no Service %s/%s: deploy the engine there, or name another in spec.subdomain.backend", namespace, service.Name)
+	return nil
+}
+
+func (e *evaluation) backendMissing() *conditions.Finding {
+	service := e.in.Partner.Spec.Subdomain.Backend.Service
+	if service == nil || e.in.BackendFound {
+		return nil
 	}
-	var by string
-	var unready *conditions.Finding
-	if ref == nil {
-		by = fmt.Sprintf("Ingress %s/%s", namespace, subdomain.Host)
-		unready = e.ingressUnready()
-	} else {
-		by = fmt.Sprintf("HTTPRoute %s/%s at Gateway %s/%s", namespace, subdomain.Host, ref.Namespace, ref.Name)
-		unready = e.gatewayRouteUnready(via)
+	return broken(v1alpha1.ReasonBackendNotFound, conditions.Waiting,
+		"there is no Service %s/%s: deploy the engine there, or name another in spec.subdomain.backend", NamespaceName(e.in.Partner.Name), service.Name)
+}
+
+func (e *evaluation) routeNotAccepted() *conditions.Finding {
+	if e.build.gatewayRef() == nil {
+		return e.ingressUnready()
 	}
-	if unready != nil {
-		return *unready
+	return e.gatewayRouteUnready()
+}
+
+// routeName names the declared route in messages.
+func (e *evaluation) routeName() string {
+	name := NamespaceName(e.in.Partner.Name) + "/" + string(e.in.Partner.Spec.Subdomain.Host)
+	if gateway := e.build.gatewayRef(); gateway != nil {
+		return fmt.Sprintf("HTTPRoute %s at Gateway %s/%s", name, gateway.Namespace, gateway.Name)
 	}
-	if elsewhere, progress := e.routedElsewhere(); len(elsewhere) > 0 {
-		e.serves = true
-		return broken(v1alpha1.ReasonHostRoutedElsewhere, progress,
-			"%s is routed in another tenant's namespace, too: have %s deleted, or whatever finalizer keeps it", subdomain.Host, strings.Join(elsewhere, ", "))
+	return "Ingress " + name
+}
+
+func (e *evaluation) hostRoutedElsewhere() *conditions.Finding {
+	elsewhere, progress := e.routedElsewhere()
+	if len(elsewhere) == 0 {
+		return nil
 	}
-	e.handOver()
-	return conditions.True(v1alpha1.ConditionSubdomainReady, v1alpha1.ReasonRouteAccepted, fmt.Sprintf("%s is routed by %s", subdomain.Host, by))
+	e.serves = true
+	return broken(v1alpha1.ReasonHostRoutedElsewhere, progress,
+		"%s is routed in another tenant's namespace, too: have %s deleted, or whatever finalizer keeps it", e.in.Partner.Spec.Subdomain.Host, strings.Join(elsewhere, ", "))
 }
 
 // heldByAnother says who has the declared host, and what keeps it there.
-func (e *evaluation) heldByAnother() conditions.Finding {
+func (e *evaluation) heldByAnother() *conditions.Finding {
 	host, holder := e.in.Partner.Spec.Subdomain.Host, string(e.in.Claim.Spec.PartnerRef.Name)
 	if e.holderDeclares() {
 		return broken(v1alpha1.ReasonHostClaimedByAnotherPartner, conditions.Stalled,
@@ -224,17 +303,17 @@ func (e *evaluation) routedElsewhere() (elsewhere []string, progress conditions.
 // should.
 func (e *evaluation) ingressUnready() *conditions.Finding {
 	if why := e.classMissing(); why != "" {
-		return new(broken(v1alpha1.ReasonRouteNotAccepted, conditions.Stalled, "no ingress controller takes the route: %s", why))
+		return broken(v1alpha1.ReasonRouteNotAccepted, conditions.Stalled, "no ingress controller takes the route: %s", why)
 	}
 	if e.declaredRoute() == nil {
-		return new(broken(v1alpha1.ReasonRouteNotAccepted, conditions.Waiting, "Ingress %s/%s is about to be created, once one that is being deleted is gone",
-			NamespaceName(e.in.Partner.Name), e.in.Partner.Spec.Subdomain.Host))
+		return broken(v1alpha1.ReasonRouteNotAccepted, conditions.Waiting, "Ingress %s/%s is about to be created, once one that is being deleted is gone",
+			NamespaceName(e.in.Partner.Name), e.in.Partner.Spec.Subdomain.Host)
 	}
 	return nil
 }
 
-func broken(reason v1alpha1.Reason, progress conditions.Progress, format string, args ...any) conditions.Finding {
-	return conditions.False(v1alpha1.ConditionSubdomainReady, reason, progress, fmt.Sprintf(format, args...))
+func broken(reason v1alpha1.Reason, progress conditions.Progress, format string, args ...any) *conditions.Finding {
+	return new(conditions.False(v1alpha1.ConditionSubdomainReady, reason, progress, fmt.Sprintf(format, args...)))
 }
 
 // reserved tells whether a host is under a suffix that no partner may have.
