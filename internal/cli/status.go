@@ -15,7 +15,7 @@ func (p *plugin) newStatusCommand() *cobra.Command {
 	output := newOutput()
 	cmd := &cobra.Command{
 		Use:   "status [NAME]",
-		Short: "Show all partners, problems first; or one, as a tree that ends at the first broken link",
+		Short: "Show all partners, problems first; or trace one to its first failing dependency",
 		Example: `  # All partners
   kubectl partner status
 

@@ -29,17 +29,17 @@ var (
 	partners    = describe("partners", "How many Partners there are, of those that the manager has.")
 	partnerInfo = describe("partner_info", "What a Partner is, in its labels; always 1.", "partner", "channel_model", "support_plan", "tier", "host", "tenant_namespace")
 	customers   = describe("partner_customers", "Customers of a Partner.", "partner")
-	allocated   = describe("partner_allocated_fte", "FTE of P-CSMs at work for a Partner; 0 if there are none. It is there for an OEM or MSP.", "partner")
-	minimum     = describe("partner_minimum_fte", "FTE that a Partner's plan asks for in any case.", "partner")
-	required    = describe("partner_required_fte", "FTE below which the plan's minimum or the most customers an FTE can support is missed.", "partner")
+	allocated   = describe("partner_allocated_fte", "FTE of P-CSMs at work for a Partner; 0 if there are none. Present only for an OEM or MSP.", "partner")
+	minimum     = describe("partner_minimum_fte", "FTE that a Partner's plan requires at least.", "partner")
+	required    = describe("partner_required_fte", "FTE that a Partner requires: its plan's minimum, or more if its customers need more.", "partner")
 	recommended = describe("partner_recommended_fte", "FTE that support a Partner's customers comfortably.", "partner")
 	maximum     = describe("partner_maximum_customers", "Customers that a Partner's P-CSMs support at most.", "partner")
 	comfortable = describe("partner_comfortable_customers", "Customers that a Partner's P-CSMs support comfortably.", "partner")
-	utilization = describe("partner_utilization_ratio", "Customers of a Partner by the most that its P-CSMs support.", "partner")
+	utilization = describe("partner_utilization_ratio", "Customers of a Partner divided by the most that its P-CSMs support.", "partner")
 	untilBreach = describe("partner_customers_until_breach", "Customers that may still come before a Partner's capacity is exceeded; negative once it is.", "partner")
-	widget      = describe("partner_support_widget_enabled", "Whether end customers see the support widget: 1 or 0. It is there with a sub-domain.", "partner")
+	widget      = describe("partner_support_widget_enabled", "Whether end customers see the support widget: 1 or 0. Present only with a sub-domain.", "partner")
 
-	condition = describe("condition", "What a condition of an object says now, in its labels; always 1.", "kind", "name", "condition", "status", "reason")
+	condition = describe("condition", "The current status and reason of a condition, in its labels; always 1.", "kind", "name", "condition", "status", "reason")
 
 	allocationFTE = describe("pcsmallocation_fte", "FTE of a PCSMAllocation that counts now.", "pcsmallocation", "partner")
 	allocationEnd = describe("pcsmallocation_end_timestamp_seconds",
