@@ -130,7 +130,7 @@ func (r *PartnerReconciler) gatherChildren(ctx context.Context, s *tenant.Snapsh
 	namespace := tenant.NamespaceName(s.Partner.Name)
 	for kind := range r.APIs.Kinds() {
 		switch {
-		case !kind.Made, kind.Relation == tenant.ByHolder:
+		case !kind.Made, kind.Relation == tenant.ByHolder: // claims are read by their partner
 			continue
 		case kind.Relation == tenant.ByName:
 			if err := r.gatherGrants(ctx, s); err != nil {
@@ -175,15 +175,15 @@ func (r *PartnerReconciler) gatherChild(ctx context.Context, s *tenant.Snapshot,
 // gatherCertificateSecrets reads the Secrets that cert-manager wrote for the
 // operator's Certificates in the partner's namespace.
 func (r *PartnerReconciler) gatherCertificateSecrets(ctx context.Context, s *tenant.Snapshot) error {
-	secrets := &metav1.PartialObjectMetadataList{}
-	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
+	kind := tenant.KindNamed("Secret")
+	secrets := kind.NewList().(*metav1.PartialObjectMetadataList)
 	// Secrets are never written, so there is no write to wait for.
 	if err := r.Client.List(ctx, secrets, client.InNamespace(tenant.NamespaceName(s.Partner.Name)), client.DisableReadYourWritesConsistency); err != nil {
 		return err
 	}
 	for i := range secrets.Items {
 		secret := &secrets.Items[i]
-		secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+		secret.SetGroupVersionKind(kind.GroupVersionKind)
 		if tenant.OwnedSecret(secret, s.Partner.Name) {
 			if err := r.addChild(s, secret); err != nil {
 				return err
@@ -262,7 +262,7 @@ func (r *PartnerReconciler) gatherSubdomain(ctx context.Context, s *tenant.Snaps
 		s.BackendFound = err == nil
 	}
 	if tls := subdomain.TLS; tls != nil && tls.SecretName != "" {
-		err := r.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: tls.SecretName}, metadataOf("Secret"))
+		err := r.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: tls.SecretName}, tenant.KindNamed("Secret").New())
 		if client.IgnoreNotFound(err) != nil {
 			return err
 		}
@@ -302,8 +302,7 @@ func (r *PartnerReconciler) gatherSubdomain(ctx context.Context, s *tenant.Snaps
 
 // lastRequest is the newest CertificateRequest for a Certificate; nil if there is none.
 func (r *PartnerReconciler) lastRequest(ctx context.Context, namespace, certificate string) (*unstructured.Unstructured, error) {
-	requests := &unstructured.UnstructuredList{}
-	requests.SetGroupVersionKind(tenant.CertificateRequestGVK.GroupVersion().WithKind(tenant.CertificateRequestGVK.Kind + "List"))
+	requests := tenant.KindNamed(tenant.CertificateRequestGVK.Kind).NewList().(*unstructured.UnstructuredList)
 	if err := r.Client.List(ctx, requests, client.InNamespace(namespace)); err != nil {
 		return nil, err
 	}

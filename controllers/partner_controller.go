@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -82,7 +81,8 @@ func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 		}
 	}
 	before := snapshot.Partner.Status
-	outcome, met, err := r.converge(ctx, snapshot)
+	writes := &writer{reconciler: r, partner: snapshot.Partner.Name}
+	outcome, err := tenant.Drive(ctx, snapshot, writes)
 	if errors.Is(err, errOvertaken) {
 		found = overtaken
 		return ctrl.Result{RequeueAfter: overtakenAgain}, nil
@@ -99,7 +99,7 @@ func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 		}
 		emit(r.Recorder, snapshot.Partner, outcome.Events)
 	}
-	return r.lookAgain(outcome, met)
+	return r.lookAgain(outcome, writes)
 }
 
 // overtakenOr looks again soon after a write that came too late.
@@ -111,13 +111,13 @@ func (r *PartnerReconciler) overtakenOr(err error) (ctrl.Result, error) {
 }
 
 // lookAgain says when to reconcile again if nothing happens before.
-func (r *PartnerReconciler) lookAgain(outcome tenant.Outcome, trouble trouble) (ctrl.Result, error) {
-	if trouble.passing != nil {
-		return ctrl.Result{}, trouble.passing
+func (r *PartnerReconciler) lookAgain(outcome tenant.Outcome, writes *writer) (ctrl.Result, error) {
+	if writes.passing != nil {
+		return ctrl.Result{}, writes.passing
 	}
 	now := r.Clock.Now()
 	next := outcome.LookAgain
-	if trouble.refused {
+	if writes.refused {
 		next = staffing.Earlier(next, now.Add(wait.Jitter(refusedAgain, 1)))
 	}
 	if next.IsZero() {
@@ -126,114 +126,53 @@ func (r *PartnerReconciler) lookAgain(outcome tenant.Outcome, trouble trouble) (
 	return ctrl.Result{RequeueAfter: max(time.Second, next.Sub(now))}, nil
 }
 
-// trouble is what a reconcile met with.
-type trouble struct {
+// writer writes for one reconcile of a Partner, and notes what it met with.
+type writer struct {
+	reconciler *PartnerReconciler
+	partner    string
 	// passing are the errors that may pass.
 	passing error
 	// refused tells that the API server refused something.
 	refused bool
-	// tried are the writes and deletions tried: once a reconcile is enough.
-	tried map[string]bool
 }
 
-// converge evaluates and applies until there is nothing left to apply, then
-// removes what is no longer wanted. What was written is observed from the API
-// server's answers, so that the outcome is about what is there now. Each object
-// is written once at most: if the API server makes something else of it, that
-// stands until the next reconcile. The error is errOvertaken if the snapshot
-// turned out to be old.
-func (r *PartnerReconciler) converge(ctx context.Context, snapshot *tenant.Snapshot) (tenant.Outcome, trouble, error) {
-	met := trouble{tried: map[string]bool{}}
-	for {
-		outcome := tenant.Evaluate(*snapshot)
-		changed, err := r.apply(ctx, snapshot, outcome.Objects, &met)
-		if err == nil && !changed {
-			changed, err = r.prune(ctx, snapshot, outcome.Prune, &met)
-		}
-		if err != nil || !changed {
-			return outcome, met, err
-		}
+// Write implements tenant.Cluster.
+func (w *writer) Write(ctx context.Context, wanted, observed tenant.Object) (tenant.Object, error) {
+	written, err := w.reconciler.write(ctx, wanted, observed)
+	if err != nil {
+		return nil, w.failed(ctx, tenant.Failure{Object: wanted}, err)
 	}
+	return written, nil
 }
 
-// apply writes the objects that are not as wanted and were not tried before. It
-// tells whether the snapshot changed, by a write or by a failure.
-func (r *PartnerReconciler) apply(ctx context.Context, snapshot *tenant.Snapshot, objects []tenant.Object, met *trouble) (bool, error) {
-	changed := false
-	for _, wanted := range objects {
-		if met.tried[nameOf(wanted)] {
-			continue
-		}
-		written, err := r.write(ctx, wanted, snapshot.Observed(wanted))
-		if err == nil && written == nil {
-			continue
-		}
-		met.tried[nameOf(wanted)], changed = true, true
-		if err == nil {
-			snapshot.Observe(written)
-			continue
-		}
-		if err := met.note(ctx, snapshot, tenant.Failure{Object: wanted}, err); err != nil {
-			return changed, err
-		}
-		if _, isNamespace := wanted.(*corev1.Namespace); isNamespace {
-			return changed, nil // nothing can be made in it
-		}
+// Delete implements tenant.Cluster.
+func (w *writer) Delete(ctx context.Context, object tenant.Object) error {
+	if err := w.reconciler.delete(ctx, object); err != nil {
+		return w.failed(ctx, tenant.Failure{Object: object, Delete: true}, err)
 	}
-	return changed, nil
+	return nil
 }
 
-// prune deletes objects. It tells whether the snapshot changed, as apply does.
-// After a failure the claims, which go last, outlive what may hang on them.
-func (r *PartnerReconciler) prune(ctx context.Context, snapshot *tenant.Snapshot, objects []tenant.Object, met *trouble) (bool, error) {
-	changed, failed := false, false
-	for _, object := range objects {
-		key := "deletion of " + nameOf(object)
-		_, claim := object.(*v1alpha1.SubdomainClaim)
-		if met.tried[key] || claim && failed {
-			failed = true
-			continue
-		}
-		met.tried[key], changed = true, true
-		err := r.delete(ctx, object)
-		if err == nil {
-			snapshot.Remove(object)
-			continue
-		}
-		failed = true
-		if err := met.note(ctx, snapshot, tenant.Failure{Object: object, Delete: true}, err); err != nil {
-			return changed, err
-		}
-	}
-	return changed, nil
-}
-
-// note records a failure in the snapshot. The error is errOvertaken if it came of
+// failed makes a *tenant.Failure of an error. It is errOvertaken if the error came of
 // an old snapshot.
-func (t *trouble) note(ctx context.Context, snapshot *tenant.Snapshot, failure tenant.Failure, err error) error {
+func (w *writer) failed(ctx context.Context, failure tenant.Failure, err error) error {
 	debug(ctx, "A write failed", failure.Object, err.Error())
 	elsewhere := failure.Object.GetNamespace()
 	switch outlook := apply.OutlookOf(err); {
-	case apierrors.IsNotFound(err) && elsewhere != "" && elsewhere != tenant.NamespaceName(snapshot.Partner.Name):
+	case apierrors.IsNotFound(err) && elsewhere != "" && elsewhere != tenant.NamespaceName(w.partner):
 		failure.Message = fmt.Sprintf("there is no namespace %s, in which --widget-backend says that the widget server is", elsewhere)
-		t.passing = errors.Join(t.passing, fmt.Errorf("writing %s: %w", nameOf(failure.Object), err))
+		w.passing = errors.Join(w.passing, fmt.Errorf("writing %s: %w", tenant.NameOf(failure.Object), err))
 	case outlook == apply.Overtaken:
 		return errOvertaken
 	case outlook == apply.Refused:
-		t.refused = true
+		w.refused = true
 		failure.Refused, failure.Message = true, err.Error()
 	default:
 		// A status that repeats the error would change with every port number.
 		failure.Message = cmp.Or(string(apierrors.ReasonForError(err)), "no answer from the API server")
-		t.passing = errors.Join(t.passing, fmt.Errorf("writing %s: %w", nameOf(failure.Object), err))
+		w.passing = errors.Join(w.passing, fmt.Errorf("writing %s: %w", tenant.NameOf(failure.Object), err))
 	}
-	snapshot.Failures = append(snapshot.Failures, failure)
-	return nil
-}
-
-// nameOf tells the objects of a partner apart.
-func nameOf(object tenant.Object) string {
-	return object.GetObjectKind().GroupVersionKind().Kind + " " + strings.TrimPrefix(object.GetNamespace()+"/"+object.GetName(), "/")
+	return &failure
 }
 
 // write makes an object as wanted. In the partner's namespace the names that the
@@ -241,15 +180,20 @@ func nameOf(object tenant.Object) string {
 func (r *PartnerReconciler) write(ctx context.Context, wanted, observed tenant.Object) (tenant.Object, error) {
 	partner, inTenant := tenant.PartnerOf(wanted.GetNamespace())
 	applier := apply.Applier{Client: r.Client, Force: inTenant && wanted.GetLabels()[v1alpha1.PartnerLabel] == partner}
-	if observed == nil {
-		debug(ctx, "Creating an object", wanted, "it is missing")
-	}
 	if _, claim := wanted.(*v1alpha1.SubdomainClaim); claim && observed == nil {
 		// Creation, and not apply, leaves it to the API server who comes first.
-		return applier.Create(ctx, wanted)
+		created, err := applier.Create(ctx, wanted)
+		if err == nil {
+			debug(ctx, "Created an object", wanted, "it was missing")
+		}
+		return created, err
 	}
 	written, err := applier.Apply(ctx, wanted, observed)
-	if observed != nil && written != nil {
+	switch {
+	case err != nil || written == nil:
+	case observed == nil:
+		debug(ctx, "Created an object", wanted, "it was missing")
+	default:
 		debug(ctx, "Changed an object", wanted, "it was not as wanted")
 	}
 	return written, err
@@ -257,7 +201,7 @@ func (r *PartnerReconciler) write(ctx context.Context, wanted, observed tenant.O
 
 // debug logs a write at the debug level.
 func debug(ctx context.Context, message string, object tenant.Object, reason string) {
-	ctrl.LoggerFrom(ctx).V(1).Info(message, "object", nameOf(object), "reason", reason)
+	ctrl.LoggerFrom(ctx).V(1).Info(message, "object", tenant.NameOf(object), "reason", reason)
 }
 
 // letGo ends what is left of a Partner that is gone. Garbage collection deletes what

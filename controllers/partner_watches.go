@@ -13,8 +13,10 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -33,6 +35,19 @@ import (
 	"github.com/dispel/partner-operator/internal/index"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
+
+// Selected are the kinds of which the cache holds only the objects with the one name
+// that the operator gives. The API server selects by it, so that nothing that a tenant
+// makes, however large or labelled, reaches the manager.
+func Selected() map[client.Object]cache.ByObject {
+	selected := map[client.Object]cache.ByObject{}
+	for _, kind := range tenant.Kinds {
+		if len(kind.Names) == 1 {
+			selected[kind.New()] = cache.ByObject{Field: fields.OneTermEqualSelector("metadata.name", kind.Names[0])}
+		}
+	}
+	return selected
+}
 
 // SetupWithManager has everything that matters to a Partner trigger it.
 func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, options controller.Options) error {
@@ -143,15 +158,25 @@ func (r *PartnerReconciler) watchAPI(ctx context.Context, mgr ctrl.Manager, part
 	return errors.Join(errs...)
 }
 
-// inBulk handles the events of what many partners share: all of them are enqueued at
-// low priority, so that a Partner that somebody changes meanwhile goes first.
+// few is up to how many partners an event may concern and have them go before others
+// that wait.
+const few = 10
+
+// inBulk handles the events of what many partners share. If one concerns more than a
+// few, these are enqueued at low priority, so that a Partner that somebody changes
+// meanwhile goes first.
 func inBulk(requests handler.MapFunc) handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	enqueue := func(ctx context.Context, q queue, objects ...client.Object) {
+		concerned := sets.New[reconcile.Request]()
 		for _, object := range objects {
-			q.(priorityqueue.PriorityQueue[reconcile.Request]).AddWithOpts(
-				priorityqueue.AddOpts{Priority: new(handler.LowPriority)}, requests(ctx, object)...)
+			concerned.Insert(requests(ctx, object)...)
 		}
+		var options priorityqueue.AddOpts // as the queue has it
+		if concerned.Len() > few {
+			options.Priority = new(handler.LowPriority)
+		}
+		q.(priorityqueue.PriorityQueue[reconcile.Request]).AddWithOpts(options, concerned.UnsortedList()...)
 	}
 	return handler.Funcs{
 		CreateFunc:  func(ctx context.Context, e event.CreateEvent, q queue) { enqueue(ctx, q, e.Object) },
@@ -203,12 +228,6 @@ func HoldFromStart(ctx context.Context, in cache.Cache, kinds ...client.Object) 
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
-}
-
-func metadataOf(kind string) *metav1.PartialObjectMetadata {
-	object := &metav1.PartialObjectMetadata{}
-	object.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind))
-	return object
 }
 
 // own is the request for a partner, if it is of this shard.

@@ -77,7 +77,8 @@ func (a Applier) Apply(ctx context.Context, wanted, observed client.Object) (cli
 	if observed == nil && apierrors.IsConflict(err) {
 		return nil, &OccupiedError{cause: err}
 	}
-	if err == nil && observed != nil {
+	// What was just created has the fields of one manager.
+	if err == nil && (observed != nil || len(stored.GetManagedFields()) > 1) {
 		err = a.removeForeign(ctx, fields, stored)
 	}
 	return asStored(stored, wanted), err

@@ -72,7 +72,8 @@ var (
 	}}
 )
 
-// Add adds indexes to a cache. Call it before the cache starts.
+// Add adds indexes to a cache, before the cache holds their kind. Those of several
+// kinds come from OfKind.
 func Add(ctx context.Context, to client.FieldIndexer, indexes ...Index) error {
 	for _, index := range indexes {
 		if err := to.IndexField(ctx, index.object, index.name, index.keys); err != nil {

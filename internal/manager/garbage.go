@@ -14,31 +14,35 @@ import (
 const (
 	garbageFloor = 8 << 20
 	leastPercent = 20
+	// Go lets a small heap grow to 4 MiB at 100 percent, and so to garbageFloor at this.
+	mostPercent = 200
 )
 
 // garbagePercent is how much the heap may grow, as GOGC has it, if so many bytes of it
 // are in use.
 func garbagePercent(inUse uint64) int {
-	const most = garbageFloor * 100 >> 20 // of a heap of less than 1 MiB
-	return int(min(most, max(leastPercent, garbageFloor*100/max(inUse, 1))))
+	return int(min(mostPercent, max(leastPercent, garbageFloor*100/max(inUse, 1))))
 }
 
 // PaceGarbageCollection sets how much the heap may grow as its use changes, until the
 // context ends.
 func PaceGarbageCollection(ctx context.Context) {
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	set := 0
-	for tick := time.NewTicker(time.Second); ; {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	set := leastPercent // while the caches fill
+	debug.SetGCPercent(set)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
 		metrics.Read(live)
 		// Setting it stops the world for a moment.
 		if percent := garbagePercent(live[0].Value.Uint64()); percent != set {
 			debug.SetGCPercent(percent)
 			set = percent
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
 		}
 	}
 }

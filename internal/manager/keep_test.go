@@ -92,4 +92,39 @@ var _ = Describe("Of what is not the operator's, the cache keeps", func() {
 		counted.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("3")}}
 		Expect(kept(counted)).To(Equal(quota))
 	})
+
+	It("the host of every kind that takes hosts, and the Gateway of every kind that is attached to one", func() {
+		const host = "remote.acmecorp.com"
+		named := metav1.ObjectMeta{Namespace: "partner-acme", Name: host}
+		parent := gatewayv1.ParentReference{Namespace: new(gatewayv1.Namespace("gateways")), Name: "shared"}
+		certificate := &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "cert-manager.io/v1", "kind": "Certificate",
+			"metadata": map[string]any{"namespace": "partner-acme", "name": host}, "spec": map[string]any{"dnsNames": []any{host}},
+		}}
+		objects := map[string]client.Object{
+			"Ingress": &networkingv1.Ingress{ObjectMeta: named, Spec: networkingv1.IngressSpec{Rules: []networkingv1.IngressRule{{Host: host}}}},
+			"HTTPRoute": &gatewayv1.HTTPRoute{ObjectMeta: named, Spec: gatewayv1.HTTPRouteSpec{
+				CommonRouteSpec: gatewayv1.CommonRouteSpec{ParentRefs: []gatewayv1.ParentReference{parent}}, Hostnames: []gatewayv1.Hostname{host},
+			}},
+			"GRPCRoute":   &gatewayv1.GRPCRoute{ObjectMeta: named, Spec: gatewayv1.GRPCRouteSpec{Hostnames: []gatewayv1.Hostname{host}}},
+			"TLSRoute":    &gatewayv1.TLSRoute{ObjectMeta: named, Spec: gatewayv1.TLSRouteSpec{Hostnames: []gatewayv1.Hostname{host}}},
+			"Gateway":     &gatewayv1.Gateway{ObjectMeta: named, Spec: gatewayv1.GatewaySpec{Listeners: []gatewayv1.Listener{{Hostname: new(gatewayv1.Hostname(host))}}}},
+			"Certificate": certificate,
+			"ListenerSet": &gatewayv1.ListenerSet{ObjectMeta: named, Spec: gatewayv1.ListenerSetSpec{
+				ParentRef: gatewayv1.ParentGatewayReference{Namespace: parent.Namespace, Name: parent.Name},
+				Listeners: []gatewayv1.ListenerEntry{{Hostname: new(gatewayv1.Hostname(host))}},
+			}},
+		}
+		for _, kind := range tenant.Kinds {
+			if !kind.TakesHosts() {
+				continue
+			}
+			Expect(objects).To(HaveKey(kind.Kind))
+			object := kept(objects[kind.Kind])
+			Expect(tenant.Hosts(object)).To(ConsistOf(host), kind.Kind)
+			if kind.Attaches {
+				Expect(tenant.AttachedTo(object)).To(ConsistOf("gateways/shared"), kind.Kind)
+			}
+		}
+	})
 })

@@ -159,7 +159,7 @@ func managerOptions(options Options, shared words) ctrl.Options {
 // givenKinds are the kinds that others make, or that matter whoever made them.
 func givenKinds() []client.Object {
 	return []client.Object{
-		&v1alpha1.Partner{}, &v1alpha1.SupportPlan{}, &v1alpha1.PCSMAllocation{}, &v1alpha1.SubdomainClaim{},
+		&v1alpha1.Partner{}, &v1alpha1.SupportPlan{}, &v1alpha1.PCSMAllocation{},
 		&networkingv1.IngressClass{},
 	}
 }

@@ -1,8 +1,11 @@
 package tenant
 
 import (
+	"context"
+	"errors"
 	"maps"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -11,48 +14,146 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
-// Converge carries a snapshot to the outcome that it has once every write and
-// every deletion succeeded: what the operator does, without a cluster. Nobody
-// else acts meanwhile, so a certificate that was never issued stays so. The
-// outcome's Prune is all that was deleted on the way.
-func Converge(snapshot Snapshot) Outcome {
-	snapshot.Children = slices.Clone(snapshot.Children)
-	var written, pruned []Object
+// Cluster is where Drive writes.
+type Cluster interface {
+	// Write makes an object as wanted. observed is what is there; nil for nothing. The
+	// result is the object as stored, or nil if there was nothing to write.
+	Write(ctx context.Context, wanted, observed Object) (Object, error)
+	// Delete deletes an object that is there.
+	Delete(ctx context.Context, object Object) error
+}
+
+// Drive evaluates and writes until there is nothing left to write, then deletes what
+// is no longer wanted. The snapshot observes what was written, so that the outcome is
+// about what is there now. Each object is written once at most, and deleted once: if
+// the API server makes something else of it, that stands until the next Drive.
+//
+// An error of the cluster's that is a *Failure becomes part of the snapshot, and the
+// rest goes on; any other ends Drive.
+func Drive(ctx context.Context, snapshot *Snapshot, cluster Cluster) (Outcome, error) {
+	d := driver{snapshot: snapshot, cluster: cluster, tried: map[string]bool{}}
 	for {
-		outcome := Evaluate(snapshot)
-		done := true
-		for _, object := range outcome.Objects {
-			if !slices.ContainsFunc(written, func(o Object) bool { return sameObject(o, object) }) {
-				written = append(written, object)
-				snapshot.store(object)
-				done = false
-			}
+		outcome := Evaluate(*snapshot)
+		changed, err := d.write(ctx, outcome.Objects)
+		if err == nil && !changed {
+			changed, err = d.prune(ctx, outcome.Prune)
 		}
-		if !done {
-			continue
-		}
-		if len(outcome.Prune) == 0 {
-			outcome.Prune = pruned
-			return outcome
-		}
-		for _, object := range outcome.Prune {
-			pruned = append(pruned, object)
-			snapshot.Remove(object.DeepCopyObject().(Object))
+		if err != nil || !changed {
+			return outcome, err
 		}
 	}
 }
 
-// store observes a wanted object as the API server would return it: what is the
+// driver is one run of Drive.
+type driver struct {
+	snapshot *Snapshot
+	cluster  Cluster
+	// tried are the writes and deletions that were tried.
+	tried map[string]bool
+}
+
+// write writes the objects that are not as wanted and were not tried before. It
+// reports whether the snapshot changed, by a write or by a failure.
+func (d *driver) write(ctx context.Context, objects []Object) (changed bool, err error) {
+	for _, wanted := range objects {
+		key := "write " + NameOf(wanted)
+		if d.tried[key] {
+			continue
+		}
+		written, err := d.cluster.Write(ctx, wanted, d.snapshot.Observed(wanted))
+		if err == nil && written == nil {
+			continue
+		}
+		d.tried[key], changed = true, true
+		if err == nil {
+			d.snapshot.Observe(written)
+			continue
+		}
+		if err := d.note(err); err != nil {
+			return changed, err
+		}
+		if nameOfKind(wanted) == namespaceKind {
+			return changed, nil // nothing can be made in it
+		}
+	}
+	return changed, nil
+}
+
+// prune deletes objects. It reports whether the snapshot changed, as write does.
+// After a failure the claims, which go last, outlive what may depend on them.
+func (d *driver) prune(ctx context.Context, objects []Object) (changed bool, err error) {
+	failed := false
+	for _, object := range objects {
+		key := "delete " + NameOf(object)
+		if d.tried[key] || failed && kindOf(object).Exposure == ByClaim {
+			failed = true
+			continue
+		}
+		d.tried[key], changed = true, true
+		err := d.cluster.Delete(ctx, object)
+		if err == nil {
+			d.snapshot.Remove(object)
+			continue
+		}
+		failed = true
+		if err := d.note(err); err != nil {
+			return changed, err
+		}
+	}
+	return changed, nil
+}
+
+// note makes a failure part of the snapshot, and returns any other error.
+func (d *driver) note(err error) error {
+	failure, ok := errors.AsType[*Failure](err)
+	if !ok {
+		return err
+	}
+	d.snapshot.Failures = append(d.snapshot.Failures, *failure)
+	return nil
+}
+
+// NameOf tells the objects of a partner apart, in messages, too.
+func NameOf(object Object) string {
+	return nameOfKind(object) + " " + strings.TrimPrefix(object.GetNamespace()+"/"+object.GetName(), "/")
+}
+
+// Converge drives a snapshot to the outcome that it has once every write and every
+// deletion succeeded: what the operator does, without a cluster. Nobody else acts
+// meanwhile, so a certificate that was never issued stays so. The outcome's Prune is
+// all that was deleted on the way.
+func Converge(snapshot Snapshot) Outcome {
+	snapshot.Children = slices.Clone(snapshot.Children)
+	cluster := &obedient{now: metav1.NewTime(snapshot.Now)}
+	outcome, err := Drive(context.Background(), &snapshot, cluster)
+	if err != nil {
+		panic(err) // it never fails
+	}
+	outcome.Prune = cluster.deleted
+	return outcome
+}
+
+// obedient is a cluster that does what it is told.
+type obedient struct {
+	now     metav1.Time
+	deleted []Object
+}
+
+// Delete implements Cluster.
+func (c *obedient) Delete(_ context.Context, object Object) error {
+	c.deleted = append(c.deleted, object)
+	return nil
+}
+
+// Write implements Cluster: it returns the object as the API server would. What is the
 // server's and the controllers' stays as it was.
-func (s *Snapshot) store(object Object) {
+func (c *obedient) Write(_ context.Context, object, before Object) (Object, error) {
 	if namespace, ok := object.(*corev1.Namespace); ok {
 		namespace.Labels = merged(namespace.Labels, map[string]string{corev1.LabelMetadataName: namespace.Name})
 	}
-	before := s.Observed(object)
 	if before == nil {
-		object.SetCreationTimestamp(metav1.NewTime(s.Now))
-		s.Observe(object)
-		return
+		object.SetCreationTimestamp(c.now)
+		return object, nil
 	}
 	if namespace, ok := object.(*corev1.Namespace); ok {
 		// Server-side apply leaves what others put there, by which a Gateway may select.
@@ -73,7 +174,7 @@ func (s *Snapshot) store(object Object) {
 			object.Object["status"] = status
 		}
 	}
-	s.Observe(object)
+	return object, nil
 }
 
 // merged has the entries of both, those over the others.

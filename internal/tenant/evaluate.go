@@ -286,7 +286,7 @@ func (e *evaluation) failed(condition v1alpha1.ConditionType, subdomain bool) *c
 		if exposes := kindOf(failure.Object).Exposure != NotExposed; exposes != subdomain {
 			continue
 		}
-		what := nameOfKind(failure.Object) + " " + strings.TrimPrefix(failure.Object.GetNamespace()+"/"+failure.Object.GetName(), "/")
+		what := NameOf(failure.Object)
 		if failure.Delete {
 			what = "the deletion of " + what
 		}
@@ -369,7 +369,7 @@ func (s *Snapshot) routing(host string) []RouteRef {
 	var refs []RouteRef
 	for _, child := range s.Children {
 		kind := kindOf(child)
-		if (kind.Exposure == ByRoute || kind.Kind == listenerSetKind) && (child.GetName() == host || slices.Contains(Hosts(child), host)) {
+		if kind.Exposure <= ByListener && (child.GetName() == host || slices.Contains(Hosts(child), host)) {
 			refs = append(refs, RouteRef{Host: host, Kind: kind.Kind, Namespace: child.GetNamespace(), Name: child.GetName()})
 		}
 	}

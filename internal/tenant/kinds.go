@@ -73,12 +73,13 @@ type Exposure int
 
 // The exposures.
 const (
-	ByRoute Exposure = iota - 4
-	ByBackend
-	ByCertificate
-	ByCertificateKey
-	NotExposed
-	ByClaim
+	ByRoute          Exposure = -5
+	ByListener       Exposure = -4
+	ByBackend        Exposure = -3
+	ByCertificate    Exposure = -2
+	ByCertificateKey Exposure = -1
+	NotExposed       Exposure = 0
+	ByClaim          Exposure = 1
 )
 
 // Relation is how an object leads to the partners that it concerns.
@@ -120,13 +121,15 @@ const (
 )
 
 var (
-	gateway = schema.GroupVersion(gatewayv1.GroupVersion)
+	gatewayVersion = schema.GroupVersion(gatewayv1.GroupVersion)
 	// ReferenceGrants are read and written as v1beta1, which every release serves.
-	gatewayBeta = schema.GroupVersion(gatewayv1beta1.GroupVersion)
+	grantVersion = schema.GroupVersion(gatewayv1beta1.GroupVersion)
 )
 
-// Kinds are all of them but the namespace. Controllers watch them, caches hold them,
-// the plugin reads them, and the operator deletes objects by this table.
+// Kinds are all of them but the namespace, and IngressClasses, which concern all
+// partners alike. Controllers watch them, caches hold them, the plugin reads them, and
+// the operator deletes objects by this table. Hosts and AttachedTo know the fields of
+// those that take hosts and of those that are attached to a Gateway.
 var Kinds = []Kind{
 	{
 		GroupVersionKind: corev1.SchemeGroupVersion.WithKind(contractKind), object: &corev1.ConfigMap{}, list: &corev1.ConfigMapList{},
@@ -171,31 +174,31 @@ var Kinds = []Kind{
 	},
 
 	{
-		GroupVersionKind: gateway.WithKind(httpRouteKind), object: &gatewayv1.HTTPRoute{}, list: &gatewayv1.HTTPRouteList{},
+		GroupVersionKind: gatewayVersion.WithKind(httpRouteKind), object: &gatewayv1.HTTPRoute{}, list: &gatewayv1.HTTPRouteList{},
 		API: GatewayAPI, Made: true, Exposure: ByRoute, Relation: ByHost, Attaches: true,
 	},
 	{
-		GroupVersionKind: gateway.WithKind("Gateway"), object: &gatewayv1.Gateway{}, list: &gatewayv1.GatewayList{},
+		GroupVersionKind: gatewayVersion.WithKind("Gateway"), object: &gatewayv1.Gateway{}, list: &gatewayv1.GatewayList{},
 		API: GatewayAPI, Relation: ByGateway,
 	},
 	{
-		GroupVersionKind: gateway.WithKind("GatewayClass"), object: &gatewayv1.GatewayClass{}, list: &gatewayv1.GatewayClassList{},
+		GroupVersionKind: gatewayVersion.WithKind("GatewayClass"), object: &gatewayv1.GatewayClass{}, list: &gatewayv1.GatewayClassList{},
 		API: GatewayAPI, Relation: ByGatewayClass,
 	},
 	{
-		GroupVersionKind: gatewayBeta.WithKind(referenceGrantKind), object: &gatewayv1beta1.ReferenceGrant{}, list: &gatewayv1beta1.ReferenceGrantList{},
+		GroupVersionKind: grantVersion.WithKind(referenceGrantKind), object: &gatewayv1beta1.ReferenceGrant{}, list: &gatewayv1beta1.ReferenceGrantList{},
 		API: ReferenceGrants, Made: true, Exposure: ByBackend, Relation: ByName,
 	},
 	{
-		GroupVersionKind: gateway.WithKind(listenerSetKind), object: &gatewayv1.ListenerSet{}, list: &gatewayv1.ListenerSetList{},
-		API: ListenerSets, Made: true, Exposure: ByBackend, Relation: ByHost, Attaches: true,
+		GroupVersionKind: gatewayVersion.WithKind(listenerSetKind), object: &gatewayv1.ListenerSet{}, list: &gatewayv1.ListenerSetList{},
+		API: ListenerSets, Made: true, Exposure: ByListener, Relation: ByHost, Attaches: true,
 	},
 	{
-		GroupVersionKind: gateway.WithKind("GRPCRoute"), object: &gatewayv1.GRPCRoute{}, list: &gatewayv1.GRPCRouteList{},
+		GroupVersionKind: gatewayVersion.WithKind("GRPCRoute"), object: &gatewayv1.GRPCRoute{}, list: &gatewayv1.GRPCRouteList{},
 		API: GRPCRoutes, Relation: ByHost,
 	},
 	{
-		GroupVersionKind: gateway.WithKind("TLSRoute"), object: &gatewayv1.TLSRoute{}, list: &gatewayv1.TLSRouteList{},
+		GroupVersionKind: gatewayVersion.WithKind("TLSRoute"), object: &gatewayv1.TLSRoute{}, list: &gatewayv1.TLSRouteList{},
 		API: TLSRoutes, Relation: ByHost,
 	},
 }
@@ -203,13 +206,14 @@ var Kinds = []Kind{
 // kindOf is the kind of an object whose kind is set; the zero Kind, which exposes
 // nothing, for the namespace.
 func kindOf(object Object) *Kind {
-	if kind := kindNamed(nameOfKind(object)); kind != nil {
+	if kind := KindNamed(nameOfKind(object)); kind != nil {
 		return kind
 	}
 	return &Kind{}
 }
 
-func kindNamed(name string) *Kind {
+// KindNamed is the kind of a name, such as Ingress; nil if the table has none.
+func KindNamed(name string) *Kind {
 	if i := slices.IndexFunc(Kinds, func(k Kind) bool { return k.Kind == name }); i >= 0 {
 		return &Kinds[i]
 	}
@@ -220,9 +224,9 @@ func nameOfKind(object Object) string {
 	return object.GetObjectKind().GroupVersionKind().Kind
 }
 
-// typeMeta is of a kind in the table.
+// typeMeta is the TypeMeta of a kind in the table, by its name.
 func typeMeta(kind string) metav1.TypeMeta {
-	return metav1.TypeMeta{APIVersion: kindNamed(kind).GroupVersion().String(), Kind: kind}
+	return metav1.TypeMeta{APIVersion: KindNamed(kind).GroupVersion().String(), Kind: kind}
 }
 
 func metadataOf(gvk schema.GroupVersionKind) Object {

@@ -140,7 +140,7 @@ func (r RouteRef) String() string {
 	return r.Kind + " " + r.Namespace + "/" + r.Name
 }
 
-// Failure is a write that failed.
+// Failure is a write or a deletion that failed.
 type Failure struct {
 	// Object is what was to be written, or deleted.
 	Object Object
@@ -151,6 +151,11 @@ type Failure struct {
 	// Message is the API server's word: of a refusal in full, else nothing that
 	// differs from one try to the next.
 	Message string
+}
+
+// Error is the message.
+func (f *Failure) Error() string {
+	return f.Message
 }
 
 // Outcome is what Evaluate decides.
@@ -216,7 +221,11 @@ func (s *Snapshot) Observe(written Object) {
 // Remove forgets a deleted object, unless it has finalizers to wait for.
 func (s *Snapshot) Remove(deleted Object) {
 	if len(deleted.GetFinalizers()) > 0 {
-		deleted.SetDeletionTimestamp(&metav1.Time{Time: s.Now})
+		going := deleted.DeepCopyObject().(Object)
+		going.SetDeletionTimestamp(&metav1.Time{Time: s.Now})
+		if i := slices.IndexFunc(s.Children, func(o Object) bool { return sameObject(o, deleted) }); i >= 0 {
+			s.Children[i] = going
+		}
 		return
 	}
 	s.Children = slices.DeleteFunc(s.Children, func(o Object) bool { return sameObject(o, deleted) })

@@ -20,15 +20,15 @@ func (e *evaluation) subdomain() {
 		e.subdomainReady = e.failed(v1alpha1.ConditionSubdomainReady, true) // to remove what there was
 		return
 	}
-	link := e.firstBroken(
+	link := firstBroken(
 		// The host may be the partner's.
-		(*evaluation).modelWithoutSubdomain, (*evaluation).hostReserved, (*evaluation).hostPublic, (*evaluation).hostTaken, (*evaluation).claimReleasing,
+		e.modelWithoutSubdomain, e.hostReserved, e.hostPublic, e.hostTaken, e.claimReleasing,
 		// It is claimed in a namespace that is there.
-		(*evaluation).tenantUnready, (*evaluation).claimMissing,
+		e.tenantUnready, e.claimMissing,
 		// What serves it can be made, and is.
-		(*evaluation).backendUnknown, (*evaluation).backendNotAllowed, (*evaluation).gatewayUnready, (*evaluation).routeNotWritten,
+		e.backendUnknown, e.backendNotAllowed, e.gatewayUnready, e.routeNotWritten,
 		// It works.
-		(*evaluation).certificateMissing, (*evaluation).backendMissing, (*evaluation).routeNotAccepted, (*evaluation).hostRoutedElsewhere,
+		e.certificateNotServed, e.backendMissing, e.routeNotAccepted, e.hostRoutedElsewhere,
 	)
 	if link == nil {
 		e.handOver()
@@ -40,11 +40,11 @@ func (e *evaluation) subdomain() {
 	e.subdomainReady = link
 }
 
-// firstBroken runs checks in order until one finds something. A check may want
-// objects, which those after it go by.
-func (e *evaluation) firstBroken(checks ...func(*evaluation) *conditions.Finding) *conditions.Finding {
+// firstBroken runs checks in order until one finds something. A check may want objects
+// and note what those after it go by, so their order matters.
+func firstBroken(checks ...func() *conditions.Finding) *conditions.Finding {
 	for _, check := range checks {
-		if found := check(e); found != nil {
+		if found := check(); found != nil {
 			return found
 		}
 	}
@@ -184,11 +184,11 @@ func (e *evaluation) issuer() *v1alpha1.IssuerReference {
 	return e.build.issuer()
 }
 
-func (e *evaluation) certificateMissing() *conditions.Finding {
+func (e *evaluation) certificateNotServed() *conditions.Finding {
 	if !e.ownCertificate() {
 		return nil
 	}
-	issuer, secret := e.build.issuer(), e.build.tlsSecret()
+	issuer, secret := e.issuer(), e.build.tlsSecret()
 	switch {
 	case issuer != nil && e.in.Settings.WithoutCertManager:
 		return broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,

@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/dispel/partner-operator/internal/build"
 	"github.com/dispel/partner-operator/internal/controlplane/assets"
 )
 
@@ -26,9 +27,11 @@ func Built(ctx context.Context, command string) string {
 	Expect(err).NotTo(HaveOccurred())
 	defer lock.Close()
 	Expect(syscall.Flock(int(lock.Fd()), syscall.LOCK_EX)).To(Succeed())
-	build := exec.CommandContext(ctx, "go", "build", "-o", folder, "./"+command)
-	build.Dir = root
-	out, err := build.CombinedOutput()
+	link := exec.CommandContext(ctx, "go", "build", "-o", folder, "./"+command)
+	link.Dir = root
+	// However the tests are run, or runs would replace each other's.
+	link.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS="+build.Flags, "GOWORK=off")
+	out, err := link.CombinedOutput()
 	Expect(err).NotTo(HaveOccurred(), string(out))
 	return filepath.Join(folder, filepath.Base(command))
 }
