@@ -19,8 +19,6 @@ import (
 	. "github.com/onsi/gomega"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -171,7 +169,7 @@ var _ = Describe("Partners come about as if nothing had happened", func() {
 		defer end()
 		deletions := until(ctx, minute.Done(), time.Millisecond, 20*time.Millisecond, func() {
 			name := partners.Name("p", rand.IntN(few))
-			children := childrenOf(name)
+			children := partners.Children(name)
 			Expect(client.IgnoreNotFound(w.direct.Delete(ctx, children[rand.IntN(len(children))]))).To(Succeed())
 			if rand.IntN(200) == 0 {
 				w.proxy.server.CloseClientConnections()
@@ -204,7 +202,7 @@ var _ = Describe("Partners come about as if nothing had happened", func() {
 		}
 		Eventually(condition).WithContext(ctx).Should(Equal(string(v1alpha1.ReasonNamespaceTerminating)))
 		By("waiting quietly once all else in it is gone, restarts included")
-		for _, child := range childrenOf(name) {
+		for _, child := range partners.Children(name) {
 			if child.GetNamespace() != "" {
 				Eventually(func() error { return w.direct.Get(ctx, client.ObjectKeyFromObject(child), child) }).WithContext(ctx).Should(MatchError(apierrors.IsNotFound, "IsNotFound"))
 			}
@@ -261,26 +259,6 @@ func (w *world) awaitBeginning(ctx context.Context) {
 		err := w.direct.List(ctx, &claims)
 		return len(claims.Items), err
 	}).WithContext(ctx).Should(BeNumerically(">", 10))
-}
-
-// childrenOf are the objects of a partner that people can delete.
-func childrenOf(name string) []client.Object {
-	in := metav1.ObjectMeta{Namespace: tenant.NamespaceName(name)}
-	named := func(object client.Object, name string) client.Object {
-		object.SetNamespace(in.Namespace)
-		object.SetName(name)
-		return object
-	}
-	return []client.Object{
-		named(&networkingv1.NetworkPolicy{}, tenant.IsolationName),
-		named(&corev1.ResourceQuota{}, tenant.QuotaName),
-		named(&rbacv1.RoleBinding{}, tenant.AdministratorsName),
-		named(&corev1.ConfigMap{}, tenant.ContractName),
-		named(&corev1.Service{}, tenant.EngineServiceName),
-		named(&corev1.Service{}, tenant.WidgetServiceName),
-		named(&networkingv1.Ingress{}, partners.Host(name)),
-		&v1alpha1.SubdomainClaim{ObjectMeta: metav1.ObjectMeta{Name: partners.Host(name)}},
-	}
 }
 
 // holder is who holds a lease; empty if there is none.

@@ -28,19 +28,18 @@ import (
 )
 
 // kinds are all that have to do with partners.
-var kinds = []schema.GroupVersionKind{
-	v1alpha1.GroupVersion.WithKind("Partner"),
-	v1alpha1.GroupVersion.WithKind("PCSMAllocation"),
-	v1alpha1.GroupVersion.WithKind("SupportPlan"),
-	v1alpha1.GroupVersion.WithKind("SubdomainClaim"),
-	{Version: "v1", Kind: "Namespace"},
-	{Version: "v1", Kind: "ConfigMap"},
-	{Version: "v1", Kind: "Service"},
-	{Version: "v1", Kind: "ResourceQuota"},
-	{Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"},
-	{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
-	{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "RoleBinding"},
-}
+var kinds = func() []schema.GroupVersionKind {
+	kinds := []schema.GroupVersionKind{
+		v1alpha1.GroupVersion.WithKind("Partner"), v1alpha1.GroupVersion.WithKind("PCSMAllocation"), v1alpha1.GroupVersion.WithKind("SupportPlan"),
+		{Version: "v1", Kind: "Namespace"},
+	}
+	for _, kind := range tenant.Kinds {
+		if kind.Made && kind.API == "" {
+			kinds = append(kinds, kind.GroupVersionKind)
+		}
+	}
+	return kinds
+}()
 
 // state is all that there is of partners, object by object, without what differs
 // from one run to the next: identities and times.

@@ -10,8 +10,10 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 // IngressClass is the cluster's default class, which serves all of them.
@@ -50,6 +52,30 @@ func New(name, host string) *v1alpha1.Partner {
 			},
 		},
 	}
+}
+
+// Children are the objects that the operator makes for a partner on such a cluster,
+// but for the namespace, as empty ones to read into.
+func Children(partner string) []client.Object {
+	var children []client.Object
+	for _, kind := range tenant.Kinds {
+		if !kind.Made || kind.API != "" {
+			continue
+		}
+		names := kind.Names
+		if len(names) == 0 {
+			names = []string{Host(partner)}
+		}
+		for _, name := range names {
+			child := kind.New()
+			child.SetName(name)
+			if kind.Relation != tenant.ByHolder { // claims are in no namespace
+				child.SetNamespace(tenant.NamespaceName(partner))
+			}
+			children = append(children, child)
+		}
+	}
+	return children
 }
 
 // Allocations are two P-CSM allocations for a partner, in two time zones, each of
