@@ -7,16 +7,16 @@ type ConditionType string
 type Reason string
 
 // Conditions of every kind with a status. They follow kstatus: Reconciling and
-// Stalled are present only while True, and one of them is whenever Ready is not
-// True, but for a suspended Partner.
+// Stalled are present only while True, and one of them is present whenever Ready
+// is not True, except for a suspended Partner.
 const (
-	// ConditionReady tells whether everything that was asked for is provisioned.
-	// Staffing is no part of it.
+	// ConditionReady reports whether everything that was requested is provisioned.
+	// Staffing does not affect it.
 	//
-	// Partner: True with Provisioned; False with the reason of the first broken
-	// link of TenantReady, the support plan (SupportPlanNotFound,
-	// SupportPlanNotReady) and SubdomainReady, or with SuspendedBySpec if it was
-	// suspended before anything was provisioned.
+	// Partner: True with Provisioned; False with the reason of the first that fails:
+	// TenantReady, the support plan (SupportPlanNotFound, SupportPlanNotReady) or
+	// SubdomainReady; or with SuspendedBySpec if the Partner was suspended before
+	// anything was provisioned.
 	//
 	// PCSMAllocation: True with Counted or OutsideContractWindow; False with the
 	// reason of Accepted.
@@ -25,12 +25,12 @@ const (
 	// PlanInconsistent.
 	ConditionReady ConditionType = "Ready"
 
-	// ConditionReconciling is True, with the reason of Ready, while the operator
-	// or somebody else is at work and Ready will come by itself.
+	// ConditionReconciling is True, with the reason of Ready, while the operator or
+	// somebody else is at work and Ready will become True by itself.
 	ConditionReconciling ConditionType = "Reconciling"
 
-	// ConditionStalled is True, with the reason of Ready, while nothing will
-	// move until somebody acts.
+	// ConditionStalled is True, with the reason of Ready, while Ready cannot become
+	// True until somebody acts.
 	ConditionStalled ConditionType = "Stalled"
 )
 
@@ -39,15 +39,15 @@ const (
 	// ConditionSuspended is True with SuspendedBySpec while spec.suspend is true.
 	ConditionSuspended ConditionType = "Suspended"
 
-	// ConditionTenantReady tells whether the namespace, its guards and
-	// support.json are as declared.
+	// ConditionTenantReady reports whether the namespace, and the NetworkPolicy,
+	// ResourceQuota, RoleBinding and support.json in it, are as declared.
 	//
 	// True with TenantProvisioned; False with NamespaceNotOwned,
 	// NamespaceTerminating, ObjectRefused or ApplyFailed.
 	ConditionTenantReady ConditionType = "TenantReady"
 
-	// ConditionSubdomainReady tells whether the sub-domain is served. It names
-	// the first broken link.
+	// ConditionSubdomainReady tells whether the sub-domain is served. Its reason
+	// names the first failing dependency.
 	//
 	// True with RouteAccepted; False with ChannelModelWithoutSubdomain,
 	// HostReserved, HostClaimedByAnotherPartner, HostReleasing,
@@ -59,35 +59,37 @@ const (
 	ConditionSubdomainReady ConditionType = "SubdomainReady"
 
 	// ConditionCertificateRenewalFailed is True while cert-manager fails to renew a
-	// certificate that still serves. It is present only while True.
+	// certificate that is still in use. It is present only while True.
 	//
 	// True with RenewalFailed.
 	ConditionCertificateRenewalFailed ConditionType = "CertificateRenewalFailed"
 
-	// ConditionHostReleaseBlocked is True while a host that is no longer declared
-	// cannot be released, because something still routes it. It is present only
-	// while True.
+	// ConditionHostReleaseBlocked is True while the operator cannot release a host
+	// that is no longer declared, because something still routes it. It is present
+	// only while True.
 	//
 	// True with RouteRemains.
 	ConditionHostReleaseBlocked ConditionType = "HostReleaseBlocked"
 
-	// ConditionSupportWidgetEnabled tells whether end customers see the support
-	// widget. It is present with a sub-domain.
+	// ConditionSupportWidgetEnabled reports whether end customers see the support
+	// widget. It is present if the Partner has a sub-domain.
 	//
 	// True with WidgetEnabled; False with NoPCSMAllocation, StaffingBelowMinimum,
 	// SupportPlanNotFound, SupportPlanNotReady or SubdomainNotReady.
 	ConditionSupportWidgetEnabled ConditionType = "SupportWidgetEnabled"
 
-	// ConditionStaffingSufficient tells whether the P-CSMs suffice. It is present
-	// with P-CSMs contracted.
+	// ConditionStaffingSufficient reports whether the P-CSMs suffice for the
+	// customers. It is present while an accepted PCSMAllocation is in its contract
+	// window.
 	//
 	// True with WithinCapacity or NearCapacity; False with BelowTierMinimum,
 	// CapacityExceeded or BelowTierMinimumAndCapacityExceeded; Unknown with
 	// SupportPlanNotFound or SupportPlanNotReady.
 	ConditionStaffingSufficient ConditionType = "StaffingSufficient"
 
-	// ConditionCapacityExceeded is True when the partner has more customers than
-	// its P-CSMs support. It is present with P-CSMs contracted.
+	// ConditionCapacityExceeded is True while the partner has more customers than
+	// its P-CSMs support. It is present while an accepted PCSMAllocation is in its
+	// contract window.
 	//
 	// True with CustomersExceedFTECapacity; False with WithinCapacity or
 	// NearCapacity; Unknown with SupportPlanNotFound or SupportPlanNotReady.
@@ -96,13 +98,13 @@ const (
 
 // Conditions of a PCSMAllocation.
 const (
-	// ConditionAccepted tells whether the allocation can count at all.
+	// ConditionAccepted reports whether the allocation can count as staffing.
 	//
 	// True with Accepted; False with PartnerNotFound, ChannelModelWithoutPCSM or
 	// UnknownTimeZone.
 	ConditionAccepted ConditionType = "Accepted"
 
-	// ConditionActive tells whether today is in the contract window.
+	// ConditionActive reports whether today, in UTC, is in the contract window.
 	//
 	// True with WithinContractWindow; False with NotYetValid or Expired.
 	ConditionActive ConditionType = "Active"
@@ -169,14 +171,14 @@ const (
 	ReasonOutsideContractWindow   Reason = "OutsideContractWindow"
 )
 
-// Reasons of a SupportPlan; a PCSMAllocation has UnknownTimeZone too.
+// Reasons of a SupportPlan. A PCSMAllocation can have UnknownTimeZone, too.
 const (
 	ReasonPlanConsistent   Reason = "PlanConsistent"
 	ReasonUnknownTimeZone  Reason = "UnknownTimeZone"
 	ReasonPlanInconsistent Reason = "PlanInconsistent"
 )
 
-// The conditions of each kind that the operator owns. Others may add their own.
+// The conditions that the operator owns, by kind. Others may add their own.
 var (
 	PartnerConditions = []ConditionType{
 		ConditionReady, ConditionReconciling, ConditionStalled, ConditionSuspended, ConditionTenantReady,

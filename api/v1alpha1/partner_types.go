@@ -5,8 +5,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// ChannelModel is the way in which a partner sells the Zero Trust Engine
-// ("Partner Support Enablement", When does Partner Support Enablement apply).
+// ChannelModel is how a partner sells the Zero Trust Engine ("Partner Support
+// Enablement", When does Partner Support Enablement apply).
 //
 // +kubebuilder:validation:Enum=Reseller;Distributor;OEM;MSP
 type ChannelModel string
@@ -19,22 +19,21 @@ const (
 	Distributor ChannelModel = "Distributor"
 	// OEM sells the engine under its own brand and serves its customers itself.
 	OEM ChannelModel = "OEM"
-	// MSP is a service provider, which serves its customers itself.
+	// MSP is a service provider that serves its customers itself.
 	MSP ChannelModel = "MSP"
 )
 
-// WhiteLabels tells whether a partner of this model has a white-labelled
-// instance on a sub-domain, and a support team of its own that P-CSMs can
-// augment.
+// WhiteLabels reports whether a partner of this model has a white-labelled
+// instance on a sub-domain, and its own support team that P-CSMs can augment.
 func (m ChannelModel) WhiteLabels() bool {
 	return m == OEM || m == MSP
 }
 
-// Partner is a company that sells Dispel's Zero Trust Engine, and what was
-// agreed with it. The operator makes a tenant of it: a namespace, and for an
-// OEM or MSP a sub-domain with a certificate and, once P-CSMs are contracted,
-// the support widget. The status tells how far that is and whether the P-CSMs
-// suffice for the customers.
+// Partner is a company that sells Dispel's Zero Trust Engine, and the contract
+// with it. The operator creates a tenant for it: a namespace and, for an OEM or
+// MSP, a sub-domain with a certificate. Once Customer Success Managers (P-CSMs)
+// are contracted, the sub-domain gets the support widget. The status reports
+// progress and whether the P-CSMs suffice.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -45,9 +44,9 @@ func (m ChannelModel) WhiteLabels() bool {
 // +kubebuilder:printcolumn:name="Host",type=string,JSONPath=`.spec.subdomain.host`,description="The partner's sub-domain"
 // +kubebuilder:printcolumn:name="Customers",type=integer,JSONPath=`.spec.customerCount`,description="The partner's customers"
 // +kubebuilder:printcolumn:name="FTE",type=number,JSONPath=`.status.staffing.allocatedFTE`,description="P-CSMs at work for the partner, in FTE"
-// +kubebuilder:printcolumn:name="Capacity",type=string,JSONPath=`.status.staffing.capacity`,description="Customers, of the most that the P-CSMs support"
+// +kubebuilder:printcolumn:name="Capacity",type=string,JSONPath=`.status.staffing.capacity`,description="Customers, and the most that the P-CSMs support"
 // +kubebuilder:printcolumn:name="Widget",type=string,JSONPath=`.status.conditions[?(@.type=="SupportWidgetEnabled")].status`,description="Whether the support widget is enabled"
-// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether all that was asked for is provisioned"
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether everything that the Partner declares is provisioned"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="Namespace",type=string,priority=1,JSONPath=`.status.namespace`
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
@@ -57,15 +56,15 @@ func (m ChannelModel) WhiteLabels() bool {
 // +kubebuilder:validation:XValidation:rule="!self.metadata.name.contains('.')",message="metadata.name contains a dot, which a namespace's name cannot: write letters, digits and hyphens"
 type Partner struct {
 	metav1.TypeMeta `json:",inline"`
-	// metadata is standard object metadata. The name becomes part of the tenant
-	// namespace's, partner-<name>: a DNS label of at most 55 characters.
+	// metadata is standard object metadata. The name must be a DNS label of at most
+	// 55 characters. The tenant namespace is named partner-<name>.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
-	// spec is what was agreed with the partner.
+	// spec describes what was agreed with the partner.
 	// +required
 	Spec PartnerSpec `json:"spec,omitzero"`
-	// status is what the operator made of it.
+	// status reports the observed state of the Partner.
 	// +optional
 	Status PartnerStatus `json:"status,omitzero"`
 }
@@ -79,96 +78,95 @@ type PartnerList struct {
 	Items           []Partner `json:"items"`
 }
 
-// PartnerSpec is what was agreed with a partner.
+// PartnerSpec describes what was agreed with a partner.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.subdomain) || self.channelModel in ['OEM', 'MSP']",fieldPath=".subdomain",messageExpression="'a ' + self.channelModel + ' does not white-label the engine, so it has no sub-domain: remove spec.subdomain, or set spec.channelModel to OEM or MSP'"
 type PartnerSpec struct {
-	// displayName is the partner's name as people read it.
+	// displayName is the human-readable name of the partner.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	DisplayName string `json:"displayName,omitempty"`
 
-	// channelModel is how the partner sells the engine. It decides who does the
-	// work for the partner's customers. Only an OEM or MSP has a sub-domain and
-	// can hold P-CSM allocations; for a Reseller or Distributor Dispel does that
-	// work itself.
+	// channelModel is how the partner sells the engine. It determines who does the
+	// work for the partner's customers: for a Reseller or Distributor, Dispel
+	// itself. Only an OEM or MSP can have a sub-domain and P-CSM allocations.
 	// +required
 	ChannelModel ChannelModel `json:"channelModel,omitempty"`
 
-	// customerCount is the number of customers that the partner has on the
-	// engine; 0 if it is left out. It may be owned by another field manager than
-	// the rest, such as a billing job.
+	// customerCount is the number of customers that the partner has on the engine.
+	// Defaults to 0. It can have its own field manager, such as a billing job.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000000
 	CustomerCount *int32 `json:"customerCount,omitempty"`
 
-	// supportPlanRef names the SupportPlan in force; the plan "basic", which
-	// every partner has, if it is left out.
+	// supportPlanRef references the SupportPlan that applies to the partner.
+	// Defaults to the plan "basic", to which every partner is entitled.
 	// +optional
 	SupportPlanRef *SupportPlanReference `json:"supportPlanRef,omitempty"`
 
-	// subdomain is the white-labelled instance of an OEM or MSP.
+	// subdomain describes the white-labelled instance of an OEM or MSP.
 	// +optional
 	Subdomain *Subdomain `json:"subdomain,omitempty"`
 
-	// tenant shapes the partner's namespace.
+	// tenant configures the partner's namespace.
 	// +optional
 	Tenant *Tenant `json:"tenant,omitempty"`
 
-	// addOns are the services contracted beside the plan, other than P-CSMs,
-	// which are PCSMAllocations.
+	// addOns are the services contracted in addition to the plan. P-CSMs are
+	// contracted in PCSMAllocations instead.
 	// +optional
 	AddOns *AddOns `json:"addOns,omitempty"`
 
-	// deletionPolicy is what becomes of the tenant namespace when the Partner is
-	// deleted: Retain, which holds if it is left out, keeps the namespace with
-	// its guards; Delete deletes it with all that is in it. The route, the claim
-	// on the host and the widget always go.
+	// deletionPolicy is Retain or Delete, and defaults to Retain. When the Partner
+	// is deleted, Retain keeps the tenant namespace with its NetworkPolicy,
+	// ResourceQuota and RoleBinding; Delete deletes it with everything in it. The
+	// route, the SubdomainClaim and the support widget are always deleted.
 	// +optional
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 
-	// suspend stops the operator from reconciling this partner until it is false
-	// again or left out. The rest of the status stays as it was; the condition
-	// Suspended is added.
+	// suspend stops the operator from reconciling this Partner while it is true. The
+	// operator adds the condition Suspended and leaves the rest of the status
+	// unchanged. Defaults to false.
 	// +optional
 	Suspend *bool `json:"suspend,omitempty"`
 }
 
-// SupportPlanReference names a SupportPlan.
+// SupportPlanReference references a SupportPlan.
 type SupportPlanReference struct {
 	// name is the name of the SupportPlan.
 	// +required
 	Name ObjectName `json:"name,omitempty"`
 }
 
-// Subdomain is a white-labelled instance of the engine and how it is reached.
+// Subdomain describes a white-labelled instance of the engine.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.backend.external) || self.backend.external.host != self.host",fieldPath=".backend.external.host",message="the external backend is the sub-domain itself, so that requests would go round in circles: write the host under which the engine is reached"
 type Subdomain struct {
-	// host is the sub-domain, such as remote.acmecorp.com. One partner at a time
-	// can hold a host; the others are told who does.
+	// host is the DNS name of the sub-domain, such as remote.acmecorp.com. Only one
+	// Partner at a time can hold it; others report the holder in SubdomainReady.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="!self.endsWith('.svc') && !self.contains('.svc.') && !self.endsWith('.cluster.local')",message="this is the name of a Service of a cluster, which no end customer reaches: write a host under the partner's own domain, such as remote.acmecorp.com"
 	Host Host `json:"host,omitempty"`
 
-	// backend is where the partner's instance of the engine answers.
+	// backend specifies what serves the partner's instance of the engine: either
+	// service or external.
 	// +required
 	Backend Backend `json:"backend,omitzero"`
 
-	// tls says where the certificate comes from. If it is left out, the
-	// operator's default issuer signs one; if there is none, TLS is not ended
-	// here.
+	// tls specifies where the certificate comes from: either issuerRef or
+	// secretName. If omitted, the operator's default issuer signs one. Without a
+	// default issuer, the operator configures no TLS.
 	// +optional
 	TLS *TLS `json:"tls,omitempty"`
 
-	// route overrides the operator's defaults for the route.
+	// route overrides the operator's defaults for the Ingress or HTTPRoute.
 	// +optional
 	Route *Route `json:"route,omitempty"`
 }
 
-// Backend is where an instance of the engine answers.
+// Backend specifies what serves an instance of the engine.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.service) || has(self.external)",message="a sub-domain needs a backend: write either service or external"
 // +kubebuilder:validation:XValidation:rule="!has(self.service) || !has(self.external)",message="a sub-domain has one backend: remove either service or external"
@@ -177,15 +175,15 @@ type Backend struct {
 	// +optional
 	Service *ServiceBackend `json:"service,omitempty"`
 
-	// external is a host elsewhere, reached through an ExternalName Service.
+	// external is a host outside the cluster, reached by an ExternalName Service.
 	// +optional
 	External *ExternalBackend `json:"external,omitempty"`
 }
 
 // ServiceBackend is a Service in the tenant namespace.
 type ServiceBackend struct {
-	// name is the name of the Service. Names that start with dispel- are the
-	// operator's own.
+	// name is the name of the Service. It must not start with dispel-, which is
+	// reserved for the operator.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
@@ -193,7 +191,7 @@ type ServiceBackend struct {
 	// +kubebuilder:validation:XValidation:rule="!self.startsWith('dispel-')",message="names that start with dispel- belong to the operator: name the Service of your engine otherwise"
 	Name string `json:"name,omitempty"`
 
-	// port is the number of the Service's port.
+	// port is the port number of the Service.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
@@ -202,31 +200,31 @@ type ServiceBackend struct {
 
 // ExternalBackend is a host outside the cluster.
 type ExternalBackend struct {
-	// host is the DNS name under which the engine is reached.
+	// host is the DNS name of the engine.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="!self.endsWith('.svc') && !self.contains('.svc.') && !self.endsWith('.cluster.local')",message="this is a Service of a cluster, and could be another tenant's: name a Service of the tenant namespace in backend.service instead"
 	// +kubebuilder:validation:XValidation:rule="!['nip.io', 'sslip.io', 'xip.io', 'localtest.me', 'lvh.me', 'vcap.me'].exists(domain, self == domain || self.endsWith('.' + domain))",message="names in this domain lead to any address that they spell, those of this cluster's own network included: write the engine's own name"
 	// +kubebuilder:validation:XValidation:rule="!(self in ['metadata.google.internal', 'metadata.goog', 'instance-data.ec2.internal'])",message="this is the metadata server of a cloud, which holds credentials of the nodes: write the engine's own name"
 	Host Host `json:"host,omitempty"`
 
-	// port is the port on which it answers.
+	// port is the port on which the engine listens.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
 	Port int32 `json:"port,omitempty"`
 }
 
-// TLS says where the certificate of a sub-domain comes from.
+// TLS specifies where the certificate of a sub-domain comes from.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.issuerRef) || has(self.secretName)",message="tls is empty: write either issuerRef or secretName, or remove tls to use the operator's default issuer"
 // +kubebuilder:validation:XValidation:rule="!has(self.issuerRef) || !has(self.secretName)",message="a certificate comes from one place: remove either issuerRef or secretName"
 type TLS struct {
-	// issuerRef is the cert-manager issuer that signs the certificate.
+	// issuerRef references the cert-manager issuer that signs the certificate.
 	// +optional
 	IssuerRef *IssuerReference `json:"issuerRef,omitempty"`
 
-	// secretName is a Secret of type kubernetes.io/tls in the tenant namespace,
-	// which others keep up to date.
+	// secretName is the name of a Secret of type kubernetes.io/tls in the tenant
+	// namespace. The operator does not create or renew it.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -241,16 +239,15 @@ type IssuerKind string
 
 // The kinds of issuer.
 const (
-	// ClusterIssuer signs for all namespaces.
+	// ClusterIssuer signs certificates for all namespaces.
 	ClusterIssuer IssuerKind = "ClusterIssuer"
-	// Issuer signs for its own namespace, here the tenant's.
+	// Issuer signs certificates for its own namespace, here the tenant namespace.
 	Issuer IssuerKind = "Issuer"
 )
 
-// IssuerReference names a cert-manager issuer.
+// IssuerReference references a cert-manager issuer.
 type IssuerReference struct {
-	// kind is ClusterIssuer, which holds if it is left out, or Issuer for one in
-	// the tenant namespace.
+	// kind is ClusterIssuer, the default, or Issuer for one in the tenant namespace.
 	// +optional
 	Kind IssuerKind `json:"kind,omitempty"`
 
@@ -263,23 +260,24 @@ type IssuerReference struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.ingressClassName) || !has(self.gatewayRef)",message="a sub-domain has one route, by an Ingress or by a Gateway: remove either ingressClassName or gatewayRef"
 type Route struct {
-	// ingressClassName is the class of the ingress controller that serves the
-	// sub-domain by an Ingress.
+	// ingressClassName is the IngressClass of the Ingress that serves the
+	// sub-domain. If this and gatewayRef are omitted, the operator's --gateway, its
+	// --ingress-class or the cluster's default applies, in this order.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="!format.dns1123Subdomain().validate(self).hasValue()",message="this is no name that an IngressClass can have: write lower-case letters, digits, hyphens and dots"
 	IngressClassName string `json:"ingressClassName,omitempty"`
 
-	// gatewayRef is the Gateway that serves the sub-domain by an HTTPRoute. A
-	// certificate for the sub-domain needs a Gateway that takes ListenerSets from
-	// the tenant namespace; without one, the Gateway's own listener serves it.
+	// gatewayRef references the Gateway of the HTTPRoute that serves the sub-domain.
+	// If the sub-domain has its own certificate, the Gateway must allow ListenerSets
+	// from the tenant namespace; if not, the Gateway's own listeners serve it.
 	// +optional
 	GatewayRef *GatewayReference `json:"gatewayRef,omitempty"`
 
-	// annotations are put on the route, over the operator's default ones. They
-	// are the settings of the ingress controller and of tools such as
-	// external-dns.
+	// annotations are added to the Ingress or HTTPRoute, to configure the ingress
+	// controller and tools such as external-dns. On an Ingress, they override the
+	// operator's default annotations.
 	// +optional
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=32
@@ -293,9 +291,9 @@ type Route struct {
 	Annotations map[string]AnnotationValue `json:"annotations,omitempty"`
 }
 
-// GatewayReference names a Gateway of the Gateway API.
+// GatewayReference references a Gateway of the Gateway API.
 type GatewayReference struct {
-	// namespace is where the Gateway is.
+	// namespace is the namespace of the Gateway.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
@@ -306,9 +304,9 @@ type GatewayReference struct {
 	// +required
 	Name ObjectName `json:"name,omitempty"`
 
-	// sectionName is the listener of the Gateway that serves the sub-domain; any
-	// that matches, if it is left out. It is of no meaning where the sub-domain
-	// has a listener of its own.
+	// sectionName is the name of the Gateway's listener that serves the sub-domain.
+	// If omitted, all matching listeners do. It is ignored if the sub-domain has its
+	// own listener, in a ListenerSet.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -321,34 +319,35 @@ type GatewayReference struct {
 // +kubebuilder:validation:MaxLength=4096
 type AnnotationValue string
 
-// Tenant shapes a partner's namespace.
+// Tenant configures a partner's namespace.
 type Tenant struct {
-	// administrators hold the ClusterRole admin in the tenant namespace.
+	// administrators are bound to the ClusterRole admin in the tenant namespace.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	Administrators []Administrator `json:"administrators,omitempty"`
 
-	// resourceQuota bounds what the namespace may hold, as the hard limits of a
-	// ResourceQuota do.
+	// resourceQuota sets the hard limits of a ResourceQuota in the tenant namespace.
+	// If omitted, there is no ResourceQuota.
 	// +optional
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=64
 	ResourceQuota corev1.ResourceList `json:"resourceQuota,omitempty"`
 
-	// networkIsolation is Enabled, which holds if it is left out, to let only the
-	// namespace itself and the ingress controller reach its pods, or Disabled.
+	// networkIsolation is Enabled, the default, or Disabled. If Enabled, only pods
+	// in the tenant namespace and in the namespaces of ingress and Gateway
+	// controllers can connect to the tenant's pods.
 	// +optional
 	NetworkIsolation NetworkIsolation `json:"networkIsolation,omitempty"`
 }
 
-// NetworkIsolation says whether a NetworkPolicy guards the tenant.
+// NetworkIsolation specifies whether a NetworkPolicy isolates the tenant.
 //
 // +kubebuilder:validation:Enum=Enabled;Disabled
 type NetworkIsolation string
 
-// The settings of network isolation.
+// The network isolation settings.
 const (
 	NetworkIsolationEnabled  NetworkIsolation = "Enabled"
 	NetworkIsolationDisabled NetworkIsolation = "Disabled"
@@ -383,46 +382,46 @@ type Administrator struct {
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name,omitempty"`
 
-	// namespace is where a ServiceAccount lives.
+	// namespace is the namespace of a ServiceAccount. Other kinds must omit it.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Namespace string `json:"namespace,omitempty"`
 }
 
-// AddOns are services contracted beside the plan ("Partner Support Enablement",
-// Supporting our Partners).
+// AddOns are services contracted in addition to the plan ("Partner Support
+// Enablement", Supporting our Partners).
 //
 // +kubebuilder:validation:MinProperties=1
 type AddOns struct {
-	// technicalSupport adds to the plan's Technical Support.
+	// technicalSupport extends the plan's Technical Support.
 	// +optional
 	TechnicalSupport *TechnicalSupportAddOn `json:"technicalSupport,omitempty"`
 
-	// customerSuccess is Implementation, Customer Success and Maintenance by the
-	// hour.
+	// customerSuccess contracts Implementation, Customer Success and Maintenance
+	// hours.
 	// +optional
 	CustomerSuccess *ServiceHours `json:"customerSuccess,omitempty"`
 }
 
-// TechnicalSupportAddOn adds to the plan's Technical Support.
+// TechnicalSupportAddOn extends the plan's Technical Support.
 //
 // +kubebuilder:validation:MinProperties=1
 type TechnicalSupportAddOn struct {
-	// monthlyRetainerHours are the service hours paid for each month at least.
+	// monthlyRetainerHours is the minimum number of service hours paid per month.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100000
 	MonthlyRetainerHours *int32 `json:"monthlyRetainerHours,omitempty"`
 
-	// technicalAccountManager is a dedicated person.
+	// technicalAccountManager contracts a dedicated person for Technical Support.
 	// +optional
 	TechnicalAccountManager *TechnicalAccountManager `json:"technicalAccountManager,omitempty"`
 }
 
 // TechnicalAccountManager is a dedicated person for Technical Support.
 type TechnicalAccountManager struct {
-	// fte is the amount of full-time equivalents, in steps of 0.5.
+	// fte is the number of full-time equivalents (FTE), in steps of 0.5.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self >= 0.5",message="a Technical Account Manager is at least 0.5 FTE: write 0.5 or more, or remove technicalAccountManager"
 	// +kubebuilder:validation:XValidation:rule="self <= 1000.0",message="this is more than the operator counts: write at most 1000"
@@ -430,17 +429,17 @@ type TechnicalAccountManager struct {
 	FTE FTE `json:"fte,omitempty"`
 }
 
-// ServiceHours are services by the hour with a minimum retainer.
+// ServiceHours are services billed by the hour, with a minimum retainer.
 type ServiceHours struct {
-	// monthlyRetainerHours are the service hours paid for each month at least.
+	// monthlyRetainerHours is the minimum number of service hours paid per month.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=100000
 	MonthlyRetainerHours int32 `json:"monthlyRetainerHours,omitempty"`
 }
 
-// DeletionPolicy is what becomes of a tenant namespace when its Partner is
-// deleted.
+// DeletionPolicy determines what happens to a tenant namespace when its Partner
+// is deleted.
 //
 // +kubebuilder:validation:Enum=Retain;Delete
 type DeletionPolicy string
@@ -451,47 +450,48 @@ const (
 	DeletionPolicyDelete DeletionPolicy = "Delete"
 )
 
-// PartnerStatus is what the operator made of a Partner.
+// PartnerStatus reports the observed state of a Partner.
 type PartnerStatus struct {
-	// observedGeneration is the generation of the spec that the status is about.
+	// observedGeneration is the metadata.generation that this status reflects.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// namespace is the tenant namespace.
+	// namespace is the name of the tenant namespace.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	Namespace string `json:"namespace,omitempty"`
 
-	// supportPlan is the plan in force.
+	// supportPlan is the SupportPlan that applies to the partner.
 	// +optional
 	SupportPlan *SupportPlanSummary `json:"supportPlan,omitempty"`
 
-	// subdomain is the sub-domain that has a route.
+	// subdomain is the sub-domain that end customers reach: the previous one while a
+	// new one is not ready. Absent if none is reachable.
 	// +optional
 	Subdomain *SubdomainStatus `json:"subdomain,omitempty"`
 
-	// supportWidget is the support widget on the sub-domain.
+	// supportWidget reports on the support widget. Absent without a sub-domain.
 	// +optional
 	SupportWidget *SupportWidgetStatus `json:"supportWidget,omitempty"`
 
-	// staffing sets the P-CSMs against the customers. It is absent without
-	// P-CSMs, and without a plan to measure them by.
+	// staffing compares the P-CSMs with the customers. Absent while no accepted
+	// PCSMAllocation is in its contract window, or the SupportPlan is missing or not
+	// ready.
 	// +optional
 	Staffing *StaffingStatus `json:"staffing,omitempty"`
 
-	// responsibilities say who does which kind of work for the partner's
-	// customers.
+	// responsibilities list who does which type of work for the customers.
 	// +optional
 	// +listType=map
 	// +listMapKey=serviceType
 	// +kubebuilder:validation:MaxItems=4
 	Responsibilities []Responsibility `json:"responsibilities,omitempty"`
 
-	// conditions are the state of the Partner: Ready, Reconciling, Stalled,
-	// Suspended, TenantReady, SubdomainReady, SupportWidgetEnabled,
-	// StaffingSufficient and CapacityExceeded. One that does not apply is
-	// absent.
+	// conditions report the state of the Partner: Ready, Reconciling, Stalled,
+	// Suspended, TenantReady, SubdomainReady, CertificateRenewalFailed,
+	// HostReleaseBlocked, SupportWidgetEnabled, StaffingSufficient and
+	// CapacityExceeded. A condition that does not apply is absent.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -501,13 +501,13 @@ type PartnerStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
 }
 
-// SupportPlanSummary is a plan in force.
+// SupportPlanSummary identifies the SupportPlan that applies to a partner.
 type SupportPlanSummary struct {
 	// name is the name of the SupportPlan.
 	// +required
 	Name ObjectName `json:"name,omitempty"`
 
-	// tier is its tier; absent while the plan is missing.
+	// tier is the tier of the SupportPlan. Absent if the plan does not exist.
 	// +optional
 	Tier Tier `json:"tier,omitempty"`
 }
@@ -519,25 +519,25 @@ type RouteKind string
 
 // The kinds of route.
 const (
-	// IngressRoute is a route by an Ingress.
+	// IngressRoute is a route through an Ingress.
 	IngressRoute RouteKind = "Ingress"
-	// HTTPRoute is a route by a Gateway.
+	// HTTPRoute is a route through a Gateway.
 	HTTPRoute RouteKind = "HTTPRoute"
 )
 
-// SubdomainStatus is a sub-domain that has a route.
+// SubdomainStatus describes the sub-domain that end customers reach.
 type SubdomainStatus struct {
-	// url is the address of the partner's instance.
+	// url is the URL of the partner's instance of the engine.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	URL string `json:"url,omitempty"`
 
-	// route is the kind of route that serves it.
+	// route is the kind of the route: Ingress or HTTPRoute.
 	// +optional
 	Route RouteKind `json:"route,omitempty"`
 
-	// addresses are where the route is served, as far as its controller says:
-	// IP addresses or host names, sorted.
+	// addresses are the IP addresses or host names at which the route is served, as
+	// reported by its controller, sorted.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
@@ -545,75 +545,76 @@ type SubdomainStatus struct {
 	Addresses []string `json:"addresses,omitempty"`
 }
 
-// SupportWidgetStatus is the support widget on a sub-domain.
+// SupportWidgetStatus reports on the support widget of a sub-domain.
 type SupportWidgetStatus struct {
-	// enabled tells whether the widget is to be seen.
+	// enabled reports whether end customers see the widget.
 	// +required
 	Enabled *bool `json:"enabled,omitempty"`
 
-	// scriptURL is the script that a page includes to show the widget; absent
-	// while it is not enabled.
+	// scriptURL is the URL of the script that a page includes to show the widget.
+	// Absent while the widget is disabled.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	ScriptURL string `json:"scriptURL,omitempty"`
 }
 
-// StaffingStatus sets the P-CSMs of a partner against its customers ("Customer
+// StaffingStatus compares the P-CSMs of a partner with its customers ("Customer
 // Success Manager (P-CSM)", Minimum Staffing Requirements).
 type StaffingStatus struct {
-	// allocatedFTE are the FTE of the accepted allocations in their contract
-	// window.
+	// allocatedFTE is the total FTE of the accepted PCSMAllocations that are in
+	// their contract window.
 	// +required
 	AllocatedFTE FTE `json:"allocatedFTE"`
 
-	// minimumFTE are the FTE that the plan asks for in any case.
+	// minimumFTE is the FTE that the plan requires for any number of customers.
 	// +required
 	MinimumFTE FTE `json:"minimumFTE"`
 
-	// requiredFTE are the FTE below which the plan's minimum or the most
-	// customers an FTE can support is missed.
+	// requiredFTE is the least FTE that meets the plan's minimum and its maximum
+	// customers per FTE.
 	// +required
 	RequiredFTE FTE `json:"requiredFTE"`
 
-	// recommendedFTE are the FTE that support the customers comfortably.
+	// recommendedFTE is the least FTE that meets the plan's minimum and its
+	// recommended customers per FTE.
 	// +required
 	RecommendedFTE FTE `json:"recommendedFTE"`
 
-	// comfortableCustomers are the customers that the FTE support comfortably.
+	// comfortableCustomers is how many customers allocatedFTE comfortably supports.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	ComfortableCustomers *int64 `json:"comfortableCustomers,omitempty"`
 
-	// maximumCustomers are the customers that the FTE support at most.
+	// maximumCustomers is how many customers allocatedFTE supports at most.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	MaximumCustomers *int64 `json:"maximumCustomers,omitempty"`
 
-	// utilizationPercent is the share of the maximum that is taken, rounded
-	// down.
+	// utilizationPercent is customerCount as a percentage of allocatedFTE times the
+	// plan's maximum customers per FTE, rounded down.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	UtilizationPercent *int64 `json:"utilizationPercent,omitempty"`
 
-	// customersUntilBreach are the customers that may still come before the
-	// capacity is exceeded; negative once it is.
+	// customersUntilBreach is how many customers can be added without exceeding
+	// maximumCustomers. Negative if they already exceed it.
 	// +required
 	CustomersUntilBreach *int64 `json:"customersUntilBreach,omitempty"`
 
-	// capacity is "<customers>/<maximumCustomers>", for the table.
+	// capacity is "<customerCount>/<maximumCustomers>", as printed by kubectl get.
 	// +required
 	// +kubebuilder:validation:MinLength=3
 	// +kubebuilder:validation:MaxLength=32
 	Capacity string `json:"capacity,omitempty"`
 }
 
-// ServiceType is a kind of work for a partner's customers ("Partner Support
+// ServiceType is a type of work for a partner's customers ("Partner Support
 // Enablement", Service Types Descriptions).
 //
 // +kubebuilder:validation:Enum=Implementation;CustomerSuccess;Maintenance;TechnicalSupport
 type ServiceType string
 
-// The service types, in the order of the documents.
+// The service types, in the order of Dispel's documents.
 const (
 	Implementation   ServiceType = "Implementation"
 	CustomerSuccess  ServiceType = "CustomerSuccess"
@@ -621,8 +622,7 @@ const (
 	TechnicalSupport ServiceType = "TechnicalSupport"
 )
 
-// Party is one of the two sides of a partner contract, or the partner's
-// customer.
+// Party is Dispel, the partner or the partner's customer.
 //
 // +kubebuilder:validation:Enum=Customer;Partner;Dispel
 type Party string
@@ -634,18 +634,17 @@ const (
 	PartyDispel   Party = "Dispel"
 )
 
-// Responsibility says who does one kind of work.
+// Responsibility specifies who does one type of work.
 type Responsibility struct {
-	// serviceType is the kind of work.
+	// serviceType is the type of work.
 	// +required
 	ServiceType ServiceType `json:"serviceType,omitempty"`
 
-	// responsible is who owns it.
+	// responsible is the party that owns the work.
 	// +required
 	Responsible Party `json:"responsible,omitempty"`
 
-	// withPCSM tells that Dispel's P-CSMs carry it out beside the partner's
-	// team.
+	// withPCSM reports whether Dispel's P-CSMs work alongside the partner's team.
 	// +optional
 	WithPCSM bool `json:"withPCSM,omitempty"`
 }

@@ -2,9 +2,9 @@ package v1alpha1
 
 import "time"
 
-// Host is a fully qualified DNS name in lower case, without a trailing dot and
-// without a wildcard: "remote.acmecorp.com". An Ingress, a certificate and a
-// SubdomainClaim can all be named by it.
+// Host is a fully qualified DNS name in lower case, without a trailing dot or a
+// wildcard: "remote.acmecorp.com". It is also a valid name for an Ingress, a
+// Certificate and a SubdomainClaim.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=253
@@ -15,27 +15,27 @@ import "time"
 // +kubebuilder:validation:XValidation:rule="isIP(self) || self.contains('*') || !self.contains('.') || self.matches('(?i)^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?[.])+[a-z]([-a-z0-9]{0,61}[a-z0-9])?$')",message="this is no DNS name: write labels of letters, digits and inner hyphens, at most 63 characters each, joined by dots, the last one starting with a letter, without scheme, port, path or trailing dot, such as remote.acmecorp.com"
 type Host string
 
-// Date is a day in the calendar, such as "2026-12-01".
+// Date is a calendar date, YYYY-MM-DD, such as "2026-12-01".
 //
 // +kubebuilder:validation:Format=date
 // +kubebuilder:validation:MinLength=10
 // +kubebuilder:validation:MaxLength=10
 type Date string
 
-// Time returns the first instant of the day in a time zone. The error is that
-// of a date that the schema would have refused.
+// Time returns the first instant of the day in a time zone. It fails only for a
+// date that the schema rejects.
 func (d Date) Time(zone *time.Location) (time.Time, error) {
 	return time.ParseInLocation(time.DateOnly, string(d), zone)
 }
 
-// TimeZone is the IANA name of a time zone, such as "Europe/Berlin". Whether
-// the name is known is checked by the operator and reported in a condition.
+// TimeZone is the IANA name of a time zone, such as "Europe/Berlin". The operator
+// reports an unknown name in a condition.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=64
 type TimeZone string
 
-// ObjectName is the name of a cluster-scoped object.
+// ObjectName is the name of a Kubernetes object.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=253
@@ -49,7 +49,7 @@ type ObjectName string
 // +kubebuilder:validation:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="this is no name that a Partner can have: write at most 55 lower-case letters, digits and inner hyphens"
 type PartnerName string
 
-// PartnerReference names a Partner.
+// PartnerReference references a Partner.
 type PartnerReference struct {
 	// name is the name of the Partner.
 	// +required

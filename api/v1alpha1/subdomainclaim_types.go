@@ -2,10 +2,10 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// SubdomainClaim gives a host to one partner. It is named by the host, so that
-// the API server's own uniqueness of names decides between partners that want
-// the same one: whoever creates the claim first holds it. The operator makes
-// claims; people read them.
+// SubdomainClaim assigns a host to one Partner. Its name is the host. Names are
+// unique in the API server, so of several Partners that request the same host,
+// the one whose claim is created first holds it. The operator creates claims;
+// users only read them.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:scope=Cluster,shortName=claim,categories=dispel
@@ -18,7 +18,7 @@ type SubdomainClaim struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
-	// spec says whose the host is.
+	// spec specifies which Partner holds the host.
 	// +required
 	Spec SubdomainClaimSpec `json:"spec,omitzero"`
 }
@@ -32,10 +32,10 @@ type SubdomainClaimList struct {
 	Items           []SubdomainClaim `json:"items"`
 }
 
-// SubdomainClaimSpec says whose a host is.
+// SubdomainClaimSpec specifies which Partner holds a host.
 type SubdomainClaimSpec struct {
-	// partnerRef names the partner that holds the host. It cannot be changed:
-	// the holder lets go by deletion of the claim.
+	// partnerRef references the Partner that holds the host. Immutable: deleting the
+	// claim releases the host.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",messageExpression="'the host is held by partner ' + oldSelf.name + ': remove it from that partner (spec.subdomain), and the claim goes with it'"
 	PartnerRef PartnerReference `json:"partnerRef,omitzero"`

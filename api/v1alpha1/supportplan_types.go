@@ -15,9 +15,9 @@ const (
 	MissionCritical Tier = "MissionCritical"
 )
 
-// SupportPlan is an entry of the catalogue of support plans, shared by partners
-// as a StorageClass is by volumes. What it leaves out comes from its tier, and
-// the status shows the result.
+// SupportPlan is an entry in the catalogue of support plans. Partners share it as
+// volumes share a StorageClass. Fields that it omits default to the values of its
+// tier, and the status shows the result.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -37,10 +37,10 @@ type SupportPlan struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
-	// spec is what the plan promises.
+	// spec describes what the plan promises.
 	// +required
 	Spec SupportPlanSpec `json:"spec,omitzero"`
-	// status is the plan in full and what it is used for.
+	// status reports the complete plan and its use.
 	// +optional
 	Status SupportPlanStatus `json:"status,omitzero"`
 }
@@ -54,28 +54,28 @@ type SupportPlanList struct {
 	Items           []SupportPlan `json:"items"`
 }
 
-// SupportPlanSpec is what a plan promises.
+// SupportPlanSpec describes what a plan promises.
 //
 // +kubebuilder:validation:XValidation:rule="self.tier == 'Basic' || !has(self.operatingHours) || (has(self.operatingHours.alwaysOn) && self.operatingHours.alwaysOn) || (has(self.operatingHours.opens) && has(self.operatingHours.closes) && has(self.operatingHours.days) && has(self.operatingHours.timeZone))",fieldPath=".operatingHours",messageExpression="'the tier ' + self.tier + ' is at work around the clock, so there are no hours to fill the gaps from: write timeZone, days, opens and closes, or alwaysOn: true, or remove operatingHours'"
 type SupportPlanSpec struct {
-	// tier is the level of support. It decides what the plan leaves out and
-	// cannot be changed: make another plan and point the partners to it.
+	// tier is the level of support, which sets the defaults of the plan. Immutable:
+	// create another plan and reference it from the Partners.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",messageExpression="'the tier of a plan cannot change from ' + oldSelf + ' to ' + self + ', since partners rely on it: make a new SupportPlan and point supportPlanRef of its partners there'"
 	Tier Tier `json:"tier,omitempty"`
 
-	// operatingHours are when P-CSMs are at work; those of the tier if they are
-	// left out.
+	// operatingHours specify when P-CSMs are at work. Defaults to the tier's hours,
+	// field by field.
 	// +optional
 	OperatingHours *OperatingHours `json:"operatingHours,omitempty"`
 
-	// staffing is how many P-CSMs the plan asks for; that of the tier if it is
-	// left out.
+	// staffing specifies how many P-CSMs the plan requires. Defaults to the tier's
+	// staffing, field by field.
 	// +optional
 	Staffing *PlanStaffing `json:"staffing,omitempty"`
 
-	// responseTargets are the times within which Dispel answers. The tiers have
-	// none of their own: they are in Dispel's Support Policy.
+	// responseTargets are the times within which Dispel responds. The tiers have no
+	// defaults: if omitted, Dispel's Support Policy applies.
 	// +optional
 	// +listType=map
 	// +listMapKey=severity
@@ -83,7 +83,7 @@ type SupportPlanSpec struct {
 	// +kubebuilder:validation:MaxItems=4
 	ResponseTargets []ResponseTarget `json:"responseTargets,omitempty"`
 
-	// policyURL is where the Support Policy can be read, an https address.
+	// policyURL is the https URL of the Support Policy.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
@@ -91,41 +91,41 @@ type SupportPlanSpec struct {
 	PolicyURL string `json:"policyURL,omitempty"`
 }
 
-// OperatingHours are when P-CSMs are at work: around the clock, or in a daily
+// OperatingHours specify when P-CSMs are at work: around the clock, or in a daily
 // window on some days of the week.
 //
 // +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:XValidation:rule="!(has(self.alwaysOn) && self.alwaysOn) || !(has(self.timeZone) || has(self.days) || has(self.opens) || has(self.closes) || has(self.holidays) || has(self.closures))",message="a plan that is always on has no other hours: remove timeZone, days, opens, closes, holidays and closures, or remove alwaysOn"
 // +kubebuilder:validation:XValidation:rule="!(has(self.opens) || has(self.closes)) || (has(self.opens) ? self.opens : '09:00') < (has(self.closes) ? self.closes : '17:00')",fieldPath=".opens",messageExpression="'work would start at ' + (has(self.opens) ? self.opens : '09:00') + ' and end at ' + (has(self.closes) ? self.closes : '17:00') + ': write an opens that is before closes; a window cannot pass midnight'"
 type OperatingHours struct {
-	// alwaysOn means around the clock, every day. It excludes the other fields.
+	// alwaysOn means around the clock, every day. If true, omit the other fields.
 	// +optional
 	AlwaysOn *bool `json:"alwaysOn,omitempty"`
 
-	// timeZone is the zone that opens and closes are in. Daylight saving is kept.
+	// timeZone is the time zone of opens and closes. Daylight saving time applies.
 	// +optional
 	TimeZone TimeZone `json:"timeZone,omitempty"`
 
-	// days are the days of the week.
+	// days are the days of the week on which P-CSMs work.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=7
 	Days []DayOfWeek `json:"days,omitempty"`
 
-	// opens is when work starts, as 24-hour HH:MM.
+	// opens is when work starts, in 24-hour HH:MM format.
 	// +optional
 	Opens TimeOfDay `json:"opens,omitempty"`
 
-	// closes is when work ends, as 24-hour HH:MM, at most 24:00.
+	// closes is when work ends, in 24-hour HH:MM format, at most 24:00.
 	// +optional
 	Closes TimeOfDay `json:"closes,omitempty"`
 
-	// holidays are the public holidays on which nobody works.
+	// holidays are the public holidays on which P-CSMs do not work.
 	// +optional
 	Holidays HolidayCalendar `json:"holidays,omitempty"`
 
-	// closures are further days on which nobody works.
+	// closures are additional dates on which P-CSMs do not work.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -138,7 +138,7 @@ type OperatingHours struct {
 // +kubebuilder:validation:Enum=Monday;Tuesday;Wednesday;Thursday;Friday;Saturday;Sunday
 type DayOfWeek string
 
-// TimeOfDay is a time of the day as 24-hour HH:MM, from 00:00 to 24:00.
+// TimeOfDay is a time of day in 24-hour HH:MM format, from 00:00 to 24:00.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=5
@@ -150,21 +150,22 @@ type TimeOfDay string
 // +kubebuilder:validation:Enum=USFederal;None
 type HolidayCalendar string
 
-// The calendars.
+// The holiday calendars.
 const (
-	// USFederal are the federal holidays of the United States. A holiday on a day
-	// of the week on which the plan works is on that day; another is on the day on
-	// which it is observed.
+	// USFederal are the federal holidays of the United States. A holiday on one of
+	// the plan's days closes the plan on that day; any other closes it on the day on
+	// which the holiday is observed.
 	USFederal HolidayCalendar = "USFederal"
 	// NoHolidays is a calendar without holidays.
 	NoHolidays HolidayCalendar = "None"
 )
 
-// PlanStaffing is how many P-CSMs a plan asks for.
+// PlanStaffing specifies how many P-CSMs a plan requires.
 //
 // +kubebuilder:validation:MinProperties=1
 type PlanStaffing struct {
-	// minimumFTE is the least staffing of a partner with P-CSMs.
+	// minimumFTE is the minimum staffing of a partner that has P-CSMs, in FTE.
+	// Defaults to 0.5 in the tier Basic, and to 3 in the others.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self >= 0.5",message="the least staffing on offer is 0.5 FTE: write 0.5 or more, or remove minimumFTE to keep the tier's"
 	// +kubebuilder:validation:XValidation:rule="self <= 1000.0",message="this is more than the operator counts: write at most 1000"
@@ -175,9 +176,9 @@ type PlanStaffing struct {
 	// +optional
 	CustomersPerFTE *CustomersPerFTE `json:"customersPerFTE,omitempty"`
 
-	// enforcement says what follows when a partner's staffing is below the
-	// minimum: Advisory, which holds if it is left out, reports it; Required
-	// keeps the support widget off as well.
+	// enforcement determines what happens while a partner's staffing is below the
+	// minimum. Advisory, the default, only reports it. Required also keeps the
+	// support widget disabled.
 	// +optional
 	Enforcement Enforcement `json:"enforcement,omitempty"`
 }
@@ -187,42 +188,42 @@ type PlanStaffing struct {
 // +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:XValidation:rule="(has(self.recommended) ? self.recommended : 10) <= (has(self.maximum) ? self.maximum : 15)",fieldPath=".recommended",message="an FTE would support more customers comfortably than at most: write a recommended that is at most maximum (10 and 15 are what is left out)"
 type CustomersPerFTE struct {
-	// recommended is up to how many one FTE supports comfortably; 10 if it is
-	// left out.
+	// recommended is how many customers one FTE comfortably supports. Defaults to
+	// 10.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=10000
 	Recommended *int32 `json:"recommended,omitempty"`
 
-	// maximum is how many one FTE supports at most; 15 if it is left out.
+	// maximum is how many customers one FTE supports at most. Defaults to 15.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=10000
 	Maximum *int32 `json:"maximum,omitempty"`
 }
 
-// Enforcement says what follows from too little staffing.
+// Enforcement determines what happens while staffing is below the minimum.
 //
 // +kubebuilder:validation:Enum=Advisory;Required
 type Enforcement string
 
 // The enforcements.
 const (
-	// Advisory reports.
+	// Advisory only reports staffing below the minimum.
 	Advisory Enforcement = "Advisory"
-	// Required reports, and keeps the support widget off below the minimum.
+	// Required also keeps the support widget disabled.
 	Required Enforcement = "Required"
 )
 
-// ResponseTarget is the time within which Dispel answers at one severity.
+// ResponseTarget is the time within which Dispel responds at one severity.
 type ResponseTarget struct {
-	// severity is 1, the gravest, to 4.
+	// severity is from 1, the most severe, to 4.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=4
 	Severity int32 `json:"severity,omitempty"`
 
-	// within is the time, such as 30m or 4h.
+	// within is the time in hours and minutes, such as 30m, 4h or 1h30m.
 	// +required
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MinLength=1
@@ -231,29 +232,29 @@ type ResponseTarget struct {
 	Within string `json:"within,omitempty"`
 }
 
-// SupportPlanStatus is a plan in full and what it is used for.
+// SupportPlanStatus reports the complete plan and its use.
 type SupportPlanStatus struct {
-	// observedGeneration is the generation of the spec that the status is about.
+	// observedGeneration is the metadata.generation that this status reflects.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// effective is the plan with what it leaves out filled in from its tier;
-	// absent while the plan is inconsistent.
+	// effective is the plan with omitted fields filled in from its tier. Absent
+	// while Ready is False.
 	// +optional
 	Effective *EffectivePlan `json:"effective,omitempty"`
 
-	// hours are the operating hours in a line, for the table.
+	// hours are the operating hours in one line, as printed by kubectl get.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	Hours string `json:"hours,omitempty"`
 
-	// totals are over the partners on this plan. They trail the partners by some
-	// seconds.
+	// totals are sums over the Partners on this plan. They lag behind by up to the
+	// operator's --plan-totals-interval, 10 seconds by default.
 	// +optional
 	Totals *PlanTotals `json:"totals,omitempty"`
 
-	// conditions are the state of the plan: Ready, Reconciling and Stalled.
+	// conditions report the state of the plan: Ready, Reconciling and Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -263,25 +264,24 @@ type SupportPlanStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type"`
 }
 
-// EffectivePlan is a plan with nothing left out.
+// EffectivePlan is a plan with all defaults filled in.
 type EffectivePlan struct {
-	// operatingHours are when P-CSMs are at work.
+	// operatingHours specify when P-CSMs are at work.
 	// +required
 	OperatingHours OperatingHours `json:"operatingHours,omitzero"`
 
-	// staffing is how many P-CSMs the plan asks for.
+	// staffing specifies how many P-CSMs the plan requires.
 	// +required
 	Staffing EffectiveStaffing `json:"staffing,omitzero"`
 }
 
-// EffectiveStaffing is a plan's staffing with nothing left out.
+// EffectiveStaffing is a plan's staffing with all defaults filled in.
 type EffectiveStaffing struct {
-	// minimumFTE is the least staffing of a partner with P-CSMs.
+	// minimumFTE is the minimum staffing of a partner that has P-CSMs, in FTE.
 	// +required
 	MinimumFTE FTE `json:"minimumFTE"`
 
-	// recommendedCustomersPerFTE is up to how many customers one FTE supports
-	// comfortably.
+	// recommendedCustomersPerFTE is how many customers one FTE comfortably supports.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	RecommendedCustomersPerFTE int32 `json:"recommendedCustomersPerFTE,omitempty"`
@@ -291,24 +291,24 @@ type EffectiveStaffing struct {
 	// +kubebuilder:validation:Minimum=1
 	MaximumCustomersPerFTE int32 `json:"maximumCustomersPerFTE,omitempty"`
 
-	// enforcement says what follows when staffing is below the minimum.
+	// enforcement determines what happens while staffing is below the minimum.
 	// +required
 	Enforcement Enforcement `json:"enforcement,omitempty"`
 }
 
 // PlanTotals are sums over the partners on a plan.
 type PlanTotals struct {
-	// partners is how many there are.
+	// partners is the number of Partners on the plan.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	Partners *int64 `json:"partners,omitempty"`
 
-	// customers is how many customers they have.
+	// customers is the total number of their customers.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	Customers *int64 `json:"customers,omitempty"`
 
-	// allocatedFTE are the P-CSMs at work for them.
+	// allocatedFTE is the sum of their status.staffing.allocatedFTE.
 	// +required
 	AllocatedFTE FTE `json:"allocatedFTE"`
 

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/settings"
@@ -323,11 +323,15 @@ type fleet struct {
 	Convergence convergence `json:"convergence"`
 	Restart     step        `json:"restart"`
 	// Change is the time that a user's change takes that comes right after a
-	// restart, when all partners are to be looked at again, in seconds.
+	// restart, when all partners are to be looked at again, in seconds: of up to a
+	// hundred, the 99th percentile.
 	Change float64 `json:"changeAfterRestartSeconds"`
-	Quiet  step    `json:"quiet"`
-	Plan   step    `json:"planEdited"`
-	Raise  step    `json:"allocationsRaised"`
+	// ChangeDuringEdit is of Partners that people change right after an edit of the
+	// plan that all share.
+	ChangeDuringEdit change `json:"changeDuringEdit,omitzero"`
+	Quiet            step   `json:"quiet"`
+	Plan             step   `json:"planEdited"`
+	Raise            step   `json:"allocationsRaised"`
 	// DeletionOfOne is the median time until all that a deleted Partner exposes is
 	// gone, in seconds.
 	DeletionOfOne float64 `json:"deletionOfOneSeconds"`
@@ -360,16 +364,23 @@ func (g *ground) fleet(ctx context.Context, n int) (f fleet, err error) {
 			}
 			return ctx.Err()
 		}},
-		{"manager restarted, and one changed at once", &step{}, func() error {
+		{"manager restarted, and some changed at once", &step{}, func() error {
 			if err := errors.Join(g.stopManager(), g.startManager(ctx)); err != nil {
 				return err
 			}
-			f.Change, err = g.change(ctx, partnerName(n-1))
+			changed, err := g.changes(ctx, n, partners.CustomerCount+1)
+			f.Change = changed.P99
 			return err
 		}},
 		{"plan edited that all share", &f.Plan, func() error {
-			return g.user.Patch(ctx, &v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "premium"}},
-				client.RawPatch(types.MergePatchType, []byte(`{"spec":{"policyURL":"https://support.example.com/policy"}}`)))
+			return g.editPlan(ctx, "https://support.example.com/policy")
+		}},
+		{"plan edited again, and some changed at once", &step{}, func() error {
+			if err := g.editPlan(ctx, "https://support.example.com/other"); err != nil {
+				return err
+			}
+			f.ChangeDuringEdit, err = g.changes(ctx, n, partners.CustomerCount+2)
+			return err
 		}},
 		{"all allocations raised", &f.Raise, func() error {
 			return each(ctx, n, func(ctx context.Context, i int) error {
@@ -392,21 +403,42 @@ func (g *ground) fleet(ctx context.Context, n int) (f fleet, err error) {
 	return f, nil
 }
 
-// change has a partner get a customer, and returns how long it took until its
-// status told so, in seconds.
-func (g *ground) change(ctx context.Context, name string) (float64, error) {
-	start := time.Now()
-	partner := &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	more := fmt.Sprintf(`{"spec":{"customerCount":%d}}`, partners.CustomerCount+1)
-	if err := g.user.Patch(ctx, partner, client.RawPatch(types.MergePatchType, []byte(more))); err != nil {
-		return 0, err
+func (g *ground) editPlan(ctx context.Context, policyURL string) error {
+	return g.user.Patch(ctx, &v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "premium"}},
+		client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"spec":{"policyURL":%q}}`, policyURL)))
+}
+
+// change is how long people wait who change a Partner until its status says so, in
+// seconds.
+type change struct {
+	Partners int     `json:"partners"`
+	P50      float64 `json:"p50Seconds"`
+	P99      float64 `json:"p99Seconds"`
+}
+
+// changes gives partners another number of customers, one after another: up to a
+// hundred of n, evenly spread.
+func (g *ground) changes(ctx context.Context, n, customers int) (change, error) {
+	c := change{Partners: min(100, n)}
+	var times []float64
+	for i := range c.Partners {
+		start := time.Now()
+		partner := &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: partnerName(i * n / c.Partners)}}
+		if err := g.user.Patch(ctx, partner, client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"spec":{"customerCount":%d}}`, customers))); err != nil {
+			return c, err
+		}
+		wanted := partner.Generation
+		if err := poll(ctx, 5*time.Millisecond, func() (bool, error) {
+			err := g.user.Get(ctx, client.ObjectKeyFromObject(partner), partner)
+			return partner.Status.ObservedGeneration == wanted, err
+		}); err != nil {
+			return c, err
+		}
+		times = append(times, time.Since(start).Seconds())
 	}
-	wanted := partner.Generation
-	err := poll(ctx, 5*time.Millisecond, func() (bool, error) {
-		err := g.user.Get(ctx, client.ObjectKeyFromObject(partner), partner)
-		return partner.Status.ObservedGeneration == wanted, err
-	})
-	return time.Since(start).Seconds(), err
+	slices.Sort(times)
+	c.P50, c.P99 = quantile(times, 0.5), quantile(times, 0.99)
+	return c, nil
 }
 
 // deleteOne deletes some partners in turn, and returns the median of the times
@@ -419,12 +451,10 @@ func (g *ground) deleteOne(ctx context.Context, n int) (float64, error) {
 		if err := g.user.Delete(ctx, &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
 			return 0, err
 		}
-		for _, object := range []client.Object{
-			&v1alpha1.SubdomainClaim{ObjectMeta: metav1.ObjectMeta{Name: partners.Host(name)}},
-			&networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.NamespaceName(name), Name: partners.Host(name)}},
-			&corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.NamespaceName(name), Name: tenant.WidgetServiceName}},
-			&corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.NamespaceName(name), Name: tenant.EngineServiceName}},
-		} {
+		for _, object := range partners.Children(name) {
+			if kind, _ := apiutil.GVKForObject(object, g.user.Scheme()); tenant.KindNamed(kind.Kind).Exposure == tenant.NotExposed {
+				continue
+			}
 			if err := poll(ctx, 5*time.Millisecond, func() (bool, error) {
 				err := g.user.Get(ctx, client.ObjectKeyFromObject(object), object)
 				return err != nil && client.IgnoreNotFound(err) == nil, client.IgnoreNotFound(err)
@@ -447,7 +477,11 @@ func (g *ground) deleteAll(ctx context.Context, from, to int) (float64, error) {
 	}); err != nil {
 		return 0, err
 	}
-	for _, list := range []client.ObjectList{&v1alpha1.SubdomainClaimList{}, &networkingv1.IngressList{}, &corev1.ServiceList{}} {
+	for _, kind := range tenant.Kinds {
+		if !kind.Made || kind.API != "" || kind.Exposure == tenant.NotExposed {
+			continue
+		}
+		list := kind.NewList()
 		if err := poll(ctx, 100*time.Millisecond, func() (bool, error) {
 			err := g.user.List(ctx, list, client.Limit(1), client.MatchingLabels{v1alpha1.ManagedByLabel: v1alpha1.FieldManager})
 			return meta.LenList(list) == 0, err

@@ -101,6 +101,11 @@ func (r *report) markdown() string {
 	row("**one changed right after a restart, until its status says so**", func(f fleet) string { return fmt.Sprintf("%.2f s", f.Change) })
 	stepRows("quiet, three resyncs", func(f fleet) step { return f.Quiet })
 	stepRows("plan edited that all share", func(f fleet) step { return f.Plan })
+	if slices.ContainsFunc(r.Fleets, func(f fleet) bool { return f.ChangeDuringEdit.Partners > 0 }) {
+		row("**one changed right after such an edit, until its status says so**, p50 / p99", func(f fleet) string {
+			return fmt.Sprintf("%.2f / %.2f s", f.ChangeDuringEdit.P50, f.ChangeDuringEdit.P99)
+		})
+	}
 	stepRows("all allocations raised", func(f fleet) step { return f.Raise })
 	row("**one deleted, until nothing of it is exposed**", func(f fleet) string { return fmt.Sprintf("%.0f ms", 1000*f.DeletionOfOne) })
 	row("**all deleted, until nothing of them is exposed**", func(f fleet) string { return fmt.Sprintf("%.1f s", f.DeletionOfAll) })

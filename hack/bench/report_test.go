@@ -39,6 +39,7 @@ var _ = Describe("docs/performance.md", func() {
 			Expect(f.Convergence.Reads).To(BeZero())
 			Expect(f.Restart.Writes + f.Restart.Events + f.Quiet.Writes + f.Quiet.Events + f.Quiet.Reads).To(BeZero())
 			Expect(f.Plan.Writes).To(Equal(f.Partners + 1))
+			Expect(max(f.Change, f.ChangeDuringEdit.P99)).To(And(BeNumerically(">", 0), BeNumerically("<", 1)))
 			Expect(f.DeletionOfOne).To(And(BeNumerically(">", 0), BeNumerically("<", 0.1)))
 			memory := float64(64<<20 + f.Partners*40<<10)
 			for _, peak := range []uint64{f.Convergence.Manager.Peak, f.Restart.Peak, f.Quiet.Peak, f.Plan.Peak, f.Raise.Peak, f.Deletion.Peak} {
