@@ -13,6 +13,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
@@ -27,7 +28,6 @@ import (
 	"github.com/dispel/partner-operator/internal/manager"
 	"github.com/dispel/partner-operator/internal/tenant"
 	"github.com/dispel/partner-operator/test/cluster"
-	"github.com/dispel/partner-operator/test/partners"
 	"github.com/dispel/partner-operator/test/rights"
 )
 
@@ -335,8 +335,24 @@ func patchPartner(ctx context.Context, name, change string) {
 // children are all objects that the operator makes for a partner, as fresh ones
 // to read into.
 func children(name string) []client.Object {
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: tenant.NamespaceName(name)}}
-	return append([]client.Object{namespace}, partners.Children(name)...)
+	namespace := tenant.NamespaceName(name)
+	in := func(object client.Object, name string) client.Object {
+		object.SetName(name)
+		object.SetNamespace(namespace)
+		return object
+	}
+	claim := &v1alpha1.SubdomainClaim{ObjectMeta: metav1.ObjectMeta{Name: name + ".example.com"}}
+	return []client.Object{
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
+		in(&networkingv1.NetworkPolicy{}, tenant.IsolationName),
+		in(&corev1.ResourceQuota{}, tenant.QuotaName),
+		in(&rbacv1.RoleBinding{}, tenant.AdministratorsName),
+		in(&corev1.ConfigMap{}, tenant.ContractName),
+		claim,
+		in(&corev1.Service{}, tenant.EngineServiceName),
+		in(&corev1.Service{}, tenant.WidgetServiceName),
+		in(&networkingv1.Ingress{}, name+".example.com"),
+	}
 }
 
 // everything makes a partner have one object of each kind in children. The
