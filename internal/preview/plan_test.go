@@ -22,7 +22,7 @@ import (
 
 func Test(t *testing.T) {
 	RegisterFailHandler(Fail)
-	RunSpecs(t, "plan")
+	RunSpecs(t, "preview")
 }
 
 var options = preview.Options{

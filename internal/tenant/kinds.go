@@ -160,16 +160,16 @@ var Kinds = []Kind{
 		Made: true, Exposure: ByClaim, Relation: ByHolder,
 	},
 	{ // cert-manager writes it for a Certificate, and leaves it when the Certificate goes
-		GroupVersionKind: corev1.SchemeGroupVersion.WithKind(secretKind), object: metadataOf(corev1.SchemeGroupVersion.WithKind(secretKind)),
-		list: metadataListOf(corev1.SchemeGroupVersion.WithKind(secretKind)), Exposure: ByCertificateKey, Relation: ByReference,
+		GroupVersionKind: corev1.SchemeGroupVersion.WithKind(secretKind), object: ofKind(&metav1.PartialObjectMetadata{}, corev1.SchemeGroupVersion.WithKind(secretKind)),
+		list: ofKind(&metav1.PartialObjectMetadataList{}, listOf(corev1.SchemeGroupVersion.WithKind(secretKind))), Exposure: ByCertificateKey, Relation: ByReference,
 	},
 
 	{
-		GroupVersionKind: CertificateGVK, object: unstructuredOf(CertificateGVK), list: unstructuredListOf(CertificateGVK),
+		GroupVersionKind: CertificateGVK, object: ofKind(&unstructured.Unstructured{}, CertificateGVK), list: ofKind(&unstructured.UnstructuredList{}, listOf(CertificateGVK)),
 		API: CertManager, Made: true, Exposure: ByCertificate, Relation: ByHost,
 	},
 	{
-		GroupVersionKind: CertificateRequestGVK, object: unstructuredOf(CertificateRequestGVK), list: unstructuredListOf(CertificateRequestGVK),
+		GroupVersionKind: CertificateRequestGVK, object: ofKind(&unstructured.Unstructured{}, CertificateRequestGVK), list: ofKind(&unstructured.UnstructuredList{}, listOf(CertificateRequestGVK)),
 		API: CertManager,
 	},
 
@@ -229,26 +229,15 @@ func typeMeta(kind string) metav1.TypeMeta {
 	return metav1.TypeMeta{APIVersion: KindNamed(kind).GroupVersion().String(), Kind: kind}
 }
 
-func metadataOf(gvk schema.GroupVersionKind) Object {
-	object := &metav1.PartialObjectMetadata{}
+// ofKind sets the kind of an object without a Go type of its own.
+func ofKind[T interface {
+	SetGroupVersionKind(kind schema.GroupVersionKind)
+}](object T, gvk schema.GroupVersionKind) T {
 	object.SetGroupVersionKind(gvk)
 	return object
 }
 
-func metadataListOf(gvk schema.GroupVersionKind) List {
-	list := &metav1.PartialObjectMetadataList{}
-	list.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
-	return list
-}
-
-func unstructuredOf(gvk schema.GroupVersionKind) Object {
-	object := &unstructured.Unstructured{}
-	object.SetGroupVersionKind(gvk)
-	return object
-}
-
-func unstructuredListOf(gvk schema.GroupVersionKind) List {
-	list := &unstructured.UnstructuredList{}
-	list.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
-	return list
+// listOf is the kind of lists of a kind.
+func listOf(gvk schema.GroupVersionKind) schema.GroupVersionKind {
+	return gvk.GroupVersion().WithKind(gvk.Kind + "List")
 }
