@@ -9,7 +9,9 @@ PLATFORMS ?= linux/amd64,linux/arm64
 COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null)
 BUILD := github.com/dispel/partner-operator/internal/build
 LDFLAGS := -s -w -X $(BUILD).version=$(VERSION) -X $(BUILD).commit=$(COMMIT)
-CONTROLLER_GEN := go tool -modfile=hack/tools/go.mod controller-gen
+# The modules of the control plane and of the tools are not part of go.work.
+APART := GOWORK=off
+CONTROLLER_GEN := bin/controller-gen
 GOLANGCI_LINT := bin/golangci-lint
 PREPARE := go run ./hack/prepare
 # Whatever is compiled here is compiled with these, so that nothing is compiled twice.
@@ -35,15 +37,15 @@ tools: ## Build what tests run beside the control plane: Helm, and what tests al
 .PHONY: test
 test: ## Run all tests: unit, golden, CEL and controllers on a real control plane.
 	@$(PREPARE) test
-	go test -vet=off -ldflags="-s -w" ./... -timeout 15m
+	go test -vet=off -ldflags="-s -w" work -timeout 15m
 
 .PHONY: test-matrix
 test-matrix: ## Run all tests on every version of Kubernetes that is supported, the newest first; each control plane is built once.
 	@env -u KUBEBUILDER_ASSETS -u PARTNER_OPERATOR_KUBERNETES $(PREPARE) test
-	env -u KUBEBUILDER_ASSETS -u PARTNER_OPERATOR_KUBERNETES go test ./... -count=1 -timeout 20m
+	env -u KUBEBUILDER_ASSETS -u PARTNER_OPERATOR_KUBERNETES go test work -count=1 -timeout 20m
 	@for file in hack/controlplane/kubernetes-*.mod; do minor=$${file##*/kubernetes-}; minor=$${minor%.mod}; \
 		echo "=== Kubernetes $$minor"; export PARTNER_OPERATOR_KUBERNETES=$$minor; \
-		$(PREPARE) controlplane; go test ./... -count=1 -timeout 20m; done
+		$(PREPARE) controlplane; go test work -count=1 -timeout 20m; done
 
 .PHONY: test-race
 test-race: controlplane tools ## Run the tests of what runs concurrently with the race detector, which needs a C compiler.
@@ -52,7 +54,7 @@ test-race: controlplane tools ## Run the tests of what runs concurrently with th
 .PHONY: test-e2e
 test-e2e: controlplane bin/traefik chromium ## Show partners in a real browser, behind a real ingress controller; needs npm, and root to install Chromium.
 	npm ci --prefix test/e2e --ignore-scripts
-	go build -C hack/tools -o $(CURDIR)/bin/ ./certmanager
+	$(APART) go build -C hack/tools -o $(CURDIR)/bin/ ./certmanager
 	go test -vet=off -tags e2e ./test/e2e ./test/certmanager -count=1 -timeout 15m
 	@echo "Screenshots are in build/e2e"
 
@@ -75,7 +77,7 @@ bench: controlplane build ## Measure the operator beside a plain client, the wid
 
 bin/traefik: hack/traefik/go.mod hack/traefik/go.sum
 	@echo "Building Traefik, which takes some ten minutes the first time"
-	go build -C hack/traefik -v -ldflags="-s -w" -o $(CURDIR)/$@ github.com/traefik/traefik/v3/cmd/traefik 2>&1 \
+	$(APART) go build -C hack/traefik -v -ldflags="-s -w" -o $(CURDIR)/$@ github.com/traefik/traefik/v3/cmd/traefik 2>&1 \
 		| awk '!/^[a-z0-9.-]+\// || /: / {print} /^[a-z0-9.-]+\// && ++n % 200 == 0 {print "  " n " packages"; fflush()}'
 
 .PHONY: chromium
@@ -105,7 +107,7 @@ run: build ## Run the manager against the cluster of the current kubeconfig.
 	bin/partner-operator manager --log-format=text --shutdown-delay=0 --health-probe-bind-address=127.0.0.1:8081 --metrics-bind-address=0
 
 .PHONY: generate
-generate: controlplane ## Generate deepcopy code, CRDs, roles, the chart, tables and golden files, and copy Go's time zones.
+generate: controlplane $(CONTROLLER_GEN) ## Generate deepcopy code, CRDs, roles, the chart, tables and golden files, and copy Go's time zones.
 	$(CONTROLLER_GEN) object paths=./api/...
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=manager paths=./controllers/... output:rbac:dir=config/rbac
@@ -126,7 +128,10 @@ chart: ## Bring what the chart takes over from config into it, and its README up
 	cp config/rbac/tenant_controller.yaml $(CHART)/files/rbac/tenant-controller.yaml
 	cp $(filter-out config/admission/kustomization.yaml,$(wildcard config/admission/*.yaml)) config/admission/deletion-guard/deletion-guard.yaml $(CHART)/files/admission
 	cp config/monitoring/prometheus_rule.yaml config/monitoring/service_monitors.yaml config/monitoring/partner-operator.json $(CHART)/files/monitoring
-	go tool -modfile=hack/tools/go.mod helm-docs --chart-search-root charts --sort-values-order file --skip-version-footer --log-level warning
+	$(APART) go tool -modfile=hack/tools/go.mod helm-docs --chart-search-root charts --sort-values-order file --skip-version-footer --log-level warning
+
+$(CONTROLLER_GEN): hack/tools/go.mod hack/tools/go.sum
+	$(APART) go build -C hack/tools -o $(CURDIR)/$@ sigs.k8s.io/controller-tools/cmd/controller-gen
 
 .PHONY: manifests
 manifests: generate ## The same as generate, by its kubebuilder name.
@@ -137,23 +142,20 @@ fmt: ## Format the code.
 
 .PHONY: vet
 vet: ## Run go vet.
-	go vet ./...
+	go vet work
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run golangci-lint with kube-api-linter.
-	$(GOLANGCI_LINT) run ./...
+	$(GOLANGCI_LINT) run $$(go list -m -f '{{.Dir}}/...')
 
 $(GOLANGCI_LINT): hack/tools/go.mod hack/tools/go.sum hack/tools/golangci-lint/main.go
 	@echo "Building golangci-lint, which takes some minutes the first time"
-	go build -C hack/tools -o $(CURDIR)/$@ ./golangci-lint
+	$(APART) go build -C hack/tools -o $(CURDIR)/$@ ./golangci-lint
 
 .PHONY: verify
 verify: ## Fail if anything that is generated or documented differs from the tree.
-	go mod tidy
-	go -C hack/controlplane mod tidy
-	for file in hack/controlplane/kubernetes-*.mod; do go -C hack/controlplane mod tidy -modfile=$${file##*/}; done
-	go -C hack/tools mod tidy
-	go -C hack/traefik mod tidy
+	for module in . api hack test hack/controlplane hack/tools hack/traefik; do $(APART) go -C $$module mod tidy; done
+	for file in hack/controlplane/kubernetes-*.mod; do $(APART) go -C hack/controlplane mod tidy -modfile=$${file##*/}; done
 	go run ./hack/versions check
 	$(MAKE) fmt generate
 	go test ./docs -count=1
@@ -183,7 +185,7 @@ undeploy: ## Remove the manager, and nothing of any partner.
 
 .PHONY: vulncheck
 vulncheck: ## Look for known vulnerabilities in what the binaries call; fails where their database cannot be reached.
-	@status=0; out="$$(go run golang.org/x/vuln/cmd/govulncheck@v1.8.0 ./... 2>&1)" || status=$$?; echo "$$out"; \
+	@status=0; out="$$(go run golang.org/x/vuln/cmd/govulncheck@v1.8.0 ./... ./api/... 2>&1)" || status=$$?; echo "$$out"; \
 	if grep -q '^govulncheck: fetching vulnerabilities' <<<"$$out"; then \
 		echo "Nothing was checked: the database of vulnerabilities cannot be reached from here. Run this where it can, or name a mirror in GOVULNDB." >&2; fi; \
 	exit $$status

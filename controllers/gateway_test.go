@@ -17,7 +17,7 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/manager"
 	"github.com/dispel/partner-operator/internal/tenant"
-	"github.com/dispel/partner-operator/test/cluster"
+	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
 
 // installGatewayAPI serves the Gateway API from here on, for later specs, too.

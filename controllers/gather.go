@@ -255,14 +255,14 @@ func (r *PartnerReconciler) gatherSubdomain(ctx context.Context, s *tenant.Snaps
 	}
 	namespace := tenant.NamespaceName(s.Partner.Name)
 	if service := subdomain.Backend.Service; service != nil {
-		err := r.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: service.Name}, &corev1.Service{})
+		err = r.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: service.Name}, &corev1.Service{})
 		if client.IgnoreNotFound(err) != nil {
 			return err
 		}
 		s.BackendFound = err == nil
 	}
 	if tls := subdomain.TLS; tls != nil && tls.SecretName != "" {
-		err := r.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: tls.SecretName}, tenant.KindNamed("Secret").New())
+		err = r.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: tls.SecretName}, tenant.KindNamed("Secret").New())
 		if client.IgnoreNotFound(err) != nil {
 			return err
 		}

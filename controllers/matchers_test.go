@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
-	"github.com/dispel/partner-operator/test/kstatus"
+	"github.com/dispel/partner-operator/internal/testing/kstatus"
 )
 
 func logs() logr.Logger {

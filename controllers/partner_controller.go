@@ -73,10 +73,10 @@ func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 		return ctrl.Result{}, nil // somebody's finalizer; garbage collection does the rest
 	case ptr.Deref(snapshot.Partner.Spec.Suspend, false):
 		held := &tenant.Snapshot{Partner: snapshot.Partner, Now: snapshot.Now}
-		if err := r.gatherTenant(ctx, held); err != nil {
+		if err = r.gatherTenant(ctx, held); err != nil {
 			return ctrl.Result{}, err
 		}
-		if err := r.limitHosts(ctx, held); err != nil {
+		if err = r.limitHosts(ctx, held); err != nil {
 			return ctrl.Result{}, err
 		}
 	}

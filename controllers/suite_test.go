@@ -27,8 +27,8 @@ import (
 	"github.com/dispel/partner-operator/internal/controlplane"
 	"github.com/dispel/partner-operator/internal/manager"
 	"github.com/dispel/partner-operator/internal/tenant"
-	"github.com/dispel/partner-operator/test/cluster"
-	"github.com/dispel/partner-operator/test/rights"
+	"github.com/dispel/partner-operator/internal/testing/cluster"
+	"github.com/dispel/partner-operator/internal/testing/rights"
 )
 
 func Test(t *testing.T) {

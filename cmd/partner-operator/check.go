@@ -98,9 +98,9 @@ func (o checkOptions) until(ctx context.Context, out io.Writer, done string, try
 	var last error
 	err := wait.PollUntilContextTimeout(ctx, time.Second, o.timeout, true, func(context.Context) (bool, error) {
 		// Not the context that ends with the wait: its error would hide the reason.
-		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		attempt, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
-		last = try(ctx)
+		last = try(attempt)
 		return last == nil, nil
 	})
 	if err != nil {

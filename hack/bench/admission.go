@@ -22,7 +22,7 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/scheme"
 	"github.com/dispel/partner-operator/internal/tenant"
-	"github.com/dispel/partner-operator/test/partners"
+	"github.com/dispel/partner-operator/internal/testing/partners"
 )
 
 // admission is what the admission policies cost a tenant that writes an Ingress, among
@@ -41,7 +41,7 @@ type admission struct {
 // the policies.
 func (g *ground) admission(ctx context.Context, rounds, n int) (a admission, err error) {
 	a.Partners, a.Writes = n, 1000
-	if err := each(ctx, n, func(ctx context.Context, i int) error {
+	if err = each(ctx, n, func(ctx context.Context, i int) error {
 		name := partnerName(i)
 		return g.user.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 			Name: tenant.NamespaceName(name), Labels: tenant.Labels(name), Annotations: map[string]string{v1alpha1.HostsAnnotation: partners.Host(name)},
@@ -49,7 +49,7 @@ func (g *ground) admission(ctx context.Context, rounds, n int) (a admission, err
 	}); err != nil {
 		return a, err
 	}
-	if err := g.user.Create(ctx, &rbacv1.ClusterRoleBinding{
+	if err = g.user.Create(ctx, &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "tenants"},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "admin"},
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "tenant"}},
@@ -73,11 +73,11 @@ func (g *ground) admission(ctx context.Context, rounds, n int) (a admission, err
 		}
 		a.Without = append(a.Without, without)
 		for _, policy := range policies {
-			if err := g.user.Create(ctx, policy.DeepCopy()); err != nil {
+			if err = g.user.Create(ctx, policy.DeepCopy()); err != nil {
 				return a, err
 			}
 		}
-		if err := refuses(ctx, administrator, true); err != nil {
+		if err = refuses(ctx, administrator, true); err != nil {
 			return a, err
 		}
 		with, err := createIngresses(ctx, administrator, a.Writes, n)

@@ -22,7 +22,7 @@ import (
 	"github.com/dispel/partner-operator/internal/settings"
 	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/tenant"
-	"github.com/dispel/partner-operator/test/partners"
+	"github.com/dispel/partner-operator/internal/testing/partners"
 )
 
 func partnerName(i int) string { return partners.Name("p", i) }
@@ -58,10 +58,10 @@ func (g *ground) floor(ctx context.Context, n int, status bool) (floor, error) {
 		return floor{}, err
 	}
 	var plan v1alpha1.SupportPlan
-	if err := plain.Get(ctx, client.ObjectKey{Name: "premium"}, &plan); err != nil {
+	if err = plain.Get(ctx, client.ObjectKey{Name: "premium"}, &plan); err != nil {
 		return floor{}, err
 	}
-	if _, err := g.requested("plain"); err != nil {
+	if _, err = g.requested("plain"); err != nil {
 		return floor{}, err
 	}
 	others, err := g.componentsCPU()
@@ -71,9 +71,9 @@ func (g *ground) floor(ctx context.Context, n int, status bool) (floor, error) {
 	start := time.Now()
 	err = each(ctx, n, func(ctx context.Context, i int) error {
 		partner := partners.New(partnerName(i), partners.Host(partnerName(i)))
-		allocations, err := declare(ctx, plain, partner)
-		if err != nil {
-			return err
+		allocations, failure := declare(ctx, plain, partner)
+		if failure != nil {
+			return failure
 		}
 		snapshot := tenant.Snapshot{
 			Partner: partner, Plan: &plan, IngressClasses: []networkingv1.IngressClass{*partners.IngressClass()}, Settings: defaults, Now: start,
@@ -84,8 +84,8 @@ func (g *ground) floor(ctx context.Context, n int, status bool) (floor, error) {
 		outcome := tenant.Converge(snapshot)
 		for _, object := range outcome.Objects {
 			object.SetCreationTimestamp(metav1.Time{})
-			if err := plain.Create(ctx, object.(client.Object)); err != nil {
-				return fmt.Errorf("%T: %w", object, err)
+			if failure := plain.Create(ctx, object.(client.Object)); failure != nil {
+				return fmt.Errorf("%T: %w", object, failure)
 			}
 		}
 		if !status {
@@ -93,8 +93,8 @@ func (g *ground) floor(ctx context.Context, n int, status bool) (floor, error) {
 		}
 		for _, allocation := range allocations {
 			allocation.Status, _, _ = staffing.Status(allocation, partner, start)
-			if err := plain.Status().Update(ctx, allocation); err != nil {
-				return err
+			if failure := plain.Status().Update(ctx, allocation); failure != nil {
+				return failure
 			}
 		}
 		partner.Status = outcome.Status
@@ -135,13 +135,13 @@ type convergence struct {
 
 // converge declares partners while the manager runs, until all are Ready.
 func (g *ground) converge(ctx context.Context, n int) (c convergence, err error) {
-	if err := g.startManager(ctx); err != nil {
+	if err = g.startManager(ctx); err != nil {
 		return c, err
 	}
-	if _, err := g.settle(ctx); err != nil {
+	if _, err = g.settle(ctx); err != nil {
 		return c, err
 	}
-	if _, err := g.requested(agent); err != nil {
+	if _, err = g.requested(agent); err != nil {
 		return c, err
 	}
 	others, err := g.componentsCPU()
@@ -161,13 +161,13 @@ func (g *ground) converge(ctx context.Context, n int) (c convergence, err error)
 	var mu sync.Mutex
 	created := map[string]time.Time{}
 	start := time.Now()
-	if err := each(ctx, n, func(ctx context.Context, i int) error {
+	if err = each(ctx, n, func(ctx context.Context, i int) error {
 		name := partnerName(i)
-		_, err := declare(ctx, g.user, partners.New(name, partners.Host(name)))
+		_, failure := declare(ctx, g.user, partners.New(name, partners.Host(name)))
 		mu.Lock()
 		created[name] = time.Now()
 		mu.Unlock()
-		return err
+		return failure
 	}); err != nil {
 		return c, err
 	}
@@ -203,7 +203,7 @@ func (g *ground) converge(ctx context.Context, n int) (c convergence, err error)
 	if err != nil {
 		return c, err
 	}
-	if _, err := g.settle(ctx); err != nil {
+	if _, err = g.settle(ctx); err != nil {
 		return c, err
 	}
 	if c.Manager, err = usageOf(g.manager); err != nil {
@@ -283,7 +283,7 @@ type step struct {
 // the manager is idle.
 func (g *ground) step(ctx context.Context, what string, do func() error) (s step, err error) {
 	say("  %s", what)
-	if _, err := g.requested(agent); err != nil {
+	if _, err = g.requested(agent); err != nil {
 		return s, err
 	}
 	var before usage
@@ -291,13 +291,13 @@ func (g *ground) step(ctx context.Context, what string, do func() error) (s step
 		if before, err = usageOf(g.manager); err != nil {
 			return s, err
 		}
-		if err := forgetPeak(g.manager); err != nil {
+		if err = forgetPeak(g.manager); err != nil {
 			return s, err
 		}
 	}
 	running := g.manager
 	start := time.Now()
-	if err := do(); err != nil {
+	if err = do(); err != nil {
 		return s, err
 	}
 	if g.manager != running {
@@ -365,10 +365,11 @@ func (g *ground) fleet(ctx context.Context, n int) (f fleet, err error) {
 			return ctx.Err()
 		}},
 		{"manager restarted, and some changed at once", &step{}, func() error {
-			if err := errors.Join(g.stopManager(), g.startManager(ctx)); err != nil {
+			if err = errors.Join(g.stopManager(), g.startManager(ctx)); err != nil {
 				return err
 			}
-			changed, err := g.changes(ctx, n, partners.CustomerCount+1)
+			var changed change
+			changed, err = g.changes(ctx, n, partners.CustomerCount+1)
 			f.Change = changed.P99
 			return err
 		}},
@@ -376,7 +377,7 @@ func (g *ground) fleet(ctx context.Context, n int) (f fleet, err error) {
 			return g.editPlan(ctx, "https://support.example.com/policy")
 		}},
 		{"plan edited again, and some changed at once", &step{}, func() error {
-			if err := g.editPlan(ctx, "https://support.example.com/other"); err != nil {
+			if err = g.editPlan(ctx, "https://support.example.com/other"); err != nil {
 				return err
 			}
 			f.ChangeDuringEdit, err = g.changes(ctx, n, partners.CustomerCount+2)
@@ -385,8 +386,8 @@ func (g *ground) fleet(ctx context.Context, n int) (f fleet, err error) {
 		{"all allocations raised", &f.Raise, func() error {
 			return each(ctx, n, func(ctx context.Context, i int) error {
 				for _, allocation := range partners.Allocations(partnerName(i)) {
-					if err := g.user.Patch(ctx, allocation, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"fte":2}}`))); err != nil {
-						return err
+					if failure := g.user.Patch(ctx, allocation, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"fte":2}}`))); failure != nil {
+						return failure
 					}
 				}
 				return nil
@@ -503,11 +504,11 @@ type races struct {
 
 func (g *ground) races(ctx context.Context, n int) (r races, err error) {
 	r.Hosts = n
-	if err := g.startManager(ctx); err != nil {
+	if err = g.startManager(ctx); err != nil {
 		return r, err
 	}
 	start := time.Now()
-	if err := each(ctx, 2*n, func(ctx context.Context, i int) error {
+	if err = each(ctx, 2*n, func(ctx context.Context, i int) error {
 		return g.user.Create(ctx, partners.New(partnerName(i), fmt.Sprintf("h%05d.example.com", i/2)))
 	}); err != nil {
 		return r, err

@@ -21,7 +21,7 @@ import (
 	"github.com/dispel/partner-operator/config/plans"
 	"github.com/dispel/partner-operator/internal/controlplane"
 	"github.com/dispel/partner-operator/internal/scheme"
-	"github.com/dispel/partner-operator/test/partners"
+	"github.com/dispel/partner-operator/internal/testing/partners"
 )
 
 // workers is how many requests the plain client has under way, how many Partners
@@ -65,7 +65,7 @@ func (b *bench) on(ctx context.Context, measure func(*ground) error) (err error)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(g.dir)) }()
 	policy := filepath.Join(g.dir, "policy.yaml")
-	if err := os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
+	if err = os.WriteFile(policy, []byte(auditPolicy), 0o600); err != nil {
 		return err
 	}
 	g.cluster, err = controlplane.StartWith(ctx, controlplane.Arguments{
@@ -78,7 +78,7 @@ func (b *bench) on(ctx context.Context, measure func(*ground) error) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, g.manager.Stop(), g.cluster.Stop()) }()
-	if _, err := envtest.InstallCRDs(g.cluster.Config(), envtest.CRDInstallOptions{
+	if _, err = envtest.InstallCRDs(g.cluster.Config(), envtest.CRDInstallOptions{
 		Scheme: scheme.New(), Paths: []string{"config/crd/bases"}, ErrorIfPathMissing: true, MaxTime: time.Minute,
 	}); err != nil {
 		return err

@@ -62,7 +62,7 @@ func run(ctx context.Context) error {
 	data = append(data, '\n')
 	page := report.markdown()
 	fmt.Print(page)
-	if err := os.MkdirAll(*out, 0o755); err != nil {
+	if err = os.MkdirAll(*out, 0o755); err != nil {
 		return err
 	}
 	err = errors.Join(failed,
@@ -112,8 +112,8 @@ func (b *bench) measure(ctx context.Context, rounds, compared, races, tenants in
 	for _, size := range sizes {
 		say("%d partners", size)
 		err := b.on(ctx, func(g *ground) error {
-			fleet, err := g.fleet(ctx, size)
-			r.Fleets = append(r.Fleets, fleet)
+			measured, err := g.fleet(ctx, size)
+			r.Fleets = append(r.Fleets, measured)
 			return err
 		})
 		if err != nil {

@@ -50,7 +50,7 @@ func (d *Demo) useCurrent(ctx context.Context) (err error) {
 			Cluster struct{ Server string }
 		}
 	}
-	if err := json.Unmarshal(kubeconfig, &config); err != nil {
+	if err = json.Unmarshal(kubeconfig, &config); err != nil {
 		return fmt.Errorf("reading the current context: %w", err)
 	}
 	if len(config.Clusters) != 1 {

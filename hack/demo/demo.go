@@ -132,18 +132,18 @@ func (d *Demo) Run(ctx context.Context) (err error) {
 		// Whatever ends the demo, what it made goes.
 		defer func() { err = errors.Join(err, d.removeAll(context.WithoutCancel(ctx))) }()
 	}
-	if err := d.apply(ctx, "config/crd"); err != nil {
+	if err = d.apply(ctx, "config/crd"); err != nil {
 		return err
 	}
 	if d.Current {
-		if _, err := d.kubectlWith(ctx, classManifest, "apply", "--server-side", "--filename=-"); err != nil {
+		if _, err = d.kubectlWith(ctx, classManifest, "apply", "--server-side", "--filename=-"); err != nil {
 			return err
 		}
 	}
-	if _, err := d.kubectl(ctx, "wait", "--for=condition=Established", "--timeout=30s", "--filename=config/crd/bases"); err != nil {
+	if _, err = d.kubectl(ctx, "wait", "--for=condition=Established", "--timeout=30s", "--filename=config/crd/bases"); err != nil {
 		return err
 	}
-	if err := d.startOperator(); err != nil {
+	if err = d.startOperator(); err != nil {
 		return err
 	}
 	defer func() {
@@ -254,7 +254,7 @@ func (d *Demo) startPreview(ctx context.Context) error {
 		return err
 	}
 	var partners v1alpha1.PartnerList
-	if err := json.Unmarshal([]byte(out), &partners); err != nil {
+	if err = json.Unmarshal([]byte(out), &partners); err != nil {
 		return err
 	}
 	p := preview{widget: d.widgetURL}

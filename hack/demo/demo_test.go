@@ -13,7 +13,7 @@ import (
 	"github.com/onsi/gomega/gbytes"
 
 	"github.com/dispel/partner-operator/internal/controlplane"
-	"github.com/dispel/partner-operator/test/commands"
+	"github.com/dispel/partner-operator/internal/testing/commands"
 )
 
 func Test(t *testing.T) {

@@ -41,7 +41,7 @@ func main() {
 // is downloaded.
 type part struct {
 	name string
-	// module is the folder of the module, from the top of the work tree.
+	// module is the folder of the module, from the top of the work tree, or the workspace.
 	module string
 	// packages are what `go list` resolves, and so downloads, with its flags.
 	packages []string
@@ -49,17 +49,20 @@ type part struct {
 	build []string
 }
 
+// workspace is the folder of go.work, whose modules are built together.
+const workspace = "."
+
 // Listing with -export compiles and does not link.
 var (
 	operatorAndDemo = part{
-		name: "the operator and the demo", module: ".",
+		name: "the operator and the demo", module: workspace,
 		packages: []string{"./cmd/...", "./hack/demo"},
 		build:    []string{"list", "-v", "-export", "-deps", "./cmd/...", "./hack/demo"},
 	}
 	tests = part{
-		name: "the tests", module: ".",
-		packages: []string{"-test", "./..."},
-		build:    []string{"list", "-v", "-export", "-test", "-deps", "./..."},
+		name: "the tests", module: workspace,
+		packages: []string{"-test", "work"},
+		build:    []string{"list", "-v", "-export", "-test", "-deps", "work"},
 	}
 	tools = part{
 		name: "Helm and Prometheus' rules", module: "hack/tools",
@@ -68,13 +71,13 @@ var (
 	}
 )
 
-// target is what a command of the Makefile uses.
-type target struct {
+// buildTarget is what a command of the Makefile uses.
+type buildTarget struct {
 	controlPlane bool
 	parts        []part
 }
 
-var targets = map[string]target{
+var targets = map[string]buildTarget{
 	"controlplane": {controlPlane: true},
 	"operator":     {parts: []part{operatorAndDemo}},
 	"demo":         {controlPlane: true, parts: []part{operatorAndDemo}},
@@ -110,9 +113,9 @@ func run(ctx context.Context, args []string) error {
 // uses all cores; but the control plane is linked, on one core, while the parts are
 // compiled, and everything is downloaded at once, from the start. The first error
 // ends all.
-func (p *preparation) run(ctx context.Context, target target) (err error) {
+func (p *preparation) run(ctx context.Context, target buildTarget) (err error) {
 	start := time.Now()
-	if err := os.MkdirAll(p.wanted.Cache, 0o755); err != nil {
+	if err = os.MkdirAll(p.wanted.Cache, 0o755); err != nil {
 		return fmt.Errorf("making the cache folder (set %s to another): %w", assets.CacheEnv, err)
 	}
 	unlock, err := lock(ctx, filepath.Join(p.wanted.Cache, "prepare.lock"), p.out)
@@ -120,7 +123,7 @@ func (p *preparation) run(ctx context.Context, target target) (err error) {
 		return err
 	}
 	defer unlock()
-	if err := p.removeStale(); err != nil {
+	if err = p.removeStale(); err != nil {
 		return err
 	}
 	if p.temporary, err = os.MkdirTemp(p.wanted.Cache, building); err != nil {

@@ -54,7 +54,7 @@ var _ = Describe("Two runs at once", func() {
 		for range 2 {
 			go func() {
 				p := preparation{out: said, wanted: wanted}
-				ended <- p.run(ctx, target{controlPlane: true})
+				ended <- p.run(ctx, buildTarget{controlPlane: true})
 			}()
 		}
 		for range 2 {

@@ -65,6 +65,9 @@ func (p *preparation) do(ctx context.Context, s *step) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "go", s.args...)
 	cmd.Dir = filepath.Join(p.wanted.Root, s.dir)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS="+build.Flags, "GOTMPDIR="+p.temporary)
+	if s.dir == workspace {
+		cmd.Env = append(cmd.Env, "GOWORK=auto")
+	}
 	// The compilers that it started end with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
@@ -76,7 +79,7 @@ func (p *preparation) do(ctx context.Context, s *step) ([]byte, error) {
 	var stdout bytes.Buffer
 	cmd.Stdout = &stdout
 	start := time.Now()
-	if err := cmd.Start(); err != nil {
+	if err = cmd.Start(); err != nil {
 		return nil, fmt.Errorf("running the go command: %w", err)
 	}
 	done := make(chan struct{})

@@ -100,9 +100,9 @@ func (r *release) binary(command string, p platform) (download, error) {
 	// What Go notes of the work tree would tell a clone from its original.
 	cmd := exec.Command("go", "build",
 		"-ldflags", fmt.Sprintf("-s -w -X %s.version=%s -X %s.commit=%s", path, r.version, path, r.commit), "-o", binary, "./cmd/"+command)
-	cmd.Env = append(os.Environ(), "GOOS="+p.OS, "GOARCH="+p.Arch, "CGO_ENABLED=0", "GOFLAGS="+build.Flags, "GOWORK=off", "GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT=")
+	cmd.Env = append(os.Environ(), "GOOS="+p.OS, "GOARCH="+p.Arch, "CGO_ENABLED=0", "GOFLAGS="+build.Flags, "GOWORK=auto", "GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT=")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	if err := cmd.Run(); err != nil {
+	if err = cmd.Run(); err != nil {
 		return built, err
 	}
 	data, err := os.ReadFile(binary)
@@ -114,12 +114,12 @@ func (r *release) binary(command string, p platform) (download, error) {
 		return built, err
 	}
 	var archive bytes.Buffer
-	if err := pack(&archive, file{built.Binary, data, 0o755}, file{"LICENSE", license, 0o644}); err != nil {
+	if err = pack(&archive, file{built.Binary, data, 0o755}, file{"LICENSE", license, 0o644}); err != nil {
 		return built, err
 	}
 	sum := sha256.Sum256(archive.Bytes())
 	built.SHA256 = hex.EncodeToString(sum[:])
-	if err := r.write(built.Archive, archive.Bytes()); err != nil {
+	if err = r.write(built.Archive, archive.Bytes()); err != nil {
 		return built, err
 	}
 	materials, err := r.materials(command, binary)

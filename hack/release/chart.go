@@ -20,7 +20,7 @@ func (r *release) packChart() error {
 		return err
 	}
 	var chart struct{ Name, Version, AppVersion string }
-	if err := yaml.Unmarshal(data, &chart); err != nil {
+	if err = yaml.Unmarshal(data, &chart); err != nil {
 		return err
 	}
 	if "v"+chart.Version != r.version || chart.AppVersion != r.version {

@@ -185,8 +185,8 @@ var _ = Describe("A release", Ordered, func() {
 		var summed []string
 		for line := range strings.Lines(string(checksums)) {
 			digest, name, _ := strings.Cut(strings.TrimSpace(line), "  ")
-			data, err := os.ReadFile(filepath.Join(built, name))
-			Expect(err).NotTo(HaveOccurred())
+			data, failure := os.ReadFile(filepath.Join(built, name))
+			Expect(failure).NotTo(HaveOccurred())
 			sum := sha256.Sum256(data)
 			Expect(digest).To(Equal(hex.EncodeToString(sum[:])))
 			summed = append(summed, name)

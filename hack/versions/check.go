@@ -29,6 +29,11 @@ type listedModule struct {
 	Replace       *listedModule
 }
 
+// ours reports whether the source of a module is in this repository.
+func (m *listedModule) ours() bool {
+	return m.Main || m.Replace != nil && m.Replace.Version == ""
+}
+
 // source is the version that is compiled.
 func (m *listedModule) source() string {
 	if m.Replace != nil {
@@ -51,14 +56,14 @@ func check(ctx context.Context, dirs []string) error {
 	}
 	compilations := map[string]map[fingerprint]bool{}
 	sources := map[string]map[string][]string{}
-	for _, dir := range dirs {
+	for _, dir := range append(dirs, workspace) {
 		packages, err := compiled(ctx, dir)
 		if err != nil {
 			return err
 		}
 		known := map[string]fingerprint{}
 		for path, p := range packages {
-			if p.Module == nil || p.Module.Main {
+			if p.Module == nil || p.Module.ours() {
 				continue
 			}
 			if compilations[path] == nil {
@@ -93,9 +98,13 @@ func check(ctx context.Context, dirs []string) error {
 }
 
 // compiled are the packages that are compiled for the commands, tools and tests of a
-// module.
+// module, or of the workspace.
 func compiled(ctx context.Context, dir string) (map[string]listed, error) {
-	out, err := goCommand(ctx, dir, "list", "-deps", "-test", "-tags=e2e,faults", "-json=ImportPath,Imports,Module", "./...", "tool")
+	patterns := []string{"./...", "tool"}
+	if dir == workspace {
+		patterns = []string{"work"}
+	}
+	out, err := goCommand(ctx, dir, append([]string{"list", "-deps", "-test", "-tags=e2e,faults", "-json=ImportPath,Imports,Module"}, patterns...)...)
 	if err != nil {
 		return nil, err
 	}

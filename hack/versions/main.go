@@ -58,11 +58,19 @@ func modules(root string) ([]string, error) {
 	return dirs, err
 }
 
-// goCommand runs the go command in a module, and returns what it prints.
+// workspace stands for the folder of the modules that go.work lists, taken together.
+const workspace = "go.work"
+
+// goCommand runs the go command in a module, or in the workspace, and returns what it
+// prints.
 func goCommand(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOWORK=off")
+	if dir == workspace {
+		cmd.Dir = "."
+		cmd.Env = append(os.Environ(), "GOWORK=auto")
+	}
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -55,12 +55,12 @@ func New() (*Validator, error) {
 	}
 	v := &Validator{kinds: map[schema.GroupVersionKind]kind{}}
 	for _, file := range files {
-		data, err := fs.ReadFile(crd.Bases, file)
-		if err != nil {
+		var data []byte
+		if data, err = fs.ReadFile(crd.Bases, file); err != nil {
 			return nil, err
 		}
 		var definition apiextensionsv1.CustomResourceDefinition
-		if err := yaml.UnmarshalStrict(data, &definition); err != nil {
+		if err = yaml.UnmarshalStrict(data, &definition); err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
 		for _, version := range definition.Spec.Versions {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/dispel/partner-operator/internal/admission"
 	"github.com/dispel/partner-operator/internal/tenant"
-	"github.com/dispel/partner-operator/test/cluster"
+	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
 
 func Test(t *testing.T) {
@@ -73,13 +73,13 @@ var _ = Describe("Create", func() {
 	DescribeTable("refuses the annotations of a route that no route of the operator may have",
 		func(ctx SpecContext, key string, refused bool) {
 			forAll := tenant.AnnotationRefused(key)
-			err := expectSameVerdict(ctx, parse(`{apiVersion: partner.dispel.com/v1alpha1, kind: Partner, metadata: {name: acme}, spec: {displayName: Acme, channelModel: OEM, subdomain: {
+			refusal := expectSameVerdict(ctx, parse(`{apiVersion: partner.dispel.com/v1alpha1, kind: Partner, metadata: {name: acme}, spec: {displayName: Acme, channelModel: OEM, subdomain: {
 				host: remote.acmecorp.com, backend: {external: {host: a.example.com, port: 443}}, route: {annotations: {`+key+`: "x"}}}}}`))
 			if refused {
-				Expect(err).To(MatchError(ContainSubstring("spec.subdomain.route.annotations: Invalid value")))
+				Expect(refusal).To(MatchError(ContainSubstring("spec.subdomain.route.annotations: Invalid value")))
 				Expect(forAll).NotTo(BeEmpty())
 			} else {
-				Expect(err).NotTo(HaveOccurred())
+				Expect(refusal).NotTo(HaveOccurred())
 				Expect(forAll).To(BeEmpty())
 			}
 		},

@@ -50,8 +50,8 @@ func (a Applier) Apply(ctx context.Context, wanted, observed client.Object) (cli
 		return nil, err
 	}
 	if observed != nil {
-		current, err := UpToDate(fields, observed)
-		if err != nil {
+		var current bool
+		if current, err = UpToDate(fields, observed); err != nil {
 			return nil, err
 		}
 		if current {
@@ -59,7 +59,7 @@ func (a Applier) Apply(ctx context.Context, wanted, observed client.Object) (cli
 			return nil, nil
 		}
 		if unchangeable(wanted, observed) {
-			if err := a.Delete(ctx, observed); err != nil {
+			if err = a.Delete(ctx, observed); err != nil {
 				return nil, err
 			}
 		}

@@ -118,13 +118,13 @@ func (c *cluster) everything(ctx context.Context) (*fleet.Fleet, error) {
 		case kind.Relation == tenant.ByGateway, kind.Relation == tenant.ByGatewayClass:
 			others = append(others, kind.NewList())
 		case kind.Made && kind.Relation != tenant.ByHolder:
-			if err := c.list(ctx, f, reading, kind.NewList(), managed); err != nil {
+			if err = c.list(ctx, f, reading, kind.NewList(), managed); err != nil {
 				return nil, c.explain(err)
 			}
 		}
 	}
 	for _, list := range others {
-		if err := c.list(ctx, f, reading, list); err != nil {
+		if err = c.list(ctx, f, reading, list); err != nil {
 			return nil, c.explain(err)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
-	"github.com/dispel/partner-operator/test/golden"
+	"github.com/dispel/partner-operator/internal/testing/golden"
 )
 
 // instants are the moments at which the operator changed something.

@@ -77,8 +77,8 @@ func (p *plugin) plan(ctx context.Context, flags planFlags) error {
 	options := preview.Options{Settings: settings, Now: flags.at.instant()}
 
 	if flags.againstCluster {
-		c, err := connect(p.terminal, p.connection, p.version)
-		if err != nil {
+		var c *cluster
+		if c, err = connect(p.terminal, p.connection, p.version); err != nil {
 			return err
 		}
 		if options.Cluster, err = c.everything(ctx); err != nil {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
-	"github.com/dispel/partner-operator/test/states"
+	"github.com/dispel/partner-operator/internal/testing/states"
 )
 
 func Test(t *testing.T) {

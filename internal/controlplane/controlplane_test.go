@@ -20,7 +20,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/dispel/partner-operator/internal/controlplane"
-	"github.com/dispel/partner-operator/test/commands"
+	"github.com/dispel/partner-operator/internal/testing/commands"
 )
 
 func Test(t *testing.T) {
@@ -49,8 +49,8 @@ var _ = Describe("A control plane", func() {
 
 		By("having kube-controller-manager at work")
 		Eventually(func() error {
-			_, err := set.CoreV1().ServiceAccounts("kept").Get(ctx, "default", metav1.GetOptions{})
-			return err
+			_, failure := set.CoreV1().ServiceAccounts("kept").Get(ctx, "default", metav1.GetOptions{})
+			return failure
 		}).Should(Succeed())
 
 		out, err := exec.Command(controlPlane.Kubectl(), "--kubeconfig", controlPlane.Kubeconfig(), "get", "namespaces").CombinedOutput()

@@ -33,8 +33,8 @@ func byKubectl(file string) ([]string, error) {
 	infos, err := resource.NewLocalBuilder().Unstructured().FilenameParam(false, &resource.FilenameOptions{Filenames: []string{file}}).Flatten().Do().Infos()
 	var objects []string
 	for _, info := range infos {
-		data, err := json.Marshal(info.Object)
-		Expect(err).NotTo(HaveOccurred())
+		data, failure := json.Marshal(info.Object)
+		Expect(failure).NotTo(HaveOccurred())
 		objects = append(objects, strings.TrimSpace(string(data)))
 	}
 	return objects, err

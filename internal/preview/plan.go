@@ -361,9 +361,9 @@ func (p *Plan) allocation(source manifests.Source, allocation *v1alpha1.PCSMAllo
 // the next one while this one is used, so that few are in memory at a time.
 func (p *Plan) Partners(ctx context.Context) iter.Seq2[*Partner, error] {
 	return func(yield func(*Partner, error) bool) {
-		ctx, stop := context.WithCancel(ctx)
+		used, stop := context.WithCancel(ctx)
 		defer stop()
-		for part := range p.parts(ctx) {
+		for part := range p.parts(used) {
 			if part.err != nil {
 				yield(nil, part.err)
 				return

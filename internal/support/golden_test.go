@@ -11,8 +11,8 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/support"
-	"github.com/dispel/partner-operator/test/golden"
-	"github.com/dispel/partner-operator/test/kstatus"
+	"github.com/dispel/partner-operator/internal/testing/golden"
+	"github.com/dispel/partner-operator/internal/testing/kstatus"
 )
 
 // A golden case is testdata/<name>.in.yaml, a SupportPlan, and

@@ -60,16 +60,16 @@ func (d *driver) write(ctx context.Context, objects []Object) (changed bool, err
 		if d.tried[key] {
 			continue
 		}
-		written, err := d.cluster.Write(ctx, wanted, d.snapshot.Observed(wanted))
-		if err == nil && written == nil {
+		written, refused := d.cluster.Write(ctx, wanted, d.snapshot.Observed(wanted))
+		if refused == nil && written == nil {
 			continue
 		}
 		d.tried[key], changed = true, true
-		if err == nil {
+		if refused == nil {
 			d.snapshot.Observe(written)
 			continue
 		}
-		if err := d.note(err); err != nil {
+		if err = d.note(refused); err != nil {
 			return changed, err
 		}
 		if nameOfKind(wanted) == namespaceKind {
@@ -90,13 +90,13 @@ func (d *driver) prune(ctx context.Context, objects []Object) (changed bool, err
 			continue
 		}
 		d.tried[key], changed = true, true
-		err := d.cluster.Delete(ctx, object)
-		if err == nil {
+		refused := d.cluster.Delete(ctx, object)
+		if refused == nil {
 			d.snapshot.Remove(object)
 			continue
 		}
 		failed = true
-		if err := d.note(err); err != nil {
+		if err = d.note(refused); err != nil {
 			return changed, err
 		}
 	}

@@ -30,8 +30,8 @@ import (
 	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/scheme"
 	"github.com/dispel/partner-operator/internal/tenant"
-	"github.com/dispel/partner-operator/test/golden"
-	"github.com/dispel/partner-operator/test/kstatus"
+	"github.com/dispel/partner-operator/internal/testing/golden"
+	"github.com/dispel/partner-operator/internal/testing/kstatus"
 )
 
 // A golden case is testdata/<name>.in.yaml, a snapshot as manifests, and

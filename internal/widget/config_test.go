@@ -11,9 +11,9 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/testing/cluster"
+	"github.com/dispel/partner-operator/internal/testing/golden"
 	"github.com/dispel/partner-operator/internal/widget"
-	"github.com/dispel/partner-operator/test/cluster"
-	"github.com/dispel/partner-operator/test/golden"
 )
 
 // A golden case is testdata/<name>.in.yaml, a Case and manifests, and

@@ -76,22 +76,22 @@ func benchDirectory(b *testing.B) *Directory {
 	b.Cleanup(func() { _ = controlPlane.Stop() })
 	restConfig := controlPlane.Config()
 	restConfig.QPS = -1
-	if _, err := envtest.InstallCRDs(restConfig, envtest.CRDInstallOptions{Scheme: scheme.New(), Paths: []string{"../../config/crd/bases"}, MaxTime: time.Minute}); err != nil {
+	if _, err = envtest.InstallCRDs(restConfig, envtest.CRDInstallOptions{Scheme: scheme.New(), Paths: []string{"../../config/crd/bases"}, MaxTime: time.Minute}); err != nil {
 		b.Fatal(err)
 	}
 	direct, err := client.New(restConfig, client.Options{Scheme: scheme.New()})
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := direct.Create(ctx, &v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "basic"}, Spec: v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic}}); err != nil {
+	if err = direct.Create(ctx, &v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "basic"}, Spec: v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic}}); err != nil {
 		b.Fatal(err)
 	}
 	var group sync.WaitGroup
 	for worker := range 32 {
 		group.Go(func() {
 			for i := worker; i < benchPartners; i += 32 {
-				if err := benchPartner(ctx, direct, i); err != nil {
-					b.Error(err)
+				if failure := benchPartner(ctx, direct, i); failure != nil {
+					b.Error(failure)
 					return
 				}
 			}

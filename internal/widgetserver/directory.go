@@ -162,7 +162,7 @@ func (d *Directory) build(host string, now time.Time) (*asset, error) {
 		}
 	}
 	var allocations v1alpha1.PCSMAllocationList
-	if err := d.reader.List(context.Background(), &allocations, index.AllocationByPartner.Is(name), client.UnsafeDisableDeepCopy); err != nil {
+	if err = d.reader.List(context.Background(), &allocations, index.AllocationByPartner.Is(name), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
 	}
 	data, err := json.Marshal(widget.ConfigFor(partner, plan, allocations.Items, d.contact.On(name, host), now))

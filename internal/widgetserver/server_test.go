@@ -410,8 +410,8 @@ var _ = Describe("The widget server", func() {
 		go func() { ended <- server.Start(running) }()
 		ask := func(address string) func() int {
 			return func() int {
-				response, err := http.Get(address)
-				if err != nil {
+				response, failure := http.Get(address)
+				if failure != nil {
 					return 0
 				}
 				defer response.Body.Close()

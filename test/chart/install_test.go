@@ -33,9 +33,9 @@ import (
 	"github.com/dispel/partner-operator/internal/controlplane"
 	"github.com/dispel/partner-operator/internal/scheme"
 	"github.com/dispel/partner-operator/internal/tenant"
-	"github.com/dispel/partner-operator/test/cluster"
-	"github.com/dispel/partner-operator/test/commands"
-	"github.com/dispel/partner-operator/test/rights"
+	"github.com/dispel/partner-operator/internal/testing/cluster"
+	"github.com/dispel/partner-operator/internal/testing/commands"
+	"github.com/dispel/partner-operator/internal/testing/rights"
 )
 
 // previous is the chart of the release before this one.

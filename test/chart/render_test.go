@@ -18,7 +18,7 @@ import (
 	"github.com/dispel/partner-operator/internal/manager"
 	"github.com/dispel/partner-operator/internal/settings"
 	"github.com/dispel/partner-operator/internal/shard"
-	"github.com/dispel/partner-operator/test/cluster"
+	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
 
 // byName are objects by kind and name, without what only Helm brings.
@@ -204,10 +204,10 @@ var _ = Describe("The chart", func() {
 		flags.Add(set)
 		for _, object := range cluster.ParseObjects([]byte(rendered(ctx, "--values="+file))) {
 			if object.GetKind() == "Deployment" && object.GetName() == "partner-operator-manager" {
-				containers, _, err := unstructured.NestedSlice(object.Object, "spec", "template", "spec", "containers")
-				Expect(err).NotTo(HaveOccurred())
-				args, _, err := unstructured.NestedStringSlice(containers[0].(map[string]any), "args")
-				Expect(err).NotTo(HaveOccurred())
+				containers, _, failure := unstructured.NestedSlice(object.Object, "spec", "template", "spec", "containers")
+				Expect(failure).NotTo(HaveOccurred())
+				args, _, failure := unstructured.NestedStringSlice(containers[0].(map[string]any), "args")
+				Expect(failure).NotTo(HaveOccurred())
 				Expect(args).NotTo(ContainElement(ContainSubstring("$")), "Kubernetes would take it for a variable")
 				Expect(set.Parse(args)).To(Succeed())
 			}

@@ -21,7 +21,7 @@ import (
 	"github.com/dispel/partner-operator/internal/fleet"
 	"github.com/dispel/partner-operator/internal/report"
 	"github.com/dispel/partner-operator/internal/tenant"
-	"github.com/dispel/partner-operator/test/cluster"
+	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
 
 // reported writes the report of the samples, with some contracts that end, to a

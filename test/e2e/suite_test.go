@@ -27,10 +27,10 @@ import (
 	"github.com/dispel/partner-operator/internal/dashboard"
 	"github.com/dispel/partner-operator/internal/manager"
 	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/testing/cluster"
+	"github.com/dispel/partner-operator/internal/testing/rights"
 	"github.com/dispel/partner-operator/internal/widget"
 	"github.com/dispel/partner-operator/internal/widgetserver"
-	"github.com/dispel/partner-operator/test/cluster"
-	"github.com/dispel/partner-operator/test/rights"
 )
 
 func Test(t *testing.T) {

@@ -32,7 +32,7 @@ import (
 	"github.com/dispel/partner-operator/internal/settings"
 	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/tenant"
-	"github.com/dispel/partner-operator/test/partners"
+	"github.com/dispel/partner-operator/internal/testing/partners"
 )
 
 // How many partners come about: many where faults come all the while, some where

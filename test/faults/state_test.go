@@ -24,21 +24,21 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/controlplane"
 	"github.com/dispel/partner-operator/internal/tenant"
-	"github.com/dispel/partner-operator/test/partners"
+	"github.com/dispel/partner-operator/internal/testing/partners"
 )
 
 // kinds are all that have to do with partners.
 var kinds = func() []schema.GroupVersionKind {
-	kinds := []schema.GroupVersionKind{
+	all := []schema.GroupVersionKind{
 		v1alpha1.GroupVersion.WithKind("Partner"), v1alpha1.GroupVersion.WithKind("PCSMAllocation"), v1alpha1.GroupVersion.WithKind("SupportPlan"),
 		{Version: "v1", Kind: "Namespace"},
 	}
 	for _, kind := range tenant.Kinds {
 		if kind.Made && kind.API == "" {
-			kinds = append(kinds, kind.GroupVersionKind)
+			all = append(all, kind.GroupVersionKind)
 		}
 	}
-	return kinds
+	return all
 }()
 
 // state is all that there is of partners, object by object, without what differs

@@ -25,9 +25,9 @@ import (
 	"github.com/dispel/partner-operator/config/plans"
 	"github.com/dispel/partner-operator/internal/controlplane"
 	"github.com/dispel/partner-operator/internal/scheme"
-	"github.com/dispel/partner-operator/test/cluster"
-	"github.com/dispel/partner-operator/test/commands"
-	"github.com/dispel/partner-operator/test/partners"
+	"github.com/dispel/partner-operator/internal/testing/cluster"
+	"github.com/dispel/partner-operator/internal/testing/commands"
+	"github.com/dispel/partner-operator/internal/testing/partners"
 )
 
 func Test(t *testing.T) {

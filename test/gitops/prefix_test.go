@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 
-	"github.com/dispel/partner-operator/test/cluster"
+	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
 
 // prefixed builds a kustomization of a folder of its own.

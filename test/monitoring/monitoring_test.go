@@ -23,8 +23,8 @@ import (
 	_ "github.com/dispel/partner-operator/controllers" // its metrics
 	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/metrics"
+	"github.com/dispel/partner-operator/internal/testing/cluster"
 	"github.com/dispel/partner-operator/internal/widgetserver"
-	"github.com/dispel/partner-operator/test/cluster"
 )
 
 func Test(t *testing.T) {

@@ -173,12 +173,12 @@ func (b *Build) readModule(sum io.Writer) error {
 	}
 	path := filepath.Join(b.Module, b.Modfile)
 	for _, file := range append(files, path, strings.TrimSuffix(path, ".mod")+".sum") {
-		data, err := os.ReadFile(file)
-		if err != nil {
+		var data []byte
+		if data, err = os.ReadFile(file); err != nil {
 			return err
 		}
 		fmt.Fprintln(sum, filepath.Base(file), len(data))
-		if _, err := sum.Write(data); err != nil {
+		if _, err = sum.Write(data); err != nil {
 			return err
 		}
 		if file != path {

@@ -149,7 +149,9 @@ func Uninstall(ctx context.Context, direct client.Client, names ...string) {
 // depends on.
 func ModuleFile(in, module string, elem ...string) string {
 	GinkgoHelper()
-	out, err := exec.Command("go", "-C", filepath.Join(Root(), in), "mod", "download", "-json", module).Output()
+	command := exec.Command("go", "-C", filepath.Join(Root(), in), "mod", "download", "-json", module)
+	command.Env = append(os.Environ(), "GOWORK=off") // which the module may not be part of
+	out, err := command.Output()
 	Expect(err).NotTo(HaveOccurred(), string(out))
 	var downloaded struct{ Dir string }
 	Expect(json.Unmarshal(out, &downloaded)).To(Succeed())

@@ -1,4 +1,4 @@
-package v1alpha1_test
+package api_test
 
 import (
 	"testing"
@@ -8,12 +8,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/internal/controlplane"
-	"github.com/dispel/partner-operator/test/cluster"
+	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
 
 func Test(t *testing.T) {
 	RegisterFailHandler(Fail)
-	RunSpecs(t, "api/v1alpha1")
+	RunSpecs(t, "test/api")
 }
 
 var (

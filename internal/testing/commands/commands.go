@@ -30,7 +30,7 @@ func Built(ctx context.Context, command string) string {
 	link := exec.CommandContext(ctx, "go", "build", "-o", folder, "./"+command)
 	link.Dir = root
 	// However the tests are run, or runs would replace each other's.
-	link.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS="+build.Flags, "GOWORK=off")
+	link.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS="+build.Flags, "GOWORK=auto")
 	out, err := link.CombinedOutput()
 	Expect(err).NotTo(HaveOccurred(), string(out))
 	return filepath.Join(folder, filepath.Base(command))

@@ -1,4 +1,4 @@
-package v1alpha1_test
+package api_test
 
 import (
 	"context"
@@ -17,14 +17,14 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/scheme"
-	"github.com/dispel/partner-operator/test/cluster"
+	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
 
-// Each file in testdata/invalid is a manifest that the API server must refuse.
+// Each file in ../../api/v1alpha1/testdata/invalid is a manifest that the API server must refuse.
 // Its first line has the words of the refusal: a rule that refuses for another
 // reason than the one meant does not pass.
 var _ = Describe("An invalid manifest", func() {
-	files, err := filepath.Glob("testdata/invalid/*.yaml")
+	files, err := filepath.Glob("../../api/v1alpha1/testdata/invalid/*.yaml")
 	if err != nil || len(files) == 0 {
 		panic("no invalid examples")
 	}
