@@ -33,11 +33,13 @@ tools: ## Build what tests run beside the control plane: Helm, and what tests al
 	@$(PREPARE) tools
 
 # golangci-lint runs vet, and more of it than go test does. Without symbols, which only
-# debuggers need, thirty binaries are linked some seconds sooner.
+# debuggers need, thirty binaries are linked some seconds sooner. Suites wait for their
+# control planes about as long as they compute, so twice as many as there are cores run
+# at once.
 .PHONY: test
 test: ## Run all tests: unit, golden, CEL and controllers on a real control plane.
 	@$(PREPARE) test
-	go test -vet=off -ldflags="-s -w" work -timeout 15m
+	go test -p $$((2 * $$(getconf _NPROCESSORS_ONLN))) -vet=off -ldflags="-s -w" work -timeout 15m
 
 .PHONY: test-matrix
 test-matrix: ## Run all tests on every version of Kubernetes that is supported, the newest first; each control plane is built once.
