@@ -129,6 +129,24 @@ var _ = Describe("A PCSMAllocation", func() {
 		eventuallyOf(ctx, allocationNamed("lunar"), "Ready=True/Counted")
 		eventually(ctx, "lunar", "SupportWidgetEnabled=True/WidgetEnabled")
 	})
+
+	It("whose shifts need more than its FTE work covers nothing until they are shortened", func(ctx SpecContext) {
+		startManager()
+		applyYAML(ctx, partnerYAML("nightly", ""))
+		applyYAML(ctx, allocationYAML("nightly", "0.5", `  localization: {timeZone: America/New_York}
+  shifts: [{days: [Monday, Tuesday, Wednesday, Thursday, Friday, Saturday], start: "09:00", end: "17:00"}]`))
+		eventuallyOf(ctx, allocationNamed("nightly"), "Accepted=False/ShiftsExceedFTE", "Stalled=True/ShiftsExceedFTE")
+		eventually(ctx, "nightly", "SupportWidgetEnabled=False/NoPCSMAllocation")
+		patch(ctx, allocationNamed("nightly"), `spec: {shifts: [{days: [Monday, Tuesday, Wednesday, Thursday], start: "09:00", end: "17:00"}]}`)
+		eventuallyOf(ctx, allocationNamed("nightly"), "Ready=True/Counted")
+		eventually(ctx, "nightly", "HoursCovered=False/HoursUncovered", "Ready=True/Provisioned")
+		Expect(partner(ctx, "nightly").Status.Coverage.Summary).To(Equal("32/40h"))
+		patch(ctx, allocationNamed("nightly"), `spec: {shifts: [{days: [Monday, Tuesday, Wednesday, Thursday, Friday], start: "09:00", end: "17:00"}]}`)
+		eventually(ctx, "nightly", "HoursCovered=True/EveryHourCovered")
+		patch(ctx, allocationNamed("nightly"), `spec: {shifts: null}`)
+		eventually(ctx, "nightly", "HoursCovered=Unknown/ShiftsNotDeclared")
+		Expect(partner(ctx, "nightly").Status.Coverage).To(BeNil())
+	})
 })
 
 var _ = Describe("A SupportPlan", func() {

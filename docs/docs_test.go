@@ -18,13 +18,20 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/pflag"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	controllermetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/yaml"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	_ "github.com/dispel/partner-operator/controllers" // for its metrics
 	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/metrics"
+	"github.com/dispel/partner-operator/internal/settings"
 	"github.com/dispel/partner-operator/internal/testing/commands"
 	"github.com/dispel/partner-operator/internal/testing/golden"
+	"github.com/dispel/partner-operator/internal/widgetserver"
 )
 
 func Test(t *testing.T) {
@@ -276,43 +283,149 @@ var _ = Describe("The conditions", func() {
 	})
 })
 
+// flag is a flag as a command's help has it.
+type flag struct {
+	name, short, fallback, meaning string
+}
+
 // flagsOf are the flags of a command's own, without those of all commands.
-func flagsOf(binary, command string) []string {
+func flagsOf(binary, command string) []flag {
 	GinkgoHelper()
 	help, err := exec.Command(binary, command, "--help").CombinedOutput()
 	Expect(err).NotTo(HaveOccurred(), string(help))
 	own, _, _ := strings.Cut(string(help), "Global Flags:")
-	return slices.DeleteFunc(matches(`(?m)^ +(?:-\w, )?--([a-z-]+)`, own), func(flag string) bool { return flag == "help" })
+	var flags []flag
+	for _, match := range regexp.MustCompile(`(?m)^ +(?:-(\w), )?--([a-z-]+)(?: \w+)? {2,}(.*)$`).FindAllStringSubmatch(own, -1) {
+		meaning, fallback, _ := strings.Cut(strings.TrimSuffix(match[3], ")"), " (default ")
+		if fallback == "" {
+			meaning = match[3]
+		}
+		if match[2] != "help" {
+			flags = append(flags, flag{name: match[2], short: match[1], fallback: strings.Trim(fallback, `"[]`), meaning: meaning})
+		}
+	}
+	return flags
+}
+
+// flagTable is the table of a command's flags. Those of the operator's settings, which
+// the manager's page explains, are in one row elsewhere.
+func flagTable(flags []flag, settings []string) string {
+	table := "| flag | default | meaning |\n|---|---|---|\n"
+	var operators []string
+	for _, f := range flags {
+		name := "`--" + f.name + "`"
+		if slices.Contains(settings, f.name) {
+			operators = append(operators, name)
+			continue
+		}
+		if f.short != "" {
+			name += ", `-" + f.short + "`"
+		}
+		fallback := ""
+		if f.fallback != "" {
+			fallback = "`" + f.fallback + "`"
+		}
+		table += "| " + name + " | " + fallback + " | " + f.meaning + " |\n"
+	}
+	if len(operators) > 0 {
+		table += "| " + strings.Join(operators, ", ") + " | | settings of the operator, as [the manager](manager.md) has them |\n"
+	}
+	return table
+}
+
+// withTable puts a table in the place of the first one of a text that begins alike.
+func withTable(text, table string) string {
+	GinkgoHelper()
+	heading, _, _ := strings.Cut(table, "\n")
+	before, rest, found := strings.Cut(text, heading+"\n")
+	Expect(found).To(BeTrue(), "a table begins with %s", heading)
+	rows := strings.SplitAfter(rest, "\n")
+	end := slices.IndexFunc(rows, func(row string) bool { return !strings.HasPrefix(row, "|") })
+	Expect(end).To(BeNumerically(">", 0), "text follows the table %s", heading)
+	return before + table + strings.Join(rows[end:], "")
 }
 
 var _ = Describe("The flags", func() {
-	It("are all in the page of their command, and no others", func(ctx SpecContext) {
+	It("are in the page of their command as its help has them, and no others", func(ctx SpecContext) {
 		operator, plugin := commands.Built(ctx, "cmd/partner-operator"), commands.Built(ctx, "cmd/kubectl-partner")
-		var all []string
-		for command, page := range map[string]string{"manager": "docs/manager.md", "widget": "docs/widget.md"} {
-			flags := flagsOf(operator, command)
-			Expect(matches("(?m)^\\| `--([a-z-]+)`", read(page))).To(ConsistOf(flags), page)
-			all = append(all, flags...)
+		var known []string
+		know := func(flags []flag) []flag {
+			for _, f := range flags {
+				known = append(known, f.name)
+			}
+			return flags
 		}
-		all = append(all, flagsOf(operator, "check")...)
+		for _, command := range []string{"manager", "widget"} {
+			page := "docs/" + command + ".md"
+			golden.ExpectFile(filepath.Join(root, page), []byte(withTable(read(page), flagTable(know(flagsOf(operator, command)), nil))))
+		}
+		know(flagsOf(operator, "check"))
+
+		set := pflag.NewFlagSet("", pflag.ContinueOnError)
+		new(settings.Flags).Add(set)
+		var ofOperator []string
+		set.VisitAll(func(f *pflag.Flag) { ofOperator = append(ofOperator, f.Name) })
 		sections := strings.Split(read("docs/kubectl-partner.md"), "\n## ")
 		for _, command := range matches("(?m)^\\| \\[`(\\w+)`\\]\\(#", sections[0]) {
 			i := slices.IndexFunc(sections, func(section string) bool { return strings.HasPrefix(section, command+"\n") })
 			Expect(i).To(BeNumerically(">", 0), command)
-			_, table, found := strings.Cut(sections[i], "| flag | meaning |")
-			Expect(found).To(BeTrue(), command)
-			flags := flagsOf(plugin, command)
-			Expect(matches("`--([a-z-]+)`", table)).To(ConsistOf(flags), command)
-			all = append(all, flags...)
+			// A section may end with its table.
+			sections[i] = strings.TrimSuffix(withTable(sections[i]+"\n\n", flagTable(know(flagsOf(plugin, command)), ofOperator)), "\n\n")
 		}
-		all = append(all, "context", "kubeconfig", "version") // kubectl's own, and cobra's
+		golden.ExpectFile(filepath.Join(root, "docs/kubectl-partner.md"), []byte(strings.Join(sections, "\n## ")))
+
+		known = append(known, "context", "kubeconfig", "version") // kubectl's own, and cobra's
 		for name, page := range pages() {
 			for _, flag := range matches("`--([a-z-]+)", page) {
 				if !strings.HasPrefix(flag, "dispel-support-") { // a CSS variable
-					Expect(all).To(ContainElement(flag), name)
+					Expect(known).To(ContainElement(flag), name)
 				}
 			}
 		}
+	})
+})
+
+// description is how a descriptor writes itself: its name, help and labels.
+var description = regexp.MustCompile(`^Desc\{fqName: "(partner_operator_\w+)", help: "(.*)", unit: ".*", constLabels: \{\}, variableLabels: \{(.*)\}\}$`)
+
+// metricRows are the rows of some metrics' table.
+func metricRows(collectors ...prometheus.Collector) []string {
+	GinkgoHelper()
+	descriptors := make(chan *prometheus.Desc)
+	go func() {
+		defer close(descriptors)
+		for _, collector := range collectors {
+			collector.Describe(descriptors)
+		}
+	}()
+	var rows []string
+	for descriptor := range descriptors {
+		found := description.FindStringSubmatch(descriptor.String())
+		if found == nil {
+			continue // controller-runtime's own, or Go's
+		}
+		labels := ""
+		if found[3] != "" {
+			labels = "`" + strings.ReplaceAll(found[3], ",", "`, `") + "`"
+		}
+		help, err := strconv.Unquote(`"` + found[2] + `"`)
+		Expect(err).NotTo(HaveOccurred())
+		rows = append(rows, "| `"+found[1]+"` | "+labels+" | "+strings.TrimSuffix(help, ".")+" |\n")
+	}
+	Expect(rows).NotTo(BeEmpty())
+	return rows
+}
+
+var _ = Describe("The metrics", func() {
+	It("are in the page as they describe themselves", func() {
+		parts := strings.SplitAfter(read("docs/monitoring.md"), "\nThe manager and the widget server also count what they do")
+		Expect(parts).To(HaveLen(2))
+		const heading = "| metric | labels | meaning |\n|---|---|---|\n"
+		parts[0] = withTable(parts[0], heading+strings.Join(metricRows(&metrics.Collector{}), ""))
+		counted := metricRows(append(slices.Clone(widgetserver.Metrics), controllermetrics.Registry.(prometheus.Collector))...)
+		slices.Sort(counted) // a registry has no order
+		parts[1] = withTable(parts[1], heading+strings.Join(counted, ""))
+		golden.ExpectFile(filepath.Join(root, "docs/monitoring.md"), []byte(strings.Join(parts, "")))
 	})
 })
 

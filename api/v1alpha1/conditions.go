@@ -94,14 +94,35 @@ const (
 	// True with CustomersExceedFTECapacity; False with WithinCapacity or
 	// NearCapacity; Unknown with SupportPlanNotFound or SupportPlanNotReady.
 	ConditionCapacityExceeded ConditionType = "CapacityExceeded"
+
+	// ConditionHoursCovered reports whether all of the plan's operating hours have
+	// P-CSMs on duty. It is present while an accepted PCSMAllocation is in its contract
+	// window.
+	//
+	// True with EveryHourCovered; False with HoursUncovered; Unknown with
+	// ShiftsNotDeclared, SupportPlanNotFound or SupportPlanNotReady.
+	ConditionHoursCovered ConditionType = "HoursCovered"
+
+	// ConditionShortfallExpected is True if P-CSMs will be missing on a day to come
+	// that are not missing today. It is present while an accepted PCSMAllocation is in
+	// its contract window and the SupportPlan can be used.
+	//
+	// True with ContractEnds or CustomersExpected; False with NoneExpected.
+	ConditionShortfallExpected ConditionType = "ShortfallExpected"
+
+	// ConditionCustomerCountStale is True while spec.customerCount is older than the
+	// plan's customerCountMaxAge. It is present only while True.
+	//
+	// True with CountTooOld.
+	ConditionCustomerCountStale ConditionType = "CustomerCountStale"
 )
 
 // Conditions of a PCSMAllocation.
 const (
 	// ConditionAccepted reports whether the allocation can count as staffing.
 	//
-	// True with Accepted; False with PartnerNotFound, ChannelModelWithoutPCSM or
-	// UnknownTimeZone.
+	// True with Accepted; False with PartnerNotFound, ChannelModelWithoutPCSM,
+	// UnknownTimeZone or ShiftsExceedFTE.
 	ConditionAccepted ConditionType = "Accepted"
 
 	// ConditionActive reports whether today, in UTC, is in the contract window.
@@ -157,6 +178,16 @@ const (
 	ReasonCapacityExceeded                    Reason = "CapacityExceeded"
 	ReasonBelowTierMinimumAndCapacityExceeded Reason = "BelowTierMinimumAndCapacityExceeded"
 	ReasonCustomersExceedFTECapacity          Reason = "CustomersExceedFTECapacity"
+
+	ReasonEveryHourCovered  Reason = "EveryHourCovered"
+	ReasonHoursUncovered    Reason = "HoursUncovered"
+	ReasonShiftsNotDeclared Reason = "ShiftsNotDeclared"
+
+	ReasonContractEnds      Reason = "ContractEnds"
+	ReasonCustomersExpected Reason = "CustomersExpected"
+	ReasonNoneExpected      Reason = "NoneExpected"
+
+	ReasonCountTooOld Reason = "CountTooOld"
 )
 
 // Reasons of a PCSMAllocation.
@@ -169,6 +200,7 @@ const (
 	ReasonExpired                 Reason = "Expired"
 	ReasonCounted                 Reason = "Counted"
 	ReasonOutsideContractWindow   Reason = "OutsideContractWindow"
+	ReasonShiftsExceedFTE         Reason = "ShiftsExceedFTE"
 )
 
 // Reasons of a SupportPlan. A PCSMAllocation can have UnknownTimeZone, too.
@@ -183,6 +215,7 @@ var (
 	PartnerConditions = []ConditionType{
 		ConditionReady, ConditionReconciling, ConditionStalled, ConditionSuspended, ConditionTenantReady,
 		ConditionSubdomainReady, ConditionCertificateRenewalFailed, ConditionHostReleaseBlocked, ConditionSupportWidgetEnabled, ConditionStaffingSufficient, ConditionCapacityExceeded,
+		ConditionHoursCovered, ConditionShortfallExpected, ConditionCustomerCountStale,
 	}
 	PCSMAllocationConditions = []ConditionType{
 		ConditionReady, ConditionReconciling, ConditionStalled, ConditionAccepted, ConditionActive,

@@ -28,7 +28,7 @@ var (
 // SchemaRevision counts the changes of the CRDs that the manager depends on.
 // Each CRD carries the revision that it was generated with in the annotation
 // SchemaRevisionAnnotation, and the manager refuses to start on a lower one.
-const SchemaRevision = 2
+const SchemaRevision = 3
 
 // Names that the operator puts on objects or reads from them.
 const (

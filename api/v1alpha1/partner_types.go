@@ -38,13 +38,14 @@ func (m ChannelModel) WhiteLabels() bool {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=ptn,categories=dispel
-// +kubebuilder:metadata:annotations="partner.dispel.com/schema-revision=2"
+// +kubebuilder:metadata:annotations="partner.dispel.com/schema-revision=3"
 // +kubebuilder:printcolumn:name="Channel",type=string,JSONPath=`.spec.channelModel`,description="How the partner sells the engine"
 // +kubebuilder:printcolumn:name="Plan",type=string,JSONPath=`.status.supportPlan.name`,description="The support plan in force"
 // +kubebuilder:printcolumn:name="Host",type=string,JSONPath=`.spec.subdomain.host`,description="The partner's sub-domain"
 // +kubebuilder:printcolumn:name="Customers",type=integer,JSONPath=`.spec.customerCount`,description="The partner's customers"
 // +kubebuilder:printcolumn:name="FTE",type=number,JSONPath=`.status.staffing.allocatedFTE`,description="P-CSMs at work for the partner, in FTE"
 // +kubebuilder:printcolumn:name="Capacity",type=string,JSONPath=`.status.staffing.capacity`,description="Customers, and the most that the P-CSMs support"
+// +kubebuilder:printcolumn:name="Coverage",type=string,JSONPath=`.status.coverage.summary`,description="Operating hours a week with P-CSMs on duty, of all"
 // +kubebuilder:printcolumn:name="Widget",type=string,JSONPath=`.status.conditions[?(@.type=="SupportWidgetEnabled")].status`,description="Whether the support widget is enabled"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether everything that the Partner declares is provisioned"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
@@ -101,6 +102,16 @@ type PartnerSpec struct {
 	// +kubebuilder:validation:Maximum=1000000
 	CustomerCount *int32 `json:"customerCount,omitempty"`
 
+	// expectedCustomers are the numbers of customers that signed deals will bring, the
+	// earliest first. Days that are not in the future are ignored.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:XValidation:rule="self.all(a, !has(a.on) || self.exists_one(b, has(b.on) && b.on == a.on))",message="a day is named twice: write one count for each day"
+	// +kubebuilder:validation:XValidation:rule="self.filter(e, has(e.on)).map(e, e.on).isSorted()",message="the days are out of order: write the earliest first"
+	ExpectedCustomers []ExpectedCustomers `json:"expectedCustomers,omitempty"`
+
 	// supportPlanRef references the SupportPlan that applies to the partner.
 	// Defaults to the plan "basic", to which every partner is entitled.
 	// +optional
@@ -131,6 +142,22 @@ type PartnerSpec struct {
 	// unchanged. Defaults to false.
 	// +optional
 	Suspend *bool `json:"suspend,omitempty"`
+}
+
+// ExpectedCustomers is a number of customers that signed deals will bring.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.on)",message="the day is missing: write it as \"on\": \"2027-03-01\", with on in quotes, since YAML takes a bare on for true"
+type ExpectedCustomers struct {
+	// on is the first day on which the partner will have that many customers, in UTC.
+	// Required. In YAML, write it in quotes: a bare on means true.
+	// +optional
+	On Date `json:"on,omitempty"`
+
+	// count is the total number of customers from that day on.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000
+	Count *int32 `json:"count,omitempty"`
 }
 
 // SupportPlanReference references a SupportPlan.
@@ -419,14 +446,17 @@ type TechnicalSupportAddOn struct {
 	TechnicalAccountManager *TechnicalAccountManager `json:"technicalAccountManager,omitempty"`
 }
 
-// TechnicalAccountManager is a dedicated person for Technical Support.
+// TechnicalAccountManager is a dedicated person for Technical Support ("Partner
+// Support Enablement", Supporting our Partners).
 type TechnicalAccountManager struct {
-	// fte is the number of full-time equivalents (FTE), in steps of 0.5.
+	// fte is how much of a full-time equivalent (FTE) the person works: 0.5 or 1.
 	// +required
-	// +kubebuilder:validation:XValidation:rule="self >= 0.5",message="a Technical Account Manager is at least 0.5 FTE: write 0.5 or more, or remove technicalAccountManager"
-	// +kubebuilder:validation:XValidation:rule="self <= 1000.0",message="this is more than the operator counts: write at most 1000"
-	// +kubebuilder:validation:XValidation:rule="self * 2.0 == double(int(self * 2.0))",message="a Technical Account Manager comes in units of 0.5 FTE: write a multiple of 0.5, such as 0.5, 1 or 1.5"
+	// +kubebuilder:validation:XValidation:rule="self == 0.5 || self == 1.0",message="a Technical Account Manager is one person: write 0.5 or 1, or remove technicalAccountManager"
 	FTE FTE `json:"fte,omitempty"`
+
+	// localization specifies the time zone and the languages of the person.
+	// +optional
+	Localization *Localization `json:"localization,omitempty"`
 }
 
 // ServiceHours are services billed by the hour, with a minimum retainer.
@@ -481,6 +511,16 @@ type PartnerStatus struct {
 	// +optional
 	Staffing *StaffingStatus `json:"staffing,omitempty"`
 
+	// coverage reports how much of the plan's operating hours have P-CSMs on duty.
+	// Absent while no PCSMAllocation at work declares shifts, or the SupportPlan is
+	// missing or not ready.
+	// +optional
+	Coverage *CoverageStatus `json:"coverage,omitempty"`
+
+	// customers reports where spec.customerCount comes from. Absent without a count.
+	// +optional
+	Customers *CustomersStatus `json:"customers,omitempty"`
+
 	// responsibilities list who does which type of work for the customers.
 	// +optional
 	// +listType=map
@@ -490,8 +530,9 @@ type PartnerStatus struct {
 
 	// conditions report the state of the Partner: Ready, Reconciling, Stalled,
 	// Suspended, TenantReady, SubdomainReady, CertificateRenewalFailed,
-	// HostReleaseBlocked, SupportWidgetEnabled, StaffingSufficient and
-	// CapacityExceeded. A condition that does not apply is absent.
+	// HostReleaseBlocked, SupportWidgetEnabled, StaffingSufficient, CapacityExceeded,
+	// HoursCovered, ShortfallExpected and CustomerCountStale. A condition that does
+	// not apply is absent.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -606,6 +647,78 @@ type StaffingStatus struct {
 	// +kubebuilder:validation:MinLength=3
 	// +kubebuilder:validation:MaxLength=32
 	Capacity string `json:"capacity,omitempty"`
+
+	// nextShortfall is the first day to come on which more FTE are missing than
+	// today. Absent if there is none.
+	// +optional
+	NextShortfall *NextShortfall `json:"nextShortfall,omitempty"`
+}
+
+// NextShortfall is a day on which contract windows and expected customers no longer
+// fit.
+type NextShortfall struct {
+	// on is the first such day, in UTC.
+	// +required
+	On Date `json:"on,omitempty"`
+
+	// reason is ContractEnds or CustomersExpected.
+	// +required
+	// +kubebuilder:validation:Enum=ContractEnds;CustomersExpected
+	Reason Reason `json:"reason,omitempty"`
+
+	// customers is how many customers the partner will have.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Customers *int64 `json:"customers,omitempty"`
+
+	// allocatedFTE is the FTE that will be left.
+	// +required
+	AllocatedFTE FTE `json:"allocatedFTE"`
+
+	// missingFTE is the FTE to add.
+	// +required
+	MissingFTE FTE `json:"missingFTE"`
+}
+
+// CoverageStatus reports how much of a regular week's operating hours have P-CSMs on
+// duty. A regular week has no holidays and no closures.
+type CoverageStatus struct {
+	// operatingMinutesPerWeek is how long the plan's operating hours are.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=10080
+	OperatingMinutesPerWeek *int32 `json:"operatingMinutesPerWeek,omitempty"`
+
+	// uncoveredMinutesPerWeek is how much of them has less than 0.5 FTE on duty.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=10080
+	UncoveredMinutesPerWeek *int32 `json:"uncoveredMinutesPerWeek,omitempty"`
+
+	// summary is "<covered>/<operating>h", as printed by kubectl get.
+	// +required
+	// +kubebuilder:validation:MinLength=4
+	// +kubebuilder:validation:MaxLength=32
+	Summary string `json:"summary,omitempty"`
+}
+
+// CustomersStatus reports where a number of customers comes from.
+type CustomersStatus struct {
+	// count is spec.customerCount.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Count *int32 `json:"count,omitempty"`
+
+	// manager is the field manager that wrote the count last. Absent if none is
+	// recorded.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	Manager string `json:"manager,omitempty"`
+
+	// since is when that field manager last changed the count, or another field that
+	// it manages on this Partner.
+	// +optional
+	Since *metav1.Time `json:"since,omitempty"`
 }
 
 // ServiceType is a type of work for a partner's customers ("Partner Support

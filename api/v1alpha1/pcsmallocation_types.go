@@ -10,7 +10,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=pcsm,categories=dispel
-// +kubebuilder:metadata:annotations="partner.dispel.com/schema-revision=2"
+// +kubebuilder:metadata:annotations="partner.dispel.com/schema-revision=3"
 // +kubebuilder:printcolumn:name="Partner",type=string,JSONPath=`.spec.partnerRef.name`
 // +kubebuilder:printcolumn:name="FTE",type=number,JSONPath=`.spec.fte`
 // +kubebuilder:printcolumn:name="TimeZone",type=string,JSONPath=`.spec.localization.timeZone`
@@ -44,6 +44,7 @@ type PCSMAllocationList struct {
 
 // PCSMAllocationSpec describes what was contracted.
 //
+// +kubebuilder:validation:XValidation:rule="!has(self.shifts) || (has(self.localization) && has(self.localization.timeZone))",fieldPath=".shifts",message="the times of shifts are in spec.localization.timeZone, which is missing: write it, such as Europe/Berlin"
 // +kubebuilder:validation:XValidation:rule="!has(self.validFrom) || !has(self.validUntil) || self.validFrom <= self.validUntil",fieldPath=".validUntil",message="the contract would end before it starts: write a validUntil that is validFrom or later"
 type PCSMAllocationSpec struct {
 	// partnerRef references the Partner whose customers the P-CSMs serve. Immutable:
@@ -62,6 +63,19 @@ type PCSMAllocationSpec struct {
 	// localization specifies the time zone and the languages of the P-CSMs.
 	// +optional
 	Localization *Localization `json:"localization,omitempty"`
+
+	// shifts specify when the P-CSMs are on duty, in localization.timeZone, which is
+	// then required. If omitted, the P-CSMs count as staffing, and nothing is known
+	// about the hours that they cover.
+	//
+	// At most fte may be on duty at once, and 40 hours a week per FTE; otherwise the
+	// allocation is not accepted.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=28
+	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, b == a))",message="two shifts are the same: remove one of them, or write in fte how many are on duty"
+	Shifts []Shift `json:"shifts,omitempty"`
 
 	// validFrom is the first day of the contract, in UTC. If omitted, the contract
 	// has already started.
@@ -88,6 +102,39 @@ type Localization struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	Languages []Language `json:"languages,omitempty"`
+}
+
+// Shift specifies a time on some days of the week at which P-CSMs are on duty. A P-CSM
+// works at most 8 hours a day ("Customer Success Manager (P-CSM)", Minimum Staffing
+// Requirements).
+//
+// +kubebuilder:validation:XValidation:rule="self.start != self.end",fieldPath=".end",message="a shift that ends when it starts has no length: write an end that is up to 8 hours after start, such as 17:00 after 09:00"
+// +kubebuilder:validation:XValidation:rule="self.start == self.end || size(self.start) != 5 || size(self.end) != 5 || !self.start.matches('^[0-9]{2}:[0-9]{2}$') || !self.end.matches('^[0-9]{2}:[0-9]{2}$') || int(self.end.substring(0, 2)) * 60 + int(self.end.substring(3, 5)) - int(self.start.substring(0, 2)) * 60 - int(self.start.substring(3, 5)) + (self.end <= self.start ? 1440 : 0) <= 480",fieldPath=".end",messageExpression="'from ' + self.start + ' to ' + self.end + ' is longer than the 8 hours that a P-CSM works a day: write an end that is up to 8 hours after start, or divide the time among several shifts'"
+type Shift struct {
+	// days are the days of the week on which the shift starts.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=7
+	// +kubebuilder:validation:XValidation:rule="size(self) > 0",message="a shift without days is never on duty: write at least one, such as Monday, or remove the shift"
+	Days []DayOfWeek `json:"days,omitempty"`
+
+	// start is when the shift starts, in 24-hour HH:MM format.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="self != '24:00'",message="24:00 is the end of a day: write 00:00, and the following days of the week"
+	Start TimeOfDay `json:"start,omitempty"`
+
+	// end is when the shift ends, in 24-hour HH:MM format, at most 8 hours after
+	// start. If it is not after start, the shift ends on the next day.
+	// +required
+	End TimeOfDay `json:"end,omitempty"`
+
+	// fte is how many of the allocation's FTE are on duty, in steps of 0.5. Defaults
+	// to all of them.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self >= 0.5",message="the least that can be on duty is 0.5 FTE: write 0.5 or more, or remove fte for all of the allocation's FTE"
+	// +kubebuilder:validation:XValidation:rule="self <= 1000.0",message="this is more than the operator counts: write at most 1000"
+	// +kubebuilder:validation:XValidation:rule="self * 2.0 == double(int(self * 2.0))",message="P-CSMs come in units of 0.5 FTE: write a multiple of 0.5, such as 0.5, 1 or 1.5"
+	FTE FTE `json:"fte,omitempty"`
 }
 
 // Language is a BCP 47 tag of a language, optionally with a script and a region,

@@ -9,7 +9,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:scope=Cluster,shortName=claim,categories=dispel
-// +kubebuilder:metadata:annotations="partner.dispel.com/schema-revision=2"
+// +kubebuilder:metadata:annotations="partner.dispel.com/schema-revision=3"
 // +kubebuilder:printcolumn:name="Partner",type=string,JSONPath=`.spec.partnerRef.name`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type SubdomainClaim struct {

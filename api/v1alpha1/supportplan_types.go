@@ -22,7 +22,7 @@ const (
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=splan,categories=dispel
-// +kubebuilder:metadata:annotations="partner.dispel.com/schema-revision=2"
+// +kubebuilder:metadata:annotations="partner.dispel.com/schema-revision=3"
 // +kubebuilder:printcolumn:name="Tier",type=string,JSONPath=`.spec.tier`
 // +kubebuilder:printcolumn:name="Hours",type=string,JSONPath=`.status.hours`,description="When P-CSMs are at work"
 // +kubebuilder:printcolumn:name="Minimum FTE",type=number,JSONPath=`.status.effective.staffing.minimumFTE`,description="The least P-CSM staffing"
@@ -89,7 +89,79 @@ type SupportPlanSpec struct {
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() == 'https' && url(self).getHostname() != ''",message="this is no address that a customer can open: write an https URL, such as https://www.example.com/support-policy"
 	PolicyURL string `json:"policyURL,omitempty"`
+
+	// sharedResponsibilityURL is the https URL of a page on who is responsible for
+	// what.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() == 'https' && url(self).getHostname() != ''",message="this is no address that a customer can open: write an https URL, such as https://www.example.com/shared-responsibility"
+	SharedResponsibilityURL string `json:"sharedResponsibilityURL,omitempty"`
+
+	// trainingMaterials are the materials that Dispel supplies for tasks in which its
+	// role is Documentation and Training.
+	// +optional
+	// +listType=map
+	// +listMapKey=title
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	TrainingMaterials []TrainingMaterial `json:"trainingMaterials,omitempty"`
+
+	// customerCountMaxAge is the age from which a partner's customerCount is stale,
+	// in hours and minutes, such as 720h. If omitted, it never is.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}h)?([0-9]{1,6}m)?$') && duration(self) >= duration('1m')",message="this is no age of a count: write hours and minutes, at least one minute, such as 24h or 720h"
+	CustomerCountMaxAge string `json:"customerCountMaxAge,omitempty"`
 }
+
+// TrainingMaterial is material that Dispel supplies ("Partner Support Enablement", Role
+// Descriptions).
+type TrainingMaterial struct {
+	// title is the title of the material.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	Title string `json:"title,omitempty"`
+
+	// url is the https URL of the material.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() == 'https' && url(self).getHostname() != ''",message="this is no address that somebody can open: write an https URL, such as https://docs.example.com/wicket"
+	URL string `json:"url,omitempty"`
+
+	// tasks are the tasks that the material is about.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=12
+	Tasks []TaskName `json:"tasks,omitempty"`
+}
+
+// TaskName is a task category of the responsibility matrix ("Partner Support
+// Enablement", RACI Matrix).
+//
+// +kubebuilder:validation:Enum=UserAccountManagement;UserAccessManagement;CustomerCommunication;EndUserSupport;WicketDeployment;TrainingAndOnboarding;VirtualDesktopStackManagement;NetworkConnectivity;WicketUpdates;EngineBugs;EngineSecurityPatches;InfrastructureOutages
+type TaskName string
+
+// The tasks, in the order of the matrix.
+const (
+	UserAccountManagement         TaskName = "UserAccountManagement"
+	UserAccessManagement          TaskName = "UserAccessManagement"
+	CustomerCommunication         TaskName = "CustomerCommunication"
+	EndUserSupport                TaskName = "EndUserSupport"
+	WicketDeployment              TaskName = "WicketDeployment"
+	TrainingAndOnboarding         TaskName = "TrainingAndOnboarding"
+	VirtualDesktopStackManagement TaskName = "VirtualDesktopStackManagement"
+	NetworkConnectivity           TaskName = "NetworkConnectivity"
+	WicketUpdates                 TaskName = "WicketUpdates"
+	EngineBugs                    TaskName = "EngineBugs"
+	EngineSecurityPatches         TaskName = "EngineSecurityPatches"
+	InfrastructureOutages         TaskName = "InfrastructureOutages"
+)
 
 // OperatingHours specify when P-CSMs are at work: around the clock, or in a daily
 // window on some days of the week.
@@ -230,7 +302,26 @@ type ResponseTarget struct {
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,4}h)?([0-9]{1,6}m)?$') && duration(self) >= duration('1m')",message="this is no time to answer in: write hours and minutes, at least one minute, such as 30m, 4h or 1h30m"
 	Within string `json:"within,omitempty"`
+
+	// clock is OperatingHours, the default, if the time passes only during the plan's
+	// operating hours; Always if it passes around the clock.
+	// +optional
+	Clock ResponseClock `json:"clock,omitempty"`
 }
+
+// ResponseClock determines when the time of a response target passes.
+//
+// +kubebuilder:validation:Enum=OperatingHours;Always
+type ResponseClock string
+
+// The clocks.
+const (
+	// ClockOperatingHours runs during the plan's operating hours, without holidays and
+	// closures.
+	ClockOperatingHours ResponseClock = "OperatingHours"
+	// ClockAlways runs around the clock.
+	ClockAlways ResponseClock = "Always"
+)
 
 // SupportPlanStatus reports the complete plan and its use.
 type SupportPlanStatus struct {

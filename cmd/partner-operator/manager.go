@@ -58,6 +58,7 @@ func newManagerCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
+	flags.SortFlags = false // what belongs together stands together
 	given.settings.Add(flags)
 
 	flags.StringVar(&given.shard, "shard", "", "the part of all partners that this manager has, as number/count, such as 1/3 beside managers with 2/3 and 3/3; all of them if empty")
@@ -67,10 +68,10 @@ func newManagerCommand() *cobra.Command {
 	flags.DurationVar(&options.ShutdownDelay, "shutdown-delay", 5*time.Second, "how long to keep serving after SIGTERM while reporting not ready, until proxies have noticed")
 	flags.DurationVar(&options.ShutdownTimeout, "shutdown-timeout", 20*time.Second, "how long reconciles under way may take to end, after that")
 
-	flags.BoolVar(&options.DefaultPlans, "create-default-plans", false, "create the SupportPlans basic, premium and mission-critical where they are missing")
+	flags.BoolVar(&options.DefaultPlans, "create-default-plans", false, "create the SupportPlans basic, premium and mission-critical where they are missing, when the manager begins to lead")
 	flags.BoolVar(&options.LeaderElection, "leader-elect", false, "let several replicas stand by for each other")
-	flags.StringVar(&options.LeaderElectionNamespace, "leader-election-namespace", "", "namespace of the lease; that of the Pod if empty")
-	flags.StringVar(&options.HealthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 for none")
+	flags.StringVar(&options.LeaderElectionNamespace, "leader-election-namespace", "", "namespace of the lease of the leader; that of the Pod if empty")
+	flags.StringVar(&options.HealthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz, which is not ready before the caches are full; 0 for none")
 	flags.StringVar(&options.MetricsAddress, "metrics-bind-address", ":8443", "address of /metrics; 0 for none")
 	flags.BoolVar(&given.metricsSecure, "metrics-secure", true, "serve /metrics over HTTPS, to those whom the API server allows to get the path")
 	flags.StringVar(&options.MetricsCertDir, "metrics-cert-dir", "", "folder with tls.crt and tls.key for /metrics; a self-signed certificate if empty")

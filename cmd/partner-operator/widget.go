@@ -53,6 +53,7 @@ func newWidgetCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
+	flags.SortFlags = false // what belongs together stands together
 	flags.StringVar(&options.Contact.MessengerURL, "messenger-url", "", "address of the messenger, with {partner}, {host} and {language} where its vendor wants to know them")
 	flags.StringVar(&display, "messenger-display", string(widget.InWindow), "where the messenger opens: window for a tab of its own, panel for a frame in the widget")
 	flags.StringSliceVar(&options.Contact.Permissions, "messenger-permissions", nil, "what a messenger in the panel may do, as microphone,fullscreen: "+strings.Join(widget.Permissions, ", "))

@@ -83,7 +83,7 @@ var tries = []try{
 		commands: []string{
 			`sed 's/customerCount: 28/customerCount: 46/' config/samples/partners/acme.yaml | kubectl partner plan --against-cluster -f - | tail -n 1`,
 		},
-		shows: "1 partner: 0 to create, 0 to change, 0 to remove, 9 as they are. 1 error, 0 warnings, 0 notices.",
+		shows: "1 partner: 0 to create, 0 to change, 0 to remove, 9 as they are. 1 error, 1 warning, 0 notices.",
 	},
 	{
 		title: "Give acme more customers than its P-CSMs support, and watch the condition come:",
@@ -102,6 +102,13 @@ var tries = []try{
 			`kubectl get partner acme -o jsonpath='{.status.staffing.capacity}{"\n"}'`,
 		},
 		shows: "46/52",
+	},
+	{
+		title: "Ask when initech's P-CSMs will no longer suffice, by the deals that are signed:",
+		commands: []string{
+			`kubectl get partner initech -o jsonpath='{.status.conditions[?(@.type=="ShortfallExpected")].message}{"\n"}'`,
+		},
+		shows: "from 2030-03-01 on 20 customers are expected, and 1 FTE of P-CSMs support at most 15: add 0.5 FTE by then",
 	},
 	{
 		title: "Delete a child, and see it return:",

@@ -27,7 +27,7 @@ func (p *plugin) newCapacityCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			all := f.Capacity(at.instant())
+			all := f.Capacity(p.terminal.now(), at.instant(p.terminal.now()))
 			totals := fleet.Totals(all)
 			return p.terminal.print(output.value, struct {
 				Partners []fleet.Staffing `json:"partners"`
@@ -64,9 +64,9 @@ func (t *Terminal) printCapacity(all []fleet.Staffing, totals []fleet.Total, oth
 	if len(all) == 0 {
 		fmt.Fprintln(t.Err, "There are no OEMs and no MSPs, which alone can have P-CSMs.")
 	} else {
-		w := t.newTable("partner", "tier", "customers", "fte", "comfortable", "maximum", "utilisation", "until breach", "add fte", "verdict")
+		w := t.newTable("partner", "tier", "customers", "fte", "comfortable", "maximum", "utilisation", "until breach", "add fte", "short from", "verdict")
 		for _, s := range all {
-			row := []any{s.Partner, s.Tier, s.Customers, s.AllocatedFTE, "", "", "", "", "", t.paint(staffingColour(s), string(s.Reason))}
+			row := []any{s.Partner, s.Tier, s.Customers, s.AllocatedFTE, "", "", "", "", "", "", t.paint(staffingColour(s), string(s.Reason))}
 			if s.Contracted() && s.Verdict != nil {
 				row[4], row[5] = s.Verdict.ComfortableCustomers, s.Verdict.MaximumCustomers
 				row[6] = t.utilization(s.Verdict.UtilizationPercent, staffingColour(s))
@@ -74,12 +74,15 @@ func (t *Terminal) printCapacity(all []fleet.Staffing, totals []fleet.Total, oth
 				if s.Verdict.MissingFTE > 0 {
 					row[8] = s.Verdict.MissingFTE
 				}
+				if s.NextShortfall != nil {
+					row[9] = s.NextShortfall.On
+				}
 			} else if s.Verdict != nil {
-				row[3], row[9] = "", string(s.Reason) // nothing to paint: the partner staffs its own support
+				row[3], row[10] = "", string(s.Reason) // nothing to paint: the partner staffs its own support
 			}
 			w.AppendRow(row)
 		}
-		t.fit(w, []string{"customers", "fte", "comfortable", "maximum", "until breach", "add fte"}, []string{"comfortable", "tier", "maximum", "fte", "customers"})
+		t.fit(w, []string{"customers", "fte", "comfortable", "maximum", "until breach", "add fte"}, []string{"comfortable", "tier", "maximum", "fte", "customers", "short from"})
 	}
 	if len(totals) > 0 {
 		fmt.Fprintln(t.Out)

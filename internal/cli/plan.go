@@ -74,7 +74,7 @@ func (p *plugin) plan(ctx context.Context, flags planFlags) error {
 		return usageError{errors.New("say what to read: either -f FILE or FOLDER, or -k FOLDER")}
 	}
 	flags.input.Stdin = p.terminal.In
-	options := preview.Options{Settings: settings, Now: flags.at.instant()}
+	options := preview.Options{Settings: settings, Now: flags.at.instant(p.terminal.now())}
 
 	if flags.againstCluster {
 		var c *cluster
@@ -144,9 +144,9 @@ func (d *date) Set(text string) error {
 func (d *date) Type() string { return "date" }
 
 // instant is the start of the day; now, if none is given.
-func (d *date) instant() time.Time {
+func (d *date) instant(now time.Time) time.Time {
 	if d.day.IsZero() {
-		return time.Now()
+		return now
 	}
 	return d.day
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -25,6 +26,10 @@ type raciTask struct {
 	// them alike.
 	Contacts      []support.Contact `json:"contacts"`
 	FirstContacts int               `json:"firstContacts"`
+	// AboutService says what the service type is.
+	AboutService string `json:"aboutServiceType"`
+	// Materials are the training materials that the plan lists for the task.
+	Materials []v1alpha1.TrainingMaterial `json:"trainingMaterials,omitempty"`
 }
 
 // raci is what the command prints.
@@ -39,6 +44,8 @@ type raci struct {
 	// answers, empty if the plan does not say.
 	Severity int32  `json:"severity,omitempty"`
 	Within   string `json:"within,omitempty"`
+	// Clock is which time counts for it.
+	Clock v1alpha1.ResponseClock `json:"clock,omitempty"`
 	// ServiceHours are the hours a month of Customer Success that are contracted with
 	// Dispel at least; 0 for none.
 	ServiceHours int32 `json:"serviceHours,omitempty"`
@@ -48,6 +55,12 @@ type raci struct {
 	HoursLimited bool `json:"hoursLimited,omitempty"`
 	// PolicyURL is Dispel's Support Policy, if the plan links to it.
 	PolicyURL string `json:"policyURL,omitempty"`
+	// SharedResponsibilityURL is a page on who is responsible for what, if the plan
+	// links to one.
+	SharedResponsibilityURL string `json:"sharedResponsibilityURL,omitempty"`
+	// WithoutMaterials are the tasks for which Dispel owes training materials and the
+	// plan lists none.
+	WithoutMaterials []v1alpha1.TaskName `json:"withoutMaterials,omitempty"`
 }
 
 func (p *plugin) newRACICommand() *cobra.Command {
@@ -84,7 +97,7 @@ primary cannot resolve it, who supplies documentation and training, and whom to 
 			if err != nil {
 				return err
 			}
-			answer := raciOf(f, partner, wanted, severity)
+			answer := raciOf(f, partner, wanted, severity, p.terminal.now())
 			return p.terminal.print(output.value, answer, func() { p.terminal.printRACI(answer, task != "") })
 		},
 	}
@@ -109,8 +122,9 @@ func taskNames() []string {
 // unless it is one.
 func findTask(text string) ([]string, error) {
 	var found []string
-	for _, name := range taskNames() {
-		if strings.EqualFold(name, text) {
+	for _, task := range support.Tasks(v1alpha1.OEM, false) {
+		name := task.Name
+		if strings.EqualFold(name, text) || strings.EqualFold(string(task.ID), text) {
 			return []string{name}, nil
 		}
 		if strings.Contains(strings.ToLower(name), strings.ToLower(text)) {
@@ -126,13 +140,15 @@ func findTask(text string) ([]string, error) {
 	return nil, fmt.Errorf("--task %q is none of: %s", text, strings.Join(taskNames(), "; "))
 }
 
-func raciOf(f *fleet.Fleet, partner *v1alpha1.Partner, tasks []string, severity int32) raci {
-	allocated, _, _ := staffing.Sum(partner, f.AllocationsOf(partner.Name), time.Now())
+func raciOf(f *fleet.Fleet, partner *v1alpha1.Partner, tasks []string, severity int32, now time.Time) raci {
+	allocated, _, _ := staffing.Sum(partner, f.AllocationsOf(partner.Name), now)
 	answer := raci{Partner: partner.Name, ChannelModel: partner.Spec.ChannelModel, PCSM: allocated > 0, Severity: severity}
 	answer.Widget = meta.IsStatusConditionTrue(partner.Status.Conditions, string(v1alpha1.ConditionSupportWidgetEnabled))
 	for _, task := range support.Tasks(partner.Spec.ChannelModel, answer.PCSM) {
 		if slices.Contains(tasks, task.Name) {
-			answer.Tasks = append(answer.Tasks, raciTask{task, task.Contacts(partner.Spec.ChannelModel), task.FirstContacts()})
+			answer.Tasks = append(answer.Tasks, raciTask{
+				Task: task, Contacts: task.Contacts(partner.Spec.ChannelModel), FirstContacts: task.FirstContacts(), AboutService: support.AboutService(task.ServiceType),
+			})
 		}
 	}
 	if addOns := partner.Spec.AddOns; addOns != nil && addOns.CustomerSuccess != nil {
@@ -141,10 +157,14 @@ func raciOf(f *fleet.Fleet, partner *v1alpha1.Partner, tasks []string, severity 
 	plan := f.Plans[tenant.PlanName(partner)]
 	if effective, fault := tenant.UsablePlan(tenant.Snapshot{Partner: partner, Plan: plan}); fault == nil {
 		answer.Hours, answer.PolicyURL = support.Describe(effective.OperatingHours), plan.Spec.PolicyURL
+		answer.SharedResponsibilityURL, answer.WithoutMaterials = plan.Spec.SharedResponsibilityURL, support.WithoutMaterials(plan)
+		for i := range answer.Tasks {
+			answer.Tasks[i].Materials = support.Materials(plan, answer.Tasks[i].ID)
+		}
 		answer.HoursLimited = answer.PCSM && staffing.Judge(0, allocated, effective.Staffing).BelowMinimum()
 		for _, target := range plan.Spec.ResponseTargets {
 			if target.Severity == severity {
-				answer.Within = target.Within
+				answer.Within, answer.Clock = target.Within, cmp.Or(target.Clock, v1alpha1.ClockOperatingHours)
 			}
 		}
 	}
@@ -210,6 +230,7 @@ func partnerRole(task support.Task) string {
 func (t *Terminal) printTask(answer raci) {
 	task := answer.Tasks[0]
 	fmt.Fprintf(t.Out, "%s\n\n", t.wrap(fmt.Sprintf("%s (%s), for customers of %s (%s)", t.paint(text.Bold, task.Name), task.ServiceType, answer.Partner, answer.ChannelModel), 0))
+	fmt.Fprintf(t.Out, "%s\n%s\n\n", t.wrap(sentence(task.About), 0), t.wrap(fmt.Sprintf("%s: %s.", task.ServiceType, task.AboutService), 0))
 	w := t.newTable("", "")
 	w.ResetHeaders()
 	holders := func(role support.Role) string {
@@ -264,7 +285,11 @@ func (r raci) advice() []string {
 		lines = append(lines, fmt.Sprintf("Severity %d: Dispel helps when whoever is asked before cannot resolve it, after severities 1 and 2.", r.Severity))
 	}
 	if r.Within != "" {
-		lines = append(lines, fmt.Sprintf("Dispel answers within %s.", r.Within))
+		clock := "of operating hours"
+		if r.Clock == v1alpha1.ClockAlways {
+			clock = "around the clock"
+		}
+		lines = append(lines, fmt.Sprintf("Dispel answers within %s %s.", r.Within, clock))
 	} else if r.Severity > 0 && r.Hours != "" {
 		lines = append(lines, "The plan names no response target: Dispel's Support Policy does.")
 	}
@@ -276,6 +301,15 @@ func (r raci) advice() []string {
 	}
 	if r.ServiceHours > 0 && r.Tasks[0].Partner == support.Primary {
 		lines = append(lines, fmt.Sprintf("Dispel does agreed work of this kind by the hour, %d hours a month at least; the partner stays the first contact.", r.ServiceHours))
+	}
+	for _, material := range r.Tasks[0].Materials {
+		lines = append(lines, fmt.Sprintf("Training material: %s, %s", material.Title, material.URL))
+	}
+	if slices.Contains(r.WithoutMaterials, r.Tasks[0].ID) {
+		lines = append(lines, "Dispel supplies training materials for this task, and the plan lists none.")
+	}
+	if r.SharedResponsibilityURL != "" {
+		lines = append(lines, "Who is responsible for what: "+r.SharedResponsibilityURL)
 	}
 	if r.PolicyURL != "" {
 		lines = append(lines, "Dispel's Support Policy: "+r.PolicyURL)

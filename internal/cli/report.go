@@ -27,7 +27,7 @@ conditions. The HTML page needs nothing else, and is good in print and in dark m
 			if err != nil {
 				return err
 			}
-			r := report.New(f, at.instant())
+			r := report.New(f, at.instant(p.terminal.now()))
 			out := bufio.NewWriter(p.terminal.Out)
 			switch output.value {
 			case "markdown":

@@ -76,9 +76,9 @@ func (p *plugin) simulate(cmd *cobra.Command, name string, flags simulateFlags) 
 	if flags.plan != "" && f.Plans[flags.plan] == nil {
 		return fmt.Errorf("there is no SupportPlan %q: kubectl get supportplans lists those that are there", flags.plan)
 	}
-	now := flags.at.instant()
-	before := f.StaffingOf(partner, f.AllocationsOf(name), now)
-	after := f.StaffingOf(supposed(partner, cmd, flags), supposedAllocations(f.AllocationsOf(name), name, fte, flags.fte != ""), now)
+	now, day := p.terminal.now(), flags.at.instant(p.terminal.now())
+	before := f.StaffingOf(partner, f.AllocationsOf(name), now, day)
+	after := f.StaffingOf(supposed(partner, cmd, flags), supposedAllocations(f.AllocationsOf(name), name, fte, flags.fte != ""), now, day)
 	return p.terminal.print(flags.output.value, struct {
 		Now       fleet.Staffing `json:"now"`
 		Simulated fleet.Staffing `json:"simulated"`
@@ -90,6 +90,7 @@ func supposed(partner *v1alpha1.Partner, cmd *cobra.Command, flags simulateFlags
 	partner = partner.DeepCopy()
 	if cmd.Flags().Changed("customers") {
 		partner.Spec.CustomerCount = new(int32(min(flags.customers, math.MaxInt32))) //nolint:gosec // checked above
+		partner.Spec.ExpectedCustomers = nil                                         // which would take its place later
 	}
 	if flags.plan != "" {
 		partner.Spec.SupportPlanRef = &v1alpha1.SupportPlanReference{Name: v1alpha1.ObjectName(flags.plan)}
@@ -136,6 +137,9 @@ func (t *Terminal) printSimulation(now, then fleet.Staffing) {
 	fmt.Fprintf(t.Out, "\n%s\n", t.wrap(then.Message, 0))
 	if then.Verdict != nil && then.Verdict.KeepsWidgetOff {
 		fmt.Fprintf(t.Out, "%s\n", t.wrap(fmt.Sprintf("SupportPlan %q keeps the support widget off as long as its minimum staffing is missed.", then.SupportPlan), 0))
+	}
+	if then.ShortfallMessage != "" {
+		fmt.Fprintf(t.Out, "%s\n", t.wrap(sentence(then.ShortfallMessage), 0))
 	}
 	if change := then.Changes; !change.IsZero() {
 		fmt.Fprintf(t.Out, "A contract window opens or closes on %s.\n", change.Format(time.DateOnly))

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/jedib0t/go-pretty/v6/list"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -35,7 +34,7 @@ func (p *plugin) newStatusCommand() *cobra.Command {
 			if _, err := c.partner(f, args[0]); err != nil {
 				return err
 			}
-			tree := f.Tree(args[0], time.Now())
+			tree := f.Tree(args[0], p.terminal.now())
 			return p.terminal.print(output.value, tree, func() { p.terminal.printTree(tree) })
 		},
 	}

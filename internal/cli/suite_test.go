@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -55,6 +56,10 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	reader = kubeconfig(cluster.AsServiceAccount(ctx, controlPlane, direct, "reader", "internal/cli/testdata/reader.yaml"))
 })
 
+// today is the time in these tests, for the operator and for the plugin: what both say
+// depends on the clocks of the world.
+var today = time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
+
 // startManager runs the operator with its default settings.
 func startManager(config *rest.Config) {
 	GinkgoHelper()
@@ -63,7 +68,7 @@ func startManager(config *rest.Config) {
 	ctx, stop := context.WithCancel(context.Background())
 	mgr, err := manager.New(ctx, config, manager.Options{
 		Settings: operatorSettings, Workers: 4, TotalsInterval: time.Second, ResyncPeriod: time.Hour, ShutdownTimeout: 10 * time.Second,
-		HealthAddress: "0", MetricsAddress: "0", Unnamed: true,
+		Clock: clocktesting.NewFakePassiveClock(today), HealthAddress: "0", MetricsAddress: "0", Unnamed: true,
 	})
 	Expect(err).NotTo(HaveOccurred())
 	ended := make(chan error)
@@ -114,6 +119,7 @@ func runOn(ctx context.Context, terminal *cli.Terminal, line string) result {
 	}
 	var out, err bytes.Buffer
 	terminal.Out, terminal.Err = &out, &err
+	terminal.Now = func() time.Time { return today }
 	if terminal.In == nil {
 		terminal.In = strings.NewReader("")
 	}

@@ -24,6 +24,8 @@ type Terminal struct {
 	Width int
 	// Colour tells whether Out takes colours.
 	Colour bool
+	// Now tells the time; the system's if nil.
+	Now func() time.Time
 	// Live tells whether Err is a terminal, on which a line can be written over.
 	Live bool
 }
@@ -37,6 +39,14 @@ func NewTerminal(in io.Reader, out, err *os.File, environment func(string) (stri
 		t.Colour = takesColours(environment)
 	}
 	return t
+}
+
+// now is the time.
+func (t *Terminal) now() time.Time {
+	if t.Now != nil {
+		return t.Now()
+	}
+	return time.Now()
 }
 
 // takesColours tells whether the environment of a terminal lets it have colours.

@@ -105,7 +105,7 @@ var _ = Describe("What cannot be read", func() {
 		Expect(there.Update(ctx, crd)).To(Succeed())
 		got = runOn(ctx, newTerminal(), "status --kubeconfig "+bare.Kubeconfig())
 		Expect(got.status).To(BeZero())
-		Expect(got.err).To(And(ContainSubstring("are of schema revision 1, and this plugin is of 2, so that fields may be missing: upgrade the operator"),
+		Expect(got.err).To(And(ContainSubstring("are of schema revision 1, and this plugin is of 3, so that fields may be missing: upgrade the operator"),
 			ContainSubstring("There are no Partners.")))
 		for _, command := range []string{"capacity", "report -o markdown", "report", "plan -f config/samples/partners/wayne.yaml --against-cluster"} {
 			Expect(runOn(ctx, newTerminal(), command+" --kubeconfig "+bare.Kubeconfig()).status).To(BeElementOf(0, 1), command)

@@ -118,16 +118,17 @@ func Events(before []metav1.Condition, findings []Finding) []Event {
 		case v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled:
 			continue
 		}
-		was := wished(f.Type)
-		if observed := meta.FindStatusCondition(before, string(f.Type)); observed != nil {
+		was := Wished(f.Type)
+		observed := meta.FindStatusCondition(before, string(f.Type))
+		if observed != nil {
 			was = observed.Status
 		}
-		if was == f.Status {
+		if was == f.Status || observed == nil && f.Reason == v1alpha1.ReasonShiftsNotDeclared {
 			continue
 		}
 		event := Event{Type: corev1.EventTypeWarning, Condition: f.Type, Reason: string(f.Reason), Message: f.Message}
 		switch {
-		case f.Status == wished(f.Type), f.Progress == Waiting,
+		case f.Status == Wished(f.Type), f.Progress == Waiting,
 			// What somebody decided is no cause for a warning.
 			f.Reason == v1alpha1.ReasonNoPCSMAllocation, f.Reason == v1alpha1.ReasonSuspendedBySpec:
 			event.Type = corev1.EventTypeNormal
@@ -139,11 +140,12 @@ func Events(before []metav1.Condition, findings []Finding) []Event {
 	return events
 }
 
-// wished is the status that a condition has when all is well.
-func wished(condition v1alpha1.ConditionType) metav1.ConditionStatus {
+// Wished is the status that a condition has when all is well.
+func Wished(condition v1alpha1.ConditionType) metav1.ConditionStatus {
 	switch condition {
 	case v1alpha1.ConditionCapacityExceeded, v1alpha1.ConditionSuspended,
-		v1alpha1.ConditionCertificateRenewalFailed, v1alpha1.ConditionHostReleaseBlocked:
+		v1alpha1.ConditionCertificateRenewalFailed, v1alpha1.ConditionHostReleaseBlocked,
+		v1alpha1.ConditionShortfallExpected, v1alpha1.ConditionCustomerCountStale:
 		return metav1.ConditionFalse
 	}
 	return metav1.ConditionTrue

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"k8s.io/utils/ptr"
-
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/tenant"
@@ -20,8 +18,9 @@ type Staffing struct {
 	ChannelModel v1alpha1.ChannelModel `json:"channelModel"`
 	SupportPlan  string                `json:"supportPlan"`
 	// Tier is empty if the plan is missing.
-	Tier      v1alpha1.Tier `json:"tier,omitempty"`
-	Customers int64         `json:"customers"`
+	Tier v1alpha1.Tier `json:"tier,omitempty"`
+	// Customers are those of the day: those that signed deals bring until then, too.
+	Customers int64 `json:"customers"`
 	// AllocatedFTE counts the allocations that are accepted and in their contract
 	// window.
 	AllocatedFTE v1alpha1.FTE `json:"allocatedFTE"`
@@ -33,6 +32,11 @@ type Staffing struct {
 	Message string          `json:"message"`
 	// Changes is when a contract window opens or closes next; zero if none does.
 	Changes time.Time `json:"changes,omitzero"`
+	// NextShortfall is the first day after it on which more FTE are missing; nil if
+	// there is none.
+	NextShortfall *v1alpha1.NextShortfall `json:"nextShortfall,omitempty"`
+	// ShortfallMessage says what will be missing, and what to do.
+	ShortfallMessage string `json:"shortfallMessage,omitempty"`
 }
 
 // Verdict is what the P-CSMs of a partner, or of several, are worth.
@@ -64,13 +68,14 @@ func (s Staffing) Insufficient() bool {
 	return false
 }
 
-// StaffingOf judges a partner's staffing, as the operator does.
-func (f *Fleet) StaffingOf(partner *v1alpha1.Partner, allocations []v1alpha1.PCSMAllocation, now time.Time) Staffing {
+// StaffingOf judges a partner's staffing on a day, which is now or to come, as the
+// operator does.
+func (f *Fleet) StaffingOf(partner *v1alpha1.Partner, allocations []v1alpha1.PCSMAllocation, now, day time.Time) Staffing {
 	s := Staffing{
 		Partner: partner.Name, DisplayName: partner.Spec.DisplayName, ChannelModel: partner.Spec.ChannelModel,
-		SupportPlan: tenant.PlanName(partner), Customers: int64(ptr.Deref(partner.Spec.CustomerCount, 0)),
+		SupportPlan: tenant.PlanName(partner), Customers: staffing.CustomersOn(partner, now, day),
 	}
-	s.AllocatedFTE, _, s.Changes = staffing.Sum(partner, allocations, now)
+	s.AllocatedFTE, _, s.Changes = staffing.Sum(partner, allocations, day)
 	plan := f.Plans[s.SupportPlan]
 	if plan != nil {
 		s.Tier = plan.Spec.Tier
@@ -87,16 +92,19 @@ func (f *Fleet) StaffingOf(partner *v1alpha1.Partner, allocations []v1alpha1.PCS
 		ComfortableCustomers: verdict.Comfortable, MaximumCustomers: verdict.Maximum,
 		UtilizationPercent: verdict.UtilizationPercent(), CustomersUntilBreach: verdict.UntilBreach(), KeepsWidgetOff: verdict.KeepsWidgetOff(),
 	}
+	if shortfall := staffing.ShortfallAfter(partner, allocations, effective.Staffing, now, day); shortfall != nil && s.Contracted() {
+		s.NextShortfall, s.ShortfallMessage = shortfall.Status(), shortfall.Message()
+	}
 	return s
 }
 
-// Capacity is the staffing of all OEMs and MSPs on a day, the fullest first, then
-// those without P-CSMs and those whose plan cannot be used.
-func (f *Fleet) Capacity(now time.Time) []Staffing {
+// Capacity is the staffing of all OEMs and MSPs on a day, which is now or to come, the
+// fullest first, then those without P-CSMs and those whose plan cannot be used.
+func (f *Fleet) Capacity(now, day time.Time) []Staffing {
 	all := []Staffing{}
 	for _, name := range f.Names() {
 		if partner := f.Partners[name]; partner.Spec.ChannelModel.WhiteLabels() {
-			all = append(all, f.StaffingOf(partner, f.AllocationsOf(name), now))
+			all = append(all, f.StaffingOf(partner, f.AllocationsOf(name), now, day))
 		}
 	}
 	slices.SortStableFunc(all, func(a, b Staffing) int {

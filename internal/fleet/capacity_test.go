@@ -47,7 +47,7 @@ var _ = Describe("Capacity", func() {
 			if reported == nil || strings.Contains(string(data), "\nnow:") || partner.Spec.Suspend != nil {
 				continue
 			}
-			s := f.StaffingOf(partner, f.AllocationsOf(partner.Name), now)
+			s := f.StaffingOf(partner, f.AllocationsOf(partner.Name), now, now)
 			Expect(s.AllocatedFTE).To(Equal(reported.AllocatedFTE), input)
 			Expect(*s.Verdict).To(MatchFields(reported), input)
 			compared++
@@ -94,7 +94,7 @@ spec: {channelModel: MSP, customerCount: 2, supportPlanRef: {name: gone}}
 kind: Partner
 metadata: {name: sold}
 spec: {channelModel: Reseller, customerCount: 2}`)
-		all := f.Capacity(now)
+		all := f.Capacity(now, now)
 		var names []string
 		for _, s := range all {
 			names = append(names, s.Partner+" "+string(s.Reason))
@@ -102,7 +102,7 @@ spec: {channelModel: Reseller, customerCount: 2}`)
 		Expect(names).To(Equal([]string{"full CapacityExceeded", "half WithinCapacity", "alone NoPCSMAllocation", "lost SupportPlanNotFound"}))
 		Expect(all[1].Changes.Format("2006-01-02")).To(Equal("2027-01-01"))
 
-		later := f.Capacity(now.AddDate(0, 2, 0))
+		later := f.Capacity(now, now.AddDate(0, 2, 0))
 		Expect(later[1]).To(And(HaveField("Partner", "alone"), HaveField("Verdict.MissingFTE", v1alpha1.FTE(3))))
 		Expect(later[2]).To(And(HaveField("Partner", "half"), HaveField("Reason", v1alpha1.ReasonNoPCSMAllocation)))
 

@@ -57,6 +57,23 @@ func New() *Fleet {
 	}
 }
 
+// Clone is a fleet of the same objects, to which others can be added.
+func (f *Fleet) Clone() *Fleet {
+	clone := *f
+	clone.Partners, clone.Plans = maps.Clone(f.Partners), maps.Clone(f.Plans)
+	clone.Allocations, clone.Claims = maps.Clone(f.Allocations), maps.Clone(f.Claims)
+	clone.namespaces, clone.references, clone.gateways = maps.Clone(f.namespaces), maps.Clone(f.references), maps.Clone(f.gateways)
+	clone.classes, clone.gatewayClasses = slices.Clone(f.classes), slices.Clone(f.gatewayClasses)
+	clone.allocations, clone.children = map[string][]string{}, map[string][]tenant.Object{}
+	for partner, names := range f.allocations {
+		clone.allocations[partner] = slices.Clone(names)
+	}
+	for partner, children := range f.children {
+		clone.children[partner] = slices.Clone(children)
+	}
+	return &clone
+}
+
 // Add adds an object, or puts it in the place of one of the same kind and name.
 // Its kind must be set. What carries the operator's labels in a tenant namespace, or
 // is a ReferenceGrant with them, counts as made by the operator.

@@ -12,6 +12,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/support"
 	"github.com/dispel/partner-operator/internal/tenant"
@@ -86,9 +87,16 @@ func statusOf(partner *v1alpha1.Partner) Status {
 		return s
 	}
 	suspended := find(v1alpha1.ConditionSuspended)
+	covered, shortfall, stale := find(v1alpha1.ConditionHoursCovered), find(v1alpha1.ConditionShortfallExpected), find(v1alpha1.ConditionCustomerCountStale)
 	switch {
 	case sufficient.Status != "" && sufficient.Status != metav1.ConditionTrue, sufficient.Reason == string(v1alpha1.ReasonNearCapacity):
 		s.State, s.Reason, s.Message = Strained, sufficient.Reason, sufficient.Message
+	case covered.Status == metav1.ConditionFalse:
+		s.State, s.Reason, s.Message = Strained, covered.Reason, covered.Message
+	case shortfall.Status == metav1.ConditionTrue:
+		s.State, s.Reason, s.Message = Strained, shortfall.Reason, shortfall.Message
+	case stale.Status == metav1.ConditionTrue:
+		s.State, s.Reason, s.Message = Strained, stale.Reason, stale.Message
 	case suspended.Status == metav1.ConditionTrue:
 		s.State, s.Reason, s.Message = Idle, suspended.Reason, suspended.Message
 	}
@@ -156,9 +164,7 @@ func (f *Fleet) Tree(name string, now time.Time) *Part {
 	for _, allocation := range f.AllocationsOf(name) {
 		root.Parts = append(root.Parts, allocationPart(&allocation, partner, now))
 	}
-	if part := staffingPart(partner); part != nil {
-		root.Parts = append(root.Parts, *part)
-	}
+	root.Parts = append(root.Parts, staffingParts(partner)...)
 	root.Parts = append(root.Parts, f.chain(partner)...)
 	explained := slices.ContainsFunc(root.Parts, func(part Part) bool { return part.Note == note && part.State == state })
 	if (state == Broken || state == Pending) && !explained {
@@ -203,17 +209,31 @@ func allocationPart(allocation *v1alpha1.PCSMAllocation, partner *v1alpha1.Partn
 	return part
 }
 
-// staffingPart is nil for a partner that has no P-CSMs.
-func staffingPart(partner *v1alpha1.Partner) *Part {
-	sufficient := meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionStaffingSufficient))
-	if sufficient == nil {
-		return nil
+// staffingParts are what there is to say of P-CSMs against customers and hours. Without
+// P-CSMs there is nothing.
+func staffingParts(partner *v1alpha1.Partner) []Part {
+	var parts []Part
+	add := func(condition v1alpha1.ConditionType, what string, shown func(metav1.Condition) bool) {
+		found := meta.FindStatusCondition(partner.Status.Conditions, string(condition))
+		if found == nil || !shown(*found) {
+			return
+		}
+		part := Part{What: what + " " + found.Reason, State: Fine, Note: found.Message}
+		switch {
+		case found.Reason == string(v1alpha1.ReasonShiftsNotDeclared):
+			part.State = Idle
+		case found.Status != conditions.Wished(condition), found.Reason == string(v1alpha1.ReasonNearCapacity):
+			part.State = Strained
+		}
+		parts = append(parts, part)
 	}
-	part := &Part{What: "Staffing " + sufficient.Reason, State: Fine, Note: sufficient.Message}
-	if sufficient.Status != metav1.ConditionTrue || sufficient.Reason == string(v1alpha1.ReasonNearCapacity) {
-		part.State = Strained
-	}
-	return part
+	always := func(metav1.Condition) bool { return true }
+	add(v1alpha1.ConditionStaffingSufficient, "Staffing", always)
+	add(v1alpha1.ConditionHoursCovered, "Coverage", always)
+	ifTrue := func(c metav1.Condition) bool { return c.Status == metav1.ConditionTrue }
+	add(v1alpha1.ConditionShortfallExpected, "Shortfall", ifTrue)
+	add(v1alpha1.ConditionCustomerCountStale, "Customers", ifTrue)
+	return parts
 }
 
 // The links of the chain from the namespace to the route.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/shard"
+	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
 
@@ -29,7 +30,11 @@ func keep(own shard.Shard, shared words) toolscache.TransformFunc {
 			return in, nil
 		}
 		if wanted(own, object) {
-			object.SetManagedFields(nil)
+			var counted []metav1.ManagedFieldsEntry
+			if partner, ok := object.(*v1alpha1.Partner); ok {
+				counted = staffing.CountManagers(partner.ManagedFields) // which the status names
+			}
+			object.SetManagedFields(counted)
 			delete(object.GetAnnotations(), corev1.LastAppliedConfigAnnotation)
 			if quota, ok := object.(*corev1.ResourceQuota); ok {
 				quota.Status = corev1.ResourceQuotaStatus{} // kube-controller-manager's count

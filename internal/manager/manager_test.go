@@ -254,14 +254,14 @@ var _ = Describe("The manager's CRDs", Ordered, func() {
 		crd.Name = "partners.partner.dispel.com"
 		Expect(direct.Patch(ctx, crd, client.RawPatch("application/merge-patch+json",
 			[]byte(`{"metadata":{"annotations":{"partner.dispel.com/schema-revision":"0"}}}`)))).To(Succeed())
-		Expect(refusal(ctx)).To(MatchError("CustomResourceDefinitions are older than schema revision 2, which this version needs: partners.partner.dispel.com. " +
+		Expect(refusal(ctx)).To(MatchError("CustomResourceDefinitions are older than schema revision 3, which this version needs: partners.partner.dispel.com. " +
 			"Apply those of this version (config/crd) before starting it"))
 	})
 
 	It("must be there", func(ctx SpecContext) {
 		cluster.Uninstall(ctx, direct, "subdomainclaims.partner.dispel.com", "supportplans.partner.dispel.com")
 		Expect(refusal(ctx)).To(MatchError("CustomResourceDefinitions are not installed: subdomainclaims.partner.dispel.com, supportplans.partner.dispel.com; " +
-			"and older than schema revision 2, which this version needs: partners.partner.dispel.com. Apply those of this version (config/crd) before starting it"))
+			"and older than schema revision 3, which this version needs: partners.partner.dispel.com. Apply those of this version (config/crd) before starting it"))
 	})
 
 	It("carry the revision that the code has", func() {

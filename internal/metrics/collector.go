@@ -38,6 +38,10 @@ var (
 	utilization = describe("partner_utilization_ratio", "Customers of a Partner divided by the most that its P-CSMs support.", "partner")
 	untilBreach = describe("partner_customers_until_breach", "Customers that may still come before a Partner's capacity is exceeded; negative once it is.", "partner")
 	widget      = describe("partner_support_widget_enabled", "Whether end customers see the support widget: 1 or 0. Present only with a sub-domain.", "partner")
+	uncovered   = describe("partner_uncovered_hours_per_week", "Operating hours of a regular week with no P-CSM on duty. Present only while shifts are declared.", "partner")
+	operating   = describe("partner_operating_hours_per_week", "Operating hours of a regular week. Present only while shifts are declared.", "partner")
+	shortfall   = describe("partner_next_shortfall_timestamp_seconds", "When contract windows and expected customers no longer fit. Present only if such a day is known.", "partner", "reason")
+	counted     = describe("partner_customers_timestamp_seconds", "When the field manager of a Partner's customerCount wrote last.", "partner", "manager")
 
 	condition = describe("condition", "The current status and reason of a condition, in its labels; always 1.", "kind", "name", "condition", "status", "reason")
 
@@ -70,6 +74,7 @@ func (c *Collector) Describe(to chan<- *prometheus.Desc) {
 func (s *Snapshot) Describe(to chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		shards, partners, partnerInfo, customers, allocated, minimum, required, recommended, maximum, comfortable, utilization, untilBreach, widget,
+		uncovered, operating, shortfall, counted,
 		condition, allocationFTE, allocationEnd, planPartners, planCustomers, planAllocated, planOverCapacity,
 	} {
 		to <- desc
@@ -136,10 +141,10 @@ func (s *Snapshot) Collect(to chan<- prometheus.Metric) {
 			continue // it cannot hold P-CSMs
 		}
 		allocations := ofPartner[partner.Name]
-		total, counted, _ := staffing.Sum(partner, allocations, s.Now)
+		total, atWork, _ := staffing.Sum(partner, allocations, s.Now)
 		gauge(allocated, fte(total), partner.Name)
-		for i := range counted {
-			gauge(allocationFTE, fte(counted[i].Spec.FTE), counted[i].Name, partner.Name)
+		for i := range atWork {
+			gauge(allocationFTE, fte(atWork[i].Spec.FTE), atWork[i].Name, partner.Name)
 		}
 		for _, end := range staffing.Ends(partner, allocations, s.Now) {
 			gauge(allocationEnd, float64(end.At.Unix()), end.Allocation, partner.Name, strconv.FormatBool(end.Succeeded))
@@ -179,6 +184,19 @@ func show(partner *v1alpha1.Partner, gauge func(*prometheus.Desc, float64, ...st
 		if most > 0 {
 			gauge(utilization, has/most, name)
 		}
+	}
+	if given := status.Coverage; given != nil {
+		const minutesPerHour = 60
+		gauge(operating, float64(ptr.Deref(given.OperatingMinutesPerWeek, 0))/minutesPerHour, name)
+		gauge(uncovered, float64(ptr.Deref(given.UncoveredMinutesPerWeek, 0))/minutesPerHour, name)
+	}
+	if given := status.Staffing; given != nil && given.NextShortfall != nil {
+		if day, err := given.NextShortfall.On.Time(time.UTC); err == nil { // the operator's own
+			gauge(shortfall, float64(day.Unix()), name, string(given.NextShortfall.Reason))
+		}
+	}
+	if given := status.Customers; given != nil && given.Since != nil {
+		gauge(counted, float64(given.Since.Unix()), name, given.Manager)
 	}
 	if status.SupportWidget != nil {
 		enabled := 0.0

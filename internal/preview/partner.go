@@ -29,6 +29,8 @@ type Partner struct {
 	Staffing *v1alpha1.StaffingStatus `json:"staffing,omitempty"`
 	// Verdict is that of the condition StaffingSufficient; nil without P-CSMs.
 	Verdict *Verdict `json:"verdict,omitempty"`
+	// Coverage is nil while no allocation at work declares shifts, or without a plan.
+	Coverage *v1alpha1.CoverageStatus `json:"coverage,omitempty"`
 	// Objects are what it becomes, in the order in which they are written, and those
 	// that go.
 	Objects []Object `json:"objects"`
@@ -126,7 +128,7 @@ func (p *Plan) partner(name string) (*Partner, error) {
 	}
 	outcome := tenant.Converge(snapshot)
 	result.Staffing = outcome.Status.Staffing
-	result.Verdict = verdictOf(outcome.Status.Conditions)
+	result.Verdict, result.Coverage = verdictOf(outcome.Status.Conditions), outcome.Status.Coverage
 	for _, object := range outcome.Objects {
 		action, err := p.action(object, snapshot.Observed(object))
 		if err != nil {
@@ -137,7 +139,8 @@ func (p *Plan) partner(name string) (*Partner, error) {
 	for _, object := range outcome.Prune {
 		result.add(Remove, object, object)
 	}
-	if source.File != "" || result.Changed() || !reflect.DeepEqual(result.Verdict, verdictOf(declared.Status.Conditions)) {
+	if source.File != "" || result.Changed() || !reflect.DeepEqual(result.Verdict, verdictOf(declared.Status.Conditions)) ||
+		!reflect.DeepEqual(result.Coverage, declared.Status.Coverage) {
 		result.Findings = p.outcomeFindings(result, source, outcome.Status.Conditions)
 	}
 	return result, nil
@@ -225,6 +228,20 @@ func (p *Plan) outcomeFindings(partner *Partner, source manifests.Source, condit
 			add("spec.customerCount", Warning, verdict.Reason, verdict.Message)
 		}
 	}
+	if covered := meta.FindStatusCondition(conditions, string(v1alpha1.ConditionHoursCovered)); covered != nil && covered.Status == metav1.ConditionFalse {
+		message := covered.Message
+		if newly := p.uncovers(partner.Name); newly != "" {
+			message = "this change leaves hours without a P-CSM on duty that have one now: " + newly + "; " + message
+		}
+		add("spec", Warning, covered.Reason, message)
+	}
+	if shortfall := meta.FindStatusCondition(conditions, string(v1alpha1.ConditionShortfallExpected)); shortfall != nil && shortfall.Status == metav1.ConditionTrue {
+		field := "spec"
+		if shortfall.Reason == string(v1alpha1.ReasonCustomersExpected) {
+			field = "spec.expectedCustomers"
+		}
+		add(field, Warning, shortfall.Reason, shortfall.Message)
+	}
 	ready := meta.FindStatusCondition(conditions, string(v1alpha1.ConditionReady))
 	if ready == nil || ready.Status == metav1.ConditionTrue {
 		return findings
@@ -236,6 +253,22 @@ func (p *Plan) outcomeFindings(partner *Partner, source manifests.Source, condit
 	}
 	add(field, severity, ready.Reason, message)
 	return findings
+}
+
+// uncovers lists the hours of a regular week that are covered in the cluster and will
+// not be; empty if there are none, or if that cannot be told.
+func (p *Plan) uncovers(partner string) string {
+	if p.before == nil {
+		return ""
+	}
+	before, after := p.before.CoverageOf(partner, p.options.Now), p.fleet.CoverageOf(partner, p.options.Now)
+	if before == nil || after == nil || !before.Declared || !after.Declared || before.Zone != after.Zone {
+		return ""
+	}
+	if lost := after.Beyond(before.Week); lost.Uncovered > 0 {
+		return lost.Which(after.Zone)
+	}
+	return ""
 }
 
 // weigh says how bad it is that a Partner would not be Ready.

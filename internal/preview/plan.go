@@ -63,8 +63,10 @@ type Plan struct {
 	// Against tells that it is compared with a cluster.
 	Against bool
 
-	options  Options
-	fleet    *fleet.Fleet
+	options Options
+	fleet   *fleet.Fleet
+	// before is what the cluster has; nil without one.
+	before   *fleet.Fleet
 	partners []string
 	sources  map[key]manifests.Source
 	refused  map[key]bool
@@ -85,7 +87,9 @@ func New(ctx context.Context, documents []manifests.Document, options Options) (
 		options: options, fleet: options.Cluster,
 		sources: map[key]manifests.Source{}, refused: map[key]bool{}, holders: map[string]string{}, affected: map[string]bool{},
 	}
-	if p.fleet == nil {
+	if p.fleet != nil {
+		p.before = p.fleet.Clone()
+	} else {
 		p.fleet = fleet.New()
 		p.fleet.APIs = tenant.APIs{CertManager: true, Gateway: true, ReferenceGrants: true, ListenerSets: true}
 		shipped, err := plans.Shipped()
@@ -118,6 +122,11 @@ func New(ctx context.Context, documents []manifests.Document, options Options) (
 	p.resolve(taken)
 	Sort(p.Findings)
 	return p, nil
+}
+
+// Fleet is what there is once the manifests are applied.
+func (p *Plan) Fleet() *fleet.Fleet {
+	return p.fleet
 }
 
 // verdict is what was found in a document.
@@ -341,8 +350,11 @@ func (p *Plan) allocation(source manifests.Source, allocation *v1alpha1.PCSMAllo
 	of := string(allocation.Spec.PartnerRef.Name)
 	if refusal, refused := errors.AsType[*staffing.Refusal](staffing.Accept(allocation, p.fleet.Partners[of])); refused {
 		field := "spec.partnerRef"
-		if refusal.Reason == v1alpha1.ReasonUnknownTimeZone {
+		switch refusal.Reason {
+		case v1alpha1.ReasonUnknownTimeZone:
 			field = "spec.localization.timeZone"
+		case v1alpha1.ReasonShiftsExceedFTE:
+			field = "spec.shifts"
 		}
 		// Of a Partner that is refused, that is said already.
 		if !p.refused[key{group: v1alpha1.GroupVersion.Group, kind: "Partner", name: of}] {

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/fleet"
 	"github.com/dispel/partner-operator/internal/staffing"
 )
@@ -77,7 +78,7 @@ type Conditions struct {
 
 // New makes a report of a fleet.
 func New(f *fleet.Fleet, now time.Time) *Report {
-	r := &Report{At: v1alpha1.Date(now.UTC().Format(time.DateOnly)), Capacity: f.Capacity(now), from: now.Add(-Past), until: now.Add(Horizon),
+	r := &Report{At: v1alpha1.Date(now.UTC().Format(time.DateOnly)), Capacity: f.Capacity(now, now), from: now.Add(-Past), until: now.Add(Horizon),
 		Windows: []Window{}, Conditions: []Conditions{}}
 	r.Tiers = fleet.Totals(r.Capacity)
 	for _, name := range f.Names() {
@@ -98,7 +99,7 @@ func New(f *fleet.Fleet, now time.Time) *Report {
 		}
 	}
 	r.Summary.Partners = len(r.Conditions)
-	r.addWindows(f)
+	r.addWindows(f, now)
 	return r
 }
 
@@ -106,33 +107,26 @@ func New(f *fleet.Fleet, now time.Time) *Report {
 // other does.
 func conditionsOf(partner *v1alpha1.Partner, status fleet.Status) Conditions {
 	c := Conditions{Status: status}
-	conditions := partner.Status.Conditions
-	insufficient := meta.IsStatusConditionFalse(conditions, string(v1alpha1.ConditionStaffingSufficient))
-	for _, condition := range conditions {
-		wished := metav1.ConditionTrue
-		switch v1alpha1.ConditionType(condition.Type) {
-		case v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled:
+	insufficient := meta.IsStatusConditionFalse(partner.Status.Conditions, string(v1alpha1.ConditionStaffingSufficient))
+	for _, condition := range partner.Status.Conditions {
+		switch kind := v1alpha1.ConditionType(condition.Type); {
+		case kind == v1alpha1.ConditionReady, kind == v1alpha1.ConditionReconciling, kind == v1alpha1.ConditionStalled:
 			continue // they repeat the others
-		case v1alpha1.ConditionCapacityExceeded:
-			if insufficient {
-				continue
-			}
-			wished = metav1.ConditionFalse
-		case v1alpha1.ConditionSuspended:
-			wished = metav1.ConditionFalse
+		case kind == v1alpha1.ConditionCapacityExceeded && insufficient:
+			continue
 		}
 		switch v1alpha1.Reason(condition.Reason) {
-		case v1alpha1.ReasonNoPCSMAllocation, v1alpha1.ReasonSubdomainNotReady:
+		case v1alpha1.ReasonNoPCSMAllocation, v1alpha1.ReasonSubdomainNotReady, v1alpha1.ReasonShiftsNotDeclared:
 			continue // as it is meant, or what SubdomainReady says
 		}
-		if condition.Status != wished {
+		if condition.Status != conditions.Wished(v1alpha1.ConditionType(condition.Type)) {
 			c.Conditions = append(c.Conditions, condition)
 		}
 	}
 	return c
 }
 
-func (r *Report) addWindows(f *fleet.Fleet) {
+func (r *Report) addWindows(f *fleet.Fleet, now time.Time) {
 	for _, allocation := range f.Allocations {
 		window, err := staffing.WindowOf(allocation)
 		opens, closes := r.shows(window.From), r.shows(window.Until)
@@ -146,7 +140,7 @@ func (r *Report) addWindows(f *fleet.Fleet) {
 		}
 		if partner := f.Partners[w.Partner]; partner != nil && closes && partner.Spec.ChannelModel.WhiteLabels() {
 			allocations := f.AllocationsOf(w.Partner)
-			last, after := f.StaffingOf(partner, allocations, window.Until.Add(-time.Second)), f.StaffingOf(partner, allocations, window.Until)
+			last, after := f.StaffingOf(partner, allocations, now, window.Until.Add(-time.Second)), f.StaffingOf(partner, allocations, now, window.Until)
 			if after.Reason != last.Reason && (after.Insufficient() || !after.Contracted()) {
 				w.Afterwards = after.Reason
 			}

@@ -35,11 +35,17 @@ func Accept(allocation *v1alpha1.PCSMAllocation, partner *v1alpha1.Partner) erro
 			"Partner %q is a %s, whose customers Dispel serves in any case: delete this allocation, or set the partner's channelModel to OEM or MSP",
 			name, partner.Spec.ChannelModel)}
 	}
-	if allocation.Spec.Localization == nil || allocation.Spec.Localization.TimeZone == "" {
-		return nil
+	zone := v1alpha1.TimeZone("")
+	if allocation.Spec.Localization != nil {
+		zone = allocation.Spec.Localization.TimeZone
 	}
-	if _, err := support.LoadZone(allocation.Spec.Localization.TimeZone); err != nil {
-		return &Refusal{v1alpha1.ReasonUnknownTimeZone, "spec.localization.timeZone: " + err.Error()}
+	if zone != "" || len(allocation.Spec.Shifts) > 0 {
+		if _, err := support.LoadZone(zone); err != nil {
+			return &Refusal{v1alpha1.ReasonUnknownTimeZone, "spec.localization.timeZone: " + err.Error()}
+		}
+	}
+	if refusal := acceptShifts(allocation); refusal != nil {
+		return refusal
 	}
 	return nil
 }

@@ -46,8 +46,8 @@ func NewHours(effective v1alpha1.OperatingHours) (Hours, error) {
 		hours.closures[date] = true
 	}
 	var ok, alsoOK bool
-	hours.opens, ok = minutes(effective.Opens)
-	hours.closes, alsoOK = minutes(effective.Closes)
+	hours.opens, ok = MinuteOfDay(effective.Opens)
+	hours.closes, alsoOK = MinuteOfDay(effective.Closes)
 	if !ok || !alsoOK || hours.opens >= hours.closes {
 		return Hours{}, inconsistent("opens is %q and closes %q: write both as HH:MM, opens before closes", effective.Opens, effective.Closes)
 	}
@@ -60,6 +60,9 @@ func inconsistent(format string, args ...any) *Defect {
 
 var weekdays = []v1alpha1.DayOfWeek{"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"}
 
+// Week are the days of the week from Monday on.
+var Week = append(slices.Clone(weekdays[1:]), weekdays[0])
+
 // workdays are days of the week, by time.Weekday.
 type workdays [7]bool
 
@@ -71,8 +74,9 @@ func workdaysOf(days []v1alpha1.DayOfWeek) workdays {
 	return works
 }
 
-// minutes reads HH:MM, of which 24:00 is the end of the day.
-func minutes(t v1alpha1.TimeOfDay) (int, bool) {
+// MinuteOfDay reads HH:MM as minutes after midnight; 24:00 is the end of the day. It
+// fails only for a time that the schema refuses.
+func MinuteOfDay(t v1alpha1.TimeOfDay) (minute int, ok bool) {
 	if t == "24:00" {
 		return 24 * 60, true
 	}
@@ -81,6 +85,71 @@ func minutes(t v1alpha1.TimeOfDay) (int, bool) {
 		return 0, false
 	}
 	return parsed.Hour()*60 + parsed.Minute(), true
+}
+
+// Zone is the zone whose clock the hours go by; UTC if they are around the clock.
+func (h Hours) Zone() *time.Location {
+	if h.alwaysOn {
+		return time.UTC
+	}
+	return h.zone
+}
+
+// Open reports whether P-CSMs are at work at an instant.
+func (h Hours) Open(at time.Time) bool {
+	return h.alwaysOn || h.includes(at.In(h.zone))
+}
+
+// Regular reports whether P-CSMs are at work at a minute of a regular week, which has
+// no holidays and no closures. The week begins on Monday at 00:00 in the hours' zone.
+func (h Hours) Regular(minute int) bool {
+	const day = 24 * 60
+	clock := minute % day
+	return h.alwaysOn || h.days[(minute/day+1)%7] && clock >= h.opens && clock < h.closes
+}
+
+// Marks are the minutes of a day at which Regular can change, beside midnight.
+func (h Hours) Marks() []int {
+	if h.alwaysOn {
+		return nil
+	}
+	return []int{h.opens, h.closes}
+}
+
+// Due is when an answer to a request is due by a plan's response target. On the clock of
+// the operating hours, which is the one if the target names none, a request outside of
+// the hours starts with the next opening.
+func Due(hours Hours, target v1alpha1.ResponseTarget, from time.Time) (time.Time, error) {
+	within, err := time.ParseDuration(target.Within)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("spec.responseTargets: %q is no time to answer in: write hours and minutes, such as 4h", target.Within)
+	}
+	if target.Clock == v1alpha1.ClockAlways {
+		return from.Add(within).UTC(), nil
+	}
+	due := hours.after(from, within)
+	if due.IsZero() {
+		return time.Time{}, fmt.Errorf("spec.responseTargets: the operating hours of a year are less than %s, which severity %d has", target.Within, target.Severity)
+	}
+	return due.UTC(), nil
+}
+
+// after is when a time that passes only during the hours, counted from an instant on, is
+// over; zero if the hours do not last long enough within a year.
+func (h Hours) after(from time.Time, within time.Duration) time.Time {
+	for at := from; at.Before(from.AddDate(0, 0, horizon)); {
+		open, change := h.At(at)
+		switch {
+		case change.IsZero() && !open:
+			return time.Time{}
+		case open && (change.IsZero() || within <= change.Sub(at)):
+			return at.Add(within)
+		case open:
+			within -= change.Sub(at)
+		}
+		at = change
+	}
+	return time.Time{}
 }
 
 // horizon is how many days ahead At looks for a change. Closures are few enough that
@@ -145,14 +214,19 @@ type Span struct {
 	Closes time.Time `json:"closes,omitzero"`
 }
 
-// Openings are the spans of work from an instant on until another, and as many
-// after it as make two. One that is under way begins with the first instant.
-func (h Hours) Openings(from, until time.Time) []Span {
+// mostOpenings is how many spans Openings returns at most.
+const mostOpenings = 64
+
+// Openings are the spans of work from an instant on until another, and as many after it
+// as make two, and last as long as atLeast together; at most 64. One that is under way
+// begins with the first instant.
+func (h Hours) Openings(from, until time.Time, atLeast time.Duration) []Span {
 	var spans []Span
-	for at := from; at.Before(until) || len(spans) < 2; {
+	for at := from; len(spans) < mostOpenings && (at.Before(until) || len(spans) < 2 || atLeast > 0); {
 		open, change := h.At(at)
 		if open {
 			spans = append(spans, Span{Opens: at.UTC(), Closes: change.UTC()})
+			atLeast -= change.Sub(at)
 		}
 		if change.IsZero() {
 			break
@@ -168,32 +242,31 @@ func Describe(effective v1alpha1.OperatingHours) string {
 	if ptr.Deref(effective.AlwaysOn, false) {
 		return "24x7"
 	}
-	text := fmt.Sprintf("%s %s-%s %s", describeDays(effective.Days), effective.Opens, effective.Closes, effective.TimeZone)
+	text := fmt.Sprintf("%s %s-%s %s", DescribeDays(effective.Days), effective.Opens, effective.Closes, effective.TimeZone)
 	if effective.Holidays == v1alpha1.USFederal {
 		text += ", without U.S. federal holidays"
 	}
 	return text
 }
 
-// describeDays writes days from Monday on, with runs of three or more as a
-// range.
-func describeDays(days []v1alpha1.DayOfWeek) string {
-	week := append(slices.Clone(weekdays[1:]), weekdays[0])
+// DescribeDays writes days from Monday on, with runs of three or more as a range, such
+// as "Mon-Fri,Sun".
+func DescribeDays(days []v1alpha1.DayOfWeek) string {
 	var parts []string
-	for start := 0; start < len(week); start++ {
+	for start := 0; start < len(Week); start++ {
 		end := start
-		for end < len(week) && slices.Contains(days, week[end]) {
+		for end < len(Week) && slices.Contains(days, Week[end]) {
 			end++
 		}
 		switch length := end - start; {
 		case length == 0:
 			continue
 		case length < 3:
-			for _, day := range week[start:end] {
+			for _, day := range Week[start:end] {
 				parts = append(parts, string(day[:3]))
 			}
 		default:
-			parts = append(parts, string(week[start][:3])+"-"+string(week[end-1][:3]))
+			parts = append(parts, string(Week[start][:3])+"-"+string(Week[end-1][:3]))
 		}
 		start = end
 	}

@@ -23,8 +23,12 @@ const (
 // Task is a category of work and each party's part in it ("Partner Support
 // Enablement", RACI Matrix).
 type Task struct {
-	// Name is the task category.
+	// ID is the task category, as plans name it.
+	ID v1alpha1.TaskName `json:"id"`
+	// Name is the task category as people read it.
 	Name string `json:"name"`
+	// About says what the task is.
+	About string `json:"about"`
 	// ServiceType is the kind of work that it is.
 	ServiceType v1alpha1.ServiceType `json:"serviceType"`
 	// Customer and Partner are those parties' roles.
@@ -46,23 +50,64 @@ const EndUserSupport = "End-user support"
 // prose: end customers manage users, and Implementation and Maintenance are the
 // partner's.
 var matrix = []struct {
+	id        v1alpha1.TaskName
 	name      string
 	service   v1alpha1.ServiceType
 	primary   v1alpha1.Party
 	materials bool
+	about     string
 }{
-	{"User account management", v1alpha1.Implementation, v1alpha1.PartyCustomer, true},
-	{"User access management", v1alpha1.Implementation, v1alpha1.PartyCustomer, true},
-	{"Communication with partner's customers", v1alpha1.CustomerSuccess, v1alpha1.PartyPartner, true},
-	{EndUserSupport, v1alpha1.CustomerSuccess, v1alpha1.PartyPartner, true},
-	{"Wicket deployment and installation", v1alpha1.Implementation, v1alpha1.PartyPartner, true},
-	{"Training and onboarding", v1alpha1.CustomerSuccess, v1alpha1.PartyPartner, true},
-	{"Virtual desktop stack management", v1alpha1.CustomerSuccess, v1alpha1.PartyPartner, true},
-	{"Network connectivity", v1alpha1.Implementation, v1alpha1.PartyPartner, false},
-	{"Applying Wicket ESI patches and updates", v1alpha1.Maintenance, v1alpha1.PartyPartner, false},
-	{"Zero Trust Engine bugs", v1alpha1.Maintenance, v1alpha1.PartyDispel, false},
-	{"Zero Trust Engine security patches", v1alpha1.Maintenance, v1alpha1.PartyDispel, false},
-	{"Critical infrastructure outages", v1alpha1.TechnicalSupport, v1alpha1.PartyDispel, false},
+	{v1alpha1.UserAccountManagement, "User account management", v1alpha1.Implementation, v1alpha1.PartyCustomer, true, "accounts of users: creating, changing and removing them, how they sign in and what role they have"},
+	{v1alpha1.UserAccessManagement, "User access management", v1alpha1.Implementation, v1alpha1.PartyCustomer, true, "what users may reach: granting and withdrawing access to devices and resources"},
+	{v1alpha1.CustomerCommunication, "Communication with partner's customers", v1alpha1.CustomerSuccess, v1alpha1.PartyPartner, true, "talking with the partner's customers: answers to inquiries, news, the progress of faults"},
+	{v1alpha1.EndUserSupport, EndUserSupport, v1alpha1.CustomerSuccess, v1alpha1.PartyPartner, true, "questions about using the engine, and requests that impair nothing, such as a reset of MFA"},
+	{v1alpha1.WicketDeployment, "Wicket deployment and installation", v1alpha1.Implementation, v1alpha1.PartyPartner, true, "Wickets: collecting what an installation needs, and installing them until they connect to Dispel and to the devices behind them"},
+	{v1alpha1.TrainingAndOnboarding, "Training and onboarding", v1alpha1.CustomerSuccess, v1alpha1.PartyPartner, true, "new customers: the first set-up, and training for their users"},
+	{v1alpha1.VirtualDesktopStackManagement, "Virtual desktop stack management", v1alpha1.CustomerSuccess, v1alpha1.PartyPartner, true, "a customer's stack of virtual desktops: its size in the contract, and its images"},
+	{v1alpha1.NetworkConnectivity, "Network connectivity", v1alpha1.Implementation, v1alpha1.PartyPartner, false, "connections between Wickets, customers' devices and Dispel's regions"},
+	{v1alpha1.WicketUpdates, "Applying Wicket ESI patches and updates", v1alpha1.Maintenance, v1alpha1.PartyPartner, false, "bringing Wickets up to date"},
+	{v1alpha1.EngineBugs, "Zero Trust Engine bugs", v1alpha1.Maintenance, v1alpha1.PartyDispel, false, "faults in the engine's software: finding, reporting and fixing them"},
+	{v1alpha1.EngineSecurityPatches, "Zero Trust Engine security patches", v1alpha1.Maintenance, v1alpha1.PartyDispel, false, "closing security holes in the engine"},
+	{v1alpha1.InfrastructureOutages, "Critical infrastructure outages", v1alpha1.TechnicalSupport, v1alpha1.PartyDispel, false, "major disruptions of the platform: restoring it"},
+}
+
+// AboutService says what a kind of work is ("Partner Support Enablement", Service Types
+// Descriptions).
+func AboutService(service v1alpha1.ServiceType) string {
+	switch service {
+	case v1alpha1.Implementation:
+		return "setting up, configuring and deploying the engine, Wickets at customers' sites included"
+	case v1alpha1.CustomerSuccess:
+		return "onboarding, training, help and communication for end users"
+	case v1alpha1.Maintenance:
+		return "upkeep of the engine: fixes and updates"
+	case v1alpha1.TechnicalSupport:
+		return "advanced troubleshooting of escalated faults, and the health of the infrastructure"
+	}
+	return ""
+}
+
+// Materials are a plan's training materials for a task.
+func Materials(plan *v1alpha1.SupportPlan, task v1alpha1.TaskName) []v1alpha1.TrainingMaterial {
+	materials := []v1alpha1.TrainingMaterial{}
+	for _, material := range plan.Spec.TrainingMaterials {
+		if slices.Contains(material.Tasks, task) {
+			materials = append(materials, material)
+		}
+	}
+	return materials
+}
+
+// WithoutMaterials are the tasks for which Dispel owes training materials and a plan
+// lists none.
+func WithoutMaterials(plan *v1alpha1.SupportPlan) []v1alpha1.TaskName {
+	var missing []v1alpha1.TaskName
+	for _, task := range Tasks(v1alpha1.OEM, false) {
+		if slices.Contains(task.Dispel, DocumentationAndTraining) && len(Materials(plan, task.ID)) == 0 {
+			missing = append(missing, task.ID)
+		}
+	}
+	return missing
 }
 
 // Tasks returns who has which part in each task for a partner's customers, with
@@ -71,7 +116,7 @@ var matrix = []struct {
 func Tasks(model v1alpha1.ChannelModel, pcsm bool) []Task {
 	tasks := make([]Task, 0, len(matrix))
 	for _, row := range matrix {
-		task := Task{Name: row.name, ServiceType: row.service}
+		task := Task{ID: row.id, Name: row.name, About: row.about, ServiceType: row.service}
 		switch {
 		case row.primary == v1alpha1.PartyCustomer:
 			task.Customer = Primary

@@ -1,6 +1,7 @@
 package tenant
 
 import (
+	"cmp"
 	_ "embed"
 	"slices"
 	"time"
@@ -48,6 +49,10 @@ type ContractPlan struct {
 	Name      string        `json:"name"`
 	Tier      v1alpha1.Tier `json:"tier"`
 	PolicyURL string        `json:"policyURL,omitempty"`
+	// SharedResponsibilityURL is a page on who is responsible for what.
+	SharedResponsibilityURL string `json:"sharedResponsibilityURL,omitempty"`
+	// TrainingMaterials are those that Dispel supplies.
+	TrainingMaterials []v1alpha1.TrainingMaterial `json:"trainingMaterials,omitempty"`
 }
 
 // ContractHours are operating hours, with the holidays of this year and the next
@@ -94,7 +99,7 @@ func NewContract(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, effectiv
 	contract := Contract{
 		Version: ContractVersion,
 		Partner: ContractPartner{partner.Name, partner.Spec.DisplayName, partner.Spec.ChannelModel},
-		Plan:    ContractPlan{plan.Name, plan.Spec.Tier, plan.Spec.PolicyURL},
+		Plan:    ContractPlan{plan.Name, plan.Spec.Tier, plan.Spec.PolicyURL, plan.Spec.SharedResponsibilityURL, plan.Spec.TrainingMaterials},
 		Hours: ContractHours{
 			AlwaysOn: ptr.Deref(hours.AlwaysOn, false),
 			TimeZone: hours.TimeZone, Days: hours.Days, Opens: hours.Opens, Closes: hours.Closes,
@@ -109,6 +114,9 @@ func NewContract(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, effectiv
 	}
 	if contract.ResponseTargets == nil {
 		contract.ResponseTargets = []v1alpha1.ResponseTarget{}
+	}
+	for i := range contract.ResponseTargets {
+		contract.ResponseTargets[i].Clock = cmp.Or(contract.ResponseTargets[i].Clock, v1alpha1.ClockOperatingHours)
 	}
 	slices.SortFunc(contract.ResponseTargets, func(a, b v1alpha1.ResponseTarget) int { return int(a.Severity - b.Severity) })
 	if hours.Holidays == v1alpha1.USFederal {

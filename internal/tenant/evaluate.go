@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/coverage"
 	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/support"
 )
@@ -23,7 +25,8 @@ import (
 // those before it found:
 //
 //  1. the plan in force;
-//  2. the staffing, by the plan's terms;
+//  2. the staffing, by the plan's terms: today, in the days to come, by the hour, and
+//     by a count of customers that may be stale;
 //  3. whether the route gets the widget's path, by the staffing and the plan;
 //  4. the namespace and its guards, without which nothing else can be made;
 //  5. the sub-domain: claim, certificate, backend, route;
@@ -42,6 +45,9 @@ func Evaluate(snapshot Snapshot) Outcome {
 	}
 	e.judgePlan()
 	e.judgeStaffing()
+	e.lookAhead()
+	e.judgeCoverage()
+	e.judgeCount()
 	e.decideWidget()
 	e.tenant()
 	e.subdomain()
@@ -84,6 +90,14 @@ type evaluation struct {
 	allocated v1alpha1.FTE
 	counted   []v1alpha1.PCSMAllocation
 	verdict   *staffing.Verdict // nil without P-CSMs or without a plan
+
+	// By lookAhead; nil if there is none.
+	shortfall *staffing.Shortfall
+	// By judgeCoverage; nil without P-CSMs or without a plan.
+	coverage *coverage.Verdict
+	// By judgeCount; nil without a count.
+	customers *v1alpha1.CustomersStatus
+	stale     bool
 
 	// By decideWidget: whether the widget is to have its path on the route.
 	widget bool
@@ -140,6 +154,44 @@ func (e *evaluation) judgeStaffing() {
 	if e.allocated > 0 && e.effective != nil {
 		verdict := staffing.Judge(int64(ptr.Deref(e.in.Partner.Spec.CustomerCount, 0)), e.allocated, e.effective.Staffing)
 		e.verdict = &verdict
+	}
+}
+
+// lookAhead finds the next day on which more P-CSMs are missing than today.
+func (e *evaluation) lookAhead() {
+	if e.verdict == nil {
+		return
+	}
+	var changes time.Time
+	e.shortfall, changes = staffing.NextShortfall(e.in.Partner, e.in.Allocations, e.effective.Staffing, e.in.Now)
+	e.out.LookAgain = staffing.Earlier(e.out.LookAgain, changes)
+}
+
+// judgeCoverage judges which operating hours have P-CSMs on duty.
+func (e *evaluation) judgeCoverage() {
+	if e.verdict == nil {
+		return
+	}
+	roster, err := coverage.New(e.effective.OperatingHours, e.in.Partner, e.counted)
+	if err != nil {
+		return // a plan whose hours cannot be read is not in force
+	}
+	e.coverage = new(roster.Judge(e.in.Now))
+	e.out.LookAgain = staffing.Earlier(e.out.LookAgain, e.coverage.Changes)
+}
+
+// judgeCount finds where the number of customers comes from, and whether it is stale.
+func (e *evaluation) judgeCount() {
+	e.customers = staffing.Customers(e.in.Partner)
+	if e.in.Plan == nil {
+		return
+	}
+	switch at := staffing.StaleAt(e.customers, e.in.Plan.Spec); {
+	case at.IsZero():
+	case at.After(e.in.Now):
+		e.out.LookAgain = staffing.Earlier(e.out.LookAgain, at)
+	default:
+		e.stale = true
 	}
 }
 
@@ -432,7 +484,8 @@ func (e *evaluation) mayServe(host string) bool {
 //	   |- CertificateRenewalFailed no part of Ready
 //	   |- HostReleaseBlocked       no part of Ready
 //	   `- SupportWidgetEnabled     no part of Ready
-//	StaffingSufficient, CapacityExceeded   no part of Ready
+//	StaffingSufficient, CapacityExceeded, HoursCovered,
+//	ShortfallExpected, CustomerCountStale   no part of Ready
 func (e *evaluation) report() {
 	var findings []conditions.Finding
 	links := []conditions.Finding{e.tenantReady, e.planReady}
@@ -445,6 +498,9 @@ func (e *evaluation) report() {
 		findings = append(findings, e.widgetEnabled())
 	}
 	findings = append(findings, e.staffingFindings()...)
+	if e.stale {
+		findings = append(findings, conditions.True(v1alpha1.ConditionCustomerCountStale, v1alpha1.ReasonCountTooOld, staffing.StaleMessage(e.customers, e.in.Plan)))
+	}
 	if e.renewal != nil {
 		findings = append(findings, *e.renewal)
 	}
@@ -459,7 +515,9 @@ func (e *evaluation) report() {
 		Namespace:          NamespaceName(e.in.Partner.Name),
 		SupportPlan:        &v1alpha1.SupportPlanSummary{Name: v1alpha1.ObjectName(PlanName(e.in.Partner))},
 		Subdomain:          e.served(),
-		Staffing:           staffingStatus(e.verdict),
+		Staffing:           staffingStatus(e.verdict, e.shortfall),
+		Coverage:           coverageStatus(e.coverage),
+		Customers:          e.customers,
 		Responsibilities:   support.Responsibilities(e.in.Partner.Spec.ChannelModel, e.allocated > 0),
 		Conditions:         conditions.Merge(before, findings, e.in.Partner.Generation, e.in.Now),
 	}
@@ -559,10 +617,11 @@ func (e *evaluation) staffingFindings() []conditions.Finding {
 		return []conditions.Finding{
 			conditions.Unknown(sufficient, e.planReady.Reason, e.planReady.Message),
 			conditions.Unknown(exceeded, e.planReady.Reason, e.planReady.Message),
+			conditions.Unknown(v1alpha1.ConditionHoursCovered, e.planReady.Reason, e.planReady.Message),
 		}
 	}
 	v := e.verdict
-	found := make([]conditions.Finding, 0, 2)
+	found := []conditions.Finding{e.shortfallExpected(), e.hoursCovered()}
 	if v.Exceeded() || v.BelowMinimum() {
 		found = append(found, conditions.False(sufficient, v.Reason(), conditions.Done, v.Message()))
 	} else {
@@ -577,11 +636,42 @@ func (e *evaluation) staffingFindings() []conditions.Finding {
 	return append(found, conditions.False(exceeded, v1alpha1.ReasonWithinCapacity, conditions.Done, v.CapacityMessage()))
 }
 
-func staffingStatus(v *staffing.Verdict) *v1alpha1.StaffingStatus {
+func (e *evaluation) shortfallExpected() conditions.Finding {
+	if e.shortfall == nil {
+		return conditions.False(v1alpha1.ConditionShortfallExpected, v1alpha1.ReasonNoneExpected, conditions.Done,
+			"no contract window and no expected customers lead to more missing P-CSMs than today")
+	}
+	return conditions.True(v1alpha1.ConditionShortfallExpected, e.shortfall.Reason, e.shortfall.Message())
+}
+
+func (e *evaluation) hoursCovered() conditions.Finding {
+	switch c := e.coverage; {
+	case c == nil || !c.Declared:
+		return conditions.Unknown(v1alpha1.ConditionHoursCovered, v1alpha1.ReasonShiftsNotDeclared, coverage.Verdict{}.Message())
+	case c.Uncovered > 0:
+		return conditions.False(v1alpha1.ConditionHoursCovered, v1alpha1.ReasonHoursUncovered, conditions.Done, c.Message())
+	default:
+		return conditions.True(v1alpha1.ConditionHoursCovered, v1alpha1.ReasonEveryHourCovered, c.Message())
+	}
+}
+
+func coverageStatus(v *coverage.Verdict) *v1alpha1.CoverageStatus {
+	if v == nil || !v.Declared {
+		return nil
+	}
+	return &v1alpha1.CoverageStatus{
+		OperatingMinutesPerWeek: new(int32(v.Operating)), //nolint:gosec // at most a week
+		UncoveredMinutesPerWeek: new(int32(v.Uncovered)), //nolint:gosec // at most a week
+		Summary:                 v.Summary(),
+	}
+}
+
+func staffingStatus(v *staffing.Verdict, s *staffing.Shortfall) *v1alpha1.StaffingStatus {
 	if v == nil {
 		return nil
 	}
 	return &v1alpha1.StaffingStatus{
+		NextShortfall:        s.Status(),
 		AllocatedFTE:         v.Allocated,
 		MinimumFTE:           v.Terms.MinimumFTE,
 		RequiredFTE:          v.Required,

@@ -2,11 +2,13 @@ package widget
 
 import (
 	"net/url"
+	"slices"
 	"time"
 
 	"k8s.io/utils/ptr"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/coverage"
 	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/support"
 	"github.com/dispel/partner-operator/internal/tenant"
@@ -32,6 +34,10 @@ type Config struct {
 	// ahead. With these a browser needs no knowledge of time zones, daylight
 	// saving or holidays.
 	Openings []support.Span `json:"openings,omitempty"`
+	// OnDuty are the times in which P-CSMs are on duty during the operating hours, some
+	// days ahead, with the languages that they speak. It is absent if no shifts are
+	// declared, and empty if nobody is on duty in these days.
+	OnDuty *[]OnDuty `json:"onDuty,omitempty"`
 	// Closures are the days off in the same time, in the time zone of Hours.
 	Closures []support.Holiday `json:"closures,omitempty"`
 	// ResponseTargets are the times within which Dispel answers, the gravest
@@ -58,6 +64,15 @@ type ResponseTarget struct {
 	Severity int32 `json:"severity"`
 	// Minutes are the time.
 	Minutes int `json:"minutes"`
+	// Always tells that the time passes around the clock, and not in Openings only.
+	Always bool `json:"always,omitempty"`
+}
+
+// OnDuty is a time in which the same languages are spoken.
+type OnDuty struct {
+	From      time.Time           `json:"from"`
+	Until     time.Time           `json:"until"`
+	Languages []v1alpha1.Language `json:"languages"`
 }
 
 // ConfigVersion is the version of the format of config.json.
@@ -95,17 +110,20 @@ func ConfigFor(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, allocation
 		Days: contract.Hours.Days, Opens: contract.Hours.Opens, Closes: contract.Hours.Closes,
 	}
 	for _, target := range contract.ResponseTargets {
-		within, err := time.ParseDuration(target.Within)
-		if err != nil {
+		within, failure := time.ParseDuration(target.Within)
+		if failure != nil {
 			continue // the schema has no other way to write one
 		}
-		config.ResponseTargets = append(config.ResponseTargets, ResponseTarget{target.Severity, int(within.Minutes())})
+		config.ResponseTargets = append(config.ResponseTargets, ResponseTarget{target.Severity, int(within.Minutes()), target.Clock == v1alpha1.ClockAlways})
+	}
+	today := now.UTC().Truncate(24 * time.Hour)
+	if config.OnDuty, err = onDuty(partner, effective.OperatingHours, counted, today); err != nil {
+		return config
 	}
 	if contract.Hours.AlwaysOn {
 		return config
 	}
-	today := now.UTC().Truncate(24 * time.Hour)
-	config.Openings = hours.Openings(today, today.Add(foresight))
+	config.Openings = hours.Openings(today, today.Add(foresight), ahead(config.ResponseTargets))
 	closures := contract.Hours.Holidays
 	for _, date := range contract.Hours.Closures {
 		closures = append(closures, support.Holiday{Date: date})
@@ -118,6 +136,35 @@ func ConfigFor(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, allocation
 		}
 	}
 	return config
+}
+
+// onDuty is who is on duty from a day on; nil if no shifts are declared.
+func onDuty(partner *v1alpha1.Partner, hours v1alpha1.OperatingHours, allocations []v1alpha1.PCSMAllocation, today time.Time) (*[]OnDuty, error) {
+	roster, err := coverage.New(hours, partner, allocations)
+	if err != nil || !roster.Declared() {
+		return nil, err
+	}
+	spans := []OnDuty{}
+	for _, duty := range roster.Between(today, today.Add(foresight)).WhileOpen() {
+		if last := len(spans) - 1; last >= 0 && spans[last].Until.Equal(duty.From) && slices.Equal(spans[last].Languages, duty.Languages) {
+			spans[last].Until = duty.Until
+			continue
+		}
+		spans = append(spans, OnDuty{duty.From, duty.Until, duty.Languages})
+	}
+	return &spans, nil
+}
+
+// ahead is how long openings have to last together for a browser to know, all day, when
+// an answer is due.
+func ahead(targets []ResponseTarget) time.Duration {
+	var longest time.Duration
+	for _, target := range targets {
+		if within := time.Duration(target.Minutes) * time.Minute; !target.Always {
+			longest = max(longest, within+24*time.Hour)
+		}
+	}
+	return longest
 }
 
 // EnabledOn tells whether a partner has the widget on a host.

@@ -18,6 +18,7 @@
   const REFETCH = 5 * 60_000; // how old the config may get
   const RETRY = 30_000; // when to ask again if that failed
   const CONFIRM = 3_000; // when to ask again if the widget seems to be gone
+  const STEP = 5 * 60_000; // how exact the time of an answer is
   const TICK = 15_000; // how long a change of state may go unseen after a sleep
 
   const TEXTS = {
@@ -30,8 +31,8 @@
       openNow: "Open now", closedNow: "Closed now", always: "Around the clock, every day",
       limited: "Limited at present: leave a message, and it is answered when somebody is on duty.",
       until: "until %s", opens: "Opens %s", closedFor: "Closed today: %s", closedToday: "Closed today",
-      hours: "Hours", response: "First response", severity: "Severity %s", within: "within %s",
-      languages: "Languages", policy: "Support Policy", newTab: "(opens in a new tab)",
+      hours: "Hours", response: "First response", severity: "Severity %s", within: "within %s", by: "by %s",
+      languages: "Languages", onDuty: "On duty now: %s", policy: "Support Policy", newTab: "(opens in a new tab)",
       chat: "Start a conversation", leave: "Leave a message", email: "Write an e-mail", back: "Back",
       frame: "Conversation with Dispel",
     },
@@ -44,8 +45,8 @@
       openNow: "Jetzt geöffnet", closedNow: "Zurzeit geschlossen", always: "Rund um die Uhr, jeden Tag",
       limited: "Zurzeit eingeschränkt: Hinterlassen Sie eine Nachricht; sie wird beantwortet, sobald jemand im Dienst ist.",
       until: "bis %s", opens: "Öffnet %s", closedFor: "Heute geschlossen: %s", closedToday: "Heute geschlossen",
-      hours: "Zeiten", response: "Erste Antwort", severity: "Schweregrad %s", within: "binnen %s",
-      languages: "Sprachen", policy: "Support-Richtlinie", newTab: "(öffnet in neuem Tab)",
+      hours: "Zeiten", response: "Erste Antwort", severity: "Schweregrad %s", within: "binnen %s", by: "bis %s",
+      languages: "Sprachen", onDuty: "Jetzt im Dienst: %s", policy: "Support-Richtlinie", newTab: "(öffnet in neuem Tab)",
       chat: "Gespräch beginnen", leave: "Nachricht hinterlassen", email: "E-Mail schreiben", back: "Zurück",
       frame: "Gespräch mit Dispel",
     },
@@ -58,8 +59,8 @@
       openNow: "受付中", closedNow: "受付時間外", always: "24 時間年中無休",
       limited: "現在は対応時間が限られています。メッセージを残していただければ、担当者が対応でき次第ご返答します。",
       until: "%s まで", opens: "次の受付開始: %s", closedFor: "本日休業: %s", closedToday: "本日休業",
-      hours: "受付時間", response: "初回応答", severity: "重大度 %s", within: "%s 以内",
-      languages: "対応言語", policy: "サポートポリシー", newTab: "(新しいタブで開きます)",
+      hours: "受付時間", response: "初回応答", severity: "重大度 %s", within: "%s 以内", by: "%s まで",
+      languages: "対応言語", onDuty: "現在対応中: %s", policy: "サポートポリシー", newTab: "(新しいタブで開きます)",
       chat: "会話を始める", leave: "メッセージを残す", email: "メールを書く", back: "戻る",
       frame: "Dispel との会話",
     },
@@ -141,6 +142,8 @@ dt { padding-inline-end: 12px; color: var(--soft); font-size: 14px; hyphens: aut
 dd { overflow-wrap: anywhere; }
 dd span { display: block; }
 dd .zone { color: var(--soft); font-size: 14px; }
+dd .due { color: var(--soft); font-size: 14px; text-align: end; }
+dd .duty { color: var(--soft); font-size: 14px; }
 dd .row { display: flex; flex-wrap: wrap; justify-content: space-between; column-gap: 12px; }
 dd .row span { white-space: nowrap; }
 .link { color: var(--link); text-underline-offset: 3px; }
@@ -215,11 +218,39 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
   // if the config does not say.
   function stateAt(config, now) {
     if (!config.hours) return null;
+    if (config.onDuty) return dutyAt(config.onDuty, now);
     if (config.hours.alwaysOn) return { open: true };
     for (const { opens, closes } of config.openings ?? []) {
       if (now < Date.parse(opens)) return { open: false, change: new Date(opens) };
       if (!closes) return { open: true };
       if (now < Date.parse(closes)) return { open: true, change: new Date(closes) };
+    }
+    return null;
+  }
+
+  // dutyAt is stateAt where it is known who is on duty when, with the languages.
+  function dutyAt(onDuty, now) {
+    const at = onDuty.findIndex(({ until }) => now < Date.parse(until));
+    if (at < 0) return { open: false };
+    const { from, languages } = onDuty[at];
+    if (now < Date.parse(from)) return { open: false, change: new Date(from) };
+    let last = at;
+    while (onDuty[last + 1]?.from === onDuty[last].until) last++;
+    // What is given ends at some time, which is no change.
+    return { open: true, languages, change: last + 1 < onDuty.length ? new Date(onDuty[last].until) : undefined };
+  }
+
+  // dueAt is when an answer is due to who writes now, or up to a few minutes later; null
+  // if the config does not reach that far.
+  function dueAt(config, { minutes, always }, now) {
+    const asked = Math.ceil(Math.floor(now / 60_000) * 60_000 / STEP) * STEP;
+    let left = minutes * 60_000;
+    if (always || config.hours.alwaysOn) return asked + left;
+    for (const { opens, closes } of config.openings ?? []) {
+      const from = Math.max(asked, Date.parse(opens));
+      const lasts = (closes ? Date.parse(closes) : Infinity) - from;
+      if (lasts >= left) return from + left;
+      left -= Math.max(0, lasts);
     }
     return null;
   }
@@ -437,7 +468,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       // place is lost.
       const key = JSON.stringify(this.#talking
         ? [language, this.#config.contact] // a conversation goes on, come what may
-        : [language, shown, this.#config, state, this.#opened, this.#day()]);
+        : [language, shown, this.#config, state, this.#opened, this.#day(), this.#opened && this.#due()]);
       if (key === this.#drawn) return;
       const focused = this.#root.activeElement?.id;
       const scrolled = this.#root.querySelector(".body")?.scrollTop ?? 0;
@@ -451,6 +482,12 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
         if (body) body.scrollTop = scrolled;
         if (focused) (this.#root.getElementById(focused) ?? this.#root.querySelector(".panel")).focus();
       }
+    }
+
+    // #due are the times at which answers are due to who writes now.
+    #due() {
+      const config = this.#config;
+      return config?.hours ? config.responseTargets?.map((target) => dueAt(config, target, this.#now())) : undefined;
     }
 
     // #day makes "opens tomorrow" change at midnight.
@@ -493,7 +530,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
         element("div", {}, element("strong", {}, texts.staff), element("p", {}, ...fill(texts.notPartner, partner))));
       const contact = this.#contact(texts, language, state);
       panel.append(header,
-        element("div", { class: "body" }, notice, this.#state(texts, language, state), this.#facts(texts, language)),
+        element("div", { class: "body" }, notice, this.#state(texts, language, state), this.#facts(texts, language, state)),
         contact);
       return panel;
     }
@@ -543,7 +580,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       return new Intl.DateTimeFormat(this.#locale(language), options).format(instant);
     }
 
-    #facts(texts, language) {
+    #facts(texts, language, state) {
       const { hours, hoursLimited, responseTargets, languages, policyURL } = this.#config;
       const list = element("dl");
       const fact = (name, ...values) => list.append(element("dt", {}, name), element("dd", {}, ...values));
@@ -551,13 +588,19 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       else if (hours?.alwaysOn) fact(texts.hours, texts.always);
       else if (hours) fact(texts.hours, ...this.#agreed(texts, hours, language));
       if (responseTargets?.length) {
-        fact(texts.response, ...responseTargets.map(({ severity, minutes }) => element("span", { class: "row" },
-          element("span", {}, texts.severity.replace("%s", severity)),
-          element("span", {}, texts.within.replace("%s", this.#duration(minutes, language))))));
+        const due = this.#due() ?? [];
+        fact(texts.response, ...responseTargets.flatMap(({ severity, minutes }, i) => [
+          element("span", { class: "row" },
+            element("span", {}, texts.severity.replace("%s", severity)),
+            element("span", {}, texts.within.replace("%s", this.#duration(minutes, language)))),
+          due[i] ? element("span", { class: "due" }, texts.by.replace("%s", this.#instant(due[i], language))) : "",
+        ]));
       }
       if (languages?.length) {
         const names = new Intl.DisplayNames(language, { type: "language" });
-        fact(texts.languages, new Intl.ListFormat(language).format(languages.map((tag) => names.of(tag))));
+        const write = (tags) => new Intl.ListFormat(language).format(tags.map((tag) => names.of(tag)));
+        fact(texts.languages, element("span", {}, write(languages)),
+          state?.languages?.length ? element("span", { class: "duty" }, texts.onDuty.replace("%s", write(state.languages))) : "");
       }
       if (policyURL?.startsWith("https://")) {
         fact(texts.policy, element("a", { id: "policy", class: "link", href: policyURL, target: "_blank", rel: "noopener noreferrer" },

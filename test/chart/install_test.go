@@ -320,6 +320,9 @@ var _ = Describe("An installation of the chart", func() {
 	It("keeps every object when the chart of the previous version is upgraded", func(ctx SpecContext) {
 		i := newInstallation(ctx)
 		i.helm(ctx, "install", release, previous, "--create-namespace")
+		// The manager of the previous version is not at hand, and that of this one
+		// needs CRDs of its own.
+		i.kubectl(ctx, "apply", "--server-side", "--force-conflicts", "--field-manager=helm", "-k", "config/crd")
 		var used rights.Recorder
 		i.start(ctx, "manager", &used)
 		i.applySamples(ctx)

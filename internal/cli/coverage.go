@@ -1,0 +1,359 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	ics "github.com/arran4/golang-ical"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/coverage"
+	"github.com/dispel/partner-operator/internal/fleet"
+	"github.com/dispel/partner-operator/internal/manifests"
+	"github.com/dispel/partner-operator/internal/preview"
+	"github.com/dispel/partner-operator/internal/support"
+	"github.com/dispel/partner-operator/internal/tenant"
+)
+
+// coverageFlags are the flags of the coverage command.
+type coverageFlags struct {
+	paths    []string
+	from     date
+	days     int
+	timeZone string
+	output   choice
+}
+
+func (p *plugin) newCoverageCommand() *cobra.Command {
+	flags := coverageFlags{output: choice{value: "table", values: []string{"table", "json", "yaml", "ics"}}}
+	cmd := &cobra.Command{
+		Use:   "coverage [NAME]",
+		Short: "Show which operating hours have P-CSMs on duty, and the gaps",
+		Long: `Show which of the plan's operating hours have P-CSMs on duty: of one partner as a map of real days, holidays, contract
+windows and changes of the clocks included; of all partners as a list, those with the most uncovered hours first.`,
+		Example: `  # All partners
+  kubectl partner coverage
+
+  # The next four weeks of one, by the clock in Tokyo
+  kubectl partner coverage acme --days 28 --time-zone Asia/Tokyo
+
+  # From manifests, without a cluster
+  kubectl partner coverage acme -f clusters/production
+
+  # A calendar of who is on duty
+  kubectl partner coverage acme --days 90 -o ics > acme.ics`,
+		Args:              arguments(cobra.MaximumNArgs(1)),
+		ValidArgsFunction: p.completePartner,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.coverage(cmd.Context(), args, flags)
+		},
+	}
+	f := cmd.Flags()
+	f.StringSliceVarP(&flags.paths, "filename", "f", nil, "file or folder with manifests, instead of the cluster; - for standard input")
+	f.Var(&flags.from, "from", "first day, as YYYY-MM-DD in the plan's time zone (default today)")
+	f.IntVar(&flags.days, "days", 7, "number of days, from 1 to 366")
+	f.StringVar(&flags.timeZone, "time-zone", "", "time zone of the map, as an IANA name (default the plan's)")
+	f.VarP(&flags.output, "output", "o", "table, json, yaml or ics")
+	completeFlag(cmd, "filename", cobra.FixedCompletions([]string{"yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt))
+	completeChoices(cmd, "output", flags.output.values)
+	return cmd
+}
+
+// covered is how a partner's hours are covered on some days.
+type covered struct {
+	Partner  string `json:"partner"`
+	TimeZone string `json:"timeZone"`
+	coverage.Period
+	// Reason is that of HoursCovered while nothing is known of the coverage.
+	Reason v1alpha1.Reason `json:"reason,omitempty"`
+
+	plan    string
+	verdict coverage.Verdict
+	// fault says why there is no verdict.
+	fault string
+	next  *coverage.Span
+}
+
+func (p *plugin) coverage(ctx context.Context, args []string, flags coverageFlags) error {
+	if flags.days < 1 || flags.days > 366 {
+		return usageError{fmt.Errorf("--days %d: write a number from 1 to 366", flags.days)}
+	}
+	var zone *time.Location
+	if flags.timeZone != "" {
+		var err error
+		if zone, err = support.LoadZone(v1alpha1.TimeZone(flags.timeZone)); err != nil {
+			return usageError{fmt.Errorf("--time-zone: %w", err)}
+		}
+	}
+	f, err := p.fleetFrom(ctx, flags.paths)
+	if err != nil {
+		return err
+	}
+	now := p.terminal.now()
+	if len(args) == 1 {
+		partner, err := p.known(f, args[0])
+		if err != nil {
+			return err
+		}
+		one := coverageOf(f, partner, flags, now)
+		if one.fault != "" && one.verdict.Zone == nil {
+			return fmt.Errorf("the coverage of %q is unknown: %s", partner.Name, one.fault)
+		}
+		if flags.output.value == "ics" {
+			return p.calendar([]covered{one}, now)
+		}
+		return p.terminal.print(flags.output.value, one, func() { p.terminal.printCoverage(one, cmp.Or(zone, one.verdict.Zone)) })
+	}
+	all := []covered{}
+	for _, name := range f.Names() {
+		if partner := f.Partners[name]; partner.Spec.ChannelModel.WhiteLabels() && len(f.AllocationsOf(name)) > 0 {
+			all = append(all, coverageOf(f, partner, flags, now))
+		}
+	}
+	slices.SortStableFunc(all, func(a, b covered) int { return cmp.Compare(b.urgency(), a.urgency()) })
+	if flags.output.value == "ics" {
+		return p.calendar(all, now)
+	}
+	return p.terminal.print(flags.output.value, struct {
+		Partners []covered `json:"partners"`
+	}{all}, func() { p.terminal.printCoverages(all, zone) })
+}
+
+// known finds a partner of a fleet.
+func (p *plugin) known(f *fleet.Fleet, name string) (*v1alpha1.Partner, error) {
+	if partner := f.Partners[name]; partner != nil {
+		return partner, nil
+	}
+	return nil, fmt.Errorf("there is no Partner %q: `kubectl get partners` lists those that are there", name)
+}
+
+// fleetFrom reads manifests if any are named, else the cluster.
+func (p *plugin) fleetFrom(ctx context.Context, paths []string) (*fleet.Fleet, error) {
+	if len(paths) == 0 {
+		_, f, err := p.readFleet(ctx)
+		return f, err
+	}
+	documents, err := manifests.Read(manifests.Input{Paths: paths, Recursive: true, Stdin: p.terminal.In})
+	if errors.Is(err, manifests.ErrNoManifests) {
+		return nil, usageError{err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	plan, err := preview.New(ctx, documents, preview.Options{Now: p.terminal.now()})
+	if err != nil {
+		return nil, err
+	}
+	var faults []string
+	for _, finding := range plan.Findings {
+		if finding.Severity == preview.Error {
+			faults = append(faults, fmt.Sprintf("%s: %s", finding.Position, finding.Message))
+		}
+	}
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("the manifests are not right yet; `kubectl partner plan` says more:\n  %s", strings.Join(faults, "\n  "))
+	}
+	return plan.Fleet(), nil
+}
+
+// foresight is how far ahead the next gap is looked for.
+const foresight = 366
+
+func coverageOf(f *fleet.Fleet, partner *v1alpha1.Partner, flags coverageFlags, now time.Time) covered {
+	c := covered{Partner: partner.Name, plan: tenant.PlanName(partner), Period: coverage.Period{Gaps: []coverage.Span{}, OnDuty: []coverage.Duty{}}}
+	roster, fault := f.RosterOf(partner)
+	if fault != nil {
+		c.Reason, c.fault = fault.Reason, fault.Message
+		return c
+	}
+	c.TimeZone = roster.Zone().String()
+	from := startOfDay(now.In(roster.Zone()))
+	if day := flags.from.day; !day.IsZero() {
+		from = time.Date(day.Year(), day.Month(), day.Day(), 0, 0, 0, 0, roster.Zone())
+	}
+	until := time.Date(from.Year(), from.Month(), from.Day()+flags.days, 0, 0, 0, 0, roster.Zone())
+	c.Period = roster.Between(from, until)
+	c.verdict = roster.Judge(now)
+	if !c.verdict.Declared {
+		c.Reason, c.fault = v1alpha1.ReasonShiftsNotDeclared, c.verdict.Message()
+	}
+	if !roster.Declared() {
+		return c
+	}
+	ahead := roster.Between(now.Truncate(time.Minute), now.Truncate(time.Minute).AddDate(0, 0, foresight))
+	if len(ahead.Gaps) > 0 {
+		c.next = &ahead.Gaps[0]
+	}
+	return c
+}
+
+func startOfDay(at time.Time) time.Time {
+	return time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, at.Location())
+}
+
+// urgency orders partners: the most uncovered hours, then those of which nothing is
+// known, then the covered ones.
+func (c covered) urgency() int {
+	switch {
+	case c.verdict.Declared && c.verdict.Uncovered > 0:
+		return 1 + c.verdict.Uncovered
+	case !c.verdict.Declared:
+		return 1
+	}
+	return 0
+}
+
+func (t *Terminal) printCoverages(all []covered, zone *time.Location) {
+	if len(all) == 0 {
+		fmt.Fprintln(t.Err, "No partner has P-CSMs.")
+		return
+	}
+	w := t.newTable("partner", "plan", "coverage", "next gap", "uncovered in a regular week")
+	for _, c := range all {
+		row := []any{c.Partner, c.plan, "", "", ""}
+		switch {
+		case c.fault != "":
+			row[2] = t.paint(text.FgHiBlack, string(c.Reason))
+		case c.verdict.Uncovered > 0:
+			row[2], row[4] = t.paint(text.FgRed, c.verdict.Summary()), c.verdict.Which(c.verdict.Zone)
+		default:
+			row[2] = t.paint(text.FgGreen, c.verdict.Summary())
+		}
+		if c.next != nil {
+			row[3] = c.next.From.In(cmp.Or(zone, c.verdict.Zone)).Format("2006-01-02 15:04 MST")
+		}
+		w.AppendRow(row)
+	}
+	t.fit(w, nil, []string{"plan", "next gap"})
+}
+
+// slotsPerHour is how many characters of the map an hour has.
+const slotsPerHour = 2
+
+// printCoverage draws the days of a partner as a map of half hours.
+func (t *Terminal) printCoverage(c covered, zone *time.Location) {
+	fmt.Fprintf(t.Out, "%s\n", t.wrap(fmt.Sprintf("%s   %s", t.paint(text.Bold, c.Partner), sentence(cmp.Or(c.fault, c.verdict.Message()))), 0))
+	if c.fault != "" {
+		return
+	}
+	fmt.Fprintln(t.Out)
+	fmt.Fprint(t.Out, strings.Repeat(" ", len("Mon 2006-01-02 ")))
+	for hour := 0; hour < 24; hour += 3 {
+		fmt.Fprintf(t.Out, "%02d%s", hour, strings.Repeat(" ", 3*slotsPerHour-2))
+	}
+	fmt.Fprintf(t.Out, " %s\n", zone)
+	for _, row := range mapOf(c.Period, zone) {
+		fmt.Fprintf(t.Out, "%s ", row.day.Format("Mon 2006-01-02"))
+		for _, s := range row.slots {
+			fmt.Fprint(t.Out, t.paint(slotColours[s], slotMarks[s]))
+		}
+		fmt.Fprintln(t.Out)
+	}
+	fmt.Fprintf(t.Out, "\n%s on duty   %s nobody on duty   %s closed\n", slotMarks[slotCovered], slotMarks[slotGap], slotMarks[slotClosed])
+	if c.next == nil {
+		fmt.Fprintf(t.Out, "There is no gap in the next %d days.\n", foresight)
+		return
+	}
+	const layout = "Mon 2006-01-02 15:04"
+	fmt.Fprintf(t.Out, "The next gap: %s to %s\n", c.next.From.In(zone).Format(layout), c.next.Until.In(zone).Format(layout+" MST"))
+}
+
+// slot is what half an hour of the map is like.
+type slot int
+
+const (
+	slotNone slot = iota // the clock skips it
+	slotClosed
+	slotCovered
+	slotGap
+)
+
+var slotMarks = map[slot]string{slotNone: " ", slotClosed: "·", slotCovered: "█", slotGap: "░"}
+
+var slotColours = map[slot]text.Color{slotNone: text.Reset, slotClosed: text.FgHiBlack, slotCovered: text.FgGreen, slotGap: text.FgRed}
+
+// mapRow is a day of the map.
+type mapRow struct {
+	day   time.Time
+	slots [24 * slotsPerHour]slot
+}
+
+// mapOf puts a period on a map by the clock of a zone. Of what is in a slot, a gap shows
+// before anything else.
+func mapOf(period coverage.Period, zone *time.Location) []mapRow {
+	var rows []mapRow
+	operating, gaps := period.Operating, period.Gaps
+	in := func(spans *[]coverage.Span, at time.Time) bool {
+		for len(*spans) > 0 && !at.Before((*spans)[0].Until) {
+			*spans = (*spans)[1:]
+		}
+		return len(*spans) > 0 && !at.Before((*spans)[0].From)
+	}
+	for at := period.From; at.Before(period.Until); at = at.Add(time.Minute) {
+		local := at.In(zone)
+		if day := startOfDay(local); len(rows) == 0 || !rows[len(rows)-1].day.Equal(day) {
+			rows = append(rows, mapRow{day: day})
+		}
+		found := slotClosed
+		if in(&operating, at) {
+			found = slotCovered
+		}
+		if in(&gaps, at) {
+			found = slotGap
+		}
+		of := &rows[len(rows)-1].slots[(local.Hour()*60+local.Minute())*slotsPerHour/60]
+		*of = max(*of, found)
+	}
+	return rows
+}
+
+// calendar writes who is on duty, and the gaps, as a calendar (RFC 5545).
+func (p *plugin) calendar(all []covered, now time.Time) error {
+	calendar := ics.NewCalendar()
+	calendar.SetProductId("-//Dispel//partner-operator//EN")
+	calendar.SetMethod(ics.MethodPublish)
+	calendar.SetName("P-CSM coverage")
+	add := func(partner, what, summary, about string, span coverage.Span) {
+		event := calendar.AddEvent(fmt.Sprintf("%s-%s-%s@partner.dispel.com", partner, what, span.From.Format("20060102T1504Z")))
+		event.SetDtStampTime(now)
+		event.SetStartAt(span.From)
+		event.SetEndAt(span.Until)
+		event.SetSummary(summary)
+		event.SetDescription(about)
+		event.SetTimeTransparency(ics.TransparencyTransparent)
+	}
+	for _, c := range all {
+		for _, duty := range c.OnDuty {
+			var languages []string
+			for _, language := range duty.Languages {
+				languages = append(languages, string(language))
+			}
+			about := strings.Join(duty.Allocations, ", ")
+			if len(languages) > 0 {
+				about += "; languages: " + strings.Join(languages, ", ")
+			}
+			add(c.Partner, "duty", fmt.Sprintf("%s: %s FTE on duty", c.Partner, duty.FTE), about, duty.Span)
+		}
+		for _, gap := range c.Gaps {
+			if c.Reason == "" {
+				add(c.Partner, "gap", c.Partner+": nobody on duty", "Operating hours of the support plan without a P-CSM on duty", gap)
+			}
+		}
+	}
+	return calendar.SerializeTo(p.terminal.Out)
+}
+
+// sentence makes a message a sentence.
+func sentence(message string) string {
+	if message == "" {
+		return ""
+	}
+	return strings.ToUpper(message[:1]) + message[1:] + "."
+}

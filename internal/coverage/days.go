@@ -1,0 +1,163 @@
+package coverage
+
+import (
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+)
+
+// Span is a time.
+type Span struct {
+	From  time.Time `json:"from"`
+	Until time.Time `json:"until"`
+}
+
+// Duty is a time in which the same P-CSMs are on duty.
+type Duty struct {
+	Span
+	FTE v1alpha1.FTE `json:"fte"`
+	// Allocations are the names of those whose shifts these are, in order.
+	Allocations []string `json:"allocations"`
+	// Languages are what they speak, as sorted BCP 47 tags.
+	Languages []v1alpha1.Language `json:"languages"`
+}
+
+// Period is how real days are covered, with holidays, closures, contract windows and
+// changes of the clocks.
+type Period struct {
+	Span
+	// OperatingMinutes are those of the plan's hours; CoveredMinutes are those of them
+	// in which at least 0.5 FTE are on duty.
+	OperatingMinutes int `json:"operatingMinutes"`
+	CoveredMinutes   int `json:"coveredMinutes"`
+	// Operating are the operating hours, in order.
+	Operating []Span `json:"-"`
+	// Gaps are the operating hours with nobody on duty, in order.
+	Gaps []Span `json:"gaps"`
+	// OnDuty are the shifts, in order, also those outside of the operating hours.
+	OnDuty []Duty `json:"onDuty"`
+}
+
+// Zone is the plan's time zone; UTC if it is always on.
+func (r *Roster) Zone() *time.Location {
+	return r.hours.Zone()
+}
+
+// Declared reports whether any allocation declares shifts, at work or not.
+func (r *Roster) Declared() bool {
+	return len(r.shifts) > 0
+}
+
+// Between judges the time between two instants, which are whole minutes.
+func (r *Roster) Between(from, until time.Time) Period {
+	p := Period{Span: Span{from.UTC(), until.UTC()}, Gaps: []Span{}, OnDuty: []Duty{}}
+	zones := r.zones(r.shifts)
+	for at := from; at.Before(until); {
+		end := until
+		for _, change := range append(r.windowChanges(at), nextOffset(zones, at)) {
+			if !change.IsZero() && change.Before(end) {
+				end = change
+			}
+		}
+		pattern := r.pattern(r.at(at), at)
+		for at.Before(end) {
+			minute := minuteOfWeek(at.In(r.hours.Zone()))
+			i := sort.Search(len(pattern), func(i int) bool { return pattern[i].until > minute })
+			next := at.Add(time.Duration(pattern[i].until-minute) * time.Minute)
+			if next.After(end) {
+				next = end
+			}
+			p.add(Span{at.UTC(), next.UTC()}, r.hours.Open(at), &pattern[i])
+			at = next
+		}
+	}
+	return p
+}
+
+// windowChanges are when contract windows open or close next.
+func (r *Roster) windowChanges(at time.Time) []time.Time {
+	var changes []time.Time
+	for i := range r.shifts {
+		changes = append(changes, r.shifts[i].window.Next(at))
+	}
+	return changes
+}
+
+// minuteOfWeek is how many minutes of the week have passed by the clock.
+func minuteOfWeek(local time.Time) int {
+	return (int(local.Weekday())+6)%7*day + local.Hour()*60 + local.Minute()
+}
+
+// add adds a time in which nothing changes.
+func (p *Period) add(span Span, open bool, part *stretch) {
+	minutes := int(span.Until.Sub(span.From) / time.Minute)
+	covered := part.fte >= v1alpha1.HalfFTE
+	if open {
+		p.OperatingMinutes += minutes
+		p.Operating = joined(p.Operating, span)
+		if covered {
+			p.CoveredMinutes += minutes
+		} else {
+			p.Gaps = joined(p.Gaps, span)
+		}
+	}
+	if !covered {
+		return
+	}
+	duty := dutyOf(span, part)
+	if last := len(p.OnDuty) - 1; last >= 0 && p.OnDuty[last].Until.Equal(span.From) && p.OnDuty[last].FTE == duty.FTE &&
+		slices.Equal(p.OnDuty[last].Allocations, duty.Allocations) {
+		p.OnDuty[last].Until = span.Until
+		return
+	}
+	p.OnDuty = append(p.OnDuty, duty)
+}
+
+// WhileOpen are the parts of OnDuty that are within the operating hours, in order.
+func (p Period) WhileOpen() []Duty {
+	var open []Duty
+	operating := p.Operating
+	for _, duty := range p.OnDuty {
+		for len(operating) > 0 && !operating[0].Until.After(duty.From) {
+			operating = operating[1:]
+		}
+		for _, span := range operating {
+			if !span.From.Before(duty.Until) {
+				break
+			}
+			part := duty
+			if span.From.After(part.From) {
+				part.From = span.From
+			}
+			if span.Until.Before(part.Until) {
+				part.Until = span.Until
+			}
+			open = append(open, part)
+		}
+	}
+	return open
+}
+
+// joined adds a span to others that are before it.
+func joined(spans []Span, span Span) []Span {
+	if last := len(spans) - 1; last >= 0 && spans[last].Until.Equal(span.From) {
+		spans[last].Until = span.Until
+		return spans
+	}
+	return append(spans, span)
+}
+
+func dutyOf(span Span, part *stretch) Duty {
+	duty := Duty{Span: span, FTE: part.fte, Languages: []v1alpha1.Language{}}
+	for _, s := range part.onDuty {
+		duty.Allocations = append(duty.Allocations, s.allocation.Name)
+		duty.Languages = append(duty.Languages, s.allocation.Spec.Localization.Languages...)
+	}
+	slices.Sort(duty.Allocations)
+	duty.Allocations = slices.Compact(duty.Allocations)
+	slices.Sort(duty.Languages)
+	duty.Languages = slices.Compact(duty.Languages)
+	return duty
+}
