@@ -12,6 +12,7 @@ LDFLAGS := -s -w -X $(BUILD).version=$(VERSION) -X $(BUILD).commit=$(COMMIT)
 # The modules of the control plane and of the tools are not part of go.work.
 APART := GOWORK=off
 CONTROLLER_GEN := bin/controller-gen
+CRD_REF_DOCS := bin/crd-ref-docs
 GOLANGCI_LINT := bin/golangci-lint
 PREPARE := go run ./hack/prepare
 # Whatever is compiled here is compiled with these, so that nothing is compiled twice.
@@ -109,9 +110,10 @@ run: build ## Run the manager against the cluster of the current kubeconfig.
 	bin/partner-operator manager --log-format=text --shutdown-delay=0 --health-probe-bind-address=127.0.0.1:8081 --metrics-bind-address=0
 
 .PHONY: generate
-generate: controlplane $(CONTROLLER_GEN) ## Generate deepcopy code, CRDs, roles, the chart, tables and golden files, and copy Go's time zones.
+generate: controlplane $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Generate deepcopy code, CRDs, roles, the chart, reference pages, tables and golden files, and copy Go's time zones.
 	$(CONTROLLER_GEN) object paths=./api/...
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
+	$(CRD_REF_DOCS) --source-path=api --config=hack/tools/crd-ref-docs.yaml --renderer=markdown --output-path=docs/reference/api.md --max-depth=20 --log-level=WARN
 	$(CONTROLLER_GEN) rbac:roleName=manager paths=./controllers/... output:rbac:dir=config/rbac
 	$(CONTROLLER_GEN) rbac:roleName=widget paths=./internal/widgetserver/... output:rbac:dir=config/widget
 	cp "$$(go env GOROOT)/lib/time/zoneinfo.zip" internal/support/zoneinfo.zip
@@ -134,6 +136,9 @@ chart: ## Bring what the chart takes over from config into it, and its README up
 
 $(CONTROLLER_GEN): hack/tools/go.mod hack/tools/go.sum
 	$(APART) go build -C hack/tools -o $(CURDIR)/$@ sigs.k8s.io/controller-tools/cmd/controller-gen
+
+$(CRD_REF_DOCS): hack/tools/go.mod hack/tools/go.sum
+	$(APART) go build -C hack/tools -o $(CURDIR)/$@ github.com/elastic/crd-ref-docs
 
 .PHONY: manifests
 manifests: generate ## The same as generate, by its kubebuilder name.

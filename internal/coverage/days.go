@@ -61,7 +61,8 @@ func (r *Roster) Between(from, until time.Time) Period {
 				end = change
 			}
 		}
-		pattern := r.pattern(r.at(at), at)
+		shifts := r.at(at)
+		pattern := r.pattern(shifts, at)
 		for at.Before(end) {
 			minute := minuteOfWeek(at.In(r.hours.Zone()))
 			i := sort.Search(len(pattern), func(i int) bool { return pattern[i].until > minute })
@@ -69,7 +70,7 @@ func (r *Roster) Between(from, until time.Time) Period {
 			if next.After(end) {
 				next = end
 			}
-			p.add(Span{at.UTC(), next.UTC()}, r.hours.Open(at), &pattern[i])
+			p.add(Span{at.UTC(), next.UTC()}, r.hours.Open(at), pattern[i].fte, shifts)
 			at = next
 		}
 	}
@@ -91,9 +92,9 @@ func minuteOfWeek(local time.Time) int {
 }
 
 // add adds a time in which nothing changes.
-func (p *Period) add(span Span, open bool, part *stretch) {
+func (p *Period) add(span Span, open bool, fte v1alpha1.FTE, shifts []shift) {
 	minutes := int(span.Until.Sub(span.From) / time.Minute)
-	covered := part.fte >= v1alpha1.HalfFTE
+	covered := fte >= v1alpha1.HalfFTE
 	if open {
 		p.OperatingMinutes += minutes
 		p.Operating = joined(p.Operating, span)
@@ -106,7 +107,7 @@ func (p *Period) add(span Span, open bool, part *stretch) {
 	if !covered {
 		return
 	}
-	duty := dutyOf(span, part)
+	duty := dutyOf(span, fte, shifts)
 	if last := len(p.OnDuty) - 1; last >= 0 && p.OnDuty[last].Until.Equal(span.From) && p.OnDuty[last].FTE == duty.FTE &&
 		slices.Equal(p.OnDuty[last].Allocations, duty.Allocations) {
 		p.OnDuty[last].Until = span.Until
@@ -149,9 +150,13 @@ func joined(spans []Span, span Span) []Span {
 	return append(spans, span)
 }
 
-func dutyOf(span Span, part *stretch) Duty {
-	duty := Duty{Span: span, FTE: part.fte, Languages: []v1alpha1.Language{}}
-	for _, s := range part.onDuty {
+func dutyOf(span Span, fte v1alpha1.FTE, shifts []shift) Duty {
+	duty := Duty{Span: span, FTE: fte, Languages: []v1alpha1.Language{}}
+	for i := range shifts {
+		s := &shifts[i]
+		if !s.covers(minuteOfWeek(span.From.In(s.zone))) {
+			continue
+		}
 		duty.Allocations = append(duty.Allocations, s.allocation.Name)
 		duty.Languages = append(duty.Languages, s.allocation.Spec.Localization.Languages...)
 	}

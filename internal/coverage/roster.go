@@ -97,7 +97,6 @@ type stretch struct {
 	from, until int // minutes of the week, as the clock in the plan's zone reads them
 	open        bool
 	fte         v1alpha1.FTE
-	onDuty      []*shift
 }
 
 // pattern is a regular week with the clocks as far apart as they are at an instant.
@@ -130,7 +129,6 @@ func (r *Roster) pattern(shifts []shift, at time.Time) []stretch {
 		for j := range shifts {
 			if shifts[j].covers((from + fast[j] + week) % week) {
 				found.fte += shifts[j].fte
-				found.onDuty = append(found.onDuty, &shifts[j])
 			}
 		}
 		stretches = append(stretches, found)

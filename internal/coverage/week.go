@@ -121,11 +121,11 @@ func (r *Roster) Judge(now time.Time) Verdict {
 
 // distances are how far the shifts' clocks are from the plan's at an instant.
 func (r *Roster) distances(shifts []shift, at time.Time) string {
-	var key strings.Builder
+	key := make([]byte, 0, 6*len(shifts))
 	for i := range shifts {
-		fmt.Fprint(&key, ahead(shifts[i].zone, r.hours.Zone(), at), " ")
+		key = append(strconv.AppendInt(key, int64(ahead(shifts[i].zone, r.hours.Zone(), at)), 10), ' ')
 	}
-	return key.String()
+	return string(key)
 }
 
 // Summary is "<covered>/<operating>h", such as 120/168h.

@@ -44,9 +44,9 @@ func acceptShifts(allocation *v1alpha1.PCSMAllocation) *Refusal {
 	}
 	has := allocation.Spec.FTE
 	var worked int // half FTE times minutes
-	var changes []change
+	var together v1alpha1.FTE
 	for i, shift := range allocation.Spec.Shifts {
-		start, length := ShiftMinutes(shift)
+		_, length := ShiftMinutes(shift)
 		if length == 0 {
 			return refuse("spec.shifts[%d]: from %s to %s is no shift: write an end that is up to 8 hours after start", i, shift.Start, shift.End)
 		}
@@ -55,20 +55,14 @@ func acceptShifts(allocation *v1alpha1.PCSMAllocation) *Refusal {
 			return refuse("spec.shifts[%d].fte: the allocation has %s FTE, and %s are to be on duty: write at most %s, or raise spec.fte", i, has, fte, has)
 		}
 		worked += len(shift.Days) * length * int(fte)
-		for at, name := range support.Week {
-			if !slices.Contains(shift.Days, name) {
-				continue
-			}
-			begin := at*dayMinutes + start
-			changes = append(changes, change{begin, fte}, change{begin + length, -fte})
-			if begin+length > weekMinutes { // into Monday
-				changes = append(changes, change{begin - weekMinutes, fte}, change{begin + length - weekMinutes, -fte})
-			}
-		}
+		together += fte
 	}
-	if most, at := mostAtOnce(changes); most > has {
-		return refuse("spec.shifts: %s FTE are to be on duty at once, on %s at %02d:%02d, and the allocation has %s: "+
-			"let the shifts overlap less, or raise spec.fte", most, support.Week[at/dayMinutes], at%dayMinutes/60, at%60, has)
+	// As long as all shifts at once need no more, none of their minutes does.
+	if together > has {
+		if most, at := mostAtOnce(allocation); most > has {
+			return refuse("spec.shifts: %s FTE are to be on duty at once, on %s at %02d:%02d, and the allocation has %s: "+
+				"let the shifts overlap less, or raise spec.fte", most, support.Week[at/dayMinutes], at%dayMinutes/60, at%60, has)
+		}
 	}
 	if able := int(has) * workingWeek; worked > able {
 		return refuse("spec.shifts: they need %s hours of work a week, and %s FTE work %s (40 per FTE): shorten them, or raise spec.fte",
@@ -83,9 +77,24 @@ type change struct {
 	by v1alpha1.FTE
 }
 
-// mostAtOnce is the most FTE that are on duty together, and the first minute at which
-// they are.
-func mostAtOnce(changes []change) (most v1alpha1.FTE, at int) {
+// mostAtOnce is the most FTE of an allocation that are on duty together, and the first
+// minute of the week at which they are.
+func mostAtOnce(allocation *v1alpha1.PCSMAllocation) (most v1alpha1.FTE, at int) {
+	var changes []change
+	for _, shift := range allocation.Spec.Shifts {
+		start, length := ShiftMinutes(shift)
+		fte := cmp.Or(shift.FTE, allocation.Spec.FTE)
+		for at, name := range support.Week {
+			if !slices.Contains(shift.Days, name) {
+				continue
+			}
+			begin := at*dayMinutes + start
+			changes = append(changes, change{begin, fte}, change{begin + length, -fte})
+			if begin+length > weekMinutes { // into Monday
+				changes = append(changes, change{begin - weekMinutes, fte}, change{begin + length - weekMinutes, -fte})
+			}
+		}
+	}
 	slices.SortFunc(changes, func(a, b change) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.by, b.by)) })
 	var now v1alpha1.FTE
 	for _, c := range changes {

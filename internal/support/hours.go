@@ -80,11 +80,23 @@ func MinuteOfDay(t v1alpha1.TimeOfDay) (minute int, ok bool) {
 	if t == "24:00" {
 		return 24 * 60, true
 	}
-	parsed, err := time.Parse("15:04", string(t))
-	if err != nil {
+	if len(t) != len("15:04") || t[2] != ':' {
 		return 0, false
 	}
-	return parsed.Hour()*60 + parsed.Minute(), true
+	hour, ok := twoDigits(string(t[:2]), 24)
+	ofHour, alsoOK := twoDigits(string(t[3:]), 60)
+	return hour*60 + ofHour, ok && alsoOK
+}
+
+// twoDigits reads a number of two digits below a limit.
+func twoDigits(s string, limit int) (number int, ok bool) {
+	for _, digit := range []byte(s) {
+		if digit < '0' || digit > '9' {
+			return 0, false
+		}
+		number = number*10 + int(digit-'0')
+	}
+	return number, number < limit
 }
 
 // Zone is the zone whose clock the hours go by; UTC if they are around the clock.
