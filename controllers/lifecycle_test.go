@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -143,7 +144,37 @@ var _ = Describe("In a quiet hour", func() {
 		Expect(second.Writes("")).To(BeEmpty())
 		Expect(second.Reads()).To(BeEmpty())
 	})
+
+	It("a week goes by without a write where no verdict changes", func(ctx SpecContext) {
+		withoutOptionalAPIs(ctx)
+		now := &steppedClock{}
+		now.step(time.Until(time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)))
+		m := startManager(func(o *manager.Options) { o.ResyncPeriod, o.Clock = 300*time.Millisecond, now })
+		applyYAML(ctx, allocationYAML("weekly", "1", `  localization: {timeZone: Europe/Berlin}
+  shifts: [{days: [Monday, Tuesday, Wednesday, Thursday, Friday], start: "15:00", end: "22:00"}]`)+
+			partnerYAML("weekly", `  expectedCustomers: [{"on": "2030-03-01", count: 60}]`+"\n"))
+		eventually(ctx, "weekly", "HoursCovered=False/HoursUncovered", "ShortfallExpected=True/CustomersExpected", "Ready=True/Provisioned")
+		Expect(partner(ctx, "weekly").Status.Coverage.Summary).To(Equal("35/40h"))
+		Eventually(func(g Gomega) { g.Expect(totalsOf(ctx, "basic")).To(Equal(totalsNow(ctx, "basic"))) }).Should(Succeed())
+		m.reset()
+		for range 7 {
+			now.step(24 * time.Hour)
+			before := reconciles()
+			Eventually(reconciles).Should(BeNumerically(">", before+10))
+		}
+		Expect(m.Writes("")).To(BeEmpty())
+	})
 })
+
+// steppedClock runs like the system's, and can be put forward.
+type steppedClock struct {
+	clock.RealClock
+	ahead atomic.Int64
+}
+
+func (c *steppedClock) step(by time.Duration)           { c.ahead.Add(int64(by)) }
+func (c *steppedClock) Now() time.Time                  { return c.RealClock.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *steppedClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
 type totals struct {
 	partners, customers, over int64

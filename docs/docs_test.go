@@ -301,10 +301,19 @@ func flagsOf(binary, command string) []flag {
 			meaning = match[3]
 		}
 		if match[2] != "help" {
-			flags = append(flags, flag{name: match[2], short: match[1], fallback: strings.Trim(fallback, `"[]`), meaning: meaning})
+			flags = append(flags, flag{name: match[2], short: match[1], fallback: literal(fallback), meaning: meaning})
 		}
 	}
 	return flags
+}
+
+// literal marks a default that can be written as it is, and leaves alone one in words,
+// such as today.
+func literal(fallback string) string {
+	if !regexp.MustCompile(`^("|\[|\d|:|true$|false$)`).MatchString(fallback) {
+		return fallback
+	}
+	return "`" + strings.Trim(fallback, `"[]`) + "`"
 }
 
 // flagTable is the table of a command's flags. Those of the operator's settings, which
@@ -321,11 +330,7 @@ func flagTable(flags []flag, settings []string) string {
 		if f.short != "" {
 			name += ", `-" + f.short + "`"
 		}
-		fallback := ""
-		if f.fallback != "" {
-			fallback = "`" + f.fallback + "`"
-		}
-		table += "| " + name + " | " + fallback + " | " + f.meaning + " |\n"
+		table += "| " + name + " | " + f.fallback + " | " + f.meaning + " |\n"
 	}
 	if len(operators) > 0 {
 		table += "| " + strings.Join(operators, ", ") + " | | settings of the operator, as [the manager](manager.md) has them |\n"

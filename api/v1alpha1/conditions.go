@@ -8,7 +8,7 @@ type Reason string
 
 // Conditions of every kind with a status. They follow kstatus: Reconciling and
 // Stalled are present only while True, and one of them is present whenever Ready
-// is not True, except for a suspended Partner.
+// is not True. A suspended Partner keeps those that it had.
 const (
 	// ConditionReady reports whether everything that was requested is provisioned.
 	// Staffing does not affect it.
@@ -46,7 +46,7 @@ const (
 	// NamespaceTerminating, ObjectRefused or ApplyFailed.
 	ConditionTenantReady ConditionType = "TenantReady"
 
-	// ConditionSubdomainReady tells whether the sub-domain is served. Its reason
+	// ConditionSubdomainReady reports whether the sub-domain is served. Its reason
 	// names the first failing dependency.
 	//
 	// True with RouteAccepted; False with ChannelModelWithoutSubdomain,
@@ -72,7 +72,7 @@ const (
 	ConditionHostReleaseBlocked ConditionType = "HostReleaseBlocked"
 
 	// ConditionSupportWidgetEnabled reports whether end customers see the support
-	// widget. It is present if the Partner has a sub-domain.
+	// widget. It is present if the Partner is an OEM or MSP with a sub-domain.
 	//
 	// True with WidgetEnabled; False with NoPCSMAllocation, StaffingBelowMinimum,
 	// SupportPlanNotFound, SupportPlanNotReady or SubdomainNotReady.
@@ -103,9 +103,9 @@ const (
 	// ShiftsNotDeclared, SupportPlanNotFound or SupportPlanNotReady.
 	ConditionHoursCovered ConditionType = "HoursCovered"
 
-	// ConditionShortfallExpected is True if P-CSMs will be missing on a day to come
-	// that are not missing today. It is present while an accepted PCSMAllocation is in
-	// its contract window and the SupportPlan can be used.
+	// ConditionShortfallExpected is True if more FTE will be missing on a future day
+	// than are missing today. It is present while an accepted PCSMAllocation is in its
+	// contract window and the SupportPlan can be used.
 	//
 	// True with ContractEnds or CustomersExpected; False with NoneExpected.
 	ConditionShortfallExpected ConditionType = "ShortfallExpected"

@@ -45,7 +45,7 @@ func (m ChannelModel) WhiteLabels() bool {
 // +kubebuilder:printcolumn:name="Customers",type=integer,JSONPath=`.spec.customerCount`,description="The partner's customers"
 // +kubebuilder:printcolumn:name="FTE",type=number,JSONPath=`.status.staffing.allocatedFTE`,description="P-CSMs at work for the partner, in FTE"
 // +kubebuilder:printcolumn:name="Capacity",type=string,JSONPath=`.status.staffing.capacity`,description="Customers, and the most that the P-CSMs support"
-// +kubebuilder:printcolumn:name="Coverage",type=string,JSONPath=`.status.coverage.summary`,description="Operating hours a week with P-CSMs on duty, of all"
+// +kubebuilder:printcolumn:name="Coverage",type=string,JSONPath=`.status.coverage.summary`,description="Operating hours a week with P-CSMs on duty, and all operating hours"
 // +kubebuilder:printcolumn:name="Widget",type=string,JSONPath=`.status.conditions[?(@.type=="SupportWidgetEnabled")].status`,description="Whether the support widget is enabled"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether everything that the Partner declares is provisioned"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
@@ -102,8 +102,9 @@ type PartnerSpec struct {
 	// +kubebuilder:validation:Maximum=1000000
 	CustomerCount *int32 `json:"customerCount,omitempty"`
 
-	// expectedCustomers are the numbers of customers that signed deals will bring, the
-	// earliest first. Days that are not in the future are ignored.
+	// expectedCustomers are the total numbers of customers that the partner will have
+	// on future days because of signed deals, the earliest first. Days that are not in
+	// the future are ignored.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
@@ -144,7 +145,8 @@ type PartnerSpec struct {
 	Suspend *bool `json:"suspend,omitempty"`
 }
 
-// ExpectedCustomers is a number of customers that signed deals will bring.
+// ExpectedCustomers is the total number of customers that a partner will have from a
+// day on, because of signed deals.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.on)",message="the day is missing: write it as \"on\": \"2027-03-01\", with on in quotes, since YAML takes a bare on for true"
 type ExpectedCustomers struct {
@@ -648,14 +650,14 @@ type StaffingStatus struct {
 	// +kubebuilder:validation:MaxLength=32
 	Capacity string `json:"capacity,omitempty"`
 
-	// nextShortfall is the first day to come on which more FTE are missing than
-	// today. Absent if there is none.
+	// nextShortfall is the first future day on which more FTE are missing than today.
+	// Absent if there is none.
 	// +optional
 	NextShortfall *NextShortfall `json:"nextShortfall,omitempty"`
 }
 
-// NextShortfall is a day on which contract windows and expected customers no longer
-// fit.
+// NextShortfall is the first day on which contract windows and expected customers leave
+// more FTE missing than today.
 type NextShortfall struct {
 	// on is the first such day, in UTC.
 	// +required
@@ -683,13 +685,15 @@ type NextShortfall struct {
 // CoverageStatus reports how much of a regular week's operating hours have P-CSMs on
 // duty. A regular week has no holidays and no closures.
 type CoverageStatus struct {
-	// operatingMinutesPerWeek is how long the plan's operating hours are.
+	// operatingMinutesPerWeek is the length of the plan's operating hours in a regular
+	// week, in minutes.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=10080
 	OperatingMinutesPerWeek *int32 `json:"operatingMinutesPerWeek,omitempty"`
 
-	// uncoveredMinutesPerWeek is how much of them has less than 0.5 FTE on duty.
+	// uncoveredMinutesPerWeek is how many of these minutes have less than 0.5 FTE on
+	// duty.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=10080

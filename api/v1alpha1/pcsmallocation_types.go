@@ -64,12 +64,12 @@ type PCSMAllocationSpec struct {
 	// +optional
 	Localization *Localization `json:"localization,omitempty"`
 
-	// shifts specify when the P-CSMs are on duty, in localization.timeZone, which is
-	// then required. If omitted, the P-CSMs count as staffing, and nothing is known
-	// about the hours that they cover.
+	// shifts specify when the P-CSMs are on duty. Their times are in
+	// localization.timeZone, which is required with shifts. If shifts are omitted, the
+	// P-CSMs count as staffing, but the hours that they cover are unknown.
 	//
-	// At most fte may be on duty at once, and 40 hours a week per FTE; otherwise the
-	// allocation is not accepted.
+	// At most fte may be on duty at once, for at most 40 hours a week per FTE. Otherwise
+	// the allocation is not accepted.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1

@@ -394,16 +394,18 @@ type PlanTotals struct {
 	// +kubebuilder:validation:Minimum=0
 	Partners *int64 `json:"partners,omitempty"`
 
-	// customers is the total number of their customers.
+	// customers is the total number of customers of the Partners on the plan.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	Customers *int64 `json:"customers,omitempty"`
 
-	// allocatedFTE is the sum of their status.staffing.allocatedFTE.
+	// allocatedFTE is the sum of status.staffing.allocatedFTE of the Partners on the
+	// plan.
 	// +required
 	AllocatedFTE FTE `json:"allocatedFTE"`
 
-	// overCapacity is how many have more customers than their P-CSMs support.
+	// overCapacity is the number of Partners on the plan that have more customers than
+	// their P-CSMs support.
 	// +required
 	// +kubebuilder:validation:Minimum=0
 	OverCapacity *int64 `json:"overCapacity,omitempty"`

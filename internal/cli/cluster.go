@@ -206,7 +206,11 @@ func (c *cluster) checkRevision(ctx context.Context) {
 func (c *cluster) partner(f *fleet.Fleet, name string) (*v1alpha1.Partner, error) {
 	partner := f.Partners[name]
 	if partner == nil {
-		return nil, fmt.Errorf("there is no Partner %q at %s: kubectl partner status lists those that are there", name, c.host)
+		return nil, c.noPartner(name)
 	}
 	return partner, nil
+}
+
+func (c *cluster) noPartner(name string) error {
+	return fmt.Errorf("there is no Partner %q at %s: kubectl partner status lists those that are there", name, c.host)
 }

@@ -103,7 +103,7 @@ func (p *plugin) coverage(ctx context.Context, args []string, flags coverageFlag
 			return err
 		}
 		one := coverageOf(f, partner, flags, now)
-		if one.fault != "" && one.verdict.Zone == nil {
+		if one.Reason != "" && one.Reason != v1alpha1.ReasonShiftsNotDeclared {
 			return fmt.Errorf("the coverage of %q is unknown: %s", partner.Name, one.fault)
 		}
 		if flags.output.value == "ics" {
@@ -153,12 +153,17 @@ func (p *plugin) fleetFrom(ctx context.Context, paths []string) (*fleet.Fleet, e
 	}
 	var faults []string
 	for _, finding := range plan.Findings {
-		if finding.Severity == preview.Error {
-			faults = append(faults, fmt.Sprintf("%s: %s", finding.Position, finding.Message))
+		fault := fmt.Sprintf("%s: %s", finding.Position, clean(finding.Message))
+		switch {
+		case finding.Severity != preview.Error:
+		case finding.Refuses():
+			faults = append(faults, fault)
+		default: // the operator takes it, and reports it
+			fmt.Fprintln(p.terminal.Err, "warning: "+fault)
 		}
 	}
 	if len(faults) > 0 {
-		return nil, fmt.Errorf("the manifests are not right yet; `kubectl partner plan` says more:\n  %s", strings.Join(faults, "\n  "))
+		return nil, fmt.Errorf("the cluster would refuse these manifests; `kubectl partner plan` says more:\n  %s", strings.Join(faults, "\n  "))
 	}
 	return plan.Fleet(), nil
 }
@@ -168,34 +173,49 @@ const foresight = 366
 
 func coverageOf(f *fleet.Fleet, partner *v1alpha1.Partner, flags coverageFlags, now time.Time) covered {
 	c := covered{Partner: partner.Name, plan: tenant.PlanName(partner), Period: coverage.Period{Gaps: []coverage.Span{}, OnDuty: []coverage.Duty{}}}
+	zone := time.UTC
 	roster, fault := f.RosterOf(partner)
+	if fault == nil {
+		zone = roster.Zone()
+	}
+	day := now.In(zone)
+	if !flags.from.day.IsZero() {
+		day = flags.from.day
+	}
+	from, until := midnight(day, 0, zone), midnight(day, flags.days, zone)
+	c.TimeZone, c.Span = zone.String(), coverage.Span{From: from.UTC(), Until: until.UTC()}
 	if fault != nil {
 		c.Reason, c.fault = fault.Reason, fault.Message
 		return c
 	}
-	c.TimeZone = roster.Zone().String()
-	from := startOfDay(now.In(roster.Zone()))
-	if day := flags.from.day; !day.IsZero() {
-		from = time.Date(day.Year(), day.Month(), day.Day(), 0, 0, 0, 0, roster.Zone())
-	}
-	until := time.Date(from.Year(), from.Month(), from.Day()+flags.days, 0, 0, 0, 0, roster.Zone())
 	c.Period = roster.Between(from, until)
-	c.verdict = roster.Judge(now)
-	if !c.verdict.Declared {
-		c.Reason, c.fault = v1alpha1.ReasonShiftsNotDeclared, c.verdict.Message()
+	at := now.Truncate(time.Minute)
+	if from.After(at) {
+		at = from
 	}
-	if !roster.Declared() {
+	c.verdict = roster.Judge(at)
+	if !roster.HasShifts(from, until) {
+		c.Reason, c.fault = v1alpha1.ReasonShiftsNotDeclared, coverage.Verdict{}.Message()
 		return c
 	}
-	ahead := roster.Between(now.Truncate(time.Minute), now.Truncate(time.Minute).AddDate(0, 0, foresight))
-	if len(ahead.Gaps) > 0 {
-		c.next = &ahead.Gaps[0]
+	c.next = roster.NextGap(at, at.AddDate(0, 0, foresight))
+	if flags.output.value == "ics" {
+		// A shift that is under way is whole, or the next calendar would have it twice.
+		whole := roster.Between(midnight(day, -1, zone), until).OnDuty
+		c.OnDuty = slices.DeleteFunc(whole, func(d coverage.Duty) bool { return !d.Until.After(from) })
 	}
 	return c
 }
 
-func startOfDay(at time.Time) time.Time {
-	return time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, at.Location())
+// midnight is when a day begins in a zone, some days after another. Where clocks are put
+// forward at midnight, it begins then.
+func midnight(day time.Time, after int, zone *time.Location) time.Time {
+	wanted := time.Date(day.Year(), day.Month(), day.Day()+after, 12, 0, 0, 0, zone)
+	begins := time.Date(wanted.Year(), wanted.Month(), wanted.Day(), 0, 0, 0, 0, zone)
+	if begins.Day() != wanted.Day() {
+		_, begins = begins.ZoneBounds()
+	}
+	return begins
 }
 
 // urgency orders partners: the most uncovered hours, then those of which nothing is
@@ -298,8 +318,8 @@ func mapOf(period coverage.Period, zone *time.Location) []mapRow {
 	}
 	for at := period.From; at.Before(period.Until); at = at.Add(time.Minute) {
 		local := at.In(zone)
-		if day := startOfDay(local); len(rows) == 0 || !rows[len(rows)-1].day.Equal(day) {
-			rows = append(rows, mapRow{day: day})
+		if len(rows) == 0 || rows[len(rows)-1].day.YearDay() != local.YearDay() {
+			rows = append(rows, mapRow{day: local})
 		}
 		found := slotClosed
 		if in(&operating, at) {
@@ -316,6 +336,9 @@ func mapOf(period coverage.Period, zone *time.Location) []mapRow {
 
 // calendar writes who is on duty, and the gaps, as a calendar (RFC 5545).
 func (p *plugin) calendar(all []covered, now time.Time) error {
+	if len(all) == 1 && all[0].fault != "" {
+		return errors.New(all[0].fault)
+	}
 	calendar := ics.NewCalendar()
 	calendar.SetProductId("-//Dispel//partner-operator//EN")
 	calendar.SetMethod(ics.MethodPublish)
@@ -347,7 +370,7 @@ func (p *plugin) calendar(all []covered, now time.Time) error {
 			}
 		}
 	}
-	return calendar.SerializeTo(p.terminal.Out)
+	return calendar.SerializeTo(p.terminal.Out, ics.WithNewLineWindows)
 }
 
 // sentence makes a message a sentence.

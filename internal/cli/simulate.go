@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -78,7 +79,7 @@ func (p *plugin) simulate(cmd *cobra.Command, name string, flags simulateFlags) 
 	}
 	now, day := p.terminal.now(), flags.at.instant(p.terminal.now())
 	before := f.StaffingOf(partner, f.AllocationsOf(name), now, day)
-	after := f.StaffingOf(supposed(partner, cmd, flags), supposedAllocations(f.AllocationsOf(name), name, fte, flags.fte != ""), now, day)
+	after := f.StaffingOf(supposed(partner, cmd, flags, now), supposedAllocations(f.AllocationsOf(name), name, fte, flags.fte != ""), now, day)
 	return p.terminal.print(flags.output.value, struct {
 		Now       fleet.Staffing `json:"now"`
 		Simulated fleet.Staffing `json:"simulated"`
@@ -86,11 +87,13 @@ func (p *plugin) simulate(cmd *cobra.Command, name string, flags simulateFlags) 
 }
 
 // supposed is a Partner with what the flags say.
-func supposed(partner *v1alpha1.Partner, cmd *cobra.Command, flags simulateFlags) *v1alpha1.Partner {
+func supposed(partner *v1alpha1.Partner, cmd *cobra.Command, flags simulateFlags, now time.Time) *v1alpha1.Partner {
 	partner = partner.DeepCopy()
 	if cmd.Flags().Changed("customers") {
 		partner.Spec.CustomerCount = new(int32(min(flags.customers, math.MaxInt32))) //nolint:gosec // checked above
-		partner.Spec.ExpectedCustomers = nil                                         // which would take its place later
+		// Deals until the day are in the number.
+		day := v1alpha1.Date(flags.at.instant(now).Format(time.DateOnly))
+		partner.Spec.ExpectedCustomers = slices.DeleteFunc(partner.Spec.ExpectedCustomers, func(e v1alpha1.ExpectedCustomers) bool { return e.On <= day })
 	}
 	if flags.plan != "" {
 		partner.Spec.SupportPlanRef = &v1alpha1.SupportPlanReference{Name: v1alpha1.ObjectName(flags.plan)}

@@ -28,7 +28,7 @@ func (p *plugin) newStatusCommand() *cobra.Command {
 				return err
 			}
 			if len(args) == 0 {
-				overview := f.Overview()
+				overview := f.Overview(p.terminal.now())
 				return p.terminal.print(output.value, overview, func() { p.terminal.printOverview(overview) })
 			}
 			if _, err := c.partner(f, args[0]); err != nil {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -28,6 +29,9 @@ type Terminal struct {
 	Now func() time.Time
 	// Live tells whether Err is a terminal, on which a line can be written over.
 	Live bool
+	// Patience is how long a command works before it tells how far it is; a second if
+	// zero.
+	Patience time.Duration
 }
 
 // NewTerminal finds out what the streams can do. Colours are for terminals only,
@@ -147,7 +151,7 @@ func plural(n int, noun string) string {
 	return fmt.Sprintf("%d %s", n, noun)
 }
 
-// progress tells people how far something is that takes more than a second.
+// progress tells people how far something is that takes longer than their patience.
 type progress struct {
 	done, total atomic.Int64
 	stop, ended chan struct{}
@@ -178,7 +182,7 @@ func (p *progress) tell(t *Terminal, what string) {
 	if t.Live {
 		every, end = 100*time.Millisecond, ""
 	}
-	wait := time.NewTimer(time.Second)
+	wait := time.NewTimer(cmp.Or(t.Patience, time.Second))
 	defer wait.Stop()
 	told := false
 	for {

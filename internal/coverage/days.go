@@ -45,9 +45,25 @@ func (r *Roster) Zone() *time.Location {
 	return r.hours.Zone()
 }
 
-// Declared reports whether any allocation declares shifts, at work or not.
-func (r *Roster) Declared() bool {
-	return len(r.shifts) > 0
+// HasShifts reports whether any allocation with shifts is at work between two instants.
+func (r *Roster) HasShifts(from, until time.Time) bool {
+	return slices.ContainsFunc(r.shifts, func(s shift) bool { return s.window.From.Before(until) && !s.window.Ended(from) })
+}
+
+// NextGap is the first gap between two instants; nil if there is none.
+func (r *Roster) NextGap(from, until time.Time) *Span {
+	// Most gaps are near.
+	for _, days := range []int{8, 64, 512} {
+		end := from.AddDate(0, 0, days)
+		if end.After(until) {
+			end = until
+		}
+		gaps := r.Between(from, end).Gaps
+		if len(gaps) > 0 && (gaps[0].Until.Before(end) || end.Equal(until)) {
+			return &gaps[0]
+		}
+	}
+	return nil
 }
 
 // Between judges the time between two instants, which are whole minutes.

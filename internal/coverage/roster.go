@@ -1,7 +1,6 @@
 package coverage
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -20,6 +19,14 @@ const (
 type Roster struct {
 	hours  support.Hours
 	shifts []shift
+	// others are the allocations without shifts.
+	others []contract
+}
+
+// contract is when how many FTE are at work.
+type contract struct {
+	window staffing.Window
+	fte    v1alpha1.FTE
 }
 
 // shift is a shift of an allocation.
@@ -44,8 +51,12 @@ func New(hours v1alpha1.OperatingHours, partner *v1alpha1.Partner, allocations [
 	for i := range allocations {
 		allocation := &allocations[i]
 		window, err := staffing.WindowOf(allocation)
-		if len(allocation.Spec.Shifts) == 0 || err != nil || !allocation.DeletionTimestamp.IsZero() ||
+		if err != nil || !allocation.DeletionTimestamp.IsZero() ||
 			string(allocation.Spec.PartnerRef.Name) != partner.Name || staffing.Accept(allocation, partner) != nil {
+			continue
+		}
+		if len(allocation.Spec.Shifts) == 0 {
+			r.others = append(r.others, contract{window, allocation.Spec.FTE})
 			continue
 		}
 		zone, err := support.LoadZone(allocation.Spec.Localization.TimeZone)
@@ -53,7 +64,7 @@ func New(hours v1alpha1.OperatingHours, partner *v1alpha1.Partner, allocations [
 			continue // it is not accepted
 		}
 		for _, given := range allocation.Spec.Shifts {
-			s := shift{allocation: allocation, window: window, zone: zone, fte: cmp.Or(given.FTE, allocation.Spec.FTE)}
+			s := shift{allocation: allocation, window: window, zone: zone, fte: staffing.OnShift(allocation, given)}
 			s.start, s.length = staffing.ShiftMinutes(given)
 			for i, name := range support.Week {
 				s.days[i] = slices.Contains(given.Days, name)
@@ -145,6 +156,21 @@ func nextOffset(zones []*time.Location, at time.Time) time.Time {
 	}
 	return next
 }
+
+// settled is the end of a series of changes that begins with one: clocks of one country
+// change within some hours, zone after zone, and the hours between make no week.
+func settled(zones []*time.Location, change time.Time) time.Time {
+	for !change.IsZero() {
+		next := nextOffset(zones, change)
+		if next.IsZero() || next.Sub(change) >= oneDay {
+			break
+		}
+		change = next
+	}
+	return change
+}
+
+const oneDay = 24 * time.Hour
 
 // offsetChange is when the clock in a zone is put forward or back next; zero if it never
 // is. Bounds of a zone at which its offset stays, as at the ends of years, do not count.

@@ -16,14 +16,28 @@ import (
 type Week struct {
 	// Operating and Uncovered are minutes.
 	Operating, Uncovered int
-	// Gaps are the operating hours with nobody on duty, from Monday 00:00 on.
-	Gaps []Gap
+	// Open are the operating hours, each of one day.
+	Open []Part
+	// Gaps are the operating hours with nobody on duty, from Monday 00:00 on. One that
+	// passes the end of the week ends after it.
+	Gaps []Part
 }
 
-// Gap is a part of a regular week, in minutes from Monday 00:00 as the clock in the
-// plan's zone reads them. One that passes the end of the week ends after it.
-type Gap struct {
+// Part is a part of a regular week, in minutes from Monday 00:00 as the clock in the
+// plan's zone reads them.
+type Part struct {
 	From, Until int
+}
+
+// On is what a part has of a day, which counts from Monday as 0, in minutes of that day;
+// ok is false if it has nothing of it.
+func (p Part) On(of int) (from, until int, ok bool) {
+	for _, at := range []int{of * day, of*day + week} { // a gap may pass the end of the week
+		if from, until = max(p.From, at)-at, min(p.Until, at+day)-at; from < until {
+			return from, until, true
+		}
+	}
+	return 0, 0, false
 }
 
 func weekOf(pattern []stretch) Week {
@@ -33,6 +47,11 @@ func weekOf(pattern []stretch) Week {
 			continue
 		}
 		w.Operating += part.until - part.from
+		if last := len(w.Open) - 1; last >= 0 && w.Open[last].Until == part.from && part.from%day != 0 {
+			w.Open[last].Until = part.until
+		} else {
+			w.Open = append(w.Open, Part{part.from, part.until})
+		}
 		if part.fte >= v1alpha1.HalfFTE {
 			continue
 		}
@@ -40,7 +59,7 @@ func weekOf(pattern []stretch) Week {
 		if last := len(w.Gaps) - 1; last >= 0 && w.Gaps[last].Until == part.from {
 			w.Gaps[last].Until = part.until
 		} else {
-			w.Gaps = append(w.Gaps, Gap{part.from, part.until})
+			w.Gaps = append(w.Gaps, Part{part.from, part.until})
 		}
 	}
 	// A gap from Sunday night to Monday morning is one.
@@ -51,24 +70,24 @@ func weekOf(pattern []stretch) Week {
 	return w
 }
 
-// Beyond is the week without the gaps that another has, too.
-func (w Week) Beyond(other Week) Week {
-	var known [week]bool
-	for _, gap := range other.Gaps {
-		for minute := gap.From; minute < gap.Until; minute++ {
-			known[minute%week] = true
-		}
-	}
-	var pattern []stretch
-	for _, gap := range w.Gaps {
-		for minute := gap.From; minute < gap.Until; minute++ {
-			if !known[minute%week] {
-				pattern = append(pattern, stretch{from: minute % week, until: minute%week + 1, open: true})
+// Lost is the part of a week that was covered before, and is not now.
+func (w Week) Lost(before Week) Week {
+	var was, is [week]bool // covered, and a gap
+	mark := func(minutes *[week]bool, parts []Part, value bool) {
+		for _, part := range parts {
+			for minute := part.From; minute < part.Until; minute++ {
+				minutes[minute%week] = value
 			}
 		}
 	}
-	slices.SortFunc(pattern, func(a, b stretch) int { return a.from - b.from })
-	return weekOf(pattern)
+	mark(&was, before.Open, true)
+	mark(&was, before.Gaps, false)
+	mark(&is, w.Gaps, true)
+	var lost []stretch
+	for minute := range week {
+		lost = append(lost, stretch{from: minute, until: minute + 1, open: was[minute] && is[minute]})
+	}
+	return weekOf(lost)
 }
 
 // Verdict is what a roster is worth.
@@ -80,11 +99,14 @@ type Verdict struct {
 	Week
 	// Zone is the plan's, in which weeks are told.
 	Zone *time.Location
+	// Undeclared are the FTE of allocations at work without shifts.
+	Undeclared v1alpha1.FTE
 	// Worse is the week of the next 365 days in which the most hours are uncovered,
 	// if these are more than now; nil if none are. It comes at WorseFrom.
 	Worse     *Week
 	WorseFrom time.Time
-	// Changes is when a clock is put forward or back next; zero if none ever is.
+	// Changes is when the clocks' distances from each other change next; zero if they
+	// do not within two years.
 	Changes time.Time
 }
 
@@ -94,23 +116,36 @@ type Verdict struct {
 func (r *Roster) Judge(now time.Time) Verdict {
 	shifts := r.at(now)
 	v := Verdict{Declared: len(shifts) > 0, Zone: r.hours.Zone()}
+	for _, other := range r.others {
+		if other.window.Contains(now) {
+			v.Undeclared += other.fte
+		}
+	}
 	if !v.Declared {
 		return v
 	}
-	v.Week = weekOf(r.pattern(shifts, now))
 	zones := r.zones(shifts)
-	v.Changes = nextOffset(zones, now)
-	if v.Changes.IsZero() {
+	at := now
+	if first := nextOffset(zones, now.Add(-oneDay)); len(zones) > 1 && !first.IsZero() && !first.After(now) && settled(zones, first).After(now) {
+		at = first.Add(-time.Minute) // the clocks are about to settle
+	}
+	v.Week = weekOf(r.pattern(shifts, at))
+	if len(zones) == 1 {
 		return v
 	}
-	judged := map[string]bool{r.distances(shifts, now): true}
+	key := r.distances(shifts, at)
+	judged := map[string]bool{key: true}
 	// Until a year after the next change, so that what is found depends on it alone.
-	for at, until := v.Changes, v.Changes.AddDate(1, 0, 0); !at.IsZero() && at.Before(until); at = nextOffset(zones, at) {
-		key := r.distances(shifts, at)
-		if judged[key] {
+	until := now.AddDate(2, 0, 0)
+	for at = settled(zones, nextOffset(zones, at)); !at.IsZero() && at.Before(until); at = settled(zones, nextOffset(zones, at)) {
+		then := r.distances(shifts, at)
+		if v.Changes.IsZero() && then != key {
+			v.Changes, until = at, at.AddDate(1, 0, 0)
+		}
+		if judged[then] {
 			continue
 		}
-		judged[key] = true
+		judged[then] = true
 		found := weekOf(r.pattern(shifts, at))
 		if found.Uncovered > v.Uncovered && (v.Worse == nil || found.Uncovered > v.Worse.Uncovered) {
 			v.Worse, v.WorseFrom = &found, at
@@ -142,18 +177,21 @@ func hours(minutes int) string {
 func (v Verdict) Message() string {
 	switch {
 	case !v.Declared:
-		return "no allocation at work declares shifts, so nobody knows who is on duty when: write them in spec.shifts of the PCSMAllocations"
+		return "no allocation at work declares shifts, so the coverage is unknown: write them in spec.shifts of the PCSMAllocations"
 	case v.Uncovered == 0 && v.Worse == nil:
-		return fmt.Sprintf("all %s operating hours of a week have P-CSMs on duty", hours(v.Operating))
+		return fmt.Sprintf("all %s operating hours of a week have a P-CSM on duty", hours(v.Operating))
 	case v.Uncovered == 0:
-		return fmt.Sprintf("all %s operating hours of a week have P-CSMs on duty, but from %s on, when clocks change, %s have not: %s",
+		return fmt.Sprintf("all %s operating hours of a week have a P-CSM on duty, but from %s on, when clocks change, %s have nobody on duty: %s",
 			hours(v.Operating), v.WorseFrom.In(v.Zone).Format(time.DateOnly), hours(v.Worse.Uncovered), v.Worse.Which(v.Zone))
 	}
 	message := fmt.Sprintf("%s of %s operating hours a week have no P-CSM on duty: %s", hours(v.Uncovered), hours(v.Operating), v.Which(v.Zone))
 	if v.Worse != nil {
 		message += fmt.Sprintf("; from %s on, when clocks change, it is %s hours: %s", v.WorseFrom.In(v.Zone).Format(time.DateOnly), hours(v.Worse.Uncovered), v.Worse.Which(v.Zone))
 	}
-	return message + "; add shifts for them, or P-CSMs"
+	if v.Undeclared > 0 {
+		message += fmt.Sprintf("; %s FTE at work declare no shifts", v.Undeclared)
+	}
+	return message + "; add shifts for these hours, or P-CSMs"
 }
 
 // mostGaps is how many gaps a message lists.

@@ -57,10 +57,10 @@ type Status struct {
 }
 
 // Overview is the status of all partners, problems first.
-func (f *Fleet) Overview() []Status {
+func (f *Fleet) Overview(now time.Time) []Status {
 	all := make([]Status, 0, len(f.Partners))
 	for _, name := range f.Names() {
-		all = append(all, statusOf(f.Partners[name]))
+		all = append(all, statusOf(f.Partners[name], now))
 	}
 	slices.SortStableFunc(all, func(a, b Status) int {
 		return cmp.Compare(slices.Index(states, a.State), slices.Index(states, b.State))
@@ -69,7 +69,7 @@ func (f *Fleet) Overview() []Status {
 }
 
 // statusOf says how a partner is, by what the operator reports of it.
-func statusOf(partner *v1alpha1.Partner) Status {
+func statusOf(partner *v1alpha1.Partner, now time.Time) Status {
 	s := Status{
 		Partner: partner.Name, DisplayName: partner.Spec.DisplayName, ChannelModel: partner.Spec.ChannelModel,
 		SupportPlan: tenant.PlanName(partner), State: Fine,
@@ -91,14 +91,14 @@ func statusOf(partner *v1alpha1.Partner) Status {
 	switch {
 	case sufficient.Status != "" && sufficient.Status != metav1.ConditionTrue, sufficient.Reason == string(v1alpha1.ReasonNearCapacity):
 		s.State, s.Reason, s.Message = Strained, sufficient.Reason, sufficient.Message
+	case suspended.Status == metav1.ConditionTrue:
+		s.State, s.Reason, s.Message = Idle, suspended.Reason, suspended.Message
 	case covered.Status == metav1.ConditionFalse:
 		s.State, s.Reason, s.Message = Strained, covered.Reason, covered.Message
-	case shortfall.Status == metav1.ConditionTrue:
+	case shortfall.Status == metav1.ConditionTrue && partner.Status.Staffing != nil && staffing.ShortfallIsNear(partner.Status.Staffing.NextShortfall, now):
 		s.State, s.Reason, s.Message = Strained, shortfall.Reason, shortfall.Message
 	case stale.Status == metav1.ConditionTrue:
 		s.State, s.Reason, s.Message = Strained, stale.Reason, stale.Message
-	case suspended.Status == metav1.ConditionTrue:
-		s.State, s.Reason, s.Message = Idle, suspended.Reason, suspended.Message
 	}
 	return s
 }

@@ -111,7 +111,7 @@ var _ = Describe("Tree", func() {
 	It("knows the link of each reason of SubdomainReady", func() {
 		source, err := os.ReadFile("../../api/v1alpha1/conditions.go")
 		Expect(err).NotTo(HaveOccurred())
-		_, comment, found := strings.Cut(string(source), "// ConditionSubdomainReady tells")
+		_, comment, found := strings.Cut(string(source), "// ConditionSubdomainReady reports")
 		Expect(found).To(BeTrue())
 		comment, _, _ = strings.Cut(comment, "ConditionSubdomainReady ConditionType")
 		_, reasons, found := strings.Cut(comment, "True with ")
@@ -132,14 +132,14 @@ var _ = Describe("Tree", func() {
 		f := fleet.New()
 		f.Add(&v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "acme", Generation: 1}})
 		Expect(f.Tree("acme", now).Note).To(ContainSubstring("see that its manager runs"))
-		Expect(f.Overview()).To(ConsistOf(And(HaveField("State", fleet.Pending), HaveField("Reason", "NotReconciled"))))
+		Expect(f.Overview(time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC))).To(ConsistOf(And(HaveField("State", fleet.Pending), HaveField("Reason", "NotReconciled"))))
 	})
 
 	It("says that the operator has not taken up a change", func() {
 		f, partner := outcome("../tenant/testdata/within-capacity.in.yaml")
 		partner.Generation++
 		Expect(f.Tree(partner.Name, now).Note).To(ContainSubstring("has not taken up the last change"))
-		Expect(f.Overview()).To(ConsistOf(HaveField("State", fleet.Pending)))
+		Expect(f.Overview(time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC))).To(ConsistOf(HaveField("State", fleet.Pending)))
 	})
 
 	It("does not fail at what a newer operator says", func() {
@@ -172,7 +172,7 @@ var _ = Describe("Overview", func() {
 		order := map[fleet.State]int{fleet.Broken: 0, fleet.Pending: 1, fleet.Strained: 2, fleet.Idle: 3, fleet.Fine: 4}
 		seen := map[fleet.State]bool{}
 		worst := 0
-		for _, status := range f.Overview() {
+		for _, status := range f.Overview(time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)) {
 			Expect(order[status.State]).To(BeNumerically(">=", worst), status.Partner)
 			worst = order[status.State]
 			seen[status.State] = true

@@ -40,7 +40,7 @@ var (
 	widget      = describe("partner_support_widget_enabled", "Whether end customers see the support widget: 1 or 0. Present only with a sub-domain.", "partner")
 	uncovered   = describe("partner_uncovered_hours_per_week", "Operating hours of a regular week with no P-CSM on duty. Present only while shifts are declared.", "partner")
 	operating   = describe("partner_operating_hours_per_week", "Operating hours of a regular week. Present only while shifts are declared.", "partner")
-	shortfall   = describe("partner_next_shortfall_timestamp_seconds", "When contract windows and expected customers no longer fit. Present only if such a day is known.", "partner", "reason")
+	shortfall   = describe("partner_next_shortfall_timestamp_seconds", "The first day on which more FTE are missing than today. Present only if such a day is known.", "partner", "reason")
 	counted     = describe("partner_customers_timestamp_seconds", "When the field manager of a Partner's customerCount wrote last.", "partner", "manager")
 
 	condition = describe("condition", "The current status and reason of a condition, in its labels; always 1.", "kind", "name", "condition", "status", "reason")

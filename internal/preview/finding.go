@@ -41,10 +41,23 @@ const (
 	ReasonDuplicate = "Duplicate"
 	// ReasonDeleting is of a Partner that is going in the cluster.
 	ReasonDeleting = "Deleting"
+	// ReasonNoMaterials is of a SupportPlan that lists no training materials for some
+	// tasks for which Dispel owes them.
+	ReasonNoMaterials = "NoTrainingMaterials"
 	// ReasonUnknownKind is of an object of the operator's group, but of none of its
 	// kinds.
 	ReasonUnknownKind = "UnknownKind"
 )
+
+// Refuses reports whether the API server would refuse what a finding is about, or nobody
+// knows what it means.
+func (f Finding) Refuses() bool {
+	switch f.Reason {
+	case ReasonUnreadable, ReasonInvalid, ReasonDuplicate, ReasonUnknownKind:
+		return f.Severity == Error
+	}
+	return false
+}
 
 // Finding is something to know before the manifests are applied.
 type Finding struct {

@@ -7,10 +7,13 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/apply"
+	"github.com/dispel/partner-operator/internal/coverage"
 	"github.com/dispel/partner-operator/internal/manifests"
+	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
 
@@ -140,7 +143,7 @@ func (p *Plan) partner(name string) (*Partner, error) {
 		result.add(Remove, object, object)
 	}
 	if source.File != "" || result.Changed() || !reflect.DeepEqual(result.Verdict, verdictOf(declared.Status.Conditions)) ||
-		!reflect.DeepEqual(result.Coverage, declared.Status.Coverage) {
+		!reflect.DeepEqual(result.Coverage, declared.Status.Coverage) || !reflect.DeepEqual(shortfallOf(result.Staffing), shortfallOf(declared.Status.Staffing)) {
 		result.Findings = p.outcomeFindings(result, source, outcome.Status.Conditions)
 	}
 	return result, nil
@@ -235,12 +238,19 @@ func (p *Plan) outcomeFindings(partner *Partner, source manifests.Source, condit
 		}
 		add("spec", Warning, covered.Reason, message)
 	}
+	if covered := meta.FindStatusCondition(conditions, string(v1alpha1.ConditionHoursCovered)); covered != nil && covered.Reason == string(v1alpha1.ReasonShiftsNotDeclared) &&
+		p.before != nil && ptr.Deref(p.before.CoverageOf(partner.Name, p.options.Now), coverage.Verdict{}).Declared {
+		add("spec", Warning, covered.Reason, "this change takes away all declared shifts: "+covered.Message)
+	}
 	if shortfall := meta.FindStatusCondition(conditions, string(v1alpha1.ConditionShortfallExpected)); shortfall != nil && shortfall.Status == metav1.ConditionTrue {
-		field := "spec"
+		field, severity := "spec", Notice
 		if shortfall.Reason == string(v1alpha1.ReasonCustomersExpected) {
 			field = "spec.expectedCustomers"
 		}
-		add(field, Warning, shortfall.Reason, shortfall.Message)
+		if staffing.ShortfallIsNear(shortfallOf(partner.Staffing), p.options.Now) {
+			severity = Warning
+		}
+		add(field, severity, shortfall.Reason, shortfall.Message)
 	}
 	ready := meta.FindStatusCondition(conditions, string(v1alpha1.ConditionReady))
 	if ready == nil || ready.Status == metav1.ConditionTrue {
@@ -255,6 +265,13 @@ func (p *Plan) outcomeFindings(partner *Partner, source manifests.Source, condit
 	return findings
 }
 
+func shortfallOf(status *v1alpha1.StaffingStatus) *v1alpha1.NextShortfall {
+	if status == nil {
+		return nil
+	}
+	return status.NextShortfall
+}
+
 // uncovers lists the hours of a regular week that are covered in the cluster and will
 // not be; empty if there are none, or if that cannot be told.
 func (p *Plan) uncovers(partner string) string {
@@ -262,10 +279,10 @@ func (p *Plan) uncovers(partner string) string {
 		return ""
 	}
 	before, after := p.before.CoverageOf(partner, p.options.Now), p.fleet.CoverageOf(partner, p.options.Now)
-	if before == nil || after == nil || !before.Declared || !after.Declared || before.Zone != after.Zone {
+	if before == nil || after == nil || !before.Declared || !after.Declared || before.Zone.String() != after.Zone.String() {
 		return ""
 	}
-	if lost := after.Beyond(before.Week); lost.Uncovered > 0 {
+	if lost := after.Lost(before.Week); lost.Uncovered > 0 {
 		return lost.Which(after.Zone)
 	}
 	return ""

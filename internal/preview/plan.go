@@ -334,6 +334,10 @@ func (p *Plan) resolve(taken []judged) {
 				field, _, _ := strings.Cut(defect.Message, ":")
 				p.Findings = append(p.Findings, finding(object.source, field, Error, string(defect.Reason), defect.Message))
 			}
+			if missing := support.WithoutMaterials(typed); len(missing) > 0 {
+				p.Findings = append(p.Findings, finding(object.source, "spec.trainingMaterials", Notice, ReasonNoMaterials, fmt.Sprintf(
+					"Dispel supplies training materials for these tasks, and the plan lists none: %s", strings.Join(support.TaskNames(missing), ", "))))
+			}
 		}
 	}
 	for name, partner := range p.fleet.Partners {

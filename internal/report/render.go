@@ -1,10 +1,12 @@
 package report
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,7 +14,9 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/coverage"
 	"github.com/dispel/partner-operator/internal/fleet"
+	"github.com/dispel/partner-operator/internal/support"
 )
 
 //go:embed report.html
@@ -26,7 +30,9 @@ var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 	"width":    func(percent int64) int64 { return min(percent, fullScale) * 100 / fullScale },
 	"limit":    func() int64 { return 100 * 100 / fullScale },
 	"severity": severity,
+	"short":    shortFrom,
 	"span":     (*Report).span,
+	"week":     week,
 	"months":   (*Report).months,
 	"today":    func(r *Report) float64 { return r.share(r.from.Add(Past)) },
 	"state":    func(s fleet.State) string { return strings.ToLower(string(s)) },
@@ -51,6 +57,14 @@ func (r *Report) HTML(out io.Writer) error {
 	return pageTemplate.Execute(out, r)
 }
 
+// shortFrom is the day of the next shortfall; empty if there is none.
+func shortFrom(s fleet.Staffing) v1alpha1.Date {
+	if s.NextShortfall == nil {
+		return ""
+	}
+	return s.NextShortfall.On
+}
+
 // share is where an instant is on the time line, in percent of its length.
 func (r *Report) share(at time.Time) float64 {
 	length := r.until.Sub(r.from)
@@ -71,6 +85,37 @@ func (r *Report) span(w Window) bar {
 		right = r.share(w.window.Until)
 	}
 	return bar{left, right - left}
+}
+
+// mapDay is a day of the map of a week.
+type mapDay struct {
+	Name  string
+	Parts []mapPart
+}
+
+// mapPart is a part of a day, in percent of its length.
+type mapPart struct {
+	bar
+	Class string
+}
+
+// week draws the operating hours of a regular week, the uncovered ones over the others.
+func week(c Coverage) []mapDay {
+	var days []mapDay
+	for i, name := range support.Week {
+		day := mapDay{Name: string(name[:3])}
+		for class, parts := range map[string][]coverage.Part{"fine": c.week.Open, "broken": c.week.Gaps} {
+			for _, part := range parts {
+				if from, until, ok := part.On(i); ok {
+					const minutes = 24 * 60
+					day.Parts = append(day.Parts, mapPart{bar{100 * float64(from) / minutes, 100 * float64(until-from) / minutes}, class})
+				}
+			}
+		}
+		slices.SortFunc(day.Parts, func(a, b mapPart) int { return cmp.Or(cmp.Compare(b.Class, a.Class), cmp.Compare(a.Left, b.Left)) })
+		days = append(days, day)
+	}
+	return days
 }
 
 // month is the first of a month on the time line.
@@ -103,9 +148,9 @@ func (r *Report) Markdown(out io.Writer) error {
 	fmt.Fprintf(out, "# Partners on %s\n\n%d partners with %d customers; %s FTE of P-CSMs. Staffing insufficient: %d. Not ready: %d.\n",
 		r.At, r.Summary.Partners, r.Summary.Customers, r.Summary.AllocatedFTE, r.Summary.Insufficient, r.Summary.NotReady)
 
-	capacity := newTable("Partner", "Tier", "Customers", "FTE", "Maximum", "Utilisation", "Until breach", "Add FTE", "Verdict")
+	capacity := newTable("Partner", "Tier", "Customers", "FTE", "Maximum", "Utilisation", "Until breach", "Add FTE", "Short from", "Verdict")
 	for _, s := range r.Capacity {
-		row := table.Row{s.Partner, s.Tier, s.Customers, s.AllocatedFTE, "", "", "", "", s.Reason}
+		row := table.Row{s.Partner, s.Tier, s.Customers, s.AllocatedFTE, "", "", "", "", shortFrom(s), s.Reason}
 		if s.Verdict != nil && s.Contracted() {
 			row[4], row[5], row[6], row[7] = s.Verdict.MaximumCustomers, fmt.Sprintf("%d%%", s.Verdict.UtilizationPercent), s.Verdict.CustomersUntilBreach, s.Verdict.MissingFTE
 		}
@@ -114,6 +159,10 @@ func (r *Report) Markdown(out io.Writer) error {
 	tiers := newTable("Tier", "Partners", "Customers", "FTE", "Maximum", "Utilisation", "Headroom", "Add FTE", "Insufficient", "Without P-CSMs")
 	for _, t := range r.Tiers {
 		tiers.AppendRow(table.Row{t.Tier, t.Partners, t.Customers, t.AllocatedFTE, t.MaximumCustomers, fmt.Sprintf("%d%%", t.UtilizationPercent()), t.Headroom, t.MissingFTE, t.Insufficient, t.Without})
+	}
+	covered := newTable("Partner", "Coverage", "Uncovered in a regular week")
+	for _, c := range r.Coverage {
+		covered.AppendRow(table.Row{c.Partner, c.Summary, c.Uncovered})
 	}
 	windows := newTable("Partner", "Allocation", "FTE", "From", "Until", "Afterwards")
 	for _, w := range r.Windows {
@@ -134,6 +183,7 @@ func (r *Report) Markdown(out io.Writer) error {
 	}{
 		{"Utilisation", "There are no OEMs and no MSPs.", capacity},
 		{"Headroom by tier", "There are no P-CSMs.", tiers},
+		{"Coverage", "No partner's P-CSMs declare shifts.", covered},
 		{"Contract windows", "No contract window opens or closes within a year.", windows},
 		{"Conditions", "All conditions are as they should be.", conditions},
 	} {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/coverage"
 	"github.com/dispel/partner-operator/internal/fleet"
 	"github.com/dispel/partner-operator/internal/staffing"
 )
@@ -27,6 +28,9 @@ type Report struct {
 	Capacity []fleet.Staffing `json:"capacity"`
 	// Tiers are its totals.
 	Tiers []fleet.Total `json:"tiers"`
+	// Coverage is how the operating hours of each partner with declared shifts are
+	// covered, those with the most uncovered hours first.
+	Coverage []Coverage `json:"coverage"`
 	// Windows are the contract windows that open or close within Horizon, the first
 	// one first.
 	Windows []Window `json:"windows"`
@@ -69,6 +73,19 @@ type Window struct {
 	window staffing.Window
 }
 
+// Coverage is how the operating hours of a regular week are covered.
+type Coverage struct {
+	Partner string `json:"partner"`
+	// Summary is covered and operating hours, such as 112/168h.
+	Summary string `json:"summary"`
+	// UncoveredMinutes is how long nobody is on duty in the week.
+	UncoveredMinutes int `json:"uncoveredMinutesPerWeek"`
+	// Uncovered lists these times; empty if there are none.
+	Uncovered string `json:"uncovered,omitempty"`
+
+	week coverage.Week
+}
+
 // Conditions are how a partner is.
 type Conditions struct {
 	fleet.Status `json:",inline"`
@@ -79,7 +96,7 @@ type Conditions struct {
 // New makes a report of a fleet.
 func New(f *fleet.Fleet, now time.Time) *Report {
 	r := &Report{At: v1alpha1.Date(now.UTC().Format(time.DateOnly)), Capacity: f.Capacity(now, now), from: now.Add(-Past), until: now.Add(Horizon),
-		Windows: []Window{}, Conditions: []Conditions{}}
+		Coverage: []Coverage{}, Windows: []Window{}, Conditions: []Conditions{}}
 	r.Tiers = fleet.Totals(r.Capacity)
 	for _, name := range f.Names() {
 		if count := f.Partners[name].Spec.CustomerCount; count != nil {
@@ -92,7 +109,7 @@ func New(f *fleet.Fleet, now time.Time) *Report {
 			r.Summary.Insufficient++
 		}
 	}
-	for _, status := range f.Overview() {
+	for _, status := range f.Overview(now) {
 		r.Conditions = append(r.Conditions, conditionsOf(f.Partners[status.Partner], status))
 		if status.Ready != metav1.ConditionTrue {
 			r.Summary.NotReady++
@@ -100,6 +117,7 @@ func New(f *fleet.Fleet, now time.Time) *Report {
 	}
 	r.Summary.Partners = len(r.Conditions)
 	r.addWindows(f, now)
+	r.addCoverage(f, now)
 	return r
 }
 
@@ -150,6 +168,21 @@ func (r *Report) addWindows(f *fleet.Fleet, now time.Time) {
 	slices.SortFunc(r.Windows, func(a, b Window) int {
 		return cmp.Or(a.next(r.from).Compare(b.next(r.from)), cmp.Compare(a.Partner, b.Partner), cmp.Compare(a.Allocation, b.Allocation))
 	})
+}
+
+func (r *Report) addCoverage(f *fleet.Fleet, now time.Time) {
+	for _, name := range f.Names() {
+		verdict := f.CoverageOf(name, now)
+		if verdict == nil || !verdict.Declared {
+			continue
+		}
+		c := Coverage{Partner: name, Summary: verdict.Summary(), UncoveredMinutes: verdict.Uncovered, week: verdict.Week}
+		if verdict.Uncovered > 0 {
+			c.Uncovered = verdict.Which(verdict.Zone)
+		}
+		r.Coverage = append(r.Coverage, c)
+	}
+	slices.SortStableFunc(r.Coverage, func(a, b Coverage) int { return cmp.Compare(b.UncoveredMinutes, a.UncoveredMinutes) })
 }
 
 // shows tells whether an instant is on the time line.

@@ -36,6 +36,11 @@ func ShiftMinutes(shift v1alpha1.Shift) (start, length int) {
 	return start, length
 }
 
+// OnShift are the FTE of an allocation that are on duty on one of its shifts.
+func OnShift(allocation *v1alpha1.PCSMAllocation, shift v1alpha1.Shift) v1alpha1.FTE {
+	return cmp.Or(shift.FTE, allocation.Spec.FTE)
+}
+
 // acceptShifts reports what makes an allocation's shifts impossible for its FTE; nil if
 // nothing does.
 func acceptShifts(allocation *v1alpha1.PCSMAllocation) *Refusal {
@@ -50,7 +55,7 @@ func acceptShifts(allocation *v1alpha1.PCSMAllocation) *Refusal {
 		if length == 0 {
 			return refuse("spec.shifts[%d]: from %s to %s is no shift: write an end that is up to 8 hours after start", i, shift.Start, shift.End)
 		}
-		fte := cmp.Or(shift.FTE, has)
+		fte := OnShift(allocation, shift)
 		if fte > has {
 			return refuse("spec.shifts[%d].fte: the allocation has %s FTE, and %s are to be on duty: write at most %s, or raise spec.fte", i, has, fte, has)
 		}
@@ -65,7 +70,7 @@ func acceptShifts(allocation *v1alpha1.PCSMAllocation) *Refusal {
 		}
 	}
 	if able := int(has) * workingWeek; worked > able {
-		return refuse("spec.shifts: they need %s hours of work a week, and %s FTE work %s (40 per FTE): shorten them, or raise spec.fte",
+		return refuse("spec.shifts: they need %s hours of work a week, and %s FTE cover %s (40 per FTE): shorten them, or raise spec.fte",
 			hoursOfHalves(worked), has, hoursOfHalves(able))
 	}
 	return nil
@@ -83,7 +88,7 @@ func mostAtOnce(allocation *v1alpha1.PCSMAllocation) (most v1alpha1.FTE, at int)
 	var changes []change
 	for _, shift := range allocation.Spec.Shifts {
 		start, length := ShiftMinutes(shift)
-		fte := cmp.Or(shift.FTE, allocation.Spec.FTE)
+		fte := OnShift(allocation, shift)
 		for at, name := range support.Week {
 			if !slices.Contains(shift.Days, name) {
 				continue

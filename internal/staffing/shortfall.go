@@ -36,8 +36,8 @@ func CustomersOn(partner *v1alpha1.Partner, now, day time.Time) int64 {
 }
 
 // NextShortfall is the first day to come on which more FTE are missing than today; nil
-// if there is none. changes is when the next day that was looked at is no longer to
-// come; zero if there was none.
+// if there is none. changes is the first of the days to come, when the result must be
+// worked out again; zero if there is none.
 func NextShortfall(partner *v1alpha1.Partner, allocations []v1alpha1.PCSMAllocation, terms v1alpha1.EffectiveStaffing, now time.Time) (next *Shortfall, changes time.Time) {
 	if days := daysToCome(partner, allocations, now); len(days) > 0 {
 		changes = days[0]
@@ -101,6 +101,18 @@ func daysToCome(partner *v1alpha1.Partner, allocations []v1alpha1.PCSMAllocation
 	return slices.CompactFunc(days, time.Time.Equal)
 }
 
+// ShortfallNotice is how long before a shortfall people should act on it.
+const ShortfallNotice = 30 * 24 * time.Hour
+
+// ShortfallIsNear reports whether people should act on a shortfall of a status now.
+func ShortfallIsNear(next *v1alpha1.NextShortfall, now time.Time) bool {
+	if next == nil {
+		return false
+	}
+	on, err := next.On.Time(time.UTC)
+	return err == nil && on.Sub(now) < ShortfallNotice
+}
+
 // Message says what will be missing, why, and what to do until then.
 func (s *Shortfall) Message() string {
 	day := s.On.Format(time.DateOnly)
@@ -109,6 +121,9 @@ func (s *Shortfall) Message() string {
 	switch {
 	case !v.Contracted():
 		return fmt.Sprintf("from %s on no P-CSM is at work, since the contracts end: extend validUntil of a PCSMAllocation, or create one of at least %s FTE; otherwise the support widget closes", day, v.Required)
+	case v.BelowMinimum() && v.Exceeded():
+		return fmt.Sprintf("from %s on %s FTE of P-CSMs are allocated, the plan requires at least %s for any number of customers, and %d customers exceed the %d that they support: %s",
+			day, v.Allocated, v.Terms.MinimumFTE, v.Customers, v.Maximum, remedy)
 	case v.BelowMinimum():
 		return fmt.Sprintf("from %s on %s FTE of P-CSMs are allocated, and the plan requires at least %s for any number of customers (%d then): %s", day, v.Allocated, v.Terms.MinimumFTE, v.Customers, remedy)
 	case s.Reason == v1alpha1.ReasonCustomersExpected:

@@ -51,7 +51,7 @@ var _ = Describe("An answer", func() {
 		})
 		Expect(err).NotTo(HaveOccurred())
 		_, err = support.Due(hours, v1alpha1.ResponseTarget{Severity: 2, Within: "4h"}, time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC))
-		Expect(err).To(MatchError(ContainSubstring("spec.responseTargets: the operating hours of a year are less than 4h, which severity 2 has")))
+		Expect(err).To(MatchError(ContainSubstring("spec.responseTargets: the operating hours of the next year are less than 4h, which severity 2 has")))
 	})
 })
 

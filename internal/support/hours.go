@@ -141,7 +141,7 @@ func Due(hours Hours, target v1alpha1.ResponseTarget, from time.Time) (time.Time
 	}
 	due := hours.after(from, within)
 	if due.IsZero() {
-		return time.Time{}, fmt.Errorf("spec.responseTargets: the operating hours of a year are less than %s, which severity %d has", target.Within, target.Severity)
+		return time.Time{}, fmt.Errorf("spec.responseTargets: the operating hours of the next year are less than %s, which severity %d has", target.Within, target.Severity)
 	}
 	return due.UTC(), nil
 }

@@ -110,6 +110,15 @@ func WithoutMaterials(plan *v1alpha1.SupportPlan) []v1alpha1.TaskName {
 	return missing
 }
 
+// TaskNames are the names of tasks as plans write them.
+func TaskNames(tasks []v1alpha1.TaskName) []string {
+	names := make([]string, 0, len(tasks))
+	for _, task := range tasks {
+		names = append(names, string(task))
+	}
+	return names
+}
+
 // Tasks returns who has which part in each task for a partner's customers, with
 // or without P-CSMs contracted. Under a Reseller or Distributor, Dispel does
 // what is an OEM's or MSP's own work (read from the channel table).

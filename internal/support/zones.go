@@ -51,8 +51,8 @@ func LoadZone(name v1alpha1.TimeZone) (*time.Location, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the time zone %s: %w", name, err)
 	}
-	zones.Store(name, zone)
-	return zone, nil
+	kept, _ := zones.LoadOrStore(name, zone)
+	return kept.(*time.Location), nil
 }
 
 func readZone(file *zip.File) (*time.Location, error) {

@@ -639,7 +639,7 @@ func (e *evaluation) staffingFindings() []conditions.Finding {
 func (e *evaluation) shortfallExpected() conditions.Finding {
 	if e.shortfall == nil {
 		return conditions.False(v1alpha1.ConditionShortfallExpected, v1alpha1.ReasonNoneExpected, conditions.Done,
-			"no contract window and no expected customers lead to more missing P-CSMs than today")
+			"no contract end and no signed deal leaves more FTE missing than today")
 	}
 	return conditions.True(v1alpha1.ConditionShortfallExpected, e.shortfall.Reason, e.shortfall.Message())
 }

@@ -34,10 +34,9 @@ type Config struct {
 	// ahead. With these a browser needs no knowledge of time zones, daylight
 	// saving or holidays.
 	Openings []support.Span `json:"openings,omitempty"`
-	// OnDuty are the times in which P-CSMs are on duty during the operating hours, some
-	// days ahead, with the languages that they speak. It is absent if no shifts are
-	// declared, and empty if nobody is on duty in these days.
-	OnDuty *[]OnDuty `json:"onDuty,omitempty"`
+	// OnDuty is when P-CSMs are on duty during the operating hours. It is absent unless
+	// all P-CSMs at work declare shifts.
+	OnDuty *OnDuty `json:"onDuty,omitempty"`
 	// Closures are the days off in the same time, in the time zone of Hours.
 	Closures []support.Holiday `json:"closures,omitempty"`
 	// ResponseTargets are the times within which Dispel answers, the gravest
@@ -68,8 +67,16 @@ type ResponseTarget struct {
 	Always bool `json:"always,omitempty"`
 }
 
-// OnDuty is a time in which the same languages are spoken.
+// OnDuty is when P-CSMs are on duty, some days ahead.
 type OnDuty struct {
+	// Until is how far ahead it is known.
+	Until time.Time `json:"until"`
+	// Spans are the times, in order.
+	Spans []DutySpan `json:"spans"`
+}
+
+// DutySpan is a time in which the same languages are spoken.
+type DutySpan struct {
 	From      time.Time           `json:"from"`
 	Until     time.Time           `json:"until"`
 	Languages []v1alpha1.Language `json:"languages"`
@@ -117,7 +124,7 @@ func ConfigFor(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, allocation
 		config.ResponseTargets = append(config.ResponseTargets, ResponseTarget{target.Severity, int(within.Minutes()), target.Clock == v1alpha1.ClockAlways})
 	}
 	today := now.UTC().Truncate(24 * time.Hour)
-	if config.OnDuty, err = onDuty(partner, effective.OperatingHours, counted, today); err != nil {
+	if config.OnDuty, err = onDuty(partner, effective.OperatingHours, allocations, counted, today); err != nil {
 		return config
 	}
 	if contract.Hours.AlwaysOn {
@@ -138,21 +145,25 @@ func ConfigFor(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, allocation
 	return config
 }
 
-// onDuty is who is on duty from a day on; nil if no shifts are declared.
-func onDuty(partner *v1alpha1.Partner, hours v1alpha1.OperatingHours, allocations []v1alpha1.PCSMAllocation, today time.Time) (*[]OnDuty, error) {
-	roster, err := coverage.New(hours, partner, allocations)
-	if err != nil || !roster.Declared() {
+// onDuty is who is on duty from a day on; nil unless all allocations at work declare
+// shifts.
+func onDuty(partner *v1alpha1.Partner, hours v1alpha1.OperatingHours, all, atWork []v1alpha1.PCSMAllocation, today time.Time) (*OnDuty, error) {
+	if len(atWork) == 0 || slices.ContainsFunc(atWork, func(a v1alpha1.PCSMAllocation) bool { return len(a.Spec.Shifts) == 0 }) {
+		return nil, nil
+	}
+	roster, err := coverage.New(hours, partner, all)
+	if err != nil {
 		return nil, err
 	}
-	spans := []OnDuty{}
-	for _, duty := range roster.Between(today, today.Add(foresight)).WhileOpen() {
-		if last := len(spans) - 1; last >= 0 && spans[last].Until.Equal(duty.From) && slices.Equal(spans[last].Languages, duty.Languages) {
-			spans[last].Until = duty.Until
+	on := &OnDuty{Until: today.Add(foresight), Spans: []DutySpan{}}
+	for _, duty := range roster.Between(today, on.Until).WhileOpen() {
+		if last := len(on.Spans) - 1; last >= 0 && on.Spans[last].Until.Equal(duty.From) && slices.Equal(on.Spans[last].Languages, duty.Languages) {
+			on.Spans[last].Until = duty.Until
 			continue
 		}
-		spans = append(spans, OnDuty{duty.From, duty.Until, duty.Languages})
+		on.Spans = append(on.Spans, DutySpan{duty.From, duty.Until, duty.Languages})
 	}
-	return &spans, nil
+	return on, nil
 }
 
 // ahead is how long openings have to last together for a browser to know, all day, when

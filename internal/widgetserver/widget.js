@@ -229,15 +229,23 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
   }
 
   // dutyAt is stateAt where it is known who is on duty when, with the languages.
-  function dutyAt(onDuty, now) {
-    const at = onDuty.findIndex(({ until }) => now < Date.parse(until));
+  function dutyAt({ until: known, spans }, now) {
+    if (now >= Date.parse(known)) return null;
+    const at = spans.findIndex(({ until }) => now < Date.parse(until));
     if (at < 0) return { open: false };
-    const { from, languages } = onDuty[at];
+    const { from, languages } = spans[at];
     if (now < Date.parse(from)) return { open: false, change: new Date(from) };
     let last = at;
-    while (onDuty[last + 1]?.from === onDuty[last].until) last++;
-    // What is given ends at some time, which is no change.
-    return { open: true, languages, change: last + 1 < onDuty.length ? new Date(onDuty[last].until) : undefined };
+    while (spans[last + 1]?.from === spans[last].until) last++;
+    // What is known ends at some time, which is no change.
+    const change = spans[last].until === known ? undefined : new Date(spans[last].until);
+    return { open: true, languages, change };
+  }
+
+  // attended tells whether somebody is on duty at an instant, as far as that is known.
+  function attended({ onDuty }, instant) {
+    return !onDuty || instant > Date.parse(onDuty.until)
+      || onDuty.spans.some(({ from, until }) => instant >= Date.parse(from) && instant <= Date.parse(until));
   }
 
   // dueAt is when an answer is due to who writes now, or up to a few minutes later; null
@@ -593,7 +601,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
           element("span", { class: "row" },
             element("span", {}, texts.severity.replace("%s", severity)),
             element("span", {}, texts.within.replace("%s", this.#duration(minutes, language)))),
-          due[i] ? element("span", { class: "due" }, texts.by.replace("%s", this.#instant(due[i], language))) : "",
+          due[i] && attended(this.#config, due[i]) ? element("span", { class: "due" }, texts.by.replace("%s", this.#instant(due[i], language))) : "",
         ]));
       }
       if (languages?.length) {
