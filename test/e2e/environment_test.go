@@ -4,16 +4,9 @@ package e2e
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -28,66 +21,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/dispel/partner-operator/internal/controlplane"
+	"github.com/dispel/partner-operator/internal/testing/authority"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
-
-// authority is a certificate authority, in the place of the one that a
-// cert-manager issuer would sign with.
-type authority struct {
-	certificate *x509.Certificate
-	key         *ecdsa.PrivateKey
-}
-
-const authorityName = "Partner Operator Test CA"
-
-func newAuthority() authority {
-	GinkgoHelper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	Expect(err).NotTo(HaveOccurred())
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: authorityName},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	Expect(err).NotTo(HaveOccurred())
-	certificate, err := x509.ParseCertificate(der)
-	Expect(err).NotTo(HaveOccurred())
-	return authority{certificate, key}
-}
-
-// file writes the authority's certificate.
-func (a authority) file() string {
-	GinkgoHelper()
-	path := filepath.Join(GinkgoT().TempDir(), "ca.pem")
-	Expect(os.WriteFile(path, pemOf("CERTIFICATE", a.certificate.Raw), 0o600)).To(Succeed())
-	return path
-}
-
-func pemOf(kind string, der []byte) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
-}
-
-// secret is a Secret with a certificate for hosts.
-func (a authority) secret(namespace, name string, hosts ...string) *corev1.Secret {
-	GinkgoHelper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	Expect(err).NotTo(HaveOccurred())
-	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
-	Expect(err).NotTo(HaveOccurred())
-	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: hosts[0]}, DNSNames: hosts,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}, a.certificate, key.Public(), a.key)
-	Expect(err).NotTo(HaveOccurred())
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	Expect(err).NotTo(HaveOccurred())
-	return &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Type: corev1.SecretTypeTLS,
-		Data: map[string][]byte{corev1.TLSCertKey: pemOf("CERTIFICATE", der), corev1.TLSPrivateKeyKey: pemOf("PRIVATE KEY", private)},
-	}
-}
 
 // listen opens a port on a loopback address until the suite ends. There is no
 // kube-proxy, and the cluster's Service addresses are loopback ones: what listens
@@ -126,7 +62,7 @@ const published = "203.0.113.7"
 
 // startTraefik runs Traefik against the control plane. names are host names that
 // resolve to loopback addresses there, and nowhere else.
-func startTraefik(controlPlane *controlplane.ControlPlane, ca authority, names map[string]string) traefik {
+func startTraefik(controlPlane *controlplane.ControlPlane, ca *authority.Authority, names map[string]string) traefik {
 	GinkgoHelper()
 	ports, err := controlplane.FreePorts(1)
 	Expect(err).NotTo(HaveOccurred())
@@ -158,10 +94,8 @@ func startTraefik(controlPlane *controlplane.ControlPlane, ca authority, names m
 		AddReportEntry("Traefik's log", ReportEntryVisibilityFailureOrVerbose, process.Log())
 		_ = process.Stop()
 	})
-	roots := x509.NewCertPool()
-	roots.AddCert(ca.certificate)
 	t.trusting = &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSClientConfig: &tls.Config{RootCAs: ca.Pool(), MinVersion: tls.VersionTLS12},
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, t.address)
 		},
@@ -182,14 +116,16 @@ func (t traefik) status(address string) (int, error) {
 }
 
 // trust makes a home for Chromium in which a certificate authority is trusted.
-func (a authority) trust() string {
+func trust(ca *authority.Authority) string {
 	GinkgoHelper()
 	home := GinkgoT().TempDir()
+	file := filepath.Join(home, "ca.pem")
+	Expect(os.WriteFile(file, ca.PEM(), 0o600)).To(Succeed())
 	db := "sql:" + filepath.Join(home, ".pki", "nssdb")
 	Expect(os.MkdirAll(filepath.Join(home, ".pki", "nssdb"), 0o700)).To(Succeed())
 	for _, args := range [][]string{
 		{"-d", db, "-N", "--empty-password"},
-		{"-d", db, "-A", "-t", "C,,", "-n", authorityName, "-i", a.file()},
+		{"-d", db, "-A", "-t", "C,,", "-n", authority.Name, "-i", file},
 	} {
 		out, err := exec.Command("certutil", args...).CombinedOutput()
 		Expect(err).NotTo(HaveOccurred(), "certutil %s\n%s", strings.Join(args, " "), out)

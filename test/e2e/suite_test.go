@@ -27,6 +27,7 @@ import (
 	"github.com/dispel/partner-operator/internal/dashboard"
 	"github.com/dispel/partner-operator/internal/manager"
 	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/testing/authority"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 	"github.com/dispel/partner-operator/internal/testing/rights"
 	"github.com/dispel/partner-operator/internal/widget"
@@ -49,7 +50,7 @@ const (
 
 var (
 	direct   client.Client
-	ca       authority
+	ca       *authority.Authority
 	ingress  traefik
 	chromium context.Context
 	// engine is the partners' instances.
@@ -78,7 +79,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	controlPlane, administrator := cluster.Start(ctx)
 	direct = administrator
 	cluster.Install(controlPlane, cluster.GatewayCRDs(cluster.GatewayKinds...)...)
-	ca = newAuthority()
+	ca = authority.New()
 
 	messenger := listen("127.0.0.1:0")
 	serve(messenger, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -108,7 +109,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 		&networkingv1.IngressClass{ObjectMeta: metav1.ObjectMeta{Name: "traefik"}, Spec: networkingv1.IngressClassSpec{Controller: "traefik.io/ingress-controller"}},
 		service("system", "widget", widgetAddress, 8082),
 		&gatewayv1.GatewayClass{ObjectMeta: metav1.ObjectMeta{Name: "traefik"}, Spec: gatewayv1.GatewayClassSpec{ControllerName: "traefik.io/gateway-controller"}},
-		ca.secret("default", "gateway", "gateway.example.com", "moving.example.com"),
+		ca.Secret("default", "gateway", "gateway.example.com", "moving.example.com"),
 		&gatewayv1.Gateway{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: gatewayName},
 			Spec: gatewayv1.GatewaySpec{GatewayClassName: "traefik", Listeners: []gatewayv1.Listener{{
@@ -143,7 +144,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	})
 	Expect(err).NotTo(HaveOccurred())
 	run(server)
-	chromium = browser(ca.trust(), ingress.address)
+	chromium = browser(trust(ca), ingress.address)
 })
 
 // run runs a server until the suite ends.
@@ -182,7 +183,7 @@ func partner(ctx context.Context, name string, fte v1alpha1.FTE, change ...func(
 		contract(ctx, name, fte)
 	}
 	Eventually(direct.Get).WithArguments(ctx, client.ObjectKey{Name: tenant.NamespaceName(name)}, &corev1.Namespace{}).Should(Succeed())
-	Expect(direct.Create(ctx, ca.secret(tenant.NamespaceName(name), "own", host))).To(Succeed())
+	Expect(direct.Create(ctx, ca.Secret(tenant.NamespaceName(name), "own", host))).To(Succeed())
 	address := "https://" + host
 	Eventually(func() (int, error) { return ingress.status(address + "/") }).Should(Equal(http.StatusOK))
 	return address

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/testing/authority"
 )
 
 var _ = Describe("A partner with P-CSMs", func() {
@@ -31,7 +32,7 @@ var _ = Describe("A partner with P-CSMs", func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(response.Status).To(BeEquivalentTo(http.StatusOK))
 		Expect(response.SecurityState).To(BeEquivalentTo("secure"))
-		Expect(response.SecurityDetails.Issuer).To(Equal(authorityName))
+		Expect(response.SecurityDetails.Issuer).To(Equal(authority.Name))
 		policy := fmt.Sprint(response.Headers)
 		Expect(policy).To(SatisfyAll(ContainSubstring("default-src 'none'"), ContainSubstring("script-src 'self'"), ContainSubstring("require-trusted-types-for 'script'"), Not(ContainSubstring("unsafe"))))
 

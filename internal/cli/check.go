@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/fleet"
+	"github.com/dispel/partner-operator/internal/probe"
+)
+
+// checkFlags are the flags of the check command.
+type checkFlags struct {
+	dnsServer, connectTo, caFile string
+	output                       choice
+}
+
+func (p *plugin) newCheckCommand() *cobra.Command {
+	flags := checkFlags{output: newOutput()}
+	cmd := &cobra.Command{
+		Use:   "check NAME",
+		Short: "Walk from DNS to the support widget of a partner, from where you are",
+		Long: `Walk the chain that an end customer's browser walks, from where you are: name resolution, connection, certificate,
+engine, support widget. It ends at the first broken link, with what to do. The exit status is 1 if a link is broken.`,
+		Example: `  # What end customers meet
+  kubectl partner check acme
+
+  # Before the DNS record is moved: by the address of the new load balancer
+  kubectl partner check acme --connect-to 192.0.2.10
+
+  # By the DNS server of a partner's network, and its own certificate authority
+  kubectl partner check acme --dns-server 192.0.2.53 --ca-file acme-ca.pem`,
+		Args:              arguments(cobra.ExactArgs(1)),
+		ValidArgsFunction: p.completePartner,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.check(cmd.Context(), args[0], flags)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&flags.dnsServer, "dns-server", "", "IP address of the DNS server to ask, with a port if it is not 53 (default the system's)")
+	f.StringVar(&flags.connectTo, "connect-to", "", "IP address to connect to, with a port if need be, in place of what the name resolves to")
+	f.StringVar(&flags.caFile, "ca-file", "", "file with PEM certificates of authorities to trust beside the system's")
+	f.VarP(&flags.output, "output", "o", "table, json or yaml")
+	completeChoices(cmd, "output", flags.output.values)
+	return cmd
+}
+
+// prober is what the flags ask for. Whoever runs the plugin may reach private addresses
+// from where they are.
+func (f checkFlags) prober() (*probe.Prober, error) {
+	if f.dnsServer != "" && f.connectTo != "" {
+		return nil, usageError{errors.New("--dns-server and --connect-to: give one of them; no name is resolved with --connect-to")}
+	}
+	prober := &probe.Prober{AllowPrivate: true}
+	if f.dnsServer != "" {
+		server, err := probe.ParseAddress(f.dnsServer)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("--dns-server: %w", err)}
+		}
+		prober.Resolver = probe.ResolverAt(server)
+	}
+	if f.connectTo != "" {
+		var err error
+		if prober.ConnectTo, err = probe.ParseAddress(f.connectTo); err != nil {
+			return nil, usageError{fmt.Errorf("--connect-to: %w", err)}
+		}
+	}
+	if f.caFile != "" {
+		data, err := os.ReadFile(f.caFile)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("--ca-file: %w", err)}
+		}
+		if prober.Roots, err = x509.SystemCertPool(); err != nil {
+			prober.Roots = x509.NewCertPool()
+		}
+		if !prober.Roots.AppendCertsFromPEM(data) {
+			return nil, usageError{fmt.Errorf("--ca-file: %s has no certificate in PEM format: it begins with -----BEGIN CERTIFICATE-----", f.caFile)}
+		}
+	}
+	return prober, nil
+}
+
+// checked is what was found at a partner's sub-domain.
+type checked struct {
+	Partner string `json:"partner"`
+	Host    string `json:"host"`
+	probe.Result
+}
+
+func (p *plugin) check(ctx context.Context, name string, flags checkFlags) error {
+	prober, err := flags.prober()
+	if err != nil {
+		return err
+	}
+	c, err := connect(p.terminal, p.connection, p.version)
+	if err != nil {
+		return err
+	}
+	// Whoever may use the plugin may list partners, and perhaps not get one.
+	partners := &v1alpha1.PartnerList{}
+	if err := c.reader.List(ctx, partners, client.MatchingFields{metav1.ObjectNameField: name}); err != nil {
+		return c.explain(err)
+	}
+	if len(partners.Items) == 0 {
+		return c.noPartner(name)
+	}
+	target, found := probe.TargetOf(&partners.Items[0])
+	if !found {
+		return fmt.Errorf("Partner %q has no sub-domain to check: `kubectl partner status %s` says why", name, name) //nolint:staticcheck // a kind's name
+	}
+	checking := p.terminal.startProgress("Checking " + target.Host)
+	of := checked{name, target.Host, prober.Probe(ctx, target)}
+	checking.finish()
+	if err := p.terminal.print(flags.output.value, of, func() { p.terminal.printChecked(of) }); err != nil {
+		return err
+	}
+	if of.Broken() {
+		return errViolations
+	}
+	return nil
+}
+
+func (t *Terminal) printChecked(of checked) {
+	w := t.newTable("", "step", "took", "seen")
+	for i, step := range of.Steps {
+		mark, seen := marks[fleet.Fine], step.Seen
+		if of.Broken() && i == len(of.Steps)-1 {
+			// What is wrong is told below, where there is room.
+			mark, seen = marks[fleet.Broken], string(of.Reason)
+		}
+		w.AppendRow([]any{t.paint(mark.colour, mark.mark), string(step.Step), step.Took.Duration, clean(seen)})
+	}
+	w.Render()
+	fmt.Fprintf(t.Out, "\n%s\n", t.wrap(clean(of.Message), 0))
+}

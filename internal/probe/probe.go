@@ -1,0 +1,488 @@
+package probe
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+)
+
+// Target is a sub-domain to probe.
+type Target struct {
+	// Host is its DNS name.
+	Host string
+	// TLS reports whether it is served over HTTPS.
+	TLS bool
+	// Addresses are the IP addresses and host names at which the route is served. If
+	// there are none, any address is taken for the route's.
+	Addresses []string
+	// Partner is the name that the support widget is to show; empty if the sub-domain
+	// has no widget.
+	Partner string
+}
+
+// TargetOf is the sub-domain that end customers of a partner reach, by the partner's
+// status. A partner may have none.
+func TargetOf(partner *v1alpha1.Partner) (target Target, found bool) {
+	if partner.Status.Subdomain == nil {
+		return Target{}, false
+	}
+	address, err := url.Parse(partner.Status.Subdomain.URL)
+	if err != nil || address.Hostname() == "" {
+		return Target{}, false
+	}
+	target = Target{Host: address.Hostname(), TLS: address.Scheme == "https", Addresses: partner.Status.Subdomain.Addresses}
+	if widget := partner.Status.SupportWidget; widget != nil && ptr.Deref(widget.Enabled, false) {
+		target.Partner = partner.Spec.DisplayName
+	}
+	return target, true
+}
+
+// Prober probes targets. It is safe for concurrent use.
+type Prober struct {
+	// Resolver resolves names; the system's if nil.
+	Resolver *net.Resolver
+	// Roots are the certificate authorities to trust; the system's if nil.
+	Roots *x509.CertPool
+	// ConnectTo is an address to connect to in place of those that the host resolves to,
+	// as before DNS is changed; its port is the scheme's if zero. Names are not resolved
+	// then.
+	ConnectTo netip.AddrPort
+	// AllowPrivate allows targets at private, loopback and link-local addresses.
+	AllowPrivate bool
+	// Timeout is how long each step may take; DefaultTimeout if zero.
+	Timeout time.Duration
+	// Now tells the time; the system's if nil.
+	Now func() time.Time
+	// Ports are those of HTTP and HTTPS; 80 and 443 if zero.
+	HTTPPort, HTTPSPort uint16
+}
+
+// DefaultTimeout is how long each step may take.
+const DefaultTimeout = 5 * time.Second
+
+const (
+	// maxBody is how much of an answer is read, in bytes.
+	maxBody = 1 << 20
+	// maxRedirects is how many redirects within the host are followed.
+	maxRedirects = 5
+	widgetPath   = "/.dispel/support/"
+)
+
+// broken is the error of a broken link.
+type broken struct {
+	reason  Reason
+	message string
+}
+
+func (b *broken) Error() string { return b.message }
+
+func fail(reason Reason, format string, args ...any) *broken {
+	return &broken{reason, fmt.Sprintf(format, args...)}
+}
+
+// walk is one probe.
+type walk struct {
+	*Prober
+	target Target
+	result Result
+	// addresses are where to connect, checked.
+	addresses []netip.AddrPort
+	connected netip.AddrPort
+	// first is the connection that was made for looking at it; nil once it is used.
+	first net.Conn
+	http  *http.Client
+}
+
+// Probe walks the chain of a target to its end, or to the first broken link.
+func (p *Prober) Probe(ctx context.Context, target Target) Result {
+	w := &walk{Prober: p, target: target}
+	defer w.close()
+	for _, step := range []struct {
+		step Step
+		take func(context.Context) (string, error)
+	}{
+		{Resolution, w.resolve}, {Connection, w.connect}, {Certificate, w.verify}, {Engine, w.engine}, {Widget, w.widget},
+	} {
+		if step.step == Certificate && !target.TLS {
+			continue
+		}
+		start := time.Now()
+		limited, cancel := context.WithTimeout(ctx, p.timeout())
+		seen, err := step.take(limited)
+		cancel()
+		passed := Passed{Step: step.step, Took: metav1.Duration{Duration: time.Since(start).Round(100 * time.Microsecond)}, Seen: seen}
+		if link, ok := errors.AsType[*broken](err); ok {
+			passed.Seen = link.message
+			w.result.Steps = append(w.result.Steps, passed)
+			w.result.Reason, w.result.Message = link.reason, link.message
+			return w.result
+		}
+		w.result.Steps = append(w.result.Steps, passed)
+	}
+	w.result.Reason, w.result.Message = Reachable, w.url("")+" answers"
+	return w.result
+}
+
+func (w *walk) close() {
+	if w.first != nil {
+		_ = w.first.Close()
+	}
+	if w.http != nil {
+		w.http.CloseIdleConnections()
+	}
+}
+
+func (p *Prober) timeout() time.Duration {
+	if p.Timeout > 0 {
+		return p.Timeout
+	}
+	return DefaultTimeout
+}
+
+func (p *Prober) now() time.Time {
+	if p.Now != nil {
+		return p.Now()
+	}
+	return time.Now()
+}
+
+func (p *Prober) resolver() *net.Resolver {
+	if p.Resolver != nil {
+		return p.Resolver
+	}
+	return net.DefaultResolver
+}
+
+// port is the port of the target.
+func (w *walk) port() uint16 {
+	switch {
+	case w.target.TLS && w.HTTPSPort != 0:
+		return w.HTTPSPort
+	case w.target.TLS:
+		return 443
+	case w.HTTPPort != 0:
+		return w.HTTPPort
+	}
+	return 80
+}
+
+// url is the address of a path of the target.
+func (w *walk) url(path string) string {
+	scheme := "http"
+	if w.target.TLS {
+		scheme = "https"
+	}
+	return scheme + "://" + w.target.Host + path
+}
+
+// resolve finds the addresses of the host, and compares them with those of the route.
+func (w *walk) resolve(ctx context.Context) (string, error) {
+	if w.ConnectTo.IsValid() {
+		address := netip.AddrPortFrom(w.ConnectTo.Addr(), cmp.Or(w.ConnectTo.Port(), w.port()))
+		w.addresses = []netip.AddrPort{address}
+		return fmt.Sprintf("not asked, to connect to %s", address), w.checkAllowed()
+	}
+	found, err := w.lookup(ctx, w.target.Host)
+	if err != nil {
+		return "", fail(NameNotResolved, "%s does not resolve: %s: create a DNS record that points to the route's address%s", w.target.Host, whyNot(err), w.routes())
+	}
+	for _, address := range found {
+		w.addresses = append(w.addresses, netip.AddrPortFrom(address, w.port()))
+	}
+	w.result.Addresses = found
+	if err := w.checkAllowed(); err != nil {
+		return "", err
+	}
+	if err := w.compare(ctx, found); err != nil {
+		return "", err
+	}
+	return joined(found), nil
+}
+
+// lookup resolves a fully qualified name.
+func (w *walk) lookup(ctx context.Context, name string) ([]netip.Addr, error) {
+	found, err := w.resolver().LookupNetIP(ctx, "ip", strings.TrimSuffix(name, ".")+".")
+	for i := range found {
+		found[i] = found[i].Unmap()
+	}
+	slices.SortFunc(found, netip.Addr.Compare)
+	return slices.Compact(found), err
+}
+
+func whyNot(err error) string {
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		switch {
+		case dns.IsNotFound:
+			return "there is no such name"
+		case dns.IsTimeout:
+			return "the DNS server does not answer"
+		}
+		return dns.Err
+	}
+	return err.Error()
+}
+
+// routes names the addresses of the route in messages.
+func (w *walk) routes() string {
+	if len(w.target.Addresses) == 0 {
+		return ""
+	}
+	return ", " + strings.Join(w.target.Addresses, ", ")
+}
+
+// compare holds the addresses of the host against those of the route. A route whose
+// addresses cannot be resolved is not held against anything.
+func (w *walk) compare(ctx context.Context, found []netip.Addr) error {
+	var of []netip.Addr
+	for _, address := range w.target.Addresses {
+		if parsed, err := netip.ParseAddr(address); err == nil {
+			of = append(of, parsed.Unmap())
+			continue
+		}
+		resolved, _ := w.lookup(ctx, address)
+		if len(resolved) == 0 {
+			return nil
+		}
+		of = append(of, resolved...)
+	}
+	if len(of) == 0 || slices.ContainsFunc(found, func(a netip.Addr) bool { return slices.Contains(of, a) }) {
+		return nil
+	}
+	return fail(AddressNotTheRoutes, "%s resolves to %s, and the route is served at %s: point the DNS record there, or wait until resolvers have forgotten the old one",
+		w.target.Host, joined(found), strings.Join(w.target.Addresses, ", "))
+}
+
+// checkAllowed refuses addresses that reach into the network of whoever probes.
+func (w *walk) checkAllowed() error {
+	if w.AllowPrivate {
+		return nil
+	}
+	for _, address := range w.addresses {
+		if a := address.Addr(); !Public(a) {
+			return fail(TargetNotAllowed, "%s resolves to %s, which is no public address: correct the DNS record, or allow private targets if this is meant", w.target.Host, a)
+		}
+	}
+	return nil
+}
+
+// notPublic are ranges that no end customer reaches, beside those that netip knows.
+var notPublic = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("198.18.0.0/15"),
+	netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"),
+}
+
+// Public reports whether an address is one that end customers can reach: not private,
+// shared, loopback, link-local (where clouds have their metadata servers), multicast,
+// reserved, or a translation of an IPv4 address.
+func Public(address netip.Addr) bool {
+	address = address.Unmap()
+	return address.IsGlobalUnicast() && !address.IsPrivate() && address.Zone() == "" &&
+		!slices.ContainsFunc(notPublic, func(p netip.Prefix) bool { return p.Contains(address) })
+}
+
+func joined(addresses []netip.Addr) string {
+	texts := make([]string, 0, len(addresses))
+	for _, address := range addresses {
+		texts = append(texts, address.String())
+	}
+	return strings.Join(texts, ", ")
+}
+
+// ParseAddress reads an IP address, with or without a port, which is zero without.
+func ParseAddress(text string) (netip.AddrPort, error) {
+	if address, err := netip.ParseAddrPort(text); err == nil {
+		return address, nil
+	}
+	address, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("%q is no IP address: write one, with a port if need be, such as 192.0.2.10 or 192.0.2.10:8443", text)
+	}
+	return netip.AddrPortFrom(address, 0), nil
+}
+
+// ResolverAt asks a DNS server; on port 53 if the port is zero.
+func ResolverAt(server netip.AddrPort) *net.Resolver {
+	address := netip.AddrPortFrom(server.Addr(), cmp.Or(server.Port(), 53)).String()
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	}}
+}
+
+// connect connects to the first address that answers.
+func (w *walk) connect(ctx context.Context) (string, error) {
+	var errs []string
+	for i, address := range w.addresses {
+		// Each address has its share of the time that is left.
+		deadline, _ := ctx.Deadline()
+		dialer := net.Dialer{Timeout: time.Until(deadline) / time.Duration(len(w.addresses)-i)}
+		conn, err := dialer.DialContext(ctx, "tcp", address.String())
+		if err == nil {
+			w.first, w.connected = conn, address
+			return "connected to " + address.String(), nil
+		}
+		errs = append(errs, fmt.Sprintf("%s: %s", address, why(err)))
+	}
+	return "", fail(ConnectionFailed, "nobody answers for %s (%s): see that the ingress controller or Gateway runs, and that a firewall lets the port through",
+		w.target.Host, strings.Join(errs, "; "))
+}
+
+// why is the innermost reason of a network error, without addresses that differ from one
+// try to the next.
+func why(err error) string {
+	if op, ok := errors.AsType[net.Error](err); ok && op.Timeout() {
+		return "no answer in time"
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Err.Error()
+	}
+	return err.Error()
+}
+
+// verify looks at the certificate as a browser does.
+func (w *walk) verify(ctx context.Context) (string, error) {
+	// What is wrong with a certificate is told best by looking at it, so it is verified
+	// after the handshake, and nothing is sent before.
+	conn := tls.Client(w.first, &tls.Config{ServerName: w.target.Host, InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}) //nolint:gosec // verified below
+	w.first = nil
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		if _, plain := errors.AsType[tls.RecordHeaderError](err); plain {
+			return "", fail(CertificateInvalid, "%s speaks no TLS on port %d: see that the controller serves HTTPS there", w.target.Host, w.connected.Port())
+		}
+		return "", fail(CertificateInvalid, "the TLS handshake with %s fails: %s", w.target.Host, why(err))
+	}
+	w.first = conn
+	chain := conn.ConnectionState().PeerCertificates
+	leaf := chain[0]
+	w.result.Expires = leaf.NotAfter
+	intermediates := x509.NewCertPool()
+	for _, certificate := range chain[1:] {
+		intermediates.AddCert(certificate)
+	}
+	now := w.now()
+	if now.After(leaf.NotAfter) || now.Before(leaf.NotBefore) {
+		return "", fail(CertificateExpired, "the certificate of %s is valid from %s until %s, and not now: see why it was not renewed, in the conditions of the Certificate",
+			w.target.Host, leaf.NotBefore.UTC().Format(time.RFC3339), leaf.NotAfter.UTC().Format(time.RFC3339))
+	}
+	if err := leaf.VerifyHostname(w.target.Host); err != nil {
+		return "", fail(CertificateInvalid, "the certificate at %s is for %s, not for %s: the controller does not serve the sub-domain's own certificate yet, or serves its default one",
+			w.connected, strings.Join(leaf.DNSNames, ", "), w.target.Host)
+	}
+	if _, err := leaf.Verify(x509.VerifyOptions{DNSName: w.target.Host, Roots: w.Roots, Intermediates: intermediates, CurrentTime: now}); err != nil {
+		return "", fail(CertificateInvalid, "the certificate of %s, issued by %s, is not trusted: %s", w.target.Host, leaf.Issuer, err)
+	}
+	return fmt.Sprintf("issued by %s, valid until %s", leaf.Issuer, leaf.NotAfter.UTC().Format(time.DateOnly)), nil
+}
+
+// client asks over the connection that was looked at, and over others to the same
+// address once that is used.
+func (w *walk) client() *http.Client {
+	if w.http != nil {
+		return w.http
+	}
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		if conn := w.first; conn != nil {
+			w.first = nil
+			return conn, nil
+		}
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", w.connected.String())
+		if err != nil || !w.target.TLS {
+			return conn, err
+		}
+		secure := tls.Client(conn, &tls.Config{ServerName: w.target.Host, RootCAs: w.Roots, Time: w.now, MinVersion: tls.VersionTLS12})
+		return secure, secure.HandshakeContext(ctx)
+	}
+	w.http = &http.Client{
+		Transport: &http.Transport{DialContext: dial, DialTLSContext: dial, DisableCompression: true, MaxResponseHeaderBytes: maxBody, MaxConnsPerHost: 1},
+		CheckRedirect: func(request *http.Request, via []*http.Request) error {
+			if request.URL.Scheme != via[0].URL.Scheme || !strings.EqualFold(request.URL.Hostname(), w.target.Host) {
+				return http.ErrUseLastResponse
+			}
+			if len(via) > maxRedirects {
+				return errors.New("it redirects in circles")
+			}
+			return nil
+		},
+	}
+	return w.http
+}
+
+// get asks for a path, and reads the answer up to a limit.
+func (w *walk) get(ctx context.Context, path string) (status int, body []byte, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url(path), nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	request.Header.Set("User-Agent", "partner-operator-probe")
+	response, err := w.client().Do(request)
+	if err != nil {
+		if of, ok := errors.AsType[*url.Error](err); ok {
+			err = of.Err
+		}
+		return 0, nil, err
+	}
+	defer response.Body.Close()
+	body, err = io.ReadAll(io.LimitReader(response.Body, maxBody))
+	return response.StatusCode, body, err
+}
+
+// engine asks the engine for its first page. What it says, and to whom, is its own
+// affair; a server error is none.
+func (w *walk) engine(ctx context.Context) (string, error) {
+	status, _, err := w.get(ctx, "/")
+	switch {
+	case err != nil:
+		return "", fail(EngineFailed, "the engine behind %s does not answer: %s: see the backend of the sub-domain, and the ingress controller's log", w.url("/"), why(err))
+	case status >= http.StatusInternalServerError:
+		return "", fail(EngineFailed, "%s answers with status %d: see the backend of the sub-domain; 502, 503 and 504 come of a controller that cannot reach it", w.url("/"), status)
+	}
+	return fmt.Sprintf("status %d", status), nil
+}
+
+// config is what of the widget's config tells whose it is.
+type config struct {
+	Version string `json:"version"`
+	Partner string `json:"partner"`
+}
+
+// widget sees that the partner's widget is served, or none.
+func (w *walk) widget(ctx context.Context) (string, error) {
+	status, body, err := w.get(ctx, widgetPath+"config.json")
+	if err != nil {
+		return "", fail(WidgetFailed, "%s does not answer: %s", w.url(widgetPath+"config.json"), why(err))
+	}
+	var found config
+	served := status == http.StatusOK && json.Unmarshal(body, &found) == nil && found.Version != ""
+	switch {
+	case w.target.Partner == "" && served:
+		return "", fail(WidgetFailed, "the widget is not enabled, and %s serves one, of %q: see what routes that path", w.url(widgetPath), found.Partner)
+	case w.target.Partner == "":
+		return "none, as it should be", nil
+	case !served:
+		return "", fail(WidgetFailed, "%s answers with status %d and no config of the widget: see that the widget server runs, and that the controller routes %s to it",
+			w.url(widgetPath+"config.json"), status, widgetPath)
+	case found.Partner != w.target.Partner:
+		return "", fail(WidgetOfAnotherPartner, "%s serves the widget of %q, not of %q: see whether the proxy in between passes the host on", w.url(widgetPath), found.Partner, w.target.Partner)
+	}
+	if status, _, err = w.get(ctx, widgetPath+"widget.js"); err != nil || status != http.StatusOK {
+		return "", fail(WidgetFailed, "%s answers with status %d", w.url(widgetPath+"widget.js"), status)
+	}
+	return "that of " + found.Partner, nil
+}

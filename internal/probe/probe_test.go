@@ -1,0 +1,327 @@
+package probe_test
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/probe"
+	"github.com/dispel/partner-operator/internal/testing/authority"
+)
+
+const host = "remote.acmecorp.com"
+
+// serve serves until the spec ends, and returns where.
+func serve(handler http.Handler, certificate *tls.Certificate) netip.AddrPort {
+	GinkgoHelper()
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ErrorLog = nil
+	if certificate != nil {
+		server.TLS = &tls.Config{Certificates: []tls.Certificate{*certificate}, MinVersion: tls.VersionTLS12}
+		server.StartTLS()
+	} else {
+		server.Start()
+	}
+	DeferCleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+	})
+	return netip.MustParseAddrPort(server.Listener.Addr().String())
+}
+
+// engine answers as an engine with the widget of a partner does; without one if empty.
+func engine(partner string) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/" {
+			http.NotFound(w, r)
+		}
+	})
+	if partner != "" {
+		mux.HandleFunc("/.dispel/support/config.json", func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, `{"version": "v1", "partner": %q}`, partner)
+		})
+		mux.HandleFunc("/.dispel/support/widget.js", func(http.ResponseWriter, *http.Request) {})
+	}
+	return mux
+}
+
+// zone is a DNS server that knows some names, and says of others that they are not
+// there.
+func zone(names map[string][]string) *net.Resolver {
+	GinkgoHelper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(conn.Close)
+	go func() {
+		buffer := make([]byte, 1500)
+		for {
+			n, from, err := conn.ReadFrom(buffer)
+			if err != nil {
+				return
+			}
+			var query dnsmessage.Message
+			if query.Unpack(buffer[:n]) != nil {
+				continue
+			}
+			question := query.Questions[0]
+			reply := dnsmessage.Message{Header: dnsmessage.Header{ID: query.ID, Response: true, Authoritative: true, RCode: dnsmessage.RCodeNameError}, Questions: query.Questions}
+			if addresses, known := names[strings.TrimSuffix(question.Name.String(), ".")]; known {
+				reply.RCode = dnsmessage.RCodeSuccess
+				for _, address := range addresses {
+					header := dnsmessage.ResourceHeader{Name: question.Name, Type: question.Type, Class: dnsmessage.ClassINET, TTL: 1}
+					switch parsed := netip.MustParseAddr(address); {
+					case parsed.Is4() && question.Type == dnsmessage.TypeA:
+						reply.Answers = append(reply.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.AResource{A: parsed.As4()}})
+					case parsed.Is6() && question.Type == dnsmessage.TypeAAAA:
+						reply.Answers = append(reply.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.AAAAResource{AAAA: parsed.As16()}})
+					}
+				}
+			}
+			packed, err := reply.Pack()
+			if err == nil {
+				_, _ = conn.WriteTo(packed, from)
+			}
+		}
+	}()
+	return probe.ResolverAt(netip.MustParseAddrPort(conn.LocalAddr().String()))
+}
+
+var _ = Describe("A probe", func() {
+	var ca *authority.Authority
+	BeforeEach(func() { ca = authority.New() })
+
+	// at probes a server on loopback to which the host resolves.
+	at := func(address netip.AddrPort) *probe.Prober {
+		return &probe.Prober{
+			Resolver: zone(map[string][]string{host: {"127.0.0.1"}}), Roots: ca.Pool(), AllowPrivate: true,
+			HTTPPort: address.Port(), HTTPSPort: address.Port(), Timeout: time.Second,
+		}
+	}
+	target := probe.Target{Host: host, TLS: true, Partner: "Acme Corp"}
+	good := func() *tls.Certificate { return new(ca.Sign(time.Hour, host)) }
+
+	expect := func(result probe.Result, reason probe.Reason, last probe.Step, message string) {
+		GinkgoHelper()
+		Expect(result.Reason).To(Equal(reason), result.Message)
+		Expect(result.Message).To(ContainSubstring(message))
+		Expect(result.Steps[len(result.Steps)-1].Step).To(Equal(last))
+	}
+
+	It("walks to the end of a chain that holds", func(ctx SpecContext) {
+		result := at(serve(engine("Acme Corp"), good())).Probe(ctx, probe.Target{Host: host, TLS: true, Partner: "Acme Corp", Addresses: []string{"127.0.0.1"}})
+		expect(result, probe.Reachable, probe.Widget, "https://remote.acmecorp.com answers")
+		Expect(result.Broken()).To(BeFalse())
+		Expect(result.Steps).To(HaveLen(5))
+		Expect(result.Steps[0].Seen).To(Equal("127.0.0.1"))
+		Expect(result.Steps[2].Seen).To(ContainSubstring("issued by CN=Test Authority, valid until"))
+		Expect(result.Steps[4].Seen).To(Equal("that of Acme Corp"))
+		Expect(result.Expires).To(BeTemporally("~", time.Now().Add(time.Hour), time.Minute))
+	}, SpecTimeout(time.Minute))
+
+	It("does without TLS and without a widget", func(ctx SpecContext) {
+		result := at(serve(engine(""), nil)).Probe(ctx, probe.Target{Host: host})
+		expect(result, probe.Reachable, probe.Widget, "http://remote.acmecorp.com answers")
+		Expect(result.Steps).To(HaveLen(4))
+	}, SpecTimeout(time.Minute))
+
+	It("names a host that does not resolve", func(ctx SpecContext) {
+		p := at(serve(engine(""), nil))
+		p.Resolver = zone(nil)
+		result := p.Probe(ctx, probe.Target{Host: host, Addresses: []string{"192.0.2.1"}})
+		expect(result, probe.NameNotResolved, probe.Resolution, "remote.acmecorp.com does not resolve: there is no such name: create a DNS record that points to the route's address, 192.0.2.1")
+	}, SpecTimeout(time.Minute))
+
+	It("compares with the route's addresses, also where they are names", func(ctx SpecContext) {
+		p := at(serve(engine("Acme Corp"), good()))
+		p.Resolver = zone(map[string][]string{host: {"127.0.0.1"}, "lb.example.net": {"127.0.0.1"}, "old.example.net": {"192.0.2.9"}})
+		with := target
+		with.Addresses = []string{"lb.example.net"}
+		Expect(p.Probe(ctx, with).Reason).To(Equal(probe.Reachable))
+		with.Addresses = []string{"old.example.net", "192.0.2.8"}
+		expect(p.Probe(ctx, with), probe.AddressNotTheRoutes, probe.Resolution, "resolves to 127.0.0.1, and the route is served at old.example.net, 192.0.2.8")
+		with.Addresses = []string{"unknown.example.net"}
+		Expect(p.Probe(ctx, with).Reason).To(Equal(probe.Reachable), "nothing is known of the route")
+	}, SpecTimeout(time.Minute))
+
+	DescribeTable("does not talk to what no end customer reaches",
+		func(ctx SpecContext, address string) {
+			p := &probe.Prober{Resolver: zone(map[string][]string{host: {"1.1.1.1", address}}), Timeout: time.Second}
+			expect(p.Probe(ctx, target), probe.TargetNotAllowed, probe.Resolution, "which is no public address")
+		},
+		Entry("loopback", "127.0.0.1", SpecTimeout(time.Minute)),
+		Entry("a private network", "10.1.2.3", SpecTimeout(time.Minute)),
+		Entry("a cloud's metadata server", "169.254.169.254", SpecTimeout(time.Minute)),
+		Entry("a shared network", "100.64.1.1", SpecTimeout(time.Minute)),
+		Entry("this network", "0.0.0.1", SpecTimeout(time.Minute)),
+		Entry("multicast", "224.0.0.1", SpecTimeout(time.Minute)),
+		Entry("a local IPv6 network", "fd00::1", SpecTimeout(time.Minute)),
+		Entry("loopback as IPv6", "::1", SpecTimeout(time.Minute)),
+		Entry("a private address translated to IPv6", "64:ff9b::a01:203", SpecTimeout(time.Minute)),
+		Entry("a private address in a tunnel", "2002:a01:203::1", SpecTimeout(time.Minute)),
+	)
+
+	It("says that nobody answers", func(ctx SpecContext) {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(listener.Close()).To(Succeed())
+		result := at(netip.MustParseAddrPort(listener.Addr().String())).Probe(ctx, target)
+		expect(result, probe.ConnectionFailed, probe.Connection, "nobody answers for remote.acmecorp.com (127.0.0.1:")
+		Expect(result.Message).To(ContainSubstring("connection refused"))
+	}, SpecTimeout(time.Minute))
+
+	DescribeTable("looks at the certificate as a browser does",
+		func(ctx SpecContext, of func() *tls.Certificate, reason probe.Reason, message string) {
+			expect(at(serve(engine("Acme Corp"), of())).Probe(ctx, target), reason, probe.Certificate, message)
+		},
+		Entry("for another name", func() *tls.Certificate { return new(ca.Sign(time.Hour, "other.example.com")) },
+			probe.CertificateInvalid, "is for other.example.com, not for remote.acmecorp.com", SpecTimeout(time.Minute)),
+		Entry("expired", func() *tls.Certificate { return new(ca.Sign(-time.Hour, host)) },
+			probe.CertificateExpired, "and not now: see why it was not renewed", SpecTimeout(time.Minute)),
+		Entry("of an unknown authority", func() *tls.Certificate { return new(authority.New().Sign(time.Hour, host)) },
+			probe.CertificateInvalid, "issued by CN=Test Authority, is not trusted", SpecTimeout(time.Minute)),
+		Entry("none, on a port without TLS", func() *tls.Certificate { return nil },
+			probe.CertificateInvalid, "speaks no TLS on port", SpecTimeout(time.Minute)),
+	)
+
+	It("does not wait for a handshake that never ends", func(ctx SpecContext) {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(listener.Close)
+		p := at(netip.MustParseAddrPort(listener.Addr().String()))
+		p.Timeout = 200 * time.Millisecond
+		expect(p.Probe(ctx, target), probe.CertificateInvalid, probe.Certificate, "the TLS handshake with remote.acmecorp.com fails: no answer in time")
+	}, SpecTimeout(time.Minute))
+
+	DescribeTable("tells what is wrong with the engine",
+		func(ctx SpecContext, handler http.HandlerFunc, message string) {
+			p := at(serve(handler, good()))
+			p.Timeout = 300 * time.Millisecond
+			expect(p.Probe(ctx, target), probe.EngineFailed, probe.Engine, message)
+		},
+		Entry("a server error", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }),
+			"https://remote.acmecorp.com/ answers with status 502", SpecTimeout(time.Minute)),
+		Entry("redirects in circles", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusFound) }),
+			"it redirects in circles", SpecTimeout(time.Minute)),
+		Entry("no answer", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }),
+			"no answer in time", SpecTimeout(time.Minute)),
+		Entry("an answer that never ends", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusOK)
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}), "no answer in time", SpecTimeout(time.Minute)),
+	)
+
+	It("follows no redirect to another host, and reads no gigabyte", func(ctx SpecContext) {
+		asked := make(chan string, 10)
+		other := serve(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.Host }), nil)
+		mux := http.NewServeMux()
+		mux.Handle("/.dispel/", engine("Acme Corp"))
+		mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://"+other.String()+"/login", http.StatusFound)
+		})
+		Expect(at(serve(mux, good())).Probe(ctx, target).Reason).To(Equal(probe.Reachable))
+		Expect(asked).To(BeEmpty())
+
+		sent := make(chan int, 1)
+		mux = http.NewServeMux()
+		mux.Handle("/.dispel/", engine("Acme Corp"))
+		mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+			total := 0
+			for range 1024 {
+				n, err := w.Write(make([]byte, 1<<20))
+				if total += n; err != nil {
+					break
+				}
+			}
+			sent <- total
+		})
+		Expect(at(serve(mux, good())).Probe(ctx, target).Reason).To(Equal(probe.Reachable))
+		Eventually(sent).Should(Receive(BeNumerically("<", 64<<20)))
+	}, SpecTimeout(time.Minute))
+
+	DescribeTable("tells what is wrong with the widget",
+		func(ctx SpecContext, handler func() http.Handler, wanted string, reason probe.Reason, message string) {
+			result := at(serve(handler(), good())).Probe(ctx, probe.Target{Host: host, TLS: true, Partner: wanted})
+			expect(result, reason, probe.Widget, message)
+		},
+		Entry("none where there should be one", func() http.Handler { return engine("") }, "Acme Corp",
+			probe.WidgetFailed, "answers with status 404 and no config of the widget", SpecTimeout(time.Minute)),
+		Entry("one where there should be none", func() http.Handler { return engine("Acme Corp") }, "",
+			probe.WidgetFailed, `the widget is not enabled, and https://remote.acmecorp.com/.dispel/support/ serves one, of "Acme Corp"`, SpecTimeout(time.Minute)),
+		Entry("another partner's", func() http.Handler { return engine("Globex") }, "Acme Corp",
+			probe.WidgetOfAnotherPartner, `serves the widget of "Globex", not of "Acme Corp"`, SpecTimeout(time.Minute)),
+		Entry("the engine's own page in its place", func() http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<!doctype html>") })
+		}, "Acme Corp", probe.WidgetFailed, "answers with status 200 and no config of the widget", SpecTimeout(time.Minute)),
+		Entry("a config without a script", func() http.Handler {
+			mux := http.NewServeMux()
+			mux.HandleFunc("/.dispel/support/config.json", func(w http.ResponseWriter, _ *http.Request) {
+				fmt.Fprint(w, `{"version": "v1", "partner": "Acme Corp"}`)
+			})
+			mux.HandleFunc("/.dispel/support/widget.js", http.NotFound)
+			mux.HandleFunc("/", func(http.ResponseWriter, *http.Request) {})
+			return mux
+		}, "Acme Corp", probe.WidgetFailed, "widget.js answers with status 404", SpecTimeout(time.Minute)),
+	)
+
+	It("takes an engine's own page for no widget where there should be none", func(ctx SpecContext) {
+		page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<!doctype html>") })
+		Expect(at(serve(page, good())).Probe(ctx, probe.Target{Host: host, TLS: true}).Reason).To(Equal(probe.Reachable))
+	}, SpecTimeout(time.Minute))
+
+	It("connects elsewhere before DNS is changed", func(ctx SpecContext) {
+		address := serve(engine("Acme Corp"), good())
+		p := &probe.Prober{Roots: ca.Pool(), AllowPrivate: true, ConnectTo: address, Timeout: time.Second}
+		Expect(p.Probe(ctx, target).Reason).To(Equal(probe.Reachable))
+		p = &probe.Prober{Roots: ca.Pool(), AllowPrivate: true, ConnectTo: netip.AddrPortFrom(address.Addr(), 0), HTTPSPort: address.Port(), Timeout: time.Second}
+		Expect(p.Probe(ctx, target).Reason).To(Equal(probe.Reachable), "the port is that of HTTPS")
+	}, SpecTimeout(time.Minute))
+
+	DescribeTable("reads addresses",
+		func(text, address string, message string) {
+			parsed, err := probe.ParseAddress(text)
+			if message != "" {
+				Expect(err).To(MatchError(message))
+				return
+			}
+			Expect(err).NotTo(HaveOccurred())
+			Expect(parsed).To(Equal(netip.MustParseAddrPort(address)))
+		},
+		Entry(nil, "192.0.2.10", "192.0.2.10:0", ""),
+		Entry(nil, "192.0.2.10:8443", "192.0.2.10:8443", ""),
+		Entry(nil, "2001:db8::1", "[2001:db8::1]:0", ""),
+		Entry(nil, "[2001:db8::1]:53", "[2001:db8::1]:53", ""),
+		Entry(nil, "somewhere", "", `"somewhere" is no IP address: write one, with a port if need be, such as 192.0.2.10 or 192.0.2.10:8443`),
+	)
+
+	DescribeTable("is of the sub-domain that the status has",
+		func(status v1alpha1.PartnerStatus, wanted *probe.Target) {
+			partner := &v1alpha1.Partner{Spec: v1alpha1.PartnerSpec{DisplayName: "Acme Corp"}, Status: status}
+			target, found := probe.TargetOf(partner)
+			Expect(found).To(Equal(wanted != nil))
+			if wanted != nil {
+				Expect(target).To(Equal(*wanted))
+			}
+		},
+		Entry("with a widget", v1alpha1.PartnerStatus{
+			Subdomain:     &v1alpha1.SubdomainStatus{URL: "https://" + host, Addresses: []string{"192.0.2.1"}},
+			SupportWidget: &v1alpha1.SupportWidgetStatus{Enabled: new(true)},
+		}, &probe.Target{Host: host, TLS: true, Addresses: []string{"192.0.2.1"}, Partner: "Acme Corp"}),
+		Entry("without one", v1alpha1.PartnerStatus{
+			Subdomain: &v1alpha1.SubdomainStatus{URL: "http://" + host}, SupportWidget: &v1alpha1.SupportWidgetStatus{Enabled: new(false)},
+		}, &probe.Target{Host: host}),
+		Entry("with none yet", v1alpha1.PartnerStatus{}, nil),
+		Entry("with no URL yet", v1alpha1.PartnerStatus{Subdomain: &v1alpha1.SubdomainStatus{}}, nil),
+	)
+})
