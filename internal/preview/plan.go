@@ -333,8 +333,7 @@ func (p *Plan) resolve(taken []judged) {
 				defect, _ := errors.AsType[*support.Defect](err)
 				field, _, _ := strings.Cut(defect.Message, ":")
 				p.Findings = append(p.Findings, finding(object.source, field, Error, string(defect.Reason), defect.Message))
-			}
-			if missing := support.WithoutMaterials(typed); len(missing) > 0 {
+			} else if missing := support.WithoutMaterials(typed); len(missing) > 0 {
 				p.Findings = append(p.Findings, finding(object.source, "spec.trainingMaterials", Notice, ReasonNoMaterials, fmt.Sprintf(
 					"Dispel supplies training materials for these tasks, and the plan lists none: %s", strings.Join(support.TaskNames(missing), ", "))))
 			}

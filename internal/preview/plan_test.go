@@ -281,7 +281,7 @@ var _ = Describe("A plan against a cluster", func() {
 		f := there()
 		f.Partners["acme"].Spec.Subdomain = &v1alpha1.Subdomain{Host: "remote.acmecorp.com", TLS: &v1alpha1.TLS{}}
 		_, findings := planOf(ctx, header+"kind: SupportPlan\nmetadata: {name: basic}\nspec: {tier: Basic, staffing: {minimumFTE: 2}}\n", against(f))
-		Expect(findings).To(ConsistOf(ContainSubstring("spec.subdomain.backend is of a sort that this version does not know")))
+		Expect(findings).To(ConsistOf(ContainSubstring("spec.subdomain.backend is of a sort that this version does not know"), HavePrefix("notice 4: SupportPlan basic: NoTrainingMaterials:")))
 	})
 
 	It("counts the labels that others put on a namespace, by which a Gateway may select", func(ctx SpecContext) {
