@@ -109,7 +109,7 @@ func (p *plugin) check(ctx context.Context, name string, flags checkFlags) error
 		return c.explain(err)
 	}
 	if len(partners.Items) == 0 {
-		return c.noPartner(name)
+		return noPartner(name, c.origin())
 	}
 	target, found := probe.TargetOf(&partners.Items[0])
 	if !found {

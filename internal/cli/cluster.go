@@ -202,15 +202,19 @@ func (c *cluster) checkRevision(ctx context.Context) {
 		c.host, revision, v1alpha1.SchemaRevision, remedy)
 }
 
-// partner finds a Partner by its name.
-func (c *cluster) partner(f *fleet.Fleet, name string) (*v1alpha1.Partner, error) {
-	partner := f.Partners[name]
-	if partner == nil {
-		return nil, c.noPartner(name)
-	}
-	return partner, nil
+// origin ends an error about a Partner that the cluster does not have.
+func (c *cluster) origin() string {
+	return "at " + c.host + ": kubectl partner status lists those that are there"
 }
 
-func (c *cluster) noPartner(name string) error {
-	return fmt.Errorf("there is no Partner %q at %s: kubectl partner status lists those that are there", name, c.host)
+// find finds a Partner of a fleet, by its name and by where the fleet was read.
+func find(f *fleet.Fleet, name, origin string) (*v1alpha1.Partner, error) {
+	if partner := f.Partners[name]; partner != nil {
+		return partner, nil
+	}
+	return nil, noPartner(name, origin)
+}
+
+func noPartner(name, origin string) error {
+	return fmt.Errorf("there is no Partner %q %s", name, origin)
 }

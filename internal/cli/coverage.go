@@ -92,13 +92,13 @@ func (p *plugin) coverage(ctx context.Context, args []string, flags coverageFlag
 			return usageError{fmt.Errorf("--time-zone: %w", err)}
 		}
 	}
-	f, err := p.fleetFrom(ctx, flags.paths)
+	f, origin, err := p.fleetFrom(ctx, flags.paths)
 	if err != nil {
 		return err
 	}
 	now := p.terminal.now()
 	if len(args) == 1 {
-		partner, err := p.known(f, args[0])
+		partner, err := find(f, args[0], origin)
 		if err != nil {
 			return err
 		}
@@ -126,30 +126,25 @@ func (p *plugin) coverage(ctx context.Context, args []string, flags coverageFlag
 	}{all}, func() { p.terminal.printCoverages(all, zone) })
 }
 
-// known finds a partner of a fleet.
-func (p *plugin) known(f *fleet.Fleet, name string) (*v1alpha1.Partner, error) {
-	if partner := f.Partners[name]; partner != nil {
-		return partner, nil
-	}
-	return nil, fmt.Errorf("there is no Partner %q: `kubectl get partners` lists those that are there", name)
-}
-
-// fleetFrom reads manifests if any are named, else the cluster.
-func (p *plugin) fleetFrom(ctx context.Context, paths []string) (*fleet.Fleet, error) {
+// fleetFrom reads manifests if any are named, else the cluster. The origin is for find.
+func (p *plugin) fleetFrom(ctx context.Context, paths []string) (f *fleet.Fleet, origin string, err error) {
 	if len(paths) == 0 {
-		_, f, err := p.readFleet(ctx)
-		return f, err
+		c, f, err := p.readFleet(ctx)
+		if err != nil {
+			return nil, "", err
+		}
+		return f, c.origin(), nil
 	}
 	documents, err := manifests.Read(manifests.Input{Paths: paths, Recursive: true, Stdin: p.terminal.In})
 	if errors.Is(err, manifests.ErrNoManifests) {
-		return nil, usageError{err}
+		return nil, "", usageError{err}
 	}
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	plan, err := preview.New(ctx, documents, preview.Options{Now: p.terminal.now()})
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	var faults []string
 	for _, finding := range plan.Findings {
@@ -163,9 +158,9 @@ func (p *plugin) fleetFrom(ctx context.Context, paths []string) (*fleet.Fleet, e
 		}
 	}
 	if len(faults) > 0 {
-		return nil, fmt.Errorf("the cluster would refuse these manifests; `kubectl partner plan` says more:\n  %s", strings.Join(faults, "\n  "))
+		return nil, "", fmt.Errorf("the cluster would refuse these manifests; `kubectl partner plan` says more:\n  %s", strings.Join(faults, "\n  "))
 	}
-	return plan.Fleet(), nil
+	return plan.Fleet(), "in the manifests: kubectl partner plan with the same --filename lists those that are there", nil
 }
 
 // foresight is how far ahead the next gap is looked for.

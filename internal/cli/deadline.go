@@ -77,11 +77,11 @@ func (p *plugin) deadline(ctx context.Context, name string, flags deadlineFlags)
 			return usageError{fmt.Errorf("--at %q is no time: write it as RFC 3339, such as 2026-12-04T18:30:00Z or 2026-12-04T18:30:00-05:00", flags.at)}
 		}
 	}
-	f, err := p.fleetFrom(ctx, flags.paths)
+	f, origin, err := p.fleetFrom(ctx, flags.paths)
 	if err != nil {
 		return err
 	}
-	partner, err := p.known(f, name)
+	partner, err := find(f, name, origin)
 	if err != nil {
 		return err
 	}

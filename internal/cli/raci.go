@@ -93,7 +93,7 @@ primary cannot resolve it, who supplies documentation and training, and whom to 
 			if err != nil {
 				return err
 			}
-			partner, err := c.partner(f, args[0])
+			partner, err := find(f, args[0], c.origin())
 			if err != nil {
 				return err
 			}

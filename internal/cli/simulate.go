@@ -67,7 +67,7 @@ func (p *plugin) simulate(cmd *cobra.Command, name string, flags simulateFlags) 
 	if err != nil {
 		return err
 	}
-	partner, err := c.partner(f, name)
+	partner, err := find(f, name, c.origin())
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (p *plugin) newStatusCommand() *cobra.Command {
 				overview := f.Overview(p.terminal.now())
 				return p.terminal.print(output.value, overview, func() { p.terminal.printOverview(overview) })
 			}
-			if _, err := c.partner(f, args[0]); err != nil {
+			if _, err := find(f, args[0], c.origin()); err != nil {
 				return err
 			}
 			tree := f.Tree(args[0], p.terminal.now())

@@ -110,9 +110,9 @@ type Verdict struct {
 	Changes time.Time
 }
 
-// Judge judges the roster with the allocations that are in their contract window now,
-// as DESIGN's "Coverage, exactly" has it: each distance that the clocks will have from
-// each other is judged, and the verdict changes only when they change.
+// Judge judges the roster with the allocations that are in their contract window now:
+// each distance that the clocks will have from each other is judged, and the verdict
+// changes only when they change; see docs/decisions/0014-weeks-of-settled-clocks.md.
 func (r *Roster) Judge(now time.Time) Verdict {
 	shifts := r.at(now)
 	v := Verdict{Declared: len(shifts) > 0, Zone: r.hours.Zone()}

@@ -70,7 +70,7 @@ type Prober struct {
 	Timeout time.Duration
 	// Now tells the time; the system's if nil.
 	Now func() time.Time
-	// Ports are those of HTTP and HTTPS; 80 and 443 if zero.
+	// HTTPPort and HTTPSPort are 80 and 443 if zero.
 	HTTPPort, HTTPSPort uint16
 }
 
@@ -127,14 +127,14 @@ func (p *Prober) Probe(ctx context.Context, target Target) Result {
 		limited, cancel := context.WithTimeout(ctx, p.timeout())
 		seen, err := step.take(limited)
 		cancel()
-		passed := Passed{Step: step.step, Took: metav1.Duration{Duration: time.Since(start).Round(100 * time.Microsecond)}, Seen: seen}
+		taken := Taken{Step: step.step, Took: metav1.Duration{Duration: time.Since(start).Round(100 * time.Microsecond)}, Seen: seen}
 		if link, ok := errors.AsType[*broken](err); ok {
-			passed.Seen = link.message
-			w.result.Steps = append(w.result.Steps, passed)
+			taken.Seen = link.message
+			w.result.Steps = append(w.result.Steps, taken)
 			w.result.Reason, w.result.Message = link.reason, link.message
 			return w.result
 		}
-		w.result.Steps = append(w.result.Steps, passed)
+		w.result.Steps = append(w.result.Steps, taken)
 	}
 	w.result.Reason, w.result.Message = Reachable, w.url("")+" answers"
 	return w.result

@@ -47,8 +47,8 @@ const (
 	Widget      Step = "support widget"
 )
 
-// Passed is a step that was taken.
-type Passed struct {
+// Taken is a step that was taken.
+type Taken struct {
 	Step Step `json:"step"`
 	// Took is how long it took.
 	Took metav1.Duration `json:"took"`
@@ -63,7 +63,7 @@ type Result struct {
 	// Message says what is wrong, and what to do; or that all is well.
 	Message string `json:"message"`
 	// Steps are the steps that were taken, the broken one last.
-	Steps []Passed `json:"steps"`
+	Steps []Taken `json:"steps"`
 	// Addresses are those to which the host resolves.
 	Addresses []netip.Addr `json:"addresses,omitempty"`
 	// Expires is when the certificate does; zero if none was seen.
