@@ -126,8 +126,9 @@ func (p *plugin) coverage(ctx context.Context, args []string, flags coverageFlag
 	}{all}, func() { p.terminal.printCoverages(all, zone) })
 }
 
-// fleetFrom reads manifests if any are named, else the cluster. The origin is for find.
-func (p *plugin) fleetFrom(ctx context.Context, paths []string) (f *fleet.Fleet, origin string, err error) {
+// fleetFrom reads manifests if any are named, else the cluster. The text is the origin
+// for find.
+func (p *plugin) fleetFrom(ctx context.Context, paths []string) (*fleet.Fleet, string, error) {
 	if len(paths) == 0 {
 		c, f, err := p.readFleet(ctx)
 		if err != nil {
