@@ -98,7 +98,12 @@ func (r *report) markdown() string {
 		row("manager's memory after, and peak", func(f fleet) string { return memory(of(f).Memory, of(f).Peak) })
 	}
 	stepRows("manager restarted, until idle", func(f fleet) step { return f.Restart })
-	row("**one changed right after a restart, until its status says so**", func(f fleet) string { return fmt.Sprintf("%.2f s", f.Change) })
+	row("**one changed right after a restart, until its status says so**", func(f fleet) string {
+		if f.ChangeMedian > 0 {
+			return fmt.Sprintf("%.2f s, median %.2f s", f.Change, f.ChangeMedian)
+		}
+		return fmt.Sprintf("%.2f s", f.Change)
+	})
 	stepRows("quiet, three resyncs", func(f fleet) step { return f.Quiet })
 	stepRows("plan edited that all share", func(f fleet) step { return f.Plan })
 	if slices.ContainsFunc(r.Fleets, func(f fleet) bool { return f.ChangeDuringEdit.Partners > 0 }) {

@@ -133,16 +133,19 @@ func (c *cluster) everything(ctx context.Context) (*fleet.Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, kind := range []string{"Service", "Secret"} {
+	for _, kind := range tenant.Kinds {
+		if kind.Relation != tenant.ByReference {
+			continue
+		}
 		list := &metav1.PartialObjectMetadataList{}
-		list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind(kind + "List"))
+		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
 		var others []client.ListOption
-		if kind == "Service" {
+		if kind.Made { // the operator's were listed with the others that it makes
 			others = append(others, client.MatchingLabelsSelector{Selector: labels.NewSelector().Add(*foreign)})
 		}
 		switch err := c.list(ctx, f, reading, list, others...); {
 		case apierrors.IsForbidden(err):
-			fmt.Fprintf(c.terminal.Err, "warning: you may not list %ss: those that partners name count as missing\n", kind)
+			fmt.Fprintf(c.terminal.Err, "warning: you may not list %ss: those that partners name count as missing\n", kind.Kind)
 		case err != nil:
 			return nil, c.explain(err)
 		}

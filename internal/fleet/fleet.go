@@ -111,20 +111,20 @@ func (f *Fleet) Add(object tenant.Object) {
 		f.gateways[types.NamespacedName{Namespace: object.Namespace, Name: object.Name}] = *object
 		return
 	}
-	labels, kind := object.GetLabels(), object.GetObjectKind().GroupVersionKind().Kind
+	labels, kind := object.GetLabels(), tenant.KindOf(object)
 	partner := labels[v1alpha1.PartnerLabel]
 	switch managed := labels[v1alpha1.ManagedByLabel] == v1alpha1.FieldManager; {
-	case kind == "Secret":
+	case kind.Exposure == tenant.ByCertificateKey:
 		if object.GetNamespace() == tenant.NamespaceName(partner) && tenant.OwnedSecret(object, partner) {
 			f.addChild(partner, object)
 		}
-	case managed && (object.GetNamespace() == tenant.NamespaceName(partner) || kind == "ReferenceGrant"):
+	case managed && (object.GetNamespace() == tenant.NamespaceName(partner) || kind.Relation == tenant.ByName):
 		f.addChild(partner, object)
 		return
 	case managed:
 		return
 	}
-	f.references[reference{kind, types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()}}] = true
+	f.references[reference{kind.Kind, types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()}}] = true
 }
 
 func (f *Fleet) addChild(partner string, child tenant.Object) {

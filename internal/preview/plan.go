@@ -25,7 +25,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/utils/ptr"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/config/plans"
@@ -237,17 +236,20 @@ func (p *Plan) accept(v verdict) []judged {
 // newContext makes an empty object of a kind that partners hang on; nil for other
 // kinds.
 func newContext(object manifests.Object) tenant.Object {
-	switch object.GroupVersionKind().GroupKind().String() {
-	case "Namespace":
+	switch of := object.GroupVersionKind().GroupKind(); of {
+	case corev1.SchemeGroupVersion.WithKind("Namespace").GroupKind():
 		return &corev1.Namespace{}
-	case "IngressClass.networking.k8s.io":
+	case networkingv1.SchemeGroupVersion.WithKind("IngressClass").GroupKind():
 		return &networkingv1.IngressClass{}
-	case "GatewayClass." + gatewayv1.GroupName:
-		return &gatewayv1.GatewayClass{}
-	case "Gateway." + gatewayv1.GroupName:
-		return &gatewayv1.Gateway{}
-	case "Service", "Secret":
-		return &metav1.PartialObjectMetadata{}
+	default:
+		kind := tenant.KindNamed(of.Kind)
+		switch {
+		case kind == nil || kind.GroupKind() != of:
+		case kind.Relation == tenant.ByGateway || kind.Relation == tenant.ByGatewayClass:
+			return kind.New()
+		case kind.Relation == tenant.ByReference: // of which only the name matters
+			return &metav1.PartialObjectMetadata{}
+		}
 	}
 	return nil
 }

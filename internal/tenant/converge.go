@@ -85,7 +85,7 @@ func (d *driver) prune(ctx context.Context, objects []Object) (changed bool, err
 	failed := false
 	for _, object := range objects {
 		key := "delete " + NameOf(object)
-		if d.tried[key] || failed && kindOf(object).Exposure == ByClaim {
+		if d.tried[key] || failed && KindOf(object).Exposure == ByClaim {
 			failed = true
 			continue
 		}

@@ -335,7 +335,7 @@ func (e *evaluation) writeNow() []Object {
 // others.
 func (e *evaluation) failed(condition v1alpha1.ConditionType, subdomain bool) *conditions.Finding {
 	for _, failure := range e.in.Failures {
-		if exposes := kindOf(failure.Object).Exposure != NotExposed; exposes != subdomain {
+		if exposes := KindOf(failure.Object).Exposure != NotExposed; exposes != subdomain {
 			continue
 		}
 		what := NameOf(failure.Object)
@@ -359,7 +359,7 @@ func (e *evaluation) prune() {
 	kept := e.keptHosts()
 	for _, child := range e.in.Children {
 		name := child.GetName()
-		switch exposure := kindOf(child).Exposure; {
+		switch exposure := KindOf(child).Exposure; {
 		case !child.GetDeletionTimestamp().IsZero(),
 			e.wants(child),
 			nameOfKind(child) == contractKind && e.effective == nil,
@@ -380,7 +380,7 @@ func (e *evaluation) prune() {
 // inOrder sorts objects into the order in which to delete them.
 func inOrder(objects []Object) {
 	slices.SortStableFunc(objects, func(a, b Object) int {
-		return cmp.Or(cmp.Compare(kindOf(a).Exposure, kindOf(b).Exposure), cmp.Compare(a.GetName(), b.GetName()))
+		return cmp.Or(cmp.Compare(KindOf(a).Exposure, KindOf(b).Exposure), cmp.Compare(a.GetName(), b.GetName()))
 	})
 }
 
@@ -392,7 +392,7 @@ func Abandoned(s Snapshot) []Object {
 	owned := s.Namespace != nil && s.Namespace.Labels[v1alpha1.PartnerLabel] == s.Partner.Name
 	var abandoned []Object
 	for _, child := range s.Children {
-		exposure := kindOf(child).Exposure
+		exposure := KindOf(child).Exposure
 		switch {
 		case exposure == NotExposed, exposure == ByCertificateKey, len(child.GetOwnerReferences()) > 0, !child.GetDeletionTimestamp().IsZero(),
 			child.GetNamespace() == NamespaceName(s.Partner.Name) && !owned,
@@ -420,7 +420,7 @@ func (e *evaluation) usesSecret(name string) bool {
 func (s *Snapshot) routing(host string) []RouteRef {
 	var refs []RouteRef
 	for _, child := range s.Children {
-		kind := kindOf(child)
+		kind := KindOf(child)
 		if kind.Exposure <= ByListener && (child.GetName() == host || slices.Contains(Hosts(child), host)) {
 			refs = append(refs, RouteRef{Host: host, Kind: kind.Kind, Namespace: child.GetNamespace(), Name: child.GetName()})
 		}
@@ -456,7 +456,7 @@ func (e *evaluation) keeps(host string, child Object) bool {
 	if !e.mayServe(host) {
 		return false
 	}
-	switch kind := kindOf(child); {
+	switch kind := KindOf(child); {
 	case kind.Kind == serviceKind:
 		return e.widget || child.GetName() != WidgetServiceName
 	case kind.Kind == referenceGrantKind:

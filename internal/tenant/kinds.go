@@ -203,9 +203,9 @@ var Kinds = []Kind{
 	},
 }
 
-// kindOf is the kind of an object whose kind is set; the zero Kind, which exposes
+// KindOf is the kind of an object whose kind is set; the zero Kind, which exposes
 // nothing, for the namespace.
-func kindOf(object Object) *Kind {
+func KindOf(object Object) *Kind {
 	if kind := KindNamed(nameOfKind(object)); kind != nil {
 		return kind
 	}

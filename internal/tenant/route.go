@@ -28,7 +28,7 @@ type route struct {
 func (s *Snapshot) routes() []route {
 	var routes []route
 	for _, child := range s.Children {
-		if kindOf(child).Exposure == ByRoute && child.GetDeletionTimestamp().IsZero() {
+		if KindOf(child).Exposure == ByRoute && child.GetDeletionTimestamp().IsZero() {
 			routes = append(routes, route{child, v1alpha1.RouteKind(nameOfKind(child))})
 		}
 	}
