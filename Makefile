@@ -52,12 +52,12 @@ test-matrix: ## Run all tests on every version of Kubernetes that is supported, 
 
 .PHONY: test-race
 test-race: controlplane tools ## Run the tests of what runs concurrently with the race detector, which needs a C compiler.
-	CGO_ENABLED=1 go test -race ./controllers ./internal/manager ./internal/preview ./internal/widgetserver -timeout 15m
+	CGO_ENABLED=1 go test -race ./controllers ./internal/manager ./internal/preview ./internal/prober ./internal/widgetserver -timeout 15m
 
 .PHONY: test-e2e
-test-e2e: controlplane bin/traefik chromium ## Show partners in a real browser, behind a real ingress controller; needs npm, and root to install Chromium.
+test-e2e: controlplane bin/traefik debian ## Show partners in a real browser, behind real controllers and DNS; needs npm, and root to install Chromium and BIND.
 	npm ci --prefix test/e2e --ignore-scripts
-	$(APART) go build -C hack/tools -o $(CURDIR)/bin/ ./certmanager
+	$(APART) go build -C hack/tools -o $(CURDIR)/bin/ ./certmanager ./externaldns github.com/letsencrypt/pebble/v2/cmd/pebble
 	go test -vet=off -tags e2e ./test/e2e ./test/certmanager -count=1 -timeout 15m
 	@echo "Screenshots are in build/e2e"
 
@@ -83,13 +83,14 @@ bin/traefik: hack/traefik/go.mod hack/traefik/go.sum
 	$(APART) go build -C hack/traefik -v -ldflags="-s -w" -o $(CURDIR)/$@ github.com/traefik/traefik/v3/cmd/traefik 2>&1 \
 		| awk '!/^[a-z0-9.-]+\// || /: / {print} /^[a-z0-9.-]+\// && ++n % 200 == 0 {print "  " n " packages"; fflush()}'
 
-.PHONY: chromium
-chromium: ## Install Chromium and certutil from Debian's packages, unless they are there.
-	@if command -v certutil >/dev/null && command -v chromium >/dev/null && chromium --version 2>/dev/null | grep -q Chromium; then exit; fi; \
+.PHONY: debian
+debian: ## Install Chromium, certutil and BIND from Debian's packages, unless they are there.
+	@if command -v named >/dev/null && command -v certutil >/dev/null && command -v chromium >/dev/null && chromium --version 2>/dev/null | grep -q Chromium; then exit; fi; \
 	if ! command -v apt-get >/dev/null || [[ $$(id -u) != 0 ]]; then \
-		echo "The end-to-end tests need Chromium and certutil; on Debian: sudo apt-get install chromium libnss3-tools" >&2; exit 1; fi; \
-	echo "Installing Chromium and certutil from Debian's packages"; \
-	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium libnss3-tools >/dev/null
+		echo "The end-to-end tests need Chromium, certutil and BIND; on Debian: sudo apt-get install chromium libnss3-tools bind9" >&2; exit 1; fi; \
+	echo "Installing Chromium, certutil and BIND from Debian's packages"; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium libnss3-tools bind9 >/dev/null; \
+	if [[ -d /run/systemd/system ]]; then systemctl disable --now named; fi # the tests start their own
 
 ##@ Development
 
@@ -116,6 +117,7 @@ generate: controlplane $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Generate deepcopy co
 	$(CRD_REF_DOCS) --source-path=api --config=hack/tools/crd-ref-docs.yaml --renderer=markdown --output-path=docs/reference/api.md --max-depth=20 --log-level=WARN
 	$(CONTROLLER_GEN) rbac:roleName=manager paths=./controllers/... output:rbac:dir=config/rbac
 	$(CONTROLLER_GEN) rbac:roleName=widget paths=./internal/widgetserver/... output:rbac:dir=config/widget
+	$(CONTROLLER_GEN) rbac:roleName=probe paths=./internal/prober/... output:rbac:dir=config/probe
 	cp "$$(go env GOROOT)/lib/time/zoneinfo.zip" internal/support/zoneinfo.zip
 	$(MAKE) chart
 	UPDATE_GOLDEN=1 go test ./internal/support ./internal/tenant ./internal/widget ./internal/cli ./docs -count=1
@@ -127,6 +129,7 @@ chart: ## Bring what the chart takes over from config into it, and its README up
 	cp config/crd/bases/*.yaml $(CHART)/files/crds
 	cp config/rbac/role.yaml $(CHART)/files/rbac/manager.yaml
 	cp config/widget/role.yaml $(CHART)/files/rbac/widget.yaml
+	cp config/probe/role.yaml $(CHART)/files/rbac/probe.yaml
 	cp config/rbac/metrics_reader.yaml $(CHART)/files/rbac/metrics-reader.yaml
 	cp config/rbac/viewer.yaml config/rbac/editor.yaml $(CHART)/files/rbac
 	cp config/rbac/tenant_controller.yaml $(CHART)/files/rbac/tenant-controller.yaml

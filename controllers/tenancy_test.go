@@ -76,7 +76,7 @@ func createForNow(ctx context.Context, o client.Object) {
 }
 
 // guardFiles are the policies that a default installation has.
-var guardFiles = []string{"host-guard.yaml", "tenant-guard.yaml", "service-guard.yaml", "certificate-guard.yaml"}
+var guardFiles = []string{"host-guard.yaml", "tenant-guard.yaml", "service-guard.yaml", "certificate-guard.yaml", "status-guard.yaml"}
 
 // enforce puts all policies in force until the container ends. probes are requests
 // that they refuse, one of each policy: the API server takes a moment to heed a new

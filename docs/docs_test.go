@@ -28,6 +28,7 @@ import (
 	_ "github.com/dispel/partner-operator/controllers" // for its metrics
 	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/metrics"
+	"github.com/dispel/partner-operator/internal/prober"
 	"github.com/dispel/partner-operator/internal/settings"
 	"github.com/dispel/partner-operator/internal/testing/commands"
 	"github.com/dispel/partner-operator/internal/testing/golden"
@@ -244,7 +245,7 @@ var _ = Describe("The conditions", func() {
 
 	It("have each reason produced by a golden file or by a spec on a real API server", func() {
 		var produced bytes.Buffer
-		for _, pattern := range []string{"internal/*/testdata/*.out.yaml", "controllers/*_test.go"} {
+		for _, pattern := range []string{"internal/*/testdata/*.out.yaml", "controllers/*_test.go", "internal/prober/*_test.go"} {
 			paths, err := filepath.Glob(filepath.Join(root, pattern))
 			Expect(err).NotTo(HaveOccurred())
 			for _, path := range paths {
@@ -360,7 +361,7 @@ var _ = Describe("The flags", func() {
 			}
 			return flags
 		}
-		for _, command := range []string{"manager", "widget"} {
+		for _, command := range []string{"manager", "widget", "probe"} {
 			page := "docs/" + command + ".md"
 			golden.ExpectFile(filepath.Join(root, page), []byte(withTable(read(page), flagTable(know(flagsOf(operator, command)), nil))))
 		}
@@ -423,11 +424,11 @@ func metricRows(collectors ...prometheus.Collector) []string {
 
 var _ = Describe("The metrics", func() {
 	It("are in the page as they describe themselves", func() {
-		parts := strings.SplitAfter(read("docs/monitoring.md"), "\nThe manager and the widget server also count what they do")
+		parts := strings.SplitAfter(read("docs/monitoring.md"), "\nThe manager, the widget server and the prober also count what they do")
 		Expect(parts).To(HaveLen(2))
 		const heading = "| metric | labels | meaning |\n|---|---|---|\n"
 		parts[0] = withTable(parts[0], heading+strings.Join(metricRows(&metrics.Collector{}), ""))
-		counted := metricRows(append(slices.Clone(widgetserver.Metrics), controllermetrics.Registry.(prometheus.Collector))...)
+		counted := metricRows(append(slices.Concat(widgetserver.Metrics, prober.Metrics), controllermetrics.Registry.(prometheus.Collector))...)
 		slices.Sort(counted) // a registry has no order
 		parts[1] = withTable(parts[1], heading+strings.Join(counted, ""))
 		golden.ExpectFile(filepath.Join(root, "docs/monitoring.md"), []byte(strings.Join(parts, "")))

@@ -115,6 +115,15 @@ const (
 	//
 	// True with CountTooOld.
 	ConditionCustomerCountStale ConditionType = "CustomerCountStale"
+
+	// ConditionSubdomainReachable reports whether end customers can reach the
+	// sub-domain, from its DNS record to the support widget. Its reason names the first
+	// broken link. The prober alone writes it, so it is present only where that runs.
+	//
+	// True with Reachable; False with NameNotResolved, AddressNotTheRoutes,
+	// TargetNotAllowed, ConnectionFailed, CertificateInvalid, CertificateExpired,
+	// EngineFailed, WidgetFailed or WidgetOfAnotherPartner.
+	ConditionSubdomainReachable ConditionType = "SubdomainReachable"
 )
 
 // Conditions of a PCSMAllocation.
@@ -190,6 +199,20 @@ const (
 	ReasonCountTooOld Reason = "CountTooOld"
 )
 
+// Reasons of SubdomainReachable.
+const (
+	ReasonReachable              Reason = "Reachable"
+	ReasonNameNotResolved        Reason = "NameNotResolved"
+	ReasonAddressNotTheRoutes    Reason = "AddressNotTheRoutes"
+	ReasonTargetNotAllowed       Reason = "TargetNotAllowed"
+	ReasonConnectionFailed       Reason = "ConnectionFailed"
+	ReasonCertificateInvalid     Reason = "CertificateInvalid"
+	ReasonCertificateExpired     Reason = "CertificateExpired"
+	ReasonEngineFailed           Reason = "EngineFailed"
+	ReasonWidgetFailed           Reason = "WidgetFailed"
+	ReasonWidgetOfAnotherPartner Reason = "WidgetOfAnotherPartner"
+)
+
 // Reasons of a PCSMAllocation.
 const (
 	ReasonAccepted                Reason = "Accepted"
@@ -210,7 +233,8 @@ const (
 	ReasonPlanInconsistent Reason = "PlanInconsistent"
 )
 
-// The conditions that the operator owns, by kind. Others may add their own.
+// The conditions that the manager owns, by kind. Others may add their own, as the prober
+// does.
 var (
 	PartnerConditions = []ConditionType{
 		ConditionReady, ConditionReconciling, ConditionStalled, ConditionSuspended, ConditionTenantReady,

@@ -40,6 +40,10 @@ const (
 	ManagedByLabel = "app.kubernetes.io/managed-by"
 	// FieldManager is the operator's name in server-side apply.
 	FieldManager = "partner-operator"
+
+	// ProberFieldManager is the prober's name there. It owns one condition of each
+	// Partner, and nothing else.
+	ProberFieldManager = "partner-operator-prober"
 	// AdoptAnnotation on an existing namespace allows the Partner that it names
 	// to take the namespace over.
 	AdoptAnnotation = "partner.dispel.com/adopt"
@@ -50,6 +54,9 @@ const (
 	// AppliedAnnotation is a digest of what the operator last applied to an
 	// object. A different one means that the object is due to be applied again.
 	AppliedAnnotation = "partner.dispel.com/applied"
+	// ReplacedAnnotation on a route is when another took its place, as RFC 3339. The
+	// route serves for a while longer, and external-dns no longer reads it.
+	ReplacedAnnotation = "partner.dispel.com/replaced-at"
 	// SchemaRevisionAnnotation on a CRD is the SchemaRevision that it was
 	// generated with.
 	SchemaRevisionAnnotation = "partner.dispel.com/schema-revision"

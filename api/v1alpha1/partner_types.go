@@ -533,8 +533,8 @@ type PartnerStatus struct {
 	// conditions report the state of the Partner: Ready, Reconciling, Stalled,
 	// Suspended, TenantReady, SubdomainReady, CertificateRenewalFailed,
 	// HostReleaseBlocked, SupportWidgetEnabled, StaffingSufficient, CapacityExceeded,
-	// HoursCovered, ShortfallExpected and CustomerCountStale. A condition that does
-	// not apply is absent.
+	// HoursCovered, ShortfallExpected and CustomerCountStale; and SubdomainReachable
+	// where the prober runs. A condition that does not apply is absent.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

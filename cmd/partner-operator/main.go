@@ -36,7 +36,7 @@ func newCommand() *cobra.Command {
 			return fromEnvironment(cmd.Flags(), os.LookupEnv)
 		},
 	}
-	root.AddCommand(newManagerCommand(), newWidgetCommand(), newCheckCommand())
+	root.AddCommand(newManagerCommand(), newWidgetCommand(), newProbeCommand(), newCheckCommand())
 	return root
 }
 

@@ -40,6 +40,7 @@ func run(ctx context.Context) error {
 	compared := flag.Int("compared", 1000, "how many partners they do it with")
 	races := flag.Int("races", 1000, "how many hosts two partners want at once")
 	tenants := flag.Int("tenants", 10000, "among how many tenants admission policies are measured")
+	probed := flag.Int("probed", 10000, "how many sub-domains one prober probes")
 	operator := flag.String("operator", "bin/partner-operator", "the operator's binary")
 	out := flag.String("out", "build/bench", "folder for the report")
 	docs := flag.Bool("docs", false, "update docs/performance.json and docs/performance.md")
@@ -53,7 +54,7 @@ func run(ctx context.Context) error {
 		sizes = append(sizes, size)
 	}
 	bench := &bench{operator: *operator}
-	report, failed := bench.measure(ctx, *rounds, *compared, *races, *tenants, sizes)
+	report, failed := bench.measure(ctx, *rounds, *compared, *races, *tenants, *probed, sizes)
 	// What was measured before a failure is kept, too.
 	data, err := json.MarshalIndent(report, "", "  ")
 	if err != nil {
@@ -76,7 +77,7 @@ func run(ctx context.Context) error {
 
 // measure takes all measurements in turn, each on a control plane of its own. With
 // an error, the report has what was measured before.
-func (b *bench) measure(ctx context.Context, rounds, compared, races, tenants int, sizes []int) (*report, error) {
+func (b *bench) measure(ctx context.Context, rounds, compared, races, tenants, probed int, sizes []int) (*report, error) {
 	r := &report{Machine: machine(), Workers: workers}
 	for round := range rounds {
 		var turn comparison
@@ -124,6 +125,16 @@ func (b *bench) measure(ctx context.Context, rounds, compared, races, tenants in
 		say("what admission policies cost among %d tenants", tenants)
 		err := b.on(ctx, func(g *ground) (err error) {
 			r.Admission, err = g.admission(ctx, 3, tenants)
+			return err
+		})
+		if err != nil {
+			return r, err
+		}
+	}
+	if probed > 0 {
+		say("one prober for %d sub-domains", probed)
+		err := b.on(ctx, func(g *ground) (err error) {
+			r.Probing, err = g.probing(ctx, probed)
 			return err
 		})
 		if err != nil {

@@ -20,6 +20,7 @@ type report struct {
 	Fleets      []fleet      `json:"fleets"`
 	Races       races        `json:"races"`
 	Admission   admission    `json:"admission"`
+	Probing     probing      `json:"probing,omitzero"`
 }
 
 // comparison is one turn of each: a plain client that creates objects, one that
@@ -130,6 +131,10 @@ func (r *report) markdown() string {
 	if a := r.Admission; len(a.With) > 0 {
 		line("\nA tenant's administrator creates an Ingress among %d tenants, %d times in a round. The median time without the admission policies was %s ms, with them %s ms.\n",
 			a.Partners, a.Writes, milliseconds(a.Without), milliseconds(a.With))
+	}
+	if p := r.Probing; p.Partners > 0 {
+		line("\nOne prober had probed %d sub-domains on loopback for the first time after %.0f s. In the %.0f s after that it probed %d, and used %.2f of a core and at most %d MiB; it wrote %d times and read %d.",
+			p.Partners, p.First, p.Seconds, p.Probes, p.CPU/p.Seconds, p.Peak/mebibyte, p.Writes, p.Reads)
 	}
 	if r.Races.Hosts > 0 {
 		line("\nOf %d hosts that two partners wanted at once, %d had one holder, and %d partners were told who holds theirs; all within %.1f s.",

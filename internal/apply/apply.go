@@ -10,6 +10,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -32,9 +33,12 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 )
 
-// Applier writes objects as the field manager partner-operator.
+// Applier writes objects as the field manager partner-operator, and a status as another
+// if need be.
 type Applier struct {
 	Client client.Client
+	// StatusManager is the field manager of a status; the operator's if empty.
+	StatusManager string
 	// Force takes over an object that others made, if there is one of a name that is
 	// the operator's to give.
 	Force bool
@@ -225,7 +229,7 @@ func (a Applier) Status(ctx context.Context, object client.Object, status any) e
 		return err
 	}
 	err = a.Client.Status().Patch(ctx, object.DeepCopyObject().(client.Object), client.RawPatch(types.ApplyPatchType, data),
-		client.FieldOwner(v1alpha1.FieldManager), client.ForceOwnership)
+		client.FieldOwner(cmp.Or(a.StatusManager, v1alpha1.FieldManager)), client.ForceOwnership)
 	count("status", gvk.Kind, err)
 	return err
 }

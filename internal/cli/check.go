@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -58,7 +57,7 @@ func (f checkFlags) prober() (*probe.Prober, error) {
 	if f.dnsServer != "" && f.connectTo != "" {
 		return nil, usageError{errors.New("--dns-server and --connect-to: give one of them; no name is resolved with --connect-to")}
 	}
-	prober := &probe.Prober{AllowPrivate: true}
+	prober := &probe.Prober{Allowed: probe.Anywhere}
 	if f.dnsServer != "" {
 		server, err := probe.ParseAddress(f.dnsServer)
 		if err != nil {
@@ -77,11 +76,8 @@ func (f checkFlags) prober() (*probe.Prober, error) {
 		if err != nil {
 			return nil, usageError{fmt.Errorf("--ca-file: %w", err)}
 		}
-		if prober.Roots, err = x509.SystemCertPool(); err != nil {
-			prober.Roots = x509.NewCertPool()
-		}
-		if !prober.Roots.AppendCertsFromPEM(data) {
-			return nil, usageError{fmt.Errorf("--ca-file: %s has no certificate in PEM format: it begins with -----BEGIN CERTIFICATE-----", f.caFile)}
+		if prober.Roots, err = probe.Trust(data); err != nil {
+			return nil, usageError{fmt.Errorf("--ca-file %q: %w", f.caFile, err)}
 		}
 	}
 	return prober, nil

@@ -87,8 +87,11 @@ func statusOf(partner *v1alpha1.Partner, now time.Time) Status {
 		return s
 	}
 	suspended := find(v1alpha1.ConditionSuspended)
+	reachable := find(v1alpha1.ConditionSubdomainReachable)
 	covered, shortfall, stale := find(v1alpha1.ConditionHoursCovered), find(v1alpha1.ConditionShortfallExpected), find(v1alpha1.ConditionCustomerCountStale)
 	switch {
+	case reachable.Status == metav1.ConditionFalse && suspended.Status != metav1.ConditionTrue:
+		s.State, s.Reason, s.Message = Broken, reachable.Reason, reachable.Message
 	case sufficient.Status != "" && sufficient.Status != metav1.ConditionTrue, sufficient.Reason == string(v1alpha1.ReasonNearCapacity):
 		s.State, s.Reason, s.Message = Strained, sufficient.Reason, sufficient.Message
 	case suspended.Status == metav1.ConditionTrue:
@@ -346,7 +349,7 @@ func (f *Fleet) chain(partner *v1alpha1.Partner) []Part {
 	if link(linkRoute, strings.TrimSpace("Route by "+cmp.Or(string(route.Route), "none")), note) {
 		return parts
 	}
-	return append(parts, widgetPart(partner)...)
+	return append(append(parts, widgetPart(partner)...), reachabilityPart(partner)...)
 }
 
 func certificateNote(subdomain *v1alpha1.Subdomain) string {
@@ -359,6 +362,19 @@ func certificateNote(subdomain *v1alpha1.Subdomain) string {
 		return "from where this version does not know"
 	}
 	return fmt.Sprintf("from %s %s", cmp.Or(subdomain.TLS.IssuerRef.Kind, v1alpha1.ClusterIssuer), subdomain.TLS.IssuerRef.Name)
+}
+
+// reachabilityPart is what the prober reports; nothing where none runs.
+func reachabilityPart(partner *v1alpha1.Partner) []Part {
+	reachable := meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionSubdomainReachable))
+	if reachable == nil {
+		return nil
+	}
+	part := Part{What: "For end customers " + reachable.Reason, State: Fine, Note: reachable.Message}
+	if reachable.Status != metav1.ConditionTrue {
+		part.State = Broken
+	}
+	return []Part{part}
 }
 
 func widgetPart(partner *v1alpha1.Partner) []Part {

@@ -37,6 +37,11 @@ type Target struct {
 	Partner string
 }
 
+// Equal reports whether two targets are the same.
+func (t Target) Equal(other Target) bool {
+	return t.Host == other.Host && t.TLS == other.TLS && t.Partner == other.Partner && slices.Equal(t.Addresses, other.Addresses)
+}
+
 // TargetOf is the sub-domain that end customers of a partner reach, by the partner's
 // status. A partner may have none.
 func TargetOf(partner *v1alpha1.Partner) (target Target, found bool) {
@@ -64,8 +69,8 @@ type Prober struct {
 	// as before DNS is changed; its port is the scheme's if zero. Names are not resolved
 	// then.
 	ConnectTo netip.AddrPort
-	// AllowPrivate allows targets at private, loopback and link-local addresses.
-	AllowPrivate bool
+	// Allowed are networks to which it may connect beside public addresses.
+	Allowed []netip.Prefix
 	// Timeout is how long each step may take; DefaultTimeout if zero.
 	Timeout time.Duration
 	// Now tells the time; the system's if nil.
@@ -73,6 +78,9 @@ type Prober struct {
 	// HTTPPort and HTTPSPort are 80 and 443 if zero.
 	HTTPPort, HTTPSPort uint16
 }
+
+// Anywhere are all networks, for a Prober whose user may reach them anyway.
+var Anywhere = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 
 // DefaultTimeout is how long each step may take.
 const DefaultTimeout = 5 * time.Second
@@ -87,14 +95,21 @@ const (
 
 // broken is the error of a broken link.
 type broken struct {
-	reason  Reason
+	reason  v1alpha1.Reason
 	message string
 }
 
 func (b *broken) Error() string { return b.message }
 
-func fail(reason Reason, format string, args ...any) *broken {
-	return &broken{reason, fmt.Sprintf(format, args...)}
+// maxMessage is how long a message may be, in bytes: servers have a say in it.
+const maxMessage = 1024
+
+func fail(reason v1alpha1.Reason, format string, args ...any) *broken {
+	message := fmt.Sprintf(format, args...)
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage], "") + " …"
+	}
+	return &broken{reason, message}
 }
 
 // walk is one probe.
@@ -136,7 +151,7 @@ func (p *Prober) Probe(ctx context.Context, target Target) Result {
 		}
 		w.result.Steps = append(w.result.Steps, taken)
 	}
-	w.result.Reason, w.result.Message = Reachable, w.url("")+" answers"
+	w.result.Reason, w.result.Message = v1alpha1.ReasonReachable, w.url("")+" answers"
 	return w.result
 }
 
@@ -201,7 +216,7 @@ func (w *walk) resolve(ctx context.Context) (string, error) {
 	}
 	found, err := w.lookup(ctx, w.target.Host)
 	if err != nil {
-		return "", fail(NameNotResolved, "%s does not resolve: %s: create a DNS record that points to the route's address%s", w.target.Host, whyNot(err), w.routes())
+		return "", fail(v1alpha1.ReasonNameNotResolved, "%s does not resolve: %s: create a DNS record that points to the route's address%s", w.target.Host, whyNot(err), w.routes())
 	}
 	for _, address := range found {
 		w.addresses = append(w.addresses, netip.AddrPortFrom(address, w.port()))
@@ -265,18 +280,16 @@ func (w *walk) compare(ctx context.Context, found []netip.Addr) error {
 	if len(of) == 0 || slices.ContainsFunc(found, func(a netip.Addr) bool { return slices.Contains(of, a) }) {
 		return nil
 	}
-	return fail(AddressNotTheRoutes, "%s resolves to %s, and the route is served at %s: point the DNS record there, or wait until resolvers have forgotten the old one",
+	return fail(v1alpha1.ReasonAddressNotTheRoutes, "%s resolves to %s, and the route is served at %s: point the DNS record there, or wait until resolvers have forgotten the old one",
 		w.target.Host, joined(found), strings.Join(w.target.Addresses, ", "))
 }
 
 // checkAllowed refuses addresses that reach into the network of whoever probes.
 func (w *walk) checkAllowed() error {
-	if w.AllowPrivate {
-		return nil
-	}
 	for _, address := range w.addresses {
-		if a := address.Addr(); !Public(a) {
-			return fail(TargetNotAllowed, "%s resolves to %s, which is no public address: correct the DNS record, or allow private targets if this is meant", w.target.Host, a)
+		a := address.Addr().Unmap()
+		if !Public(a) && !slices.ContainsFunc(w.Allowed, func(p netip.Prefix) bool { return p.Contains(a.WithZone("")) }) {
+			return fail(v1alpha1.ReasonTargetNotAllowed, "%s resolves to %s, which is no public address: correct the DNS record, or allow the network with --allowed-targets if it is meant", w.target.Host, a)
 		}
 	}
 	return nil
@@ -317,6 +330,18 @@ func ParseAddress(text string) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(address, 0), nil
 }
 
+// Trust are the system's certificate authorities, and those in PEM format beside them.
+func Trust(pem []byte) (*x509.CertPool, error) {
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, errors.New("it has no certificate in PEM format, which begins with -----BEGIN CERTIFICATE-----")
+	}
+	return roots, nil
+}
+
 // ResolverAt asks a DNS server; on port 53 if the port is zero.
 func ResolverAt(server netip.AddrPort) *net.Resolver {
 	address := netip.AddrPortFrom(server.Addr(), cmp.Or(server.Port(), 53)).String()
@@ -339,7 +364,7 @@ func (w *walk) connect(ctx context.Context) (string, error) {
 		}
 		errs = append(errs, fmt.Sprintf("%s: %s", address, why(err)))
 	}
-	return "", fail(ConnectionFailed, "nobody answers for %s (%s): see that the ingress controller or Gateway runs, and that a firewall lets the port through",
+	return "", fail(v1alpha1.ReasonConnectionFailed, "nobody answers for %s (%s): see that the ingress controller or Gateway runs, and that a firewall lets the port through",
 		w.target.Host, strings.Join(errs, "; "))
 }
 
@@ -364,9 +389,9 @@ func (w *walk) verify(ctx context.Context) (string, error) {
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
 		if _, plain := errors.AsType[tls.RecordHeaderError](err); plain {
-			return "", fail(CertificateInvalid, "%s speaks no TLS on port %d: see that the controller serves HTTPS there", w.target.Host, w.connected.Port())
+			return "", fail(v1alpha1.ReasonCertificateInvalid, "%s speaks no TLS on port %d: see that the controller serves HTTPS there", w.target.Host, w.connected.Port())
 		}
-		return "", fail(CertificateInvalid, "the TLS handshake with %s fails: %s", w.target.Host, why(err))
+		return "", fail(v1alpha1.ReasonCertificateInvalid, "the TLS handshake with %s fails: %s", w.target.Host, why(err))
 	}
 	w.first = conn
 	chain := conn.ConnectionState().PeerCertificates
@@ -378,15 +403,15 @@ func (w *walk) verify(ctx context.Context) (string, error) {
 	}
 	now := w.now()
 	if now.After(leaf.NotAfter) || now.Before(leaf.NotBefore) {
-		return "", fail(CertificateExpired, "the certificate of %s is valid from %s until %s, and not now: see why it was not renewed, in the conditions of the Certificate",
+		return "", fail(v1alpha1.ReasonCertificateExpired, "the certificate of %s is valid from %s until %s, and not now: see why it was not renewed, in the conditions of the Certificate",
 			w.target.Host, leaf.NotBefore.UTC().Format(time.RFC3339), leaf.NotAfter.UTC().Format(time.RFC3339))
 	}
 	if err := leaf.VerifyHostname(w.target.Host); err != nil {
-		return "", fail(CertificateInvalid, "the certificate at %s is for %s, not for %s: the controller does not serve the sub-domain's own certificate yet, or serves its default one",
+		return "", fail(v1alpha1.ReasonCertificateInvalid, "the certificate at %s is for %s, not for %s: the controller does not serve the sub-domain's own certificate yet, or serves its default one",
 			w.connected, strings.Join(leaf.DNSNames, ", "), w.target.Host)
 	}
 	if _, err := leaf.Verify(x509.VerifyOptions{DNSName: w.target.Host, Roots: w.Roots, Intermediates: intermediates, CurrentTime: now}); err != nil {
-		return "", fail(CertificateInvalid, "the certificate of %s, issued by %s, is not trusted: %s", w.target.Host, leaf.Issuer, err)
+		return "", fail(v1alpha1.ReasonCertificateInvalid, "the certificate of %s, issued by %s, is not trusted: %s", w.target.Host, leaf.Issuer, err)
 	}
 	return fmt.Sprintf("issued by %s, valid until %s", leaf.Issuer, leaf.NotAfter.UTC().Format(time.DateOnly)), nil
 }
@@ -449,9 +474,9 @@ func (w *walk) engine(ctx context.Context) (string, error) {
 	status, _, err := w.get(ctx, "/")
 	switch {
 	case err != nil:
-		return "", fail(EngineFailed, "the engine behind %s does not answer: %s: see the backend of the sub-domain, and the ingress controller's log", w.url("/"), why(err))
+		return "", fail(v1alpha1.ReasonEngineFailed, "the engine behind %s does not answer: %s: see the backend of the sub-domain, and the ingress controller's log", w.url("/"), why(err))
 	case status >= http.StatusInternalServerError:
-		return "", fail(EngineFailed, "%s answers with status %d: see the backend of the sub-domain; 502, 503 and 504 come of a controller that cannot reach it", w.url("/"), status)
+		return "", fail(v1alpha1.ReasonEngineFailed, "%s answers with status %d: see the backend of the sub-domain; 502, 503 and 504 come of a controller that cannot reach it", w.url("/"), status)
 	}
 	return fmt.Sprintf("status %d", status), nil
 }
@@ -466,23 +491,23 @@ type config struct {
 func (w *walk) widget(ctx context.Context) (string, error) {
 	status, body, err := w.get(ctx, widgetPath+"config.json")
 	if err != nil {
-		return "", fail(WidgetFailed, "%s does not answer: %s", w.url(widgetPath+"config.json"), why(err))
+		return "", fail(v1alpha1.ReasonWidgetFailed, "%s does not answer: %s", w.url(widgetPath+"config.json"), why(err))
 	}
 	var found config
 	served := status == http.StatusOK && json.Unmarshal(body, &found) == nil && found.Version != ""
 	switch {
 	case w.target.Partner == "" && served:
-		return "", fail(WidgetFailed, "the widget is not enabled, and %s serves one, of %q: see what routes that path", w.url(widgetPath), found.Partner)
+		return "", fail(v1alpha1.ReasonWidgetFailed, "the widget is not enabled, and %s serves one, of %q: see what routes that path", w.url(widgetPath), found.Partner)
 	case w.target.Partner == "":
 		return "none, as it should be", nil
 	case !served:
-		return "", fail(WidgetFailed, "%s answers with status %d and no config of the widget: see that the widget server runs, and that the controller routes %s to it",
+		return "", fail(v1alpha1.ReasonWidgetFailed, "%s answers with status %d and no config of the widget: see that the widget server runs, and that the controller routes %s to it",
 			w.url(widgetPath+"config.json"), status, widgetPath)
 	case found.Partner != w.target.Partner:
-		return "", fail(WidgetOfAnotherPartner, "%s serves the widget of %q, not of %q: see whether the proxy in between passes the host on", w.url(widgetPath), found.Partner, w.target.Partner)
+		return "", fail(v1alpha1.ReasonWidgetOfAnotherPartner, "%s serves the widget of %q, not of %q: see whether the proxy in between passes the host on", w.url(widgetPath), found.Partner, w.target.Partner)
 	}
 	if status, _, err = w.get(ctx, widgetPath+"widget.js"); err != nil || status != http.StatusOK {
-		return "", fail(WidgetFailed, "%s answers with status %d", w.url(widgetPath+"widget.js"), status)
+		return "", fail(v1alpha1.ReasonWidgetFailed, "%s answers with status %d", w.url(widgetPath+"widget.js"), status)
 	}
 	return "that of " + found.Partner, nil
 }

@@ -5,97 +5,19 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/netip"
-	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/probe"
 	"github.com/dispel/partner-operator/internal/testing/authority"
+	"github.com/dispel/partner-operator/internal/testing/site"
 )
 
 const host = "remote.acmecorp.com"
-
-// serve serves until the spec ends, and returns where.
-func serve(handler http.Handler, certificate *tls.Certificate) netip.AddrPort {
-	GinkgoHelper()
-	server := httptest.NewUnstartedServer(handler)
-	server.Config.ErrorLog = nil
-	if certificate != nil {
-		server.TLS = &tls.Config{Certificates: []tls.Certificate{*certificate}, MinVersion: tls.VersionTLS12}
-		server.StartTLS()
-	} else {
-		server.Start()
-	}
-	DeferCleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
-	})
-	return netip.MustParseAddrPort(server.Listener.Addr().String())
-}
-
-// engine answers as an engine with the widget of a partner does; without one if empty.
-func engine(partner string) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/" {
-			http.NotFound(w, r)
-		}
-	})
-	if partner != "" {
-		mux.HandleFunc("/.dispel/support/config.json", func(w http.ResponseWriter, _ *http.Request) {
-			fmt.Fprintf(w, `{"version": "v1", "partner": %q}`, partner)
-		})
-		mux.HandleFunc("/.dispel/support/widget.js", func(http.ResponseWriter, *http.Request) {})
-	}
-	return mux
-}
-
-// zone is a DNS server that knows some names, and says of others that they are not
-// there.
-func zone(names map[string][]string) *net.Resolver {
-	GinkgoHelper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(conn.Close)
-	go func() {
-		buffer := make([]byte, 1500)
-		for {
-			n, from, err := conn.ReadFrom(buffer)
-			if err != nil {
-				return
-			}
-			var query dnsmessage.Message
-			if query.Unpack(buffer[:n]) != nil {
-				continue
-			}
-			question := query.Questions[0]
-			reply := dnsmessage.Message{Header: dnsmessage.Header{ID: query.ID, Response: true, Authoritative: true, RCode: dnsmessage.RCodeNameError}, Questions: query.Questions}
-			if addresses, known := names[strings.TrimSuffix(question.Name.String(), ".")]; known {
-				reply.RCode = dnsmessage.RCodeSuccess
-				for _, address := range addresses {
-					header := dnsmessage.ResourceHeader{Name: question.Name, Type: question.Type, Class: dnsmessage.ClassINET, TTL: 1}
-					switch parsed := netip.MustParseAddr(address); {
-					case parsed.Is4() && question.Type == dnsmessage.TypeA:
-						reply.Answers = append(reply.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.AResource{A: parsed.As4()}})
-					case parsed.Is6() && question.Type == dnsmessage.TypeAAAA:
-						reply.Answers = append(reply.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.AAAAResource{AAAA: parsed.As16()}})
-					}
-				}
-			}
-			packed, err := reply.Pack()
-			if err == nil {
-				_, _ = conn.WriteTo(packed, from)
-			}
-		}
-	}()
-	return probe.ResolverAt(netip.MustParseAddrPort(conn.LocalAddr().String()))
-}
 
 var _ = Describe("A probe", func() {
 	var ca *authority.Authority
@@ -104,14 +26,14 @@ var _ = Describe("A probe", func() {
 	// at probes a server on loopback to which the host resolves.
 	at := func(address netip.AddrPort) *probe.Prober {
 		return &probe.Prober{
-			Resolver: zone(map[string][]string{host: {"127.0.0.1"}}), Roots: ca.Pool(), AllowPrivate: true,
+			Resolver: site.NewZone(map[string][]string{host: {"127.0.0.1"}}).Resolver, Roots: ca.Pool(), Allowed: probe.Anywhere,
 			HTTPPort: address.Port(), HTTPSPort: address.Port(), Timeout: time.Second,
 		}
 	}
 	target := probe.Target{Host: host, TLS: true, Partner: "Acme Corp"}
 	good := func() *tls.Certificate { return new(ca.Sign(time.Hour, host)) }
 
-	expect := func(result probe.Result, reason probe.Reason, last probe.Step, message string) {
+	expect := func(result probe.Result, reason v1alpha1.Reason, last probe.Step, message string) {
 		GinkgoHelper()
 		Expect(result.Reason).To(Equal(reason), result.Message)
 		Expect(result.Message).To(ContainSubstring(message))
@@ -119,8 +41,8 @@ var _ = Describe("A probe", func() {
 	}
 
 	It("walks to the end of a chain that holds", func(ctx SpecContext) {
-		result := at(serve(engine("Acme Corp"), good())).Probe(ctx, probe.Target{Host: host, TLS: true, Partner: "Acme Corp", Addresses: []string{"127.0.0.1"}})
-		expect(result, probe.Reachable, probe.Widget, "https://remote.acmecorp.com answers")
+		result := at(site.Serve(site.Engine("Acme Corp"), good())).Probe(ctx, probe.Target{Host: host, TLS: true, Partner: "Acme Corp", Addresses: []string{"127.0.0.1"}})
+		expect(result, v1alpha1.ReasonReachable, probe.Widget, "https://remote.acmecorp.com answers")
 		Expect(result.Broken()).To(BeFalse())
 		Expect(result.Steps).To(HaveLen(5))
 		Expect(result.Steps[0].Seen).To(Equal("127.0.0.1"))
@@ -130,34 +52,34 @@ var _ = Describe("A probe", func() {
 	}, SpecTimeout(time.Minute))
 
 	It("does without TLS and without a widget", func(ctx SpecContext) {
-		result := at(serve(engine(""), nil)).Probe(ctx, probe.Target{Host: host})
-		expect(result, probe.Reachable, probe.Widget, "http://remote.acmecorp.com answers")
+		result := at(site.Serve(site.Engine(""), nil)).Probe(ctx, probe.Target{Host: host})
+		expect(result, v1alpha1.ReasonReachable, probe.Widget, "http://remote.acmecorp.com answers")
 		Expect(result.Steps).To(HaveLen(4))
 	}, SpecTimeout(time.Minute))
 
 	It("names a host that does not resolve", func(ctx SpecContext) {
-		p := at(serve(engine(""), nil))
-		p.Resolver = zone(nil)
+		p := at(site.Serve(site.Engine(""), nil))
+		p.Resolver = site.NewZone(nil).Resolver
 		result := p.Probe(ctx, probe.Target{Host: host, Addresses: []string{"192.0.2.1"}})
-		expect(result, probe.NameNotResolved, probe.Resolution, "remote.acmecorp.com does not resolve: there is no such name: create a DNS record that points to the route's address, 192.0.2.1")
+		expect(result, v1alpha1.ReasonNameNotResolved, probe.Resolution, "remote.acmecorp.com does not resolve: there is no such name: create a DNS record that points to the route's address, 192.0.2.1")
 	}, SpecTimeout(time.Minute))
 
 	It("compares with the route's addresses, also where they are names", func(ctx SpecContext) {
-		p := at(serve(engine("Acme Corp"), good()))
-		p.Resolver = zone(map[string][]string{host: {"127.0.0.1"}, "lb.example.net": {"127.0.0.1"}, "old.example.net": {"192.0.2.9"}})
+		p := at(site.Serve(site.Engine("Acme Corp"), good()))
+		p.Resolver = site.NewZone(map[string][]string{host: {"127.0.0.1"}, "lb.example.net": {"127.0.0.1"}, "old.example.net": {"192.0.2.9"}}).Resolver
 		with := target
 		with.Addresses = []string{"lb.example.net"}
-		Expect(p.Probe(ctx, with).Reason).To(Equal(probe.Reachable))
+		Expect(p.Probe(ctx, with).Reason).To(Equal(v1alpha1.ReasonReachable))
 		with.Addresses = []string{"old.example.net", "192.0.2.8"}
-		expect(p.Probe(ctx, with), probe.AddressNotTheRoutes, probe.Resolution, "resolves to 127.0.0.1, and the route is served at old.example.net, 192.0.2.8")
+		expect(p.Probe(ctx, with), v1alpha1.ReasonAddressNotTheRoutes, probe.Resolution, "resolves to 127.0.0.1, and the route is served at old.example.net, 192.0.2.8")
 		with.Addresses = []string{"unknown.example.net"}
-		Expect(p.Probe(ctx, with).Reason).To(Equal(probe.Reachable), "nothing is known of the route")
+		Expect(p.Probe(ctx, with).Reason).To(Equal(v1alpha1.ReasonReachable), "nothing is known of the route")
 	}, SpecTimeout(time.Minute))
 
 	DescribeTable("does not talk to what no end customer reaches",
 		func(ctx SpecContext, address string) {
-			p := &probe.Prober{Resolver: zone(map[string][]string{host: {"1.1.1.1", address}}), Timeout: time.Second}
-			expect(p.Probe(ctx, target), probe.TargetNotAllowed, probe.Resolution, "which is no public address")
+			p := &probe.Prober{Resolver: site.NewZone(map[string][]string{host: {"1.1.1.1", address}}).Resolver, Timeout: time.Second}
+			expect(p.Probe(ctx, target), v1alpha1.ReasonTargetNotAllowed, probe.Resolution, "which is no public address")
 		},
 		Entry("loopback", "127.0.0.1", SpecTimeout(time.Minute)),
 		Entry("a private network", "10.1.2.3", SpecTimeout(time.Minute)),
@@ -176,22 +98,22 @@ var _ = Describe("A probe", func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(listener.Close()).To(Succeed())
 		result := at(netip.MustParseAddrPort(listener.Addr().String())).Probe(ctx, target)
-		expect(result, probe.ConnectionFailed, probe.Connection, "nobody answers for remote.acmecorp.com (127.0.0.1:")
+		expect(result, v1alpha1.ReasonConnectionFailed, probe.Connection, "nobody answers for remote.acmecorp.com (127.0.0.1:")
 		Expect(result.Message).To(ContainSubstring("connection refused"))
 	}, SpecTimeout(time.Minute))
 
 	DescribeTable("looks at the certificate as a browser does",
-		func(ctx SpecContext, of func() *tls.Certificate, reason probe.Reason, message string) {
-			expect(at(serve(engine("Acme Corp"), of())).Probe(ctx, target), reason, probe.Certificate, message)
+		func(ctx SpecContext, of func() *tls.Certificate, reason v1alpha1.Reason, message string) {
+			expect(at(site.Serve(site.Engine("Acme Corp"), of())).Probe(ctx, target), reason, probe.Certificate, message)
 		},
 		Entry("for another name", func() *tls.Certificate { return new(ca.Sign(time.Hour, "other.example.com")) },
-			probe.CertificateInvalid, "is for other.example.com, not for remote.acmecorp.com", SpecTimeout(time.Minute)),
+			v1alpha1.ReasonCertificateInvalid, "is for other.example.com, not for remote.acmecorp.com", SpecTimeout(time.Minute)),
 		Entry("expired", func() *tls.Certificate { return new(ca.Sign(-time.Hour, host)) },
-			probe.CertificateExpired, "and not now: see why it was not renewed", SpecTimeout(time.Minute)),
+			v1alpha1.ReasonCertificateExpired, "and not now: see why it was not renewed", SpecTimeout(time.Minute)),
 		Entry("of an unknown authority", func() *tls.Certificate { return new(authority.New().Sign(time.Hour, host)) },
-			probe.CertificateInvalid, "issued by CN=Test Authority, is not trusted", SpecTimeout(time.Minute)),
+			v1alpha1.ReasonCertificateInvalid, "issued by CN=Test Authority, is not trusted", SpecTimeout(time.Minute)),
 		Entry("none, on a port without TLS", func() *tls.Certificate { return nil },
-			probe.CertificateInvalid, "speaks no TLS on port", SpecTimeout(time.Minute)),
+			v1alpha1.ReasonCertificateInvalid, "speaks no TLS on port", SpecTimeout(time.Minute)),
 	)
 
 	It("does not wait for a handshake that never ends", func(ctx SpecContext) {
@@ -200,14 +122,14 @@ var _ = Describe("A probe", func() {
 		DeferCleanup(listener.Close)
 		p := at(netip.MustParseAddrPort(listener.Addr().String()))
 		p.Timeout = 200 * time.Millisecond
-		expect(p.Probe(ctx, target), probe.CertificateInvalid, probe.Certificate, "the TLS handshake with remote.acmecorp.com fails: no answer in time")
+		expect(p.Probe(ctx, target), v1alpha1.ReasonCertificateInvalid, probe.Certificate, "the TLS handshake with remote.acmecorp.com fails: no answer in time")
 	}, SpecTimeout(time.Minute))
 
 	DescribeTable("tells what is wrong with the engine",
 		func(ctx SpecContext, handler http.HandlerFunc, message string) {
-			p := at(serve(handler, good()))
+			p := at(site.Serve(handler, good()))
 			p.Timeout = 300 * time.Millisecond
-			expect(p.Probe(ctx, target), probe.EngineFailed, probe.Engine, message)
+			expect(p.Probe(ctx, target), v1alpha1.ReasonEngineFailed, probe.Engine, message)
 		},
 		Entry("a server error", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }),
 			"https://remote.acmecorp.com/ answers with status 502", SpecTimeout(time.Minute)),
@@ -224,18 +146,18 @@ var _ = Describe("A probe", func() {
 
 	It("follows no redirect to another host, and reads no gigabyte", func(ctx SpecContext) {
 		asked := make(chan string, 10)
-		other := serve(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.Host }), nil)
+		other := site.Serve(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.Host }), nil)
 		mux := http.NewServeMux()
-		mux.Handle("/.dispel/", engine("Acme Corp"))
+		mux.Handle("/.dispel/", site.Engine("Acme Corp"))
 		mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://"+other.String()+"/login", http.StatusFound)
 		})
-		Expect(at(serve(mux, good())).Probe(ctx, target).Reason).To(Equal(probe.Reachable))
+		Expect(at(site.Serve(mux, good())).Probe(ctx, target).Reason).To(Equal(v1alpha1.ReasonReachable))
 		Expect(asked).To(BeEmpty())
 
 		sent := make(chan int, 1)
 		mux = http.NewServeMux()
-		mux.Handle("/.dispel/", engine("Acme Corp"))
+		mux.Handle("/.dispel/", site.Engine("Acme Corp"))
 		mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 			total := 0
 			for range 1024 {
@@ -246,24 +168,24 @@ var _ = Describe("A probe", func() {
 			}
 			sent <- total
 		})
-		Expect(at(serve(mux, good())).Probe(ctx, target).Reason).To(Equal(probe.Reachable))
+		Expect(at(site.Serve(mux, good())).Probe(ctx, target).Reason).To(Equal(v1alpha1.ReasonReachable))
 		Eventually(sent).Should(Receive(BeNumerically("<", 64<<20)))
 	}, SpecTimeout(time.Minute))
 
 	DescribeTable("tells what is wrong with the widget",
-		func(ctx SpecContext, handler func() http.Handler, wanted string, reason probe.Reason, message string) {
-			result := at(serve(handler(), good())).Probe(ctx, probe.Target{Host: host, TLS: true, Partner: wanted})
+		func(ctx SpecContext, handler func() http.Handler, wanted string, reason v1alpha1.Reason, message string) {
+			result := at(site.Serve(handler(), good())).Probe(ctx, probe.Target{Host: host, TLS: true, Partner: wanted})
 			expect(result, reason, probe.Widget, message)
 		},
-		Entry("none where there should be one", func() http.Handler { return engine("") }, "Acme Corp",
-			probe.WidgetFailed, "answers with status 404 and no config of the widget", SpecTimeout(time.Minute)),
-		Entry("one where there should be none", func() http.Handler { return engine("Acme Corp") }, "",
-			probe.WidgetFailed, `the widget is not enabled, and https://remote.acmecorp.com/.dispel/support/ serves one, of "Acme Corp"`, SpecTimeout(time.Minute)),
-		Entry("another partner's", func() http.Handler { return engine("Globex") }, "Acme Corp",
-			probe.WidgetOfAnotherPartner, `serves the widget of "Globex", not of "Acme Corp"`, SpecTimeout(time.Minute)),
+		Entry("none where there should be one", func() http.Handler { return site.Engine("") }, "Acme Corp",
+			v1alpha1.ReasonWidgetFailed, "answers with status 404 and no config of the widget", SpecTimeout(time.Minute)),
+		Entry("one where there should be none", func() http.Handler { return site.Engine("Acme Corp") }, "",
+			v1alpha1.ReasonWidgetFailed, `the widget is not enabled, and https://remote.acmecorp.com/.dispel/support/ serves one, of "Acme Corp"`, SpecTimeout(time.Minute)),
+		Entry("another partner's", func() http.Handler { return site.Engine("Globex") }, "Acme Corp",
+			v1alpha1.ReasonWidgetOfAnotherPartner, `serves the widget of "Globex", not of "Acme Corp"`, SpecTimeout(time.Minute)),
 		Entry("the engine's own page in its place", func() http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<!doctype html>") })
-		}, "Acme Corp", probe.WidgetFailed, "answers with status 200 and no config of the widget", SpecTimeout(time.Minute)),
+		}, "Acme Corp", v1alpha1.ReasonWidgetFailed, "answers with status 200 and no config of the widget", SpecTimeout(time.Minute)),
 		Entry("a config without a script", func() http.Handler {
 			mux := http.NewServeMux()
 			mux.HandleFunc("/.dispel/support/config.json", func(w http.ResponseWriter, _ *http.Request) {
@@ -272,20 +194,20 @@ var _ = Describe("A probe", func() {
 			mux.HandleFunc("/.dispel/support/widget.js", http.NotFound)
 			mux.HandleFunc("/", func(http.ResponseWriter, *http.Request) {})
 			return mux
-		}, "Acme Corp", probe.WidgetFailed, "widget.js answers with status 404", SpecTimeout(time.Minute)),
+		}, "Acme Corp", v1alpha1.ReasonWidgetFailed, "widget.js answers with status 404", SpecTimeout(time.Minute)),
 	)
 
 	It("takes an engine's own page for no widget where there should be none", func(ctx SpecContext) {
 		page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<!doctype html>") })
-		Expect(at(serve(page, good())).Probe(ctx, probe.Target{Host: host, TLS: true}).Reason).To(Equal(probe.Reachable))
+		Expect(at(site.Serve(page, good())).Probe(ctx, probe.Target{Host: host, TLS: true}).Reason).To(Equal(v1alpha1.ReasonReachable))
 	}, SpecTimeout(time.Minute))
 
 	It("connects elsewhere before DNS is changed", func(ctx SpecContext) {
-		address := serve(engine("Acme Corp"), good())
-		p := &probe.Prober{Roots: ca.Pool(), AllowPrivate: true, ConnectTo: address, Timeout: time.Second}
-		Expect(p.Probe(ctx, target).Reason).To(Equal(probe.Reachable))
-		p = &probe.Prober{Roots: ca.Pool(), AllowPrivate: true, ConnectTo: netip.AddrPortFrom(address.Addr(), 0), HTTPSPort: address.Port(), Timeout: time.Second}
-		Expect(p.Probe(ctx, target).Reason).To(Equal(probe.Reachable), "the port is that of HTTPS")
+		address := site.Serve(site.Engine("Acme Corp"), good())
+		p := &probe.Prober{Roots: ca.Pool(), Allowed: probe.Anywhere, ConnectTo: address, Timeout: time.Second}
+		Expect(p.Probe(ctx, target).Reason).To(Equal(v1alpha1.ReasonReachable))
+		p = &probe.Prober{Roots: ca.Pool(), Allowed: probe.Anywhere, ConnectTo: netip.AddrPortFrom(address.Addr(), 0), HTTPSPort: address.Port(), Timeout: time.Second}
+		Expect(p.Probe(ctx, target).Reason).To(Equal(v1alpha1.ReasonReachable), "the port is that of HTTPS")
 	}, SpecTimeout(time.Minute))
 
 	DescribeTable("reads addresses",

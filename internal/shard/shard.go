@@ -1,4 +1,4 @@
-// Package shard divides partners among managers. Each partner belongs to one
+// Package shard divides partners among managers, or among probers. Each partner belongs to one
 // shard, by its name alone, so that none is forgotten and nobody keeps a list.
 package shard
 
@@ -31,7 +31,7 @@ func Parse(text string) (Shard, error) {
 	s.Number, errs[0] = strconv.Atoi(number)
 	s.Count, errs[1] = strconv.Atoi(count)
 	if errs[0] != nil || errs[1] != nil || s.Count > most || s.Number < 1 || s.Number > s.Count {
-		return Shard{}, fmt.Errorf("write number/count, such as 1/3, 2/3 and 3/3 for three managers, with a count of at most %d", most)
+		return Shard{}, fmt.Errorf("write number/count, such as 1/3, 2/3 and 3/3 for three of them, with a count of at most %d", most)
 	}
 	return s, nil
 }

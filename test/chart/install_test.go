@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -120,8 +121,8 @@ type addresses struct{ health, metrics, widget string }
 
 // start runs the command line of a Deployment, as it is, as its service account.
 // What differs from a Pod comes by way of the environment: the cluster, and the
-// addresses, since all share one network here.
-func (i *installation) start(ctx context.Context, component string, used *rights.Recorder) addresses {
+// addresses, since all share one network here; and what is further given.
+func (i *installation) start(ctx context.Context, component string, used *rights.Recorder, further ...string) addresses {
 	GinkgoHelper()
 	var deployment appsv1.Deployment
 	Expect(i.direct.Get(ctx, client.ObjectKey{Namespace: namespace, Name: release + "-" + component}, &deployment)).To(Succeed())
@@ -132,14 +133,14 @@ func (i *installation) start(ctx context.Context, component string, used *rights
 	ports, err := controlplane.FreePorts(3)
 	Expect(err).NotTo(HaveOccurred())
 	at := addresses{"127.0.0.1:" + ports[0], "127.0.0.1:" + ports[1], "127.0.0.1:" + ports[2]}
-	environment := []string{
-		"KUBECONFIG=" + i.kubeconfig(ctx, pod.ServiceAccountName, used),
-		"PARTNER_OPERATOR_HEALTH_PROBE_BIND_ADDRESS=" + at.health,
-		"PARTNER_OPERATOR_METRICS_BIND_ADDRESS=" + at.metrics,
-		"PARTNER_OPERATOR_BIND_ADDRESS=" + at.widget,
-		"PARTNER_OPERATOR_LEADER_ELECTION_NAMESPACE=" + namespace,
+	environment := append(slices.Clone(further),
+		"KUBECONFIG="+i.kubeconfig(ctx, pod.ServiceAccountName, used),
+		"PARTNER_OPERATOR_HEALTH_PROBE_BIND_ADDRESS="+at.health,
+		"PARTNER_OPERATOR_METRICS_BIND_ADDRESS="+at.metrics,
+		"PARTNER_OPERATOR_BIND_ADDRESS="+at.widget,
+		"PARTNER_OPERATOR_LEADER_ELECTION_NAMESPACE="+namespace,
 		"PARTNER_OPERATOR_PLAN_TOTALS_INTERVAL=1s",
-	}
+	)
 	process, err := i.Run("env", append(append(environment, i.binary), pod.Containers[0].Args...)...)
 	Expect(err).NotTo(HaveOccurred())
 	i.running = append(i.running, process)
@@ -220,17 +221,17 @@ func (i *installation) identities(ctx context.Context) map[string]string {
 }
 
 var _ = Describe("An installation of the chart", func() {
-	It("works with default values, and leaves the partners when it goes", func(ctx SpecContext) {
+	It("works with default values and a prober, and leaves the partners when it goes", func(ctx SpecContext) {
 		i := newInstallation(ctx)
 		By("installing")
-		notes := i.helm(ctx, "install", release, chart(), "--create-namespace")
+		notes := i.helm(ctx, "install", release, chart(), "--create-namespace", "--set=probe.enabled=true")
 		Expect(notes).To(And(ContainSubstring("helm test partner-operator"), ContainSubstring("Set widget.supportEmail")))
 
 		By("running its Pods under the restricted pod security standard")
 		i.kubectl(ctx, "label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
 		var deployments appsv1.DeploymentList
 		Expect(i.direct.List(ctx, &deployments, client.InNamespace(namespace))).To(Succeed())
-		Expect(deployments.Items).To(HaveLen(2))
+		Expect(deployments.Items).To(HaveLen(3))
 		for _, deployment := range deployments.Items {
 			pod := &corev1.Pod{ObjectMeta: deployment.Spec.Template.ObjectMeta, Spec: deployment.Spec.Template.Spec}
 			pod.Namespace, pod.Name = namespace, "restricted"
@@ -281,6 +282,15 @@ var _ = Describe("An installation of the chart", func() {
 		i.kubectl(ctx, "apply", "--server-side", "-k", "config/samples/rival")
 		Expect(scrape(ctx, "http://"+widget.metrics+"/metrics", "")).To(ContainSubstring(`partner_operator_widget_requests_total{code="200"}`))
 
+		By("probing the sub-domains, which lead nowhere here")
+		var ofProber rights.Recorder
+		prober := i.start(ctx, "probe", &ofProber, "PARTNER_OPERATOR_INTERVAL=1s", "PARTNER_OPERATOR_DNS_SERVER=127.0.0.1:1")
+		i.kubectl(ctx, "wait", "partner", "acme", "--for=jsonpath={.status.conditions[?(@.type=='SubdomainReachable')].reason}=NameNotResolved", "--timeout=60s")
+		i.kubectl(ctx, "wait", "partner", "acme", "--for=condition=Ready", "--timeout=60s")
+		Expect(scrape(ctx, "http://"+prober.metrics+"/metrics", "")).To(And(ContainSubstring(`partner_operator_probes_total{reason="NameNotResolved"}`),
+			ContainSubstring(`partner_operator_api_writes_total{kind="Partner",operation="status",result="success"}`)))
+		Eventually(ofPartners).Should(ContainSubstring(`partner_operator_condition{condition="SubdomainReachable",kind="Partner",name="acme",reason="NameNotResolved",status="False"} 1`))
+
 		By("passing its own test")
 		i.check(ctx, widget.widget, &ofCheck)
 
@@ -288,6 +298,8 @@ var _ = Describe("An installation of the chart", func() {
 		Expect(ofManager.Refused()).To(BeEmpty())
 		Expect(ofWidget.Refused()).To(BeEmpty())
 		Expect(ofCheck.Refused()).To(BeEmpty())
+		Expect(ofProber.Refused()).To(BeEmpty())
+		Expect(ofProber.Unused(rulesOf(rendered(ctx, "--set=probe.enabled=true"), "partner-operator-probe"))).To(BeEmpty())
 		Expect(ofWidget.Unused(rulesOf(rendered(ctx), "partner-operator-widget"))).To(BeEmpty())
 		Expect(ofCheck.Unused(rulesOf(rendered(ctx), "partner-operator-check"))).To(BeEmpty())
 		for _, right := range rights.OfInstallation {

@@ -86,7 +86,7 @@ var _ = Describe("The chart", func() {
 	})
 
 	It("makes with everything on what config/overlays/full makes", func(ctx SpecContext) {
-		expectSame(byName(cluster.ParseObjects([]byte(rendered(ctx, "--set=admissionPolicies.deletionGuard.enabled=true",
+		expectSame(byName(cluster.ParseObjects([]byte(rendered(ctx, "--set=admissionPolicies.deletionGuard.enabled=true", "--set=probe.enabled=true",
 			"--set=monitoring.serviceMonitors.enabled=true", "--set=monitoring.prometheusRule.enabled=true", "--set=monitoring.dashboard.enabled=true")))),
 			byName(cluster.ParseObjects(built(ctx, "overlays/full"))))
 	})
@@ -149,12 +149,20 @@ var _ = Describe("The chart", func() {
 		Expect(out).To(ContainSubstring("--backend-host-suffixes=engines.internal"))
 		Expect(out).To(ContainSubstring("--route-overlap=10m"))
 		for value, policy := range map[string]string{
-			"hostGuard": "ingress-hosts", "tenantGuard": "reserved-objects", "serviceGuard": "tenant-services", "certificateGuard": "tenant-certificates",
+			"hostGuard": "ingress-hosts", "tenantGuard": "reserved-objects", "serviceGuard": "tenant-services", "certificateGuard": "tenant-certificates", "statusGuard": "partner-status",
 		} {
 			off := rendered(ctx, "--set=admissionPolicies."+value+".enabled=false")
 			Expect(out).To(ContainSubstring("name: " + policy + ".partner.dispel.com"))
 			Expect(off).NotTo(ContainSubstring("name: " + policy + ".partner.dispel.com"))
 		}
+	})
+
+	It("runs a prober only where it is asked to, with what it may reach", func(ctx SpecContext) {
+		Expect(rendered(ctx)).NotTo(ContainSubstring("component: probe"))
+		out := rendered(ctx, "--set=probe.enabled=true", "--set=probe.shards=2", "--set=probe.interval=30s", "--set=probe.allowedTargets={10.20.0.0/16,fd00:20::/64}")
+		Expect(out).To(And(ContainSubstring("- \"--shard=1/2\""), ContainSubstring("- \"--shard=2/2\""), ContainSubstring("name: partner-operator-probe-2")))
+		Expect(out).To(And(ContainSubstring("--interval=30s"), ContainSubstring("--allowed-targets=10.20.0.0/16,fd00:20::/64"), ContainSubstring("cidr: 10.20.0.0/16")))
+		Expect(out).NotTo(ContainSubstring("component: probe\nspec:\n  maxUnavailable"), "a single replica needs no disruption budget")
 	})
 
 	It("gives each shard a Deployment, a lease and its part of the check", func(ctx SpecContext) {

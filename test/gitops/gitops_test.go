@@ -386,6 +386,6 @@ var _ = Describe("What the Prometheus Operator reads", func() {
 		cluster.Install(controlPlane, crds...)
 		Expect(client.IgnoreAlreadyExists(direct.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "partner-operator-system"}}))).To(Succeed())
 		out := kubectl(ctx, "apply", "--dry-run=server", "--validate=strict", "-k", "config/monitoring")
-		Expect(strings.Count(out, "created")).To(Equal(4), out)
+		Expect(strings.Count(out, "created")).To(Equal(5), out)
 	})
 })

@@ -23,6 +23,7 @@ import (
 	_ "github.com/dispel/partner-operator/controllers" // its metrics
 	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/metrics"
+	"github.com/dispel/partner-operator/internal/prober"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 	"github.com/dispel/partner-operator/internal/widgetserver"
 )
@@ -96,7 +97,7 @@ func own() []string {
 		defer close(descs)
 		(&metrics.Snapshot{}).Describe(descs)
 		ctrlmetrics.Registry.(prometheus.Collector).Describe(descs)
-		for _, metric := range widgetserver.Metrics {
+		for _, metric := range slices.Concat(widgetserver.Metrics, prober.Metrics) {
 			metric.Describe(descs)
 		}
 	}()
@@ -112,6 +113,15 @@ func own() []string {
 }
 
 var metricName = regexp.MustCompile(`\bpartner_operator_\w+`)
+
+// metricNames are those in a text; of a histogram's buckets, the histogram's.
+func metricNames(text string) []string {
+	names := metricName.FindAllString(text, -1)
+	for i := range names {
+		names[i] = strings.TrimSuffix(names[i], "_bucket")
+	}
+	return names
+}
 
 // alerts runs the command that tests rules in a folder with some files.
 func alerts(files map[string][]byte, args ...string) (string, error) {
@@ -193,12 +203,12 @@ var _ = Describe("The alerts and the dashboard", func() {
 		}
 		metrics := own()
 		for _, expression := range asked {
-			for _, name := range metricName.FindAllString(expression, -1) {
+			for _, name := range metricNames(expression) {
 				Expect(metrics).To(ContainElement(name), expression)
 			}
 		}
 		Expect(read("test/monitoring/testdata/alerts.yaml")).To(ContainSubstring("partner_operator_"))
-		for _, name := range metricName.FindAllString(read("test/monitoring/testdata/alerts.yaml"), -1) {
+		for _, name := range metricNames(read("test/monitoring/testdata/alerts.yaml")) {
 			Expect(metrics).To(ContainElement(name))
 		}
 	})
@@ -257,7 +267,7 @@ var _ = Describe("The pages", func() {
 			if filepath.Ext(path) == ".md" {
 				data, err := os.ReadFile(path)
 				Expect(err).NotTo(HaveOccurred())
-				for _, name := range metricName.FindAllString(string(data), -1) {
+				for _, name := range metricNames(string(data)) {
 					Expect(append(own(), "partner_operator_condition")).To(ContainElement(name), path)
 				}
 			}

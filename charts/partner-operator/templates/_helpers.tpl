@@ -103,7 +103,7 @@ app.kubernetes.io/component: {{ index . 0 }}
 {{- $values := index $root.Values $component }}
 {{- $name := printf "%s-%s" (include "partner-operator.fullname" $root) $component }}
 {{- $args := .args }}
-{{- if ne (int $values.shutdownDelaySeconds) 5 }}
+{{- if and (hasKey $values "shutdownDelaySeconds") (ne (int $values.shutdownDelaySeconds) 5) }}
 {{- $args = append $args (printf "--shutdown-delay=%ds" (int $values.shutdownDelaySeconds)) }}
 {{- end }}
 {{- if .number }}
@@ -119,7 +119,7 @@ metadata:
     {{- include "partner-operator.labels" $root | nindent 4 }}
     app.kubernetes.io/component: {{ $component }}
 spec:
-  replicas: {{ $values.replicas }}
+  replicas: {{ $values.replicas | default 1 }}
   selector:
     matchLabels:
       {{- include "partner-operator.selector" (list $component) | nindent 6 }}
@@ -151,7 +151,7 @@ spec:
       {{- with $root.Values.priorityClassName }}
       priorityClassName: {{ . }}
       {{- end }}
-      terminationGracePeriodSeconds: {{ add 25 $values.shutdownDelaySeconds }}
+      terminationGracePeriodSeconds: {{ add 25 ($values.shutdownDelaySeconds | default 0) }}
       securityContext:
         runAsNonRoot: true
         seccompProfile:
@@ -276,7 +276,7 @@ spec:
       targetPort: {{ .name }}
 {{- end }}
 {{- end }}
-{{- if $values.podDisruptionBudget.enabled }}
+{{- if dig "podDisruptionBudget" "enabled" false $values }}
 ---
 apiVersion: policy/v1
 kind: PodDisruptionBudget
@@ -330,5 +330,20 @@ spec:
         {{- range $root.Values.networkPolicy.apiServerPorts }}
         - {port: {{ . }}, protocol: TCP}
         {{- end }}
+    {{- if eq $component "probe" }}
+    - to:
+        - ipBlock:
+            cidr: 0.0.0.0/0
+            except: [0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.0.0.0/24, 192.168.0.0/16, 198.18.0.0/15, 224.0.0.0/3]
+        - ipBlock:
+            cidr: 2000::/3
+        {{- range $values.allowedTargets }}
+        - ipBlock:
+            cidr: {{ . }}
+        {{- end }}
+      ports:
+        - {port: 80, protocol: TCP}
+        - {port: 443, protocol: TCP}
+    {{- end }}
 {{- end }}
 {{- end }}

@@ -1,0 +1,249 @@
+package prober
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/apply"
+	"github.com/dispel/partner-operator/internal/probe"
+	"github.com/dispel/partner-operator/internal/shard"
+)
+
+// +kubebuilder:rbac:groups=partner.dispel.com,resources=partners,verbs=list;watch
+// +kubebuilder:rbac:groups=partner.dispel.com,resources=partners/status,verbs=patch
+
+// Options are what the prober can be told.
+type Options struct {
+	// Prober probes one sub-domain.
+	Prober probe.Prober
+	// Interval is how often each sub-domain is probed.
+	Interval time.Duration
+	// Concurrency is how many are probed at once.
+	Concurrency int
+	// Shard has the partners to probe.
+	Shard shard.Shard
+	// HealthAddress is where /healthz and /readyz are served; "0" for nowhere.
+	HealthAddress string
+	// MetricsAddress is where /metrics are served, in plain HTTP; "0" for nowhere.
+	MetricsAddress string
+	// Clock tells the time; the system's if nil.
+	Clock clock.PassiveClock
+}
+
+// New returns a prober that is ready to start. The error is that of an address that is
+// taken, or of a cluster that does not answer.
+func New(config *rest.Config, options Options) (ctrl.Manager, error) {
+	register()
+	if options.Clock == nil {
+		options.Clock = clock.RealClock{}
+	}
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		return nil, err
+	}
+	config = rest.CopyConfig(config)
+	config.QPS = -1 // the API server has its own limits
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:                 scheme,
+		Cache:                  cache.Options{DefaultTransform: keep(options.Shard)},
+		HealthProbeBindAddress: options.HealthAddress,
+		Metrics:                metricsserver.Options{BindAddress: options.MetricsAddress},
+		// Probes under way end with the process: they leave nothing behind.
+		GracefulShutdownTimeout: ptr.To(time.Second),
+	})
+	if err != nil {
+		return nil, err
+	}
+	r := &reconciler{Options: options, client: mgr.GetClient(), known: map[string]*state{}}
+	var synced atomic.Bool
+	return mgr, errors.Join(
+		ctrl.NewControllerManagedBy(mgr).
+			Named("probe").
+			For(&v1alpha1.Partner{}, builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool { return options.Shard.Has(o.GetName()) }), targetChanged)).
+			WithOptions(controller.Options{
+				MaxConcurrentReconciles: options.Concurrency, NeedLeaderElection: new(false),
+				SkipNameValidation: new(true), // tests start several
+			}).
+			Complete(r),
+		// Runnables other than servers start after the caches are full.
+		mgr.Add(ctrlmanager.RunnableFunc(func(ctx context.Context) error {
+			synced.Store(true)
+			<-ctx.Done()
+			return nil
+		})),
+		mgr.AddHealthzCheck("ping", func(*http.Request) error { return nil }),
+		mgr.AddReadyzCheck("caches", func(*http.Request) error {
+			if !synced.Load() {
+				return errors.New("the caches are not full yet")
+			}
+			return nil
+		}),
+	)
+}
+
+// targetChanged leaves out updates after which there is the same to probe, those by the
+// prober's own writes among them.
+var targetChanged = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+	before, had := probe.TargetOf(e.ObjectOld.(*v1alpha1.Partner))
+	now, has := probe.TargetOf(e.ObjectNew.(*v1alpha1.Partner))
+	return had != has || !before.Equal(now) || e.ObjectOld.GetUID() != e.ObjectNew.GetUID()
+}}
+
+// keep has the cache keep what of a Partner is needed to probe it; of those of other
+// shards only the names.
+func keep(own shard.Shard) func(any) (any, error) {
+	return func(in any) (any, error) {
+		partner, ok := in.(*v1alpha1.Partner)
+		if !ok {
+			return in, nil
+		}
+		kept := &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{
+			Name: partner.Name, UID: partner.UID, ResourceVersion: partner.ResourceVersion,
+			Generation: partner.Generation, DeletionTimestamp: partner.DeletionTimestamp,
+		}}
+		if !own.Has(partner.Name) {
+			return kept, nil
+		}
+		kept.Spec.DisplayName = partner.Spec.DisplayName
+		kept.Status.Subdomain = partner.Status.Subdomain
+		kept.Status.SupportWidget = partner.Status.SupportWidget
+		if condition := reachable(partner); condition != nil {
+			kept.Status.Conditions = []metav1.Condition{*condition}
+		}
+		return kept, nil
+	}
+}
+
+// reachable is the condition that the prober wrote; nil if it wrote none.
+func reachable(partner *v1alpha1.Partner) *metav1.Condition {
+	return meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionSubdomainReachable))
+}
+
+// reconciler probes the sub-domain of a Partner when its turn comes.
+type reconciler struct {
+	Options
+	client client.Client
+
+	mu sync.Mutex
+	// known are the sub-domains that were probed, by partner. Each is used by one
+	// worker at a time.
+	known map[string]*state
+}
+
+// state is what is known of a sub-domain between two probes.
+type state struct {
+	target probe.Target
+	record record
+	// due is when it is probed next.
+	due time.Time
+}
+
+// Reconcile implements reconcile.Reconciler.
+func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	var partner v1alpha1.Partner
+	if err := r.client.Get(ctx, request.NamespacedName, &partner); err != nil {
+		r.forget(request.Name)
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	observed := reachable(&partner)
+	target, found := probe.TargetOf(&partner)
+	if !found || !partner.DeletionTimestamp.IsZero() {
+		r.forget(partner.Name)
+		if found || observed == nil {
+			return ctrl.Result{}, nil
+		}
+		return ctrl.Result{}, r.write(ctx, &partner, nil)
+	}
+	now := r.Clock.Now()
+	s := r.stateOf(partner.Name, target, observed, now)
+	if wait := s.due.Sub(now); wait > 0 {
+		return ctrl.Result{RequeueAfter: wait}, nil
+	}
+	delay.Observe(now.Sub(s.due).Seconds())
+	result := r.Prober.Probe(ctx, target)
+	if err := ctx.Err(); err != nil {
+		return ctrl.Result{}, err // the prober ends, which says nothing of the sub-domain
+	}
+	show(partner.Name, result)
+	now = r.Clock.Now()
+	s.due = next(partner.Name, now, r.Interval)
+	condition := s.record.note(result, observed, partner.Generation, now)
+	if condition != observed {
+		if err := r.write(ctx, &partner, condition); err != nil {
+			return ctrl.Result{}, err
+		}
+		ctrl.LoggerFrom(ctx).V(1).Info("Wrote a verdict", "host", target.Host, "reason", condition.Reason)
+	}
+	return ctrl.Result{RequeueAfter: s.due.Sub(now)}, nil
+}
+
+// stateOf is what is known of a sub-domain. One that is new, or has changed, is probed at
+// once; one with a verdict from before a restart when its turn comes.
+func (r *reconciler) stateOf(partner string, target probe.Target, observed *metav1.Condition, now time.Time) *state {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.known[partner]
+	switch {
+	case s == nil && observed != nil:
+		s = &state{target: target, due: next(partner, now, r.Interval)}
+	case s == nil || !s.target.Equal(target):
+		s = &state{target: target, due: now}
+	default:
+		return s
+	}
+	r.known[partner] = s
+	subdomains.Set(float64(len(r.known)))
+	return s
+}
+
+func (r *reconciler) forget(partner string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.known, partner)
+	subdomains.Set(float64(len(r.known)))
+	expiry.DeleteLabelValues(partner)
+}
+
+// write has a Partner have the condition; nil for none.
+func (r *reconciler) write(ctx context.Context, partner *v1alpha1.Partner, condition *metav1.Condition) error {
+	var status v1alpha1.PartnerStatus
+	if condition != nil {
+		status.Conditions = []metav1.Condition{*condition}
+	}
+	err := apply.Applier{Client: r.client, StatusManager: v1alpha1.ProberFieldManager}.Status(ctx, partner, status)
+	return client.IgnoreNotFound(err)
+}
+
+// show counts a probe.
+func show(partner string, result probe.Result) {
+	probes.WithLabelValues(string(result.Reason)).Inc()
+	for _, step := range result.Steps {
+		duration.WithLabelValues(string(step.Step)).Observe(step.Took.Seconds())
+	}
+	if result.Expires.IsZero() { // what was seen last may be wrong by now
+		expiry.DeleteLabelValues(partner)
+		return
+	}
+	expiry.WithLabelValues(partner).Set(float64(result.Expires.Unix()))
+}

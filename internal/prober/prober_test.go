@@ -1,0 +1,274 @@
+package prober_test
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/probe"
+	"github.com/dispel/partner-operator/internal/prober"
+	"github.com/dispel/partner-operator/internal/shard"
+	"github.com/dispel/partner-operator/internal/testing/authority"
+	"github.com/dispel/partner-operator/internal/testing/site"
+)
+
+const interval = 50 * time.Millisecond
+
+// running is a prober that runs, and what it writes.
+type running struct {
+	stop   context.CancelFunc
+	writes atomic.Int64
+}
+
+// start runs a prober until the spec ends.
+func start(options prober.Options) *running {
+	GinkgoHelper()
+	r := &running{}
+	config := rest.CopyConfig(asProber)
+	config.Wrap(used.Wrap)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(request *http.Request) (*http.Response, error) {
+			if request.Method != http.MethodGet {
+				r.writes.Add(1)
+			}
+			return next.RoundTrip(request)
+		})
+	})
+	options.Interval, options.Concurrency = interval, 8
+	options.HealthAddress, options.MetricsAddress = "0", "0"
+	mgr, err := prober.New(config, options)
+	Expect(err).NotTo(HaveOccurred())
+	var ctx context.Context
+	ctx, r.stop = context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer GinkgoRecover()
+		defer close(ended)
+		Expect(mgr.Start(ctx)).To(Succeed())
+	}()
+	stop := r.stop
+	r.stop = func() {
+		stop()
+		Eventually(ended).Should(BeClosed())
+	}
+	DeferCleanup(r.stop)
+	return r
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// declare makes a Partner with a sub-domain that the operator has brought up.
+func declare(ctx context.Context, name string, addresses ...string) *v1alpha1.Partner {
+	GinkgoHelper()
+	partner := &v1alpha1.Partner{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: v1alpha1.PartnerSpec{
+			DisplayName: "Acme Corp", ChannelModel: v1alpha1.OEM, SupportPlanRef: &v1alpha1.SupportPlanReference{Name: "premium"},
+			Subdomain: &v1alpha1.Subdomain{
+				Host: v1alpha1.Host(hostOf(name)), Backend: v1alpha1.Backend{External: &v1alpha1.ExternalBackend{Host: "engine.example.net", Port: 8080}},
+			},
+		},
+	}
+	Expect(direct.Create(ctx, partner)).To(Succeed())
+	DeferCleanup(func(ctx SpecContext) { Expect(client.IgnoreNotFound(direct.Delete(ctx, partner))).To(Succeed()) })
+	partner.Status.Subdomain = &v1alpha1.SubdomainStatus{URL: "https://" + hostOf(name), Addresses: addresses}
+	partner.Status.SupportWidget = &v1alpha1.SupportWidgetStatus{Enabled: new(true)}
+	Expect(direct.Status().Update(ctx, partner)).To(Succeed())
+	return partner
+}
+
+func hostOf(partner string) string { return partner + ".example.com" }
+
+// verdict is the condition of a Partner, as status/reason; empty if there is none.
+func verdict(ctx context.Context, name string) func() string {
+	return func() string {
+		var partner v1alpha1.Partner
+		if err := direct.Get(ctx, client.ObjectKey{Name: name}, &partner); err != nil {
+			return err.Error()
+		}
+		condition := meta.FindStatusCondition(partner.Status.Conditions, "SubdomainReachable")
+		if condition == nil {
+			return ""
+		}
+		return string(condition.Status) + "/" + condition.Reason
+	}
+}
+
+var _ = Describe("The prober", func() {
+	var ca *authority.Authority
+	var zone *site.Zone
+	valid := func(host string) *tls.Certificate { return new(ca.Sign(time.Hour, host)) }
+	BeforeEach(func() {
+		ca = authority.New()
+		zone = site.NewZone(nil)
+	})
+
+	// to probes what answers at an address of loopback.
+	to := func(address netip.AddrPort) prober.Options {
+		return prober.Options{Prober: probe.Prober{
+			Resolver: zone.Resolver, Roots: ca.Pool(), Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+			HTTPPort: address.Port(), HTTPSPort: address.Port(), Timeout: 2 * time.Second,
+		}}
+	}
+	It("follows the chain as it breaks and heals, and writes when its verdict changes", func(ctx SpecContext) {
+		var broken atomic.Bool
+		var requests atomic.Int64
+		engine := site.Engine("Acme Corp")
+		address := site.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			requests.Add(1)
+			if broken.Load() {
+				w.WriteHeader(http.StatusBadGateway)
+				return
+			}
+			engine.ServeHTTP(w, r)
+		}), valid("chain.example.com"))
+		zone.Set("chain.example.com", "127.0.0.1")
+		partner := declare(ctx, "chain", "127.0.0.1")
+		p := start(to(address))
+		Eventually(verdict(ctx, "chain")).Should(Equal("True/Reachable"))
+		Expect(p.writes.Load()).To(Equal(int64(1)))
+
+		broken.Store(true)
+		Eventually(verdict(ctx, "chain")).Should(Equal("False/EngineFailed"))
+		broken.Store(false)
+		Eventually(verdict(ctx, "chain")).Should(Equal("True/Reachable"))
+		Expect(p.writes.Load()).To(Equal(int64(3)))
+
+		By("owning its one condition, and nothing else")
+		Expect(direct.Get(ctx, client.ObjectKeyFromObject(partner), partner)).To(Succeed())
+		for _, entry := range partner.ManagedFields {
+			if entry.Manager == v1alpha1.ProberFieldManager {
+				Expect(entry.FieldsV1.GetRawString()).To(HavePrefix(`{"f:status":{"f:conditions":{"k:{\"type\":\"SubdomainReachable\"}"`))
+				Expect(strings.Count(entry.FieldsV1.GetRawString(), `"k:{`)).To(Equal(1))
+			}
+		}
+
+		By("starting again without a write, and taking the verdict back with the sub-domain")
+		p.stop()
+		requests.Store(0)
+		p = start(to(address))
+		Eventually(requests.Load).Should(BeNumerically(">", 10))
+		Expect(p.writes.Load()).To(BeZero())
+		partner.Status.Subdomain = nil
+		Expect(direct.Status().Update(ctx, partner)).To(Succeed())
+		Eventually(verdict(ctx, "chain")).Should(BeEmpty())
+		Expect(p.writes.Load()).To(Equal(int64(1)))
+	}, SpecTimeout(time.Minute))
+
+	It("goes by what the name resolves to each time", func(ctx SpecContext) {
+		address := site.Serve(site.Engine("Acme Corp"), valid("rebound.example.com"))
+		zone.Set("rebound.example.com", "127.0.0.1")
+		declare(ctx, "rebound")
+		start(to(address))
+		Eventually(verdict(ctx, "rebound")).Should(Equal("True/Reachable"))
+		zone.Set("rebound.example.com", "127.0.0.1", "10.0.0.1")
+		Eventually(verdict(ctx, "rebound")).Should(Equal("False/TargetNotAllowed"))
+	}, SpecTimeout(time.Minute))
+
+	It("probes at once what changed", func(ctx SpecContext) {
+		address := site.Serve(site.Engine("Globex"), valid("renamed.example.com"))
+		zone.Set("renamed.example.com", "127.0.0.1")
+		partner := declare(ctx, "renamed")
+		start(to(address))
+		Eventually(verdict(ctx, "renamed")).Should(Equal("False/WidgetOfAnotherPartner"))
+		Expect(direct.Patch(ctx, partner, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"displayName":"Globex"}}`)))).To(Succeed())
+		Eventually(verdict(ctx, "renamed")).Should(Equal("True/Reachable"))
+	}, SpecTimeout(time.Minute))
+
+	It("shares the partners with others", func(ctx SpecContext) {
+		names := []string{"shared-a", "shared-b", "shared-c", "shared-d", "shared-e", "shared-f"}
+		hosts := make([]string, 0, len(names))
+		for _, name := range names {
+			hosts = append(hosts, hostOf(name))
+			zone.Set(hostOf(name), "127.0.0.1")
+			declare(ctx, name)
+		}
+		address := site.Serve(site.Engine("Acme Corp"), new(ca.Sign(time.Hour, hosts...)))
+		var writes int64
+		for number := 1; number <= 2; number++ {
+			options := to(address)
+			options.Shard = shard.Shard{Number: number, Count: 2}
+			p := start(options)
+			for _, name := range names {
+				if options.Shard.Has(name) {
+					Eventually(verdict(ctx, name)).Should(Equal("True/Reachable"))
+				} else if number == 1 {
+					Expect(verdict(ctx, name)()).To(BeEmpty())
+				}
+			}
+			Expect(p.writes.Load()).To(BeNumerically(">", 0))
+			writes += p.writes.Load()
+		}
+		Expect(writes).To(Equal(int64(len(names))))
+	}, SpecTimeout(time.Minute))
+
+	It("may write nothing else of a Partner", func(ctx SpecContext) {
+		declare(ctx, "guarded", "192.0.2.1")
+		own, err := client.New(asProber, client.Options{Scheme: direct.Scheme()})
+		Expect(err).NotTo(HaveOccurred())
+		write := func(patch string) error {
+			partner := &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "guarded"}}
+			return own.Status().Patch(ctx, partner, client.RawPatch(types.MergePatchType, []byte(patch)))
+		}
+		refused := "only the partner operator writes it: add a condition of a type of your own, and leave the rest as it is"
+		condition := func(of string) string {
+			return `{"status":{"conditions":[{"type":"` + of + `","status":"True","reason":"x","message":"","lastTransitionTime":"2026-12-01T12:00:00Z"}]}}`
+		}
+		Eventually(func() error { return write(`{"status":{"namespace":"kube-system"}}`) }).Should(MatchError(ContainSubstring("status.namespace: " + refused)))
+		Expect(write(`{"status":{"subdomain":{"url":"https://evil.example.net"}}}`)).To(MatchError(ContainSubstring("status.subdomain: " + refused)))
+		Expect(write(`{"status":{"subdomain":null}}`)).To(MatchError(ContainSubstring("status.subdomain: " + refused)))
+		for _, of := range v1alpha1.PartnerConditions {
+			Expect(write(condition(string(of)))).To(MatchError(ContainSubstring("status.conditions: "+refused)), string(of))
+		}
+		Expect(write(condition("SubdomainReachable"))).To(Succeed())
+		Expect(write(condition("example.com/Audited"))).To(Succeed())
+		Expect(own.Patch(ctx, &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "guarded"}}, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"customerCount":1}}`)))).
+			To(MatchError(ContainSubstring("is forbidden")))
+	}, SpecTimeout(time.Minute))
+
+	DescribeTable("names the first broken link",
+		func(ctx SpecContext, name string, wanted string, handler http.Handler, sign func(string) *tls.Certificate, resolved, routed []string) {
+			host := hostOf(name)
+			zone.Set(host, resolved...)
+			var address netip.AddrPort
+			if handler == nil {
+				listener, err := net.Listen("tcp", "127.0.0.1:0")
+				Expect(err).NotTo(HaveOccurred())
+				Expect(listener.Close()).To(Succeed())
+				address = netip.MustParseAddrPort(listener.Addr().String())
+			} else {
+				address = site.Serve(handler, sign(host))
+			}
+			declare(ctx, name, routed...)
+			p := start(to(address))
+			Eventually(verdict(ctx, name)).Should(Equal(wanted))
+			Expect(p.writes.Load()).To(Equal(int64(1)))
+		},
+		Entry("nothing", "held", "True/Reachable", site.Engine("Acme Corp"), valid, []string{"127.0.0.1"}, nil, SpecTimeout(time.Minute)),
+		Entry("no DNS record", "nameless", "False/NameNotResolved", site.Engine("Acme Corp"), valid, nil, []string{"192.0.2.1"}, SpecTimeout(time.Minute)),
+		Entry("a record of another address", "misled", "False/AddressNotTheRoutes", site.Engine("Acme Corp"), valid, []string{"127.0.0.1"}, []string{"192.0.2.1"}, SpecTimeout(time.Minute)),
+		Entry("a private address", "inward", "False/TargetNotAllowed", site.Engine("Acme Corp"), valid, []string{"169.254.169.254"}, nil, SpecTimeout(time.Minute)),
+		Entry("nobody there", "silent", "False/ConnectionFailed", nil, nil, []string{"127.0.0.1"}, nil, SpecTimeout(time.Minute)),
+		Entry("a certificate of another name", "misnamed", "False/CertificateInvalid", site.Engine("Acme Corp"), func(string) *tls.Certificate { return new(ca.Sign(time.Hour, "other.example.com")) }, []string{"127.0.0.1"}, nil, SpecTimeout(time.Minute)),
+		Entry("an old certificate", "expired", "False/CertificateExpired", site.Engine("Acme Corp"), func(host string) *tls.Certificate { return new(ca.Sign(-time.Hour, host)) }, []string{"127.0.0.1"}, nil, SpecTimeout(time.Minute)),
+		Entry("an engine in trouble", "troubled", "False/EngineFailed", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }), valid, []string{"127.0.0.1"}, nil, SpecTimeout(time.Minute)),
+		Entry("no widget", "bare", "False/WidgetFailed", site.Engine(""), valid, []string{"127.0.0.1"}, nil, SpecTimeout(time.Minute)),
+		Entry("the widget of another partner", "swapped", "False/WidgetOfAnotherPartner", site.Engine("Globex"), valid, []string{"127.0.0.1"}, nil, SpecTimeout(time.Minute)),
+	)
+})

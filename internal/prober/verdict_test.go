@@ -1,0 +1,103 @@
+package prober
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/probe"
+)
+
+// found makes results of a short text: + for success, a letter for each kind of failure,
+// in lower case with another message.
+func found(sign rune) probe.Result {
+	switch sign {
+	case '+':
+		return probe.Result{Reason: v1alpha1.ReasonReachable, Message: "answers"}
+	case 'N':
+		return probe.Result{Reason: v1alpha1.ReasonNameNotResolved, Message: "there is no such name"}
+	case 'n':
+		return probe.Result{Reason: v1alpha1.ReasonNameNotResolved, Message: "the DNS server does not answer"}
+	}
+	return probe.Result{Reason: v1alpha1.ReasonEngineFailed, Message: "status 502"}
+}
+
+var _ = Describe("A verdict", func() {
+	at := func(minute int) time.Time { return time.Date(2026, 12, 1, 12, minute, 0, 0, time.UTC) }
+
+	// Each probe of a minute is followed by the verdict after it, and ! if it is written.
+	DescribeTable("changes after three failures and after one success, and not for less",
+		func(signs string, wanted string) {
+			var r record
+			var observed *metav1.Condition
+			var got []string
+			for minute, sign := range signs {
+				condition := r.note(found(sign), observed, 1, at(minute))
+				verdict := "-"
+				if condition != nil {
+					verdict = string(condition.Reason[0])
+					if strings.HasPrefix(condition.Message, "the DNS") {
+						verdict = "n"
+					}
+				}
+				if condition != observed {
+					verdict += "!"
+				}
+				observed = condition
+				got = append(got, verdict)
+			}
+			Expect(strings.Join(got, "")).To(Equal(wanted))
+		},
+		Entry("reachable at once", "+++", "R!RR"),
+		Entry("unreachable from the start", "NNNN", "--N!N"),
+		Entry("a failure now and then", "+N+NN+N", "R!RRRRRR"),
+		Entry("three failures", "+NNN+", "R!RRN!R!"),
+		Entry("three failures of different kinds", "+NEN", "R!RRN!"),
+		Entry("another link breaks", "NNNEEE", "--N!NNE!"),
+		Entry("messages that differ from one probe to the next", "NNNnNnNnNn", "--N!NNNNNNN"),
+		Entry("another message that stays", "NNNnnn", "--N!NNn!"),
+	)
+
+	It("keeps the time of transition while the status is the same", func() {
+		var r record
+		var observed *metav1.Condition
+		for minute, sign := range "NNNEEE" {
+			observed = r.note(found(sign), observed, 7, at(minute))
+		}
+		Expect(*observed).To(Equal(metav1.Condition{
+			Type: "SubdomainReachable", Status: metav1.ConditionFalse, Reason: "EngineFailed", Message: "status 502", ObservedGeneration: 7,
+			LastTransitionTime: metav1.NewTime(at(2)),
+		}))
+	})
+
+	It("outlives a restart", func() {
+		observed := new(record).note(found('+'), nil, 1, at(0))
+		var restarted record
+		Expect(restarted.note(found('+'), observed, 1, at(1))).To(BeIdenticalTo(observed))
+		Expect(restarted.note(found('N'), observed, 1, at(2))).To(BeIdenticalTo(observed))
+	})
+})
+
+var _ = Describe("The turns", func() {
+	It("spread partners over the interval, each at its own moment", func() {
+		start := time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
+		perSecond := make([]int, 60)
+		for i := range 6000 {
+			name := fmt.Sprintf("p-%d", i)
+			due := next(name, start, time.Minute)
+			Expect(due).To(BeTemporally(">", start))
+			Expect(due).To(BeTemporally("<=", start.Add(time.Minute)))
+			Expect(next(name, due, time.Minute)).To(Equal(due.Add(time.Minute)))
+			Expect(next(name, due.Add(-time.Nanosecond), time.Minute)).To(Equal(due))
+			perSecond[int(due.Sub(start).Seconds())%60]++
+		}
+		for _, n := range perSecond {
+			Expect(n).To(BeNumerically("~", 100, 60))
+		}
+	})
+})
