@@ -38,7 +38,7 @@ func (f *Flags) Add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.certManager, "cert-manager", true, "use cert-manager where it is installed; without it, no right to it is needed")
 	flags.StringSliceVar(&f.taken.ReservedHostSuffixes, "reserved-host-suffixes", nil, "domains under which no partner may claim a host, as a.example,b.example")
 	flags.StringSliceVar(&f.taken.BackendHostSuffixes, "backend-host-suffixes", nil, "domains that external backends may be under although they are in no public one, as corp.example,engines.internal")
-	flags.DurationVar(&f.taken.RouteOverlap, "route-overlap", 5*time.Minute, "how long a replaced route, and the claim on its host, stay once another route has taken over; longer for a route whose annotation for external-dns gives its DNS record a longer ttl")
+	flags.DurationVar(&f.taken.RouteOverlap, "route-overlap", 10*time.Minute, "how long a replaced route, and the claim on its host, stay once another route has taken over; and then for the ttl that an annotation for external-dns gives its DNS record")
 	flags.StringVar(&f.widgetBackend, "widget-backend", "partner-operator-widget.partner-operator-system.svc.cluster.local:8082", "host:port where the widget server answers")
 }
 
@@ -97,7 +97,7 @@ func (f *Flags) Settings() (tenant.Settings, error) {
 	settings.ReservedHostSuffixes = domains("reserved-host-suffixes", f.taken.ReservedHostSuffixes)
 	settings.BackendHostSuffixes = domains("backend-host-suffixes", f.taken.BackendHostSuffixes)
 	if f.taken.RouteOverlap < 0 {
-		fault("route-overlap", f.taken.RouteOverlap.String(), "write 0 or more, such as 5m")
+		fault("route-overlap", f.taken.RouteOverlap.String(), "write 0 or more, such as 10m")
 	}
 	for _, key := range slices.Sorted(maps.Keys(f.taken.IngressAnnotations)) {
 		if refusal := tenant.AnnotationRefused(key); refusal != "" {

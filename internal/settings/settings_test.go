@@ -88,7 +88,7 @@ var _ = Describe("The flags", func() {
 		Entry("a backend suffix that is no domain", `--backend-host-suffixes "a_b": write a domain`, "--backend-host-suffixes=a_b"),
 		Entry("an annotation that repeats a setting", `--ingress-annotations "kubernetes.io/ingress.class": it contradicts or repeats a setting: write the class in --ingress-class`, "--ingress-annotations=kubernetes.io/ingress.class=nginx"),
 		Entry("an annotation with another host", `--ingress-annotations "nginx.ingress.kubernetes.io/server-alias": it gives routes other hosts`, "--ingress-annotations=nginx.ingress.kubernetes.io/server-alias=a.example.com"),
-		Entry("an overlap before it begins", `--route-overlap "-1s": write 0 or more, such as 5m`, "--route-overlap=-1s"),
+		Entry("an overlap before it begins", `--route-overlap "-1s": write 0 or more, such as 10m`, "--route-overlap=-1s"),
 		Entry("a widget server without a port", `--widget-backend "widget": write host:port`, "--widget-backend=widget"),
 		Entry("a port out of range", "--widget-backend", "--widget-backend=widget.x:70000"),
 		Entry("a namespace that is none", `--proxy-namespaces "A b"`, "--proxy-namespaces=traefik,A b"),

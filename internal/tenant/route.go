@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,8 +65,8 @@ var ttlAnnotations = []string{"external-dns.kubernetes.io/ttl", "external-dns.al
 // longestOverlap bounds what an annotation can ask for.
 const longestOverlap = 24 * time.Hour
 
-// overlap is how long a replaced route keeps serving: as the settings say, or as long
-// as its DNS record lives if that is longer.
+// overlap is how long a replaced route keeps serving: as the settings say, and then as
+// long as resolvers keep its DNS record, if an annotation says how long that is.
 func (e *evaluation) overlap(replaced route) time.Duration {
 	overlap := e.in.Settings.RouteOverlap
 	if overlap < 0 {
@@ -78,28 +79,71 @@ func (e *evaluation) overlap(replaced route) time.Duration {
 			ttl, err = time.Duration(seconds)*time.Second, nil
 		}
 		if err == nil {
-			overlap = max(overlap, min(ttl, longestOverlap))
+			return min(overlap+ttl, longestOverlap)
 		}
 	}
 	return overlap
 }
 
+// hidingAnnotations keep external-dns from a route. It takes the address of a record from
+// the oldest route of the host, so that the record would follow only once that is gone.
+var hidingAnnotations = []string{"external-dns.kubernetes.io/controller", "external-dns.alpha.kubernetes.io/controller"}
+
+// hidden is when a route was hidden from external-dns; zero if it was not.
+func (r route) hidden() time.Time {
+	at, err := time.Parse(time.RFC3339, r.GetAnnotations()[v1alpha1.ReplacedAnnotation])
+	if err != nil {
+		return time.Time{}
+	}
+	return at
+}
+
+// hide is the route as it is, and hidden from external-dns, from now on.
+func (r route) hide(now time.Time) Object {
+	hidden := r.DeepCopyObject().(Object)
+	hidden.SetUID("")
+	hidden.SetResourceVersion("")
+	hidden.SetGeneration(0)
+	hidden.SetCreationTimestamp(metav1.Time{})
+	annotations := maps.Clone(r.GetAnnotations())
+	delete(annotations, v1alpha1.AppliedAnnotation)
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[v1alpha1.ReplacedAnnotation] = now.UTC().Format(time.RFC3339)
+	for _, key := range hidingAnnotations {
+		annotations[key] = v1alpha1.FieldManager
+	}
+	hidden.SetAnnotations(annotations)
+	return hidden
+}
+
 // handOver keeps the routes that the declared one has taken the place of until
-// resolvers and controllers have followed. A host that another partner declares goes
+// resolvers and controllers have followed. It hides one of the same host from external-dns
+// once there is another address for the record. A host that another partner declares goes
 // at once.
 func (e *evaluation) handOver() {
-	since := e.in.Now
+	declared, since := e.declaredRoute(), e.in.Now
 	if ready := meta.FindStatusCondition(e.in.Partner.Status.Conditions, string(v1alpha1.ConditionSubdomainReady)); ready != nil && ready.Status == metav1.ConditionTrue {
 		since = ready.LastTransitionTime.Time
 	}
-	if created := e.declaredRoute().GetCreationTimestamp().Time; created.After(since) {
+	if created := declared.GetCreationTimestamp().Time; created.After(since) {
 		since = created
 	}
 	for _, route := range e.in.routes() {
 		if e.declared(route) || e.in.Wanted[route.GetName()] || !e.mayServe(route.GetName()) {
 			continue
 		}
-		if over := since.Add(e.overlap(route)); e.in.Now.Before(over) {
+		hidden := route.hidden()
+		if hidden.IsZero() && e.overlap(route) > 0 && route.GetName() == declared.GetName() && len(e.addresses(*declared)) > 0 {
+			e.out.Objects = append(e.out.Objects, route.hide(e.in.Now))
+			hidden = e.in.Now
+		}
+		from := since
+		if hidden.After(since) {
+			from = hidden
+		}
+		if over := from.Add(e.overlap(route)); e.in.Now.Before(over) {
 			e.lingering = append(e.lingering, route.GetName())
 			e.out.LookAgain = staffing.Earlier(e.out.LookAgain, over)
 		}

@@ -43,8 +43,8 @@ type Settings struct {
 	// Ingress to do so.
 	Gateway *v1alpha1.GatewayReference
 	// RouteOverlap is how long a route keeps serving once another has taken its
-	// place, since resolvers and controllers take that long to follow. If negative, it
-	// goes at once, whatever the TTL of its DNS record.
+	// place, since resolvers and controllers take that long to follow. A TTL that is
+	// known of its DNS record comes on top. If negative, it goes at once.
 	RouteOverlap time.Duration
 	// WidgetBackend is where the widget server answers.
 	WidgetBackend v1alpha1.ExternalBackend

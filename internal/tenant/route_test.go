@@ -1,0 +1,68 @@
+package tenant_test
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	networkingv1 "k8s.io/api/networking/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/tenant"
+)
+
+var _ = Describe("A route that another has taken the place of", func() {
+	// ingressOf is the Ingress that an outcome writes; nil if it writes none.
+	ingressOf := func(outcome tenant.Outcome) *networkingv1.Ingress {
+		for _, object := range outcome.Objects {
+			if ingress, ok := object.(*networkingv1.Ingress); ok {
+				return ingress
+			}
+		}
+		return nil
+	}
+
+	It("is hidden from external-dns as it is, once, when the other has an address", func() {
+		snapshot := readSnapshot("testdata/gateway-from-ingress.in.yaml")
+		var observed *networkingv1.Ingress
+		for i, child := range snapshot.Children {
+			if ingress, ok := child.(*networkingv1.Ingress); ok {
+				ingress.UID, ingress.ResourceVersion, ingress.Generation = "x", "7", 3
+				ingress.Annotations["external-dns.kubernetes.io/ttl"] = "60"
+				observed = ingress
+				snapshot.Children[i] = ingress.DeepCopy()
+			}
+		}
+		written := ingressOf(tenant.Evaluate(snapshot))
+		Expect(written).NotTo(BeNil())
+		Expect(written.Annotations).To(Equal(map[string]string{
+			"external-dns.kubernetes.io/ttl": "60", "external-dns.kubernetes.io/controller": "partner-operator",
+			"external-dns.alpha.kubernetes.io/controller": "partner-operator", "partner.dispel.com/replaced-at": "2026-12-01T12:00:00Z",
+		}))
+		Expect(written.Spec).To(Equal(observed.Spec))
+		Expect(written.Labels).To(Equal(observed.Labels))
+		Expect([]string{string(written.UID), written.ResourceVersion}).To(Equal([]string{"", ""}))
+		Expect(written.Generation).To(BeZero())
+
+		By("staying for the overlap and the TTL from then on")
+		outcome := tenant.Converge(snapshot)
+		Expect(ingressOf(outcome)).To(BeNil())
+		Expect(outcome.Prune).To(BeEmpty())
+		Expect(outcome.LookAgain).To(Equal(goldenNow.Add(70 * time.Second)))
+
+		By("not being hidden while the record would have nowhere to lead")
+		snapshot.Gateways = append([]gatewayv1.Gateway{}, snapshot.Gateways...)
+		snapshot.Gateways[0].Status.Addresses = nil
+		Expect(ingressOf(tenant.Evaluate(snapshot))).To(BeNil())
+	})
+
+	It("is the declared one again as it is declared, in sight of external-dns", func() {
+		snapshot := readSnapshot("testdata/gateway-from-ingress-done.in.yaml")
+		snapshot.Partner.Spec.Subdomain.Route = &v1alpha1.Route{IngressClassName: "traefik"}
+		written := ingressOf(tenant.Evaluate(snapshot))
+		Expect(written).NotTo(BeNil())
+		Expect(written.Annotations).NotTo(HaveKey("external-dns.kubernetes.io/controller"))
+		Expect(written.Annotations).NotTo(HaveKey("partner.dispel.com/replaced-at"))
+	})
+})
