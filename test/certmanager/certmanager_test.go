@@ -7,8 +7,6 @@ package certmanager_test
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"sync/atomic"
@@ -21,8 +19,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
@@ -32,6 +28,7 @@ import (
 	"github.com/dispel/partner-operator/internal/controlplane"
 	"github.com/dispel/partner-operator/internal/manager"
 	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/testing/certmanager"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
 
@@ -46,27 +43,6 @@ var (
 	direct       client.Client
 )
 
-// itsRights are those of cert-manager's controllers that run here, as its chart binds
-// them to its service account.
-const itsRights = `
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: cert-manager}
-rules:
-- {apiGroups: [cert-manager.io], resources: ["*"], verbs: ["*"]}
-- {apiGroups: [acme.cert-manager.io], resources: [orders, challenges], verbs: [get, list, watch, create, delete]}
-- {apiGroups: [""], resources: [secrets], verbs: [get, list, watch, create, update, delete, patch]}
-- {apiGroups: [""], resources: [events], verbs: [get, list, watch, create, patch, update]}
-`
-
-const itsBinding = `
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: cert-manager}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cert-manager}
-subjects: [{kind: ServiceAccount, name: cert-manager, namespace: system}]
-`
-
 func object(manifest string) *unstructured.Unstructured {
 	GinkgoHelper()
 	var o unstructured.Unstructured
@@ -74,47 +50,16 @@ func object(manifest string) *unstructured.Unstructured {
 	return &o
 }
 
-// written puts a manifest into a file of the spec's own.
-func written(name, manifest string) string {
-	GinkgoHelper()
-	path := filepath.Join(GinkgoT().TempDir(), name)
-	Expect(os.WriteFile(path, []byte(manifest), 0o600)).To(Succeed())
-	return path
-}
-
 var _ = BeforeSuite(func(ctx SpecContext) {
 	controlPlane, direct = cluster.Start(ctx)
-	cluster.Install(controlPlane, cluster.CertManagerCRDs()...)
-	for _, file := range []string{"host-guard.yaml", "tenant-guard.yaml", "service-guard.yaml", "certificate-guard.yaml"} {
+	for _, file := range []string{"host-guard.yaml", "tenant-guard.yaml", "service-guard.yaml", "certificate-guard.yaml", "status-guard.yaml"} {
 		for _, policy := range cluster.ReadObjects("config", "admission", file) {
 			Expect(direct.Create(ctx, policy)).To(Succeed())
 		}
 	}
-	startCertManager(ctx)
+	certmanager.Start(ctx, controlPlane, direct)
 	startManager(ctx)
 })
-
-// startCertManager runs cert-manager as its own service account.
-func startCertManager(ctx context.Context) {
-	GinkgoHelper()
-	// A path from the top of the work tree is what AsServiceAccount takes.
-	relative := func(path string) string {
-		relative, err := filepath.Rel(cluster.Root(), path)
-		Expect(err).NotTo(HaveOccurred())
-		return relative
-	}
-	config := cluster.AsServiceAccount(ctx, controlPlane, direct, "cert-manager", relative(written("role.yaml", itsRights)), relative(written("binding.yaml", itsBinding)))
-	kubeconfig := filepath.Join(GinkgoT().TempDir(), "kubeconfig")
-	Expect(clientcmd.WriteToFile(clientcmdapi.Config{
-		Clusters:       map[string]*clientcmdapi.Cluster{"it": {Server: config.Host, CertificateAuthorityData: config.CAData, CertificateAuthority: config.CAFile}},
-		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"it": {Token: config.BearerToken}},
-		Contexts:       map[string]*clientcmdapi.Context{"it": {Cluster: "it", AuthInfo: "it"}},
-		CurrentContext: "it",
-	}, kubeconfig)).To(Succeed())
-	process, err := controlPlane.Run(cluster.Tool(ctx, "certmanager").Path, "--kubeconfig="+kubeconfig, "--cluster-resource-namespace=system")
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(process.Stop)
-}
 
 // startManager runs the operator as its own service account.
 func startManager(ctx context.Context) {

@@ -5,14 +5,16 @@ package e2e
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -56,19 +58,51 @@ type traefik struct {
 	// trusting is a client that trusts the authority and finds every host at that
 	// address.
 	trusting *http.Client
+	stop     func()
+}
+
+// byIngress are the flags of a Traefik that serves the Ingresses of a class, at a
+// published address.
+func byIngress(class, published string) []string {
+	return []string{
+		"--providers.kubernetesingress=true", "--providers.kubernetesingress.ingressclass=" + class,
+		"--providers.kubernetesingress.allowexternalnameservices=true", "--providers.kubernetesingress.nativelbbydefault=true",
+		"--providers.kubernetesingress.ingressendpoint.ip=" + published,
+	}
+}
+
+// byGateway are the flags of a Traefik that serves the Gateways of the classes that a
+// selector selects.
+func byGateway(classes, published string) []string {
+	return []string{
+		"--providers.kubernetesgateway=true", "--providers.kubernetesgateway.labelselector=" + classes,
+		"--providers.kubernetesgateway.nativelbbydefault=true", "--providers.kubernetesgateway.statusaddress.ip=" + published,
+	}
 }
 
 const published = "203.0.113.7"
 
-// startTraefik runs Traefik against the control plane. names are host names that
-// resolve to loopback addresses there, and nowhere else.
-func startTraefik(controlPlane *controlplane.ControlPlane, ca *authority.Authority, names map[string]string) traefik {
+// freePort is a port of loopback that nobody listens on.
+func freePort() uint16 {
 	GinkgoHelper()
 	ports, err := controlplane.FreePorts(1)
 	Expect(err).NotTo(HaveOccurred())
-	t := traefik{address: "127.0.0.1:" + ports[0]}
-	_, err = fmt.Sscan(ports[0], &t.port)
+	port, err := strconv.ParseUint(ports[0], 10, 16)
 	Expect(err).NotTo(HaveOccurred())
+	return uint16(port)
+}
+
+// loopback is an address of loopback, by its last byte, with a port.
+func loopback(last byte, port uint16) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, last}), port)
+}
+
+// startTraefik runs Traefik against the control plane, at an address, with flags that say
+// what it serves. names are host names that resolve to loopback addresses there, and
+// nowhere else. Whoever starts it stops it.
+func startTraefik(controlPlane *controlplane.ControlPlane, ca *authority.Authority, address netip.AddrPort, names map[string]string, flags ...string) traefik {
+	GinkgoHelper()
+	t := traefik{address: address.String(), port: int32(address.Port())}
 
 	hosts := "127.0.0.1 localhost\n"
 	for name, address := range names {
@@ -77,20 +111,17 @@ func startTraefik(controlPlane *controlplane.ControlPlane, ca *authority.Authori
 	file := filepath.Join(GinkgoT().TempDir(), "hosts")
 	Expect(os.WriteFile(file, []byte(hosts), 0o600)).To(Succeed())
 	// In a mount namespace of its own, Traefik has its own /etc/hosts.
-	args := []string{"--user", "--map-root-user", "--mount", "sh", "-c",
+	args := append([]string{
+		"--user", "--map-root-user", "--mount", "sh", "-c",
 		`mount --bind "$1" /etc/hosts && shift && exec "$@"`, "sh", file,
 		"env", "KUBECONFIG=" + controlPlane.Kubeconfig(), "HOME=" + GinkgoT().TempDir(),
 		filepath.Join(cluster.Root(), "bin", "traefik"),
 		"--global.checknewversion=false", "--global.sendanonymoususage=false", "--log.level=INFO",
 		"--entrypoints.websecure.address=" + t.address, "--entrypoints.websecure.asdefault=true", "--entrypoints.websecure.http.tls=true",
-		"--providers.kubernetesingress=true", "--providers.kubernetesingress.allowexternalnameservices=true",
-		"--providers.kubernetesingress.nativelbbydefault=true", "--providers.kubernetesingress.ingressendpoint.ip=" + published,
-		"--providers.kubernetesgateway=true", "--providers.kubernetesgateway.nativelbbydefault=true",
-		"--providers.kubernetesgateway.statusaddress.ip=" + published,
-	}
+	}, flags...)
 	process, err := controlPlane.Run("unshare", args...)
 	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(func() {
+	t.stop = sync.OnceFunc(func() {
 		AddReportEntry("Traefik's log", ReportEntryVisibilityFailureOrVerbose, process.Log())
 		_ = process.Stop()
 	})

@@ -24,6 +24,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/controlplane"
 	"github.com/dispel/partner-operator/internal/dashboard"
 	"github.com/dispel/partner-operator/internal/manager"
 	"github.com/dispel/partner-operator/internal/tenant"
@@ -48,7 +49,12 @@ const (
 	gatewayName   = "public"
 )
 
+// inside are names that only Traefik resolves, as in a cluster.
+var inside = map[string]string{engineName: "127.0.0.1", "widget.system.svc.cluster.local": widgetAddress}
+
 var (
+	controlPlane *controlplane.ControlPlane
+
 	direct   client.Client
 	ca       *authority.Authority
 	ingress  traefik
@@ -76,8 +82,7 @@ var _ = ReportAfterSuite("Neither is refused anything, and the widget server has
 })
 
 var _ = BeforeSuite(func(ctx SpecContext) {
-	controlPlane, administrator := cluster.Start(ctx)
-	direct = administrator
+	controlPlane, direct = cluster.Start(ctx)
 	cluster.Install(controlPlane, cluster.GatewayCRDs(cluster.GatewayKinds...)...)
 	ca = authority.New()
 
@@ -97,7 +102,9 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	enginePort = portOf(outside)
 	serve(outside, withPages(engine))
 
-	ingress = startTraefik(controlPlane, ca, map[string]string{engineName: "127.0.0.1", "widget.system.svc.cluster.local": widgetAddress})
+	ingress = startTraefik(controlPlane, ca, loopback(1, freePort()), inside,
+		append(byIngress("traefik", published), byGateway("!"+chainLabel, published)...)...)
+	DeferCleanup(ingress.stop)
 	asManager := cluster.AsServiceAccount(ctx, controlPlane, direct, "manager", "config/rbac/role.yaml", "config/rbac/role_binding.yaml")
 	asWidget := cluster.AsServiceAccount(ctx, controlPlane, direct, "widget", "config/widget/role.yaml", "config/widget/role_binding.yaml")
 	asManager.Wrap(ofManager.Wrap)

@@ -1,6 +1,6 @@
 // Command certmanager runs cert-manager's controllers for the tests, as cert-manager's
 // own command does: those that turn a Certificate into a Secret, with the issuers that
-// sign by themselves. It needs a kubeconfig and listens on nothing.
+// sign by themselves, and ACME. It needs a kubeconfig and listens on nothing.
 package main
 
 import (
@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"github.com/cert-manager/cert-manager/pkg/controller"
+	_ "github.com/cert-manager/cert-manager/pkg/controller/acmechallenges"
+	_ "github.com/cert-manager/cert-manager/pkg/controller/acmeorders"
+	_ "github.com/cert-manager/cert-manager/pkg/controller/certificaterequests/acme"
 	_ "github.com/cert-manager/cert-manager/pkg/controller/certificaterequests/approver"
 	_ "github.com/cert-manager/cert-manager/pkg/controller/certificaterequests/ca"
 	_ "github.com/cert-manager/cert-manager/pkg/controller/certificaterequests/selfsigned"
@@ -25,6 +28,7 @@ import (
 	_ "github.com/cert-manager/cert-manager/pkg/controller/certificates/trigger"
 	_ "github.com/cert-manager/cert-manager/pkg/controller/clusterissuers"
 	_ "github.com/cert-manager/cert-manager/pkg/controller/issuers"
+	_ "github.com/cert-manager/cert-manager/pkg/issuer/acme"
 	_ "github.com/cert-manager/cert-manager/pkg/issuer/ca"
 	_ "github.com/cert-manager/cert-manager/pkg/issuer/selfsigned"
 )
@@ -32,16 +36,17 @@ import (
 func main() {
 	kubeconfig := flag.String("kubeconfig", "", "kubeconfig file")
 	namespace := flag.String("cluster-resource-namespace", "cert-manager", "namespace with the Secrets of ClusterIssuers")
+	nameserver := flag.String("dns01-recursive-nameserver", "", "address of the DNS server that shows whether a challenge's record is there")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
-	if err := run(ctx, *kubeconfig, *namespace); err != nil {
+	if err := run(ctx, *kubeconfig, *namespace, *nameserver); err != nil {
 		fmt.Fprintln(os.Stderr, "certmanager:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, kubeconfig, namespace string) error {
+func run(ctx context.Context, kubeconfig, namespace, nameserver string) error {
 	factory, err := controller.NewContextFactory(ctx, controller.ContextOptions{
 		Kubeconfig:    kubeconfig,
 		IssuerOptions: controller.IssuerOptions{ClusterResourceNamespace: namespace},
@@ -49,6 +54,7 @@ func run(ctx context.Context, kubeconfig, namespace string) error {
 			CertificateRequestMinimumBackoffDuration: time.Hour,
 			CertificateRequestMaximumBackoffDuration: 32 * time.Hour,
 		},
+		ACMEOptions:      controller.ACMEOptions{DNS01Nameservers: []string{nameserver}, DNS01CheckRetryPeriod: time.Second},
 		SchedulerOptions: controller.SchedulerOptions{MaxConcurrentChallenges: 1},
 	})
 	if err != nil {

@@ -72,10 +72,27 @@ func (a *Authority) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
 }
 
+// Issuer is a Secret with the authority's own certificate and key, for cert-manager to
+// sign with.
+func (a *Authority) Issuer(namespace, name string) *corev1.Secret {
+	return secret(namespace, name, tls.Certificate{Certificate: [][]byte{a.certificate.Raw}, PrivateKey: a.key})
+}
+
+// SecretUntil is a Secret with a certificate for a host, which is valid until some time
+// from now.
+func (a *Authority) SecretUntil(until time.Duration, namespace, name, host string) *corev1.Secret {
+	GinkgoHelper()
+	return secret(namespace, name, a.Sign(until, host))
+}
+
 // Secret is a Secret with a certificate for hosts.
 func (a *Authority) Secret(namespace, name string, hosts ...string) *corev1.Secret {
 	GinkgoHelper()
-	certificate := a.Sign(24*time.Hour, hosts...)
+	return secret(namespace, name, a.Sign(24*time.Hour, hosts...))
+}
+
+func secret(namespace, name string, certificate tls.Certificate) *corev1.Secret {
+	GinkgoHelper()
 	private, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
 	Expect(err).NotTo(HaveOccurred())
 	return &corev1.Secret{
