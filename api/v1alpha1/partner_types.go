@@ -586,6 +586,15 @@ type SubdomainStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MaxLength=253
 	Addresses []string `json:"addresses,omitempty"`
+
+	// formerAddresses are those at which a replaced route of the same host still
+	// serves, for whoever has the previous DNS record. Sorted, without those in
+	// addresses.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=253
+	FormerAddresses []string `json:"formerAddresses,omitempty"`
 }
 
 // SupportWidgetStatus reports on the support widget of a sub-domain.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	_ "golang.org/x/crypto/x509roots/fallback" // the image has no certificate authorities of its own
 
 	"github.com/dispel/partner-operator/internal/build"
 )

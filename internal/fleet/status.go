@@ -370,7 +370,7 @@ func reachabilityPart(partner *v1alpha1.Partner) []Part {
 	if reachable == nil {
 		return nil
 	}
-	part := Part{What: "For end customers " + reachable.Reason, State: Fine, Note: reachable.Message}
+	part := Part{What: "Reachability " + reachable.Reason, State: Fine, Note: reachable.Message}
 	if reachable.Status != metav1.ConditionTrue {
 		part.State = Broken
 	}

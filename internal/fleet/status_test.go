@@ -128,6 +128,20 @@ var _ = Describe("Tree", func() {
 		Expect(checked).To(BeNumerically(">", 10))
 	})
 
+	It("ends with what end customers meet, where a prober runs", func() {
+		f, partner := outcome("../tenant/testdata/gateway-accepted.in.yaml")
+		reachable := func(status metav1.ConditionStatus, reason v1alpha1.Reason) {
+			meta.SetStatusCondition(&partner.Status.Conditions, metav1.Condition{
+				Type: string(v1alpha1.ConditionSubdomainReachable), Status: status, Reason: string(reason), Message: "what was seen",
+			})
+		}
+		reachable(metav1.ConditionTrue, v1alpha1.ReasonReachable)
+		Expect(last(*f.Tree(partner.Name, now))).To(Equal(fleet.Part{What: "Reachability Reachable", State: fleet.Fine, Note: "what was seen"}))
+		reachable(metav1.ConditionFalse, v1alpha1.ReasonNameNotResolved)
+		Expect(last(*f.Tree(partner.Name, now))).To(Equal(fleet.Part{What: "Reachability NameNotResolved", State: fleet.Broken, Note: "what was seen"}))
+		Expect(f.Overview(now)).To(ConsistOf(And(HaveField("State", fleet.Broken), HaveField("Reason", "NameNotResolved"), HaveField("Message", "what was seen"))))
+	})
+
 	It("says that the operator has not looked yet", func() {
 		f := fleet.New()
 		f.Add(&v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "acme", Generation: 1}})

@@ -36,6 +36,7 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/config/plans"
 	"github.com/dispel/partner-operator/controllers"
+	"github.com/dispel/partner-operator/internal/authenticated"
 	"github.com/dispel/partner-operator/internal/drain"
 	"github.com/dispel/partner-operator/internal/index"
 	"github.com/dispel/partner-operator/internal/metrics"
@@ -134,7 +135,7 @@ func managerOptions(options Options, shared words) ctrl.Options {
 	serve := metricsserver.Options{BindAddress: options.MetricsAddress}
 	if !options.MetricsInsecure {
 		serve.SecureServing = true
-		serve.FilterProvider = authenticated
+		serve.FilterProvider = authenticated.Filter
 		serve.CertDir = options.MetricsCertDir
 	}
 	return ctrl.Options{

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -29,8 +30,9 @@ type Target struct {
 	Host string
 	// TLS reports whether it is served over HTTPS.
 	TLS bool
-	// Addresses are the IP addresses and host names at which the route is served. If
-	// there are none, any address is taken for the route's.
+	// Addresses are the IP addresses and host names at which the route is served, and
+	// those of a replaced route that still serves. If there are none, any address is taken
+	// for the route's.
 	Addresses []string
 	// Partner is the name that the support widget is to show; empty if the sub-domain
 	// has no widget.
@@ -52,7 +54,7 @@ func TargetOf(partner *v1alpha1.Partner) (target Target, found bool) {
 	if err != nil || address.Hostname() == "" {
 		return Target{}, false
 	}
-	target = Target{Host: address.Hostname(), TLS: address.Scheme == "https", Addresses: partner.Status.Subdomain.Addresses}
+	target = Target{Host: address.Hostname(), TLS: address.Scheme == "https", Addresses: slices.Concat(partner.Status.Subdomain.Addresses, partner.Status.Subdomain.FormerAddresses)}
 	if widget := partner.Status.SupportWidget; widget != nil && ptr.Deref(widget.Enabled, false) {
 		target.Partner = partner.Spec.DisplayName
 	}
@@ -88,6 +90,8 @@ const DefaultTimeout = 5 * time.Second
 const (
 	// maxBody is how much of an answer is read, in bytes.
 	maxBody = 1 << 20
+	// stepsInAll is for how many steps that take their whole time a probe has time.
+	stepsInAll = 2
 	// maxRedirects is how many redirects within the host are followed.
 	maxRedirects = 5
 	widgetPath   = "/.dispel/support/"
@@ -105,7 +109,13 @@ func (b *broken) Error() string { return b.message }
 const maxMessage = 1024
 
 func fail(reason v1alpha1.Reason, format string, args ...any) *broken {
-	message := fmt.Sprintf(format, args...)
+	// A server must not draw lines or hide words in a message.
+	message := strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(fmt.Sprintf(format, args...), "?"))
 	if len(message) > maxMessage {
 		message = strings.ToValidUTF8(message[:maxMessage], "") + " …"
 	}
@@ -129,6 +139,8 @@ type walk struct {
 func (p *Prober) Probe(ctx context.Context, target Target) Result {
 	w := &walk{Prober: p, target: target}
 	defer w.close()
+	ctx, cancel := context.WithTimeout(ctx, stepsInAll*p.timeout())
+	defer cancel()
 	for _, step := range []struct {
 		step Step
 		take func(context.Context) (string, error)
@@ -139,9 +151,9 @@ func (p *Prober) Probe(ctx context.Context, target Target) Result {
 			continue
 		}
 		start := time.Now()
-		limited, cancel := context.WithTimeout(ctx, p.timeout())
+		limited, end := context.WithTimeout(ctx, p.timeout())
 		seen, err := step.take(limited)
-		cancel()
+		end()
 		taken := Taken{Step: step.step, Took: metav1.Duration{Duration: time.Since(start).Round(100 * time.Microsecond)}, Seen: seen}
 		if link, ok := errors.AsType[*broken](err); ok {
 			taken.Seen = link.message
@@ -262,12 +274,16 @@ func (w *walk) routes() string {
 	return ", " + strings.Join(w.target.Addresses, ", ")
 }
 
-// compare holds the addresses of the host against those of the route. A route whose
-// addresses cannot be resolved is not held against anything.
+// compare holds the addresses of the host against those of the route. If one of the
+// route's cannot be resolved, or may not be reached, as that of a load balancer behind
+// network address translation, there is nothing to compare.
 func (w *walk) compare(ctx context.Context, found []netip.Addr) error {
 	var of []netip.Addr
 	for _, address := range w.target.Addresses {
 		if parsed, err := netip.ParseAddr(address); err == nil {
+			if !w.mayReach(parsed) {
+				return nil
+			}
 			of = append(of, parsed.Unmap())
 			continue
 		}
@@ -287,27 +303,39 @@ func (w *walk) compare(ctx context.Context, found []netip.Addr) error {
 // checkAllowed refuses addresses that reach into the network of whoever probes.
 func (w *walk) checkAllowed() error {
 	for _, address := range w.addresses {
-		a := address.Addr().Unmap()
-		if !Public(a) && !slices.ContainsFunc(w.Allowed, func(p netip.Prefix) bool { return p.Contains(a.WithZone("")) }) {
+		if a := address.Addr(); !w.mayReach(a) {
 			return fail(v1alpha1.ReasonTargetNotAllowed, "%s resolves to %s, which is no public address: correct the DNS record, or allow the network with --allowed-targets if it is meant", w.target.Host, a)
 		}
 	}
 	return nil
 }
 
-// notPublic are ranges that no end customer reaches, beside those that netip knows.
-var notPublic = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("198.18.0.0/15"),
-	netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"),
-}
+// notPublic are ranges that no end customer reaches, beside those that netip knows. Of
+// IPv6, only what is in publicIPv6 can be public.
+var (
+	publicIPv6 = netip.MustParsePrefix("2000::/3")
+	notPublic  = []netip.Prefix{
+		netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("192.0.2.0/24"),
+		netip.MustParsePrefix("192.88.99.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.0/24"),
+		netip.MustParsePrefix("240.0.0.0/4"),
+		netip.MustParsePrefix("168.63.129.16/32"), // a cloud's host, as 169.254.169.254 is
+		netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("3fff::/20"),
+	}
+)
 
 // Public reports whether an address is one that end customers can reach: not private,
 // shared, loopback, link-local (where clouds have their metadata servers), multicast,
-// reserved, or a translation of an IPv4 address.
+// reserved, for documentation, or a translation of an IPv4 address.
 func Public(address netip.Addr) bool {
 	address = address.Unmap()
-	return address.IsGlobalUnicast() && !address.IsPrivate() && address.Zone() == "" &&
+	return address.IsGlobalUnicast() && !address.IsPrivate() && address.Zone() == "" && (address.Is4() || publicIPv6.Contains(address)) &&
 		!slices.ContainsFunc(notPublic, func(p netip.Prefix) bool { return p.Contains(address) })
+}
+
+// mayReach reports whether the prober may connect to an address.
+func (p *Prober) mayReach(address netip.Addr) bool {
+	address = address.Unmap().WithZone("")
+	return Public(address) || slices.ContainsFunc(p.Allowed, func(p netip.Prefix) bool { return p.Contains(address) })
 }
 
 func joined(addresses []netip.Addr) string {
@@ -371,6 +399,9 @@ func (w *walk) connect(ctx context.Context) (string, error) {
 // why is the innermost reason of a network error, without addresses that differ from one
 // try to the next.
 func why(err error) string {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "another connection presents a certificate that is not trusted"
+	}
 	if op, ok := errors.AsType[net.Error](err); ok && op.Timeout() {
 		return "no answer in time"
 	}
@@ -408,12 +439,33 @@ func (w *walk) verify(ctx context.Context) (string, error) {
 	}
 	if err := leaf.VerifyHostname(w.target.Host); err != nil {
 		return "", fail(v1alpha1.ReasonCertificateInvalid, "the certificate at %s is for %s, not for %s: the controller does not serve the sub-domain's own certificate yet, or serves its default one",
-			w.connected, strings.Join(leaf.DNSNames, ", "), w.target.Host)
+			w.connected, few(leaf.DNSNames), w.target.Host)
 	}
 	if _, err := leaf.Verify(x509.VerifyOptions{DNSName: w.target.Host, Roots: w.Roots, Intermediates: intermediates, CurrentTime: now}); err != nil {
-		return "", fail(v1alpha1.ReasonCertificateInvalid, "the certificate of %s, issued by %s, is not trusted: %s", w.target.Host, leaf.Issuer, err)
+		return "", fail(v1alpha1.ReasonCertificateInvalid, "the certificate of %s, issued by %s, is not trusted: %s", w.target.Host, leaf.Issuer, untrusted(err))
 	}
 	return fmt.Sprintf("issued by %s, valid until %s", leaf.Issuer, leaf.NotAfter.UTC().Format(time.DateOnly)), nil
+}
+
+// few are the first of some names.
+func few(names []string) string {
+	const most = 3
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}
+
+// untrusted is why a certificate is not, without the time of day that the library's own
+// words may have.
+func untrusted(err error) string {
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
+		if invalid.Reason == x509.Expired {
+			return "a certificate between it and its authority is out of date: have the server send the renewed one"
+		}
+		return "a certificate between it and its authority may not be used for this: have the server send the whole chain"
+	}
+	return "no authority that is trusted signed it: have the server send the whole chain, or trust the authority with --ca-file"
 }
 
 // client asks over the connection that was looked at, and over others to the same
@@ -437,7 +489,7 @@ func (w *walk) client() *http.Client {
 	w.http = &http.Client{
 		Transport: &http.Transport{DialContext: dial, DialTLSContext: dial, DisableCompression: true, MaxResponseHeaderBytes: maxBody, MaxConnsPerHost: 1},
 		CheckRedirect: func(request *http.Request, via []*http.Request) error {
-			if request.URL.Scheme != via[0].URL.Scheme || !strings.EqualFold(request.URL.Hostname(), w.target.Host) {
+			if request.URL.Scheme != via[0].URL.Scheme || !strings.EqualFold(request.URL.Host, via[0].URL.Host) {
 				return http.ErrUseLastResponse
 			}
 			if len(via) > maxRedirects {
@@ -475,6 +527,8 @@ func (w *walk) engine(ctx context.Context) (string, error) {
 	switch {
 	case err != nil:
 		return "", fail(v1alpha1.ReasonEngineFailed, "the engine behind %s does not answer: %s: see the backend of the sub-domain, and the ingress controller's log", w.url("/"), why(err))
+	case status == http.StatusNotFound && w.target.Partner == "": // or the widget will tell
+		return "", fail(v1alpha1.ReasonEngineFailed, "%s answers with status %d: see whether the controller serves the route, and whether the engine has a first page", w.url("/"), status)
 	case status >= http.StatusInternalServerError:
 		return "", fail(v1alpha1.ReasonEngineFailed, "%s answers with status %d: see the backend of the sub-domain; 502, 503 and 504 come of a controller that cannot reach it", w.url("/"), status)
 	}
@@ -489,9 +543,13 @@ type config struct {
 
 // widget sees that the partner's widget is served, or none.
 func (w *walk) widget(ctx context.Context) (string, error) {
+	const remedy = "see that the widget server runs, and that the controller routes " + widgetPath + " to it"
 	status, body, err := w.get(ctx, widgetPath+"config.json")
-	if err != nil {
-		return "", fail(v1alpha1.ReasonWidgetFailed, "%s does not answer: %s", w.url(widgetPath+"config.json"), why(err))
+	switch {
+	case err != nil && w.target.Partner == "":
+		return "none", nil
+	case err != nil:
+		return "", fail(v1alpha1.ReasonWidgetFailed, "%s does not answer: %s: %s", w.url(widgetPath+"config.json"), why(err), remedy)
 	}
 	var found config
 	served := status == http.StatusOK && json.Unmarshal(body, &found) == nil && found.Version != ""
@@ -501,13 +559,15 @@ func (w *walk) widget(ctx context.Context) (string, error) {
 	case w.target.Partner == "":
 		return "none, as it should be", nil
 	case !served:
-		return "", fail(v1alpha1.ReasonWidgetFailed, "%s answers with status %d and no config of the widget: see that the widget server runs, and that the controller routes %s to it",
-			w.url(widgetPath+"config.json"), status, widgetPath)
+		return "", fail(v1alpha1.ReasonWidgetFailed, "%s answers with status %d and no config of the widget: %s", w.url(widgetPath+"config.json"), status, remedy)
 	case found.Partner != w.target.Partner:
 		return "", fail(v1alpha1.ReasonWidgetOfAnotherPartner, "%s serves the widget of %q, not of %q: see whether the proxy in between passes the host on", w.url(widgetPath), found.Partner, w.target.Partner)
 	}
-	if status, _, err = w.get(ctx, widgetPath+"widget.js"); err != nil || status != http.StatusOK {
-		return "", fail(v1alpha1.ReasonWidgetFailed, "%s answers with status %d", w.url(widgetPath+"widget.js"), status)
+	switch status, _, err = w.get(ctx, widgetPath+"widget.js"); {
+	case err != nil:
+		return "", fail(v1alpha1.ReasonWidgetFailed, "%s does not answer: %s: %s", w.url(widgetPath+"widget.js"), why(err), remedy)
+	case status != http.StatusOK:
+		return "", fail(v1alpha1.ReasonWidgetFailed, "%s answers with status %d: %s", w.url(widgetPath+"widget.js"), status, remedy)
 	}
 	return "that of " + found.Partner, nil
 }

@@ -30,14 +30,19 @@ var (
 		Help: "Sub-domains that the prober probes.",
 	})
 
+	shards = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "partner_operator_probe_shards",
+		Help: "Into how many parts all partners are divided, each with a prober of its own.",
+	})
+
 	expiry = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "partner_operator_probe_certificate_expiry_timestamp_seconds",
 		Help: "When the certificate expires that end customers of a Partner are served.",
 	}, []string{"partner"})
 )
 
-// Metrics are those of the prober. It registers them when it is made: the manager, which
-// is in the same binary, has none of them to show.
-var Metrics = []prometheus.Collector{probes, duration, delay, subdomains, expiry}
+// Metrics are those of the prober. New registers them, so that the manager, which is in
+// the same binary, does not expose them.
+var Metrics = []prometheus.Collector{probes, duration, delay, subdomains, shards, expiry}
 
 var register = sync.OnceFunc(func() { metrics.Registry.MustRegister(Metrics...) })

@@ -8,9 +8,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
@@ -26,17 +28,22 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/apply"
+	"github.com/dispel/partner-operator/internal/authenticated"
 	"github.com/dispel/partner-operator/internal/probe"
 	"github.com/dispel/partner-operator/internal/shard"
 )
 
 // +kubebuilder:rbac:groups=partner.dispel.com,resources=partners,verbs=list;watch
 // +kubebuilder:rbac:groups=partner.dispel.com,resources=partners/status,verbs=patch
+// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 
 // Options are what the prober can be told.
 type Options struct {
 	// Prober probes one sub-domain.
 	Prober probe.Prober
+	// CompareAddresses holds the addresses of a host against those of its route.
+	CompareAddresses bool
 	// Interval is how often each sub-domain is probed.
 	Interval time.Duration
 	// Concurrency is how many are probed at once.
@@ -45,7 +52,8 @@ type Options struct {
 	Shard shard.Shard
 	// HealthAddress is where /healthz and /readyz are served; "0" for nowhere.
 	HealthAddress string
-	// MetricsAddress is where /metrics are served, in plain HTTP; "0" for nowhere.
+	// MetricsAddress is where /metrics are served, over HTTPS, to those whom the API server
+	// lets get them; "0" for nowhere.
 	MetricsAddress string
 	// Clock tells the time; the system's if nil.
 	Clock clock.PassiveClock
@@ -68,13 +76,15 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 		Scheme:                 scheme,
 		Cache:                  cache.Options{DefaultTransform: keep(options.Shard)},
 		HealthProbeBindAddress: options.HealthAddress,
-		Metrics:                metricsserver.Options{BindAddress: options.MetricsAddress},
+		Metrics:                metricsserver.Options{BindAddress: options.MetricsAddress, SecureServing: true, FilterProvider: authenticated.Filter},
+		Client:                 client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
 		// Probes under way end with the process: they leave nothing behind.
 		GracefulShutdownTimeout: ptr.To(time.Second),
 	})
 	if err != nil {
 		return nil, err
 	}
+	shards.Set(float64(max(1, options.Shard.Count)))
 	r := &reconciler{Options: options, client: mgr.GetClient(), known: map[string]*state{}}
 	var synced atomic.Bool
 	return mgr, errors.Join(
@@ -110,8 +120,8 @@ var targetChanged = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 	return had != has || !before.Equal(now) || e.ObjectOld.GetUID() != e.ObjectNew.GetUID()
 }}
 
-// keep has the cache keep what of a Partner is needed to probe it; of those of other
-// shards only the names.
+// keep reduces cached Partners to what a probe needs, and those of other shards to their
+// names.
 func keep(own shard.Shard) func(any) (any, error) {
 	return func(in any) (any, error) {
 		partner, ok := in.(*v1alpha1.Partner)
@@ -153,6 +163,7 @@ type reconciler struct {
 
 // state is what is known of a sub-domain between two probes.
 type state struct {
+	uid    types.UID
 	target probe.Target
 	record record
 	// due is when it is probed next.
@@ -163,7 +174,9 @@ type state struct {
 func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	var partner v1alpha1.Partner
 	if err := r.client.Get(ctx, request.NamespacedName, &partner); err != nil {
-		r.forget(request.Name)
+		if apierrors.IsNotFound(err) {
+			r.forget(request.Name)
+		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	observed := reachable(&partner)
@@ -176,43 +189,47 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, r.write(ctx, &partner, nil)
 	}
 	now := r.Clock.Now()
-	s := r.stateOf(partner.Name, target, observed, now)
+	s := r.stateOf(&partner, target, observed, now)
 	if wait := s.due.Sub(now); wait > 0 {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
 	delay.Observe(now.Sub(s.due).Seconds())
+	if !r.CompareAddresses {
+		target.Addresses = nil
+	}
 	result := r.Prober.Probe(ctx, target)
 	if err := ctx.Err(); err != nil {
 		return ctrl.Result{}, err // the prober ends, which says nothing of the sub-domain
 	}
 	show(partner.Name, result)
 	now = r.Clock.Now()
-	s.due = next(partner.Name, now, r.Interval)
-	condition := s.record.note(result, observed, partner.Generation, now)
+	condition := s.record.note(result, observed, now)
 	if condition != observed {
 		if err := r.write(ctx, &partner, condition); err != nil {
 			return ctrl.Result{}, err
 		}
 		ctrl.LoggerFrom(ctx).V(1).Info("Wrote a verdict", "host", target.Host, "reason", condition.Reason)
 	}
+	s.due = next(partner.Name, now, r.Interval)
 	return ctrl.Result{RequeueAfter: s.due.Sub(now)}, nil
 }
 
 // stateOf is what is known of a sub-domain. One that is new, or has changed, is probed at
 // once; one with a verdict from before a restart when its turn comes.
-func (r *reconciler) stateOf(partner string, target probe.Target, observed *metav1.Condition, now time.Time) *state {
+func (r *reconciler) stateOf(partner *v1alpha1.Partner, target probe.Target, observed *metav1.Condition, now time.Time) *state {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := r.known[partner]
+	s := r.known[partner.Name]
 	switch {
 	case s == nil && observed != nil:
-		s = &state{target: target, due: next(partner, now, r.Interval)}
-	case s == nil || !s.target.Equal(target):
-		s = &state{target: target, due: now}
+		s = &state{uid: partner.UID, target: target, due: next(partner.Name, now, r.Interval)}
+	case s == nil, s.uid != partner.UID, !s.target.Equal(target):
+		expiry.DeleteLabelValues(partner.Name) // of what was served before
+		s = &state{uid: partner.UID, target: target, due: now}
 	default:
 		return s
 	}
-	r.known[partner] = s
+	r.known[partner.Name] = s
 	subdomains.Set(float64(len(r.known)))
 	return s
 }
@@ -225,14 +242,18 @@ func (r *reconciler) forget(partner string) {
 	expiry.DeleteLabelValues(partner)
 }
 
-// write has a Partner have the condition; nil for none.
+// write applies the condition; nil removes it. A Partner that is gone, or in whose place
+// there is another of its name, needs neither.
 func (r *reconciler) write(ctx context.Context, partner *v1alpha1.Partner, condition *metav1.Condition) error {
 	var status v1alpha1.PartnerStatus
 	if condition != nil {
 		status.Conditions = []metav1.Condition{*condition}
 	}
 	err := apply.Applier{Client: r.client, StatusManager: v1alpha1.ProberFieldManager}.Status(ctx, partner, status)
-	return client.IgnoreNotFound(err)
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil
+	}
+	return err
 }
 
 // show counts a probe.
@@ -241,9 +262,7 @@ func show(partner string, result probe.Result) {
 	for _, step := range result.Steps {
 		duration.WithLabelValues(string(step.Step)).Observe(step.Took.Seconds())
 	}
-	if result.Expires.IsZero() { // what was seen last may be wrong by now
-		expiry.DeleteLabelValues(partner)
-		return
+	if !result.Expires.IsZero() {
+		expiry.WithLabelValues(partner).Set(float64(result.Expires.Unix()))
 	}
-	expiry.WithLabelValues(partner).Set(float64(result.Expires.Unix()))
 }

@@ -3,15 +3,21 @@ package prober_test
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -23,6 +29,7 @@ import (
 	"github.com/dispel/partner-operator/internal/prober"
 	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/testing/authority"
+	"github.com/dispel/partner-operator/internal/testing/cluster"
 	"github.com/dispel/partner-operator/internal/testing/site"
 )
 
@@ -93,6 +100,9 @@ func declare(ctx context.Context, name string, addresses ...string) *v1alpha1.Pa
 	return partner
 }
 
+// expiryOf is the metric of certificates' expiry.
+func expiryOf() prometheus.Collector { return prober.Metrics[len(prober.Metrics)-1] }
+
 func hostOf(partner string) string { return partner + ".example.com" }
 
 // verdict is the condition of a Partner, as status/reason; empty if there is none.
@@ -121,7 +131,7 @@ var _ = Describe("The prober", func() {
 
 	// to probes what answers at an address of loopback.
 	to := func(address netip.AddrPort) prober.Options {
-		return prober.Options{Prober: probe.Prober{
+		return prober.Options{CompareAddresses: true, Prober: probe.Prober{
 			Resolver: zone.Resolver, Roots: ca.Pool(), Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 			HTTPPort: address.Port(), HTTPSPort: address.Port(), Timeout: 2 * time.Second,
 		}}
@@ -152,12 +162,15 @@ var _ = Describe("The prober", func() {
 
 		By("owning its one condition, and nothing else")
 		Expect(direct.Get(ctx, client.ObjectKeyFromObject(partner), partner)).To(Succeed())
+		entries := 0
 		for _, entry := range partner.ManagedFields {
 			if entry.Manager == v1alpha1.ProberFieldManager {
+				entries++
 				Expect(entry.FieldsV1.GetRawString()).To(HavePrefix(`{"f:status":{"f:conditions":{"k:{\"type\":\"SubdomainReachable\"}"`))
 				Expect(strings.Count(entry.FieldsV1.GetRawString(), `"k:{`)).To(Equal(1))
 			}
 		}
+		Expect(entries).To(Equal(1))
 
 		By("starting again without a write, and taking the verdict back with the sub-domain")
 		p.stop()
@@ -169,6 +182,46 @@ var _ = Describe("The prober", func() {
 		Expect(direct.Status().Update(ctx, partner)).To(Succeed())
 		Eventually(verdict(ctx, "chain")).Should(BeEmpty())
 		Expect(p.writes.Load()).To(Equal(int64(1)))
+
+		By("forgetting the sub-domain, and when its certificate expires")
+		Expect(testutil.CollectAndCount(expiryOf())).To(BeZero())
+	}, SpecTimeout(time.Minute))
+
+	It("shows when the certificate expires that is served", func(ctx SpecContext) {
+		address := site.Serve(site.Engine("Acme Corp"), valid("expiring.example.com"))
+		zone.Set("expiring.example.com", "127.0.0.1")
+		partner := declare(ctx, "expiring")
+		start(to(address))
+		Eventually(verdict(ctx, "expiring")).Should(Equal("True/Reachable"))
+		Expect(testutil.ToFloat64(expiryOf())).To(BeNumerically("~", time.Now().Add(time.Hour).Unix(), 60))
+		Expect(direct.Delete(ctx, partner)).To(Succeed())
+		Eventually(func() int { return testutil.CollectAndCount(expiryOf()) }).Should(BeZero())
+	}, SpecTimeout(time.Minute))
+
+	It("is withdrawn by whoever applies nothing in its name", func(ctx SpecContext) {
+		zone.Set("withdrawn.example.com", "127.0.0.1")
+		declare(ctx, "withdrawn")
+		p := start(to(site.Serve(site.Engine("Acme Corp"), valid("withdrawn.example.com"))))
+		Eventually(verdict(ctx, "withdrawn")).Should(Equal("True/Reachable"))
+		p.stop()
+		page, err := os.ReadFile(filepath.Join(cluster.Root(), "docs", "probe.md"))
+		Expect(err).NotTo(HaveOccurred())
+		_, rest, _ := strings.Cut(string(page), "```shell\n")
+		script, _, _ := strings.Cut(rest, "```")
+		shell := exec.CommandContext(ctx, "bash", "-e", "-c", script)
+		shell.Env = append(os.Environ(), "KUBECONFIG="+controlPlane.Kubeconfig(), "PATH="+filepath.Dir(controlPlane.Kubectl())+":"+os.Getenv("PATH"))
+		out, err := shell.CombinedOutput()
+		Expect(err).NotTo(HaveOccurred(), string(out))
+		Expect(verdict(ctx, "withdrawn")()).To(BeEmpty())
+	}, SpecTimeout(time.Minute))
+
+	It("does not compare addresses where it is not to", func(ctx SpecContext) {
+		zone.Set("cdn.example.com", "127.0.0.1")
+		declare(ctx, "cdn", "127.0.0.9")
+		options := to(site.Serve(site.Engine("Acme Corp"), valid("cdn.example.com")))
+		options.CompareAddresses = false
+		start(options)
+		Eventually(verdict(ctx, "cdn")).Should(Equal("True/Reachable"))
 	}, SpecTimeout(time.Minute))
 
 	It("goes by what the name resolves to each time", func(ctx SpecContext) {
@@ -219,7 +272,9 @@ var _ = Describe("The prober", func() {
 	}, SpecTimeout(time.Minute))
 
 	It("may write nothing else of a Partner", func(ctx SpecContext) {
-		declare(ctx, "guarded", "192.0.2.1")
+		partner := declare(ctx, "guarded", "192.0.2.1")
+		meta.SetStatusCondition(&partner.Status.Conditions, metav1.Condition{Type: "Ready", Status: metav1.ConditionFalse, Reason: "y"})
+		Expect(direct.Status().Update(ctx, partner)).To(Succeed())
 		own, err := client.New(asProber, client.Options{Scheme: direct.Scheme()})
 		Expect(err).NotTo(HaveOccurred())
 		write := func(patch string) error {
@@ -236,8 +291,23 @@ var _ = Describe("The prober", func() {
 		for _, of := range v1alpha1.PartnerConditions {
 			Expect(write(condition(string(of)))).To(MatchError(ContainSubstring("status.conditions: "+refused)), string(of))
 		}
-		Expect(write(condition("SubdomainReachable"))).To(Succeed())
-		Expect(write(condition("example.com/Audited"))).To(Succeed())
+		applied := []byte(`{"apiVersion":"partner.dispel.com/v1alpha1","kind":"Partner","metadata":{"name":"guarded"},"status":{"namespace":"partner-guarded"}}`)
+		Expect(direct.Status().Patch(ctx, &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "guarded"}},
+			client.RawPatch(types.ApplyPatchType, applied), client.FieldOwner(v1alpha1.FieldManager))).To(Succeed())
+		Expect(write(`{"metadata":{"managedFields":[{}]}}`)).To(Succeed())
+		Expect(direct.Get(ctx, client.ObjectKeyFromObject(partner), partner)).To(Succeed())
+		Expect(partner.ManagedFields).To(ContainElement(HaveField("Manager", v1alpha1.FieldManager)), "by which the operator takes back what it wrote")
+		Expect(write(`{"status":{"conditions":null}}`)).To(MatchError(ContainSubstring("status.conditions: " + refused)))
+		Expect(write(`{"status":null}`)).To(MatchError(ContainSubstring(refused)))
+		add := func(of string) error {
+			return own.Status().Patch(ctx, &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "guarded"}},
+				client.RawPatch(types.JSONPatchType, []byte(`[{"op":"add","path":"/status/conditions/-","value":{"type":"`+of+`","status":"True","reason":"x","message":"","lastTransitionTime":"2026-12-01T12:00:00Z"}}]`)))
+		}
+		Expect(add("SubdomainReachable")).To(Succeed())
+		for i := range 11 {
+			Expect(add(fmt.Sprint("example.com/Audited", i))).To(Succeed())
+		}
+		Expect(add("example.com/OneMore")).To(MatchError(ContainSubstring("status.conditions: there are more than 12 conditions of types that are not the partner operator's: remove some")))
 		Expect(own.Patch(ctx, &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "guarded"}}, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"customerCount":1}}`)))).
 			To(MatchError(ContainSubstring("is forbidden")))
 	}, SpecTimeout(time.Minute))
@@ -262,7 +332,7 @@ var _ = Describe("The prober", func() {
 		},
 		Entry("nothing", "held", "True/Reachable", site.Engine("Acme Corp"), valid, []string{"127.0.0.1"}, nil, SpecTimeout(time.Minute)),
 		Entry("no DNS record", "nameless", "False/NameNotResolved", site.Engine("Acme Corp"), valid, nil, []string{"192.0.2.1"}, SpecTimeout(time.Minute)),
-		Entry("a record of another address", "misled", "False/AddressNotTheRoutes", site.Engine("Acme Corp"), valid, []string{"127.0.0.1"}, []string{"192.0.2.1"}, SpecTimeout(time.Minute)),
+		Entry("a record of another address", "misled", "False/AddressNotTheRoutes", site.Engine("Acme Corp"), valid, []string{"127.0.0.1"}, []string{"127.0.0.9"}, SpecTimeout(time.Minute)),
 		Entry("a private address", "inward", "False/TargetNotAllowed", site.Engine("Acme Corp"), valid, []string{"169.254.169.254"}, nil, SpecTimeout(time.Minute)),
 		Entry("nobody there", "silent", "False/ConnectionFailed", nil, nil, []string{"127.0.0.1"}, nil, SpecTimeout(time.Minute)),
 		Entry("a certificate of another name", "misnamed", "False/CertificateInvalid", site.Engine("Acme Corp"), func(string) *tls.Certificate { return new(ca.Sign(time.Hour, "other.example.com")) }, []string{"127.0.0.1"}, nil, SpecTimeout(time.Minute)),

@@ -41,6 +41,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 var _ = ReportAfterSuite("The prober's rights are those that it uses", func(report Report) {
 	Expect(used.Refused()).To(BeEmpty())
 	if report.SuiteSucceeded && report.PreRunStats.SpecsThatWillRun == report.PreRunStats.TotalSpecs {
-		Expect(used.Unused(cluster.Rules("config/probe/role.yaml"))).To(BeEmpty())
+		// test/chart has the others used.
+		Expect(used.Unused(cluster.Rules("config/probe/role.yaml"))).To(ConsistOf("create subjectaccessreviews.authorization.k8s.io", "create tokenreviews.authentication.k8s.io"))
 	}
 })

@@ -10,37 +10,51 @@ import (
 	"github.com/dispel/partner-operator/internal/probe"
 )
 
-// patience is after how many failures in a row a sub-domain counts as unreachable, and
-// after how many that agree another link counts as the broken one.
+// patience is after how many failures in a row a sub-domain counts as unreachable, after
+// how many with the same reason that becomes the reason, and after how many with the same
+// message that becomes the message.
 const patience = 3
+
+// noGeneration leaves the condition without a generation: it is about what the operator
+// made of some spec, which status.observedGeneration names, and which outlives others.
+const noGeneration = 0
 
 // record is what the last probes of a sub-domain found.
 type record struct {
 	// failures are those since the last success.
 	failures int
-	// last is the last failure, and agreeing how many in a row were like it.
-	last     probe.Result
-	agreeing int
+	// last is the last failure; reasons and messages are how many in a row had its reason,
+	// and its message.
+	last              probe.Result
+	reasons, messages int
 }
 
 // note adds a result, and returns the condition that it leads to. The observed condition,
 // nil if there is none, is returned as it is if there is nothing to change: a single
 // failure, and messages that differ from one probe to the next, change nothing.
-func (r *record) note(result probe.Result, observed *metav1.Condition, generation int64, now time.Time) *metav1.Condition {
+func (r *record) note(result probe.Result, observed *metav1.Condition, now time.Time) *metav1.Condition {
 	status := metav1.ConditionTrue
 	if !result.Broken() {
 		*r = record{}
 	} else {
 		status = metav1.ConditionFalse
 		r.failures++
-		if result.Reason != r.last.Reason || result.Message != r.last.Message {
-			r.agreeing = 0
+		if result.Reason != r.last.Reason {
+			r.reasons = 0
 		}
-		r.agreeing++
+		if result.Reason != r.last.Reason || result.Message != r.last.Message {
+			r.messages = 0
+		}
+		r.reasons++
+		r.messages++
 		r.last = result
 		needed := r.failures
-		if observed != nil && observed.Status == status {
-			needed = r.agreeing
+		switch {
+		case observed == nil || observed.Status != status:
+		case observed.Reason != string(result.Reason):
+			needed = r.reasons
+		default:
+			needed = r.messages
 		}
 		if needed < patience {
 			return observed
@@ -51,7 +65,7 @@ func (r *record) note(result probe.Result, observed *metav1.Condition, generatio
 		before = append(before, *observed)
 	}
 	finding := conditions.Finding{Type: v1alpha1.ConditionSubdomainReachable, Status: status, Reason: result.Reason, Message: result.Message}
-	condition := conditions.Merge(before, []conditions.Finding{finding}, generation, now)[0]
+	condition := conditions.Merge(before, []conditions.Finding{finding}, noGeneration, now)[0]
 	if observed != nil && observed.Status == status && observed.Reason == condition.Reason && observed.Message == condition.Message {
 		return observed
 	}

@@ -24,7 +24,11 @@ func found(sign rune) probe.Result {
 	case 'n':
 		return probe.Result{Reason: v1alpha1.ReasonNameNotResolved, Message: "the DNS server does not answer"}
 	}
-	return probe.Result{Reason: v1alpha1.ReasonEngineFailed, Message: "status 502"}
+	message := "status 502"
+	if sign == 'e' {
+		message = "status 503"
+	}
+	return probe.Result{Reason: v1alpha1.ReasonEngineFailed, Message: message}
 }
 
 var _ = Describe("A verdict", func() {
@@ -37,7 +41,7 @@ var _ = Describe("A verdict", func() {
 			var observed *metav1.Condition
 			var got []string
 			for minute, sign := range signs {
-				condition := r.note(found(sign), observed, 1, at(minute))
+				condition := r.note(found(sign), observed, at(minute))
 				verdict := "-"
 				if condition != nil {
 					verdict = string(condition.Reason[0])
@@ -60,6 +64,7 @@ var _ = Describe("A verdict", func() {
 		Entry("three failures of different kinds", "+NEN", "R!RRN!"),
 		Entry("another link breaks", "NNNEEE", "--N!NNE!"),
 		Entry("messages that differ from one probe to the next", "NNNnNnNnNn", "--N!NNNNNNN"),
+		Entry("another link breaks, with a message that differs each time", "NNNEeEe", "--N!NNE!E"),
 		Entry("another message that stays", "NNNnnn", "--N!NNn!"),
 	)
 
@@ -67,19 +72,19 @@ var _ = Describe("A verdict", func() {
 		var r record
 		var observed *metav1.Condition
 		for minute, sign := range "NNNEEE" {
-			observed = r.note(found(sign), observed, 7, at(minute))
+			observed = r.note(found(sign), observed, at(minute))
 		}
 		Expect(*observed).To(Equal(metav1.Condition{
-			Type: "SubdomainReachable", Status: metav1.ConditionFalse, Reason: "EngineFailed", Message: "status 502", ObservedGeneration: 7,
+			Type: "SubdomainReachable", Status: metav1.ConditionFalse, Reason: "EngineFailed", Message: "status 502",
 			LastTransitionTime: metav1.NewTime(at(2)),
 		}))
 	})
 
 	It("outlives a restart", func() {
-		observed := new(record).note(found('+'), nil, 1, at(0))
+		observed := new(record).note(found('+'), nil, at(0))
 		var restarted record
-		Expect(restarted.note(found('+'), observed, 1, at(1))).To(BeIdenticalTo(observed))
-		Expect(restarted.note(found('N'), observed, 1, at(2))).To(BeIdenticalTo(observed))
+		Expect(restarted.note(found('+'), observed, at(1))).To(BeIdenticalTo(observed))
+		Expect(restarted.note(found('N'), observed, at(2))).To(BeIdenticalTo(observed))
 	})
 })
 

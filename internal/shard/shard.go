@@ -31,7 +31,7 @@ func Parse(text string) (Shard, error) {
 	s.Number, errs[0] = strconv.Atoi(number)
 	s.Count, errs[1] = strconv.Atoi(count)
 	if errs[0] != nil || errs[1] != nil || s.Count > most || s.Number < 1 || s.Number > s.Count {
-		return Shard{}, fmt.Errorf("write number/count, such as 1/3, 2/3 and 3/3 for three of them, with a count of at most %d", most)
+		return Shard{}, fmt.Errorf("write number/count, such as 1/3, 2/3 and 3/3 for three shards, with a count of at most %d", most)
 	}
 	return s, nil
 }

@@ -30,7 +30,7 @@ var _ = Describe("A shard", func() {
 	DescribeTable("is refused with the remedy",
 		func(text string) {
 			_, err := shard.Parse(text)
-			Expect(err).To(MatchError("write number/count, such as 1/3, 2/3 and 3/3 for three of them, with a count of at most 64"))
+			Expect(err).To(MatchError("write number/count, such as 1/3, 2/3 and 3/3 for three shards, with a count of at most 64"))
 		},
 		Entry("no count", "1"), Entry("counted from zero", "0/3"), Entry("beyond the count", "4/3"), Entry("no number", "/3"),
 		Entry("too many", "1/65"), Entry("words", "a/b"), Entry("negative", "-1/3"),

@@ -121,6 +121,8 @@ type evaluation struct {
 	// By subdomain: the hosts of replaced routes that keep serving for now beside
 	// the declared one, which is ready.
 	lingering []string
+	// By subdomain: where those of the declared host are served.
+	former []string
 }
 
 func (e *evaluation) judgePlan() {
@@ -335,6 +337,9 @@ func (e *evaluation) writeNow() []Object {
 // others.
 func (e *evaluation) failed(condition v1alpha1.ConditionType, subdomain bool) *conditions.Finding {
 	for _, failure := range e.in.Failures {
+		if e.replaced(failure.Object) && !failure.Delete {
+			continue // it serves, whatever its annotations
+		}
 		if exposes := KindOf(failure.Object).Exposure != NotExposed; exposes != subdomain {
 			continue
 		}
@@ -696,7 +701,13 @@ func (e *evaluation) served() *v1alpha1.SubdomainStatus {
 	if route == nil {
 		return nil
 	}
-	return &v1alpha1.SubdomainStatus{URL: e.url(*route), Route: route.kind, Addresses: e.addresses(*route)}
+	status := &v1alpha1.SubdomainStatus{URL: e.url(*route), Route: route.kind, Addresses: e.addresses(*route)}
+	for _, address := range e.former {
+		if !slices.Contains(status.Addresses, address) {
+			status.FormerAddresses = append(status.FormerAddresses, address)
+		}
+	}
+	return status
 }
 
 // servedBefore reports whether the status says that a host is served.

@@ -78,15 +78,15 @@ func (e *evaluation) overlap(replaced route) time.Duration {
 		if seconds, parseErr := strconv.ParseInt(text, 10, 32); parseErr == nil {
 			ttl, err = time.Duration(seconds)*time.Second, nil
 		}
-		if err == nil {
-			return min(overlap+ttl, longestOverlap)
+		if err == nil && ttl > 0 {
+			return max(overlap, min(overlap+ttl, longestOverlap))
 		}
 	}
 	return overlap
 }
 
-// hidingAnnotations keep external-dns from a route. It takes the address of a record from
-// the oldest route of the host, so that the record would follow only once that is gone.
+// hidingAnnotations keep external-dns from a route. It keeps the address of the route that
+// it made a record of, so that the record would follow only once that route is gone.
 var hidingAnnotations = []string{"external-dns.kubernetes.io/controller", "external-dns.alpha.kubernetes.io/controller"}
 
 // hidden is when a route was hidden from external-dns; zero if it was not.
@@ -98,24 +98,45 @@ func (r route) hidden() time.Time {
 	return at
 }
 
-// hide is the route as it is, and hidden from external-dns, from now on.
-func (r route) hide(now time.Time) Object {
-	hidden := r.DeepCopyObject().(Object)
-	hidden.SetUID("")
-	hidden.SetResourceVersion("")
-	hidden.SetGeneration(0)
-	hidden.SetCreationTimestamp(metav1.Time{})
-	annotations := maps.Clone(r.GetAnnotations())
+// annotated is the route as it is, with other annotations.
+func (r route) annotated(change func(map[string]string)) Object {
+	annotated := r.DeepCopyObject().(Object)
+	annotated.SetUID("")
+	annotated.SetResourceVersion("")
+	annotated.SetGeneration(0)
+	annotated.SetCreationTimestamp(metav1.Time{})
+	annotations := map[string]string{}
+	maps.Copy(annotations, r.GetAnnotations())
 	delete(annotations, v1alpha1.AppliedAnnotation)
-	if annotations == nil {
-		annotations = map[string]string{}
-	}
-	annotations[v1alpha1.ReplacedAnnotation] = now.UTC().Format(time.RFC3339)
-	for _, key := range hidingAnnotations {
-		annotations[key] = v1alpha1.FieldManager
-	}
-	hidden.SetAnnotations(annotations)
-	return hidden
+	change(annotations)
+	annotated.SetAnnotations(annotations)
+	return annotated
+}
+
+// hide is the route hidden from external-dns, from now on.
+func (r route) hide(now time.Time) Object {
+	return r.annotated(func(annotations map[string]string) {
+		annotations[v1alpha1.ReplacedAnnotation] = now.UTC().Format(time.RFC3339)
+		for _, key := range hidingAnnotations {
+			annotations[key] = v1alpha1.FieldManager
+		}
+	})
+}
+
+// show is the route in sight of external-dns again.
+func (r route) show() Object {
+	return r.annotated(func(annotations map[string]string) {
+		for _, key := range append([]string{v1alpha1.ReplacedAnnotation}, hidingAnnotations...) {
+			delete(annotations, key)
+		}
+	})
+}
+
+// replaced reports whether an object is a route of the declared host that another has
+// taken the place of, or is to.
+func (e *evaluation) replaced(object Object) bool {
+	return e.whiteLabelled() && KindOf(object).Exposure == ByRoute && e.declaresHost(object.GetName()) &&
+		v1alpha1.RouteKind(nameOfKind(object)) != e.wantedKind()
 }
 
 // handOver keeps the routes that the declared one has taken the place of until
@@ -134,20 +155,30 @@ func (e *evaluation) handOver() {
 		if e.declared(route) || e.in.Wanted[route.GetName()] || !e.mayServe(route.GetName()) {
 			continue
 		}
-		hidden := route.hidden()
-		if hidden.IsZero() && e.overlap(route) > 0 && route.GetName() == declared.GetName() && len(e.addresses(*declared)) > 0 {
-			e.out.Objects = append(e.out.Objects, route.hide(e.in.Now))
-			hidden = e.in.Now
-		}
 		from := since
-		if hidden.After(since) {
-			from = hidden
+		if e.replaced(route.Object) {
+			hidden := route.hidden()
+			if hidden.IsZero() && e.overlap(route) > 0 && len(e.addresses(*declared)) > 0 && !e.failedToWrite(route.Object) {
+				e.out.Objects = append(e.out.Objects, route.hide(e.in.Now))
+				hidden = e.in.Now
+			}
+			if hidden.After(since) && !hidden.After(e.in.Now) {
+				from = hidden
+			}
 		}
 		if over := from.Add(e.overlap(route)); e.in.Now.Before(over) {
 			e.lingering = append(e.lingering, route.GetName())
+			if e.replaced(route.Object) {
+				e.former = e.addresses(route)
+			}
 			e.out.LookAgain = staffing.Earlier(e.out.LookAgain, over)
 		}
 	}
+}
+
+// failedToWrite reports whether an object could not be written in this reconcile.
+func (e *evaluation) failedToWrite(object Object) bool {
+	return slices.ContainsFunc(e.in.Failures, func(f Failure) bool { return !f.Delete && NameOf(f.Object) == NameOf(object) })
 }
 
 // oldRoute is a route other than the declared one, which is served while that is

@@ -65,4 +65,46 @@ var _ = Describe("A route that another has taken the place of", func() {
 		Expect(written.Annotations).NotTo(HaveKey("external-dns.kubernetes.io/controller"))
 		Expect(written.Annotations).NotTo(HaveKey("partner.dispel.com/replaced-at"))
 	})
+
+	It("goes in time although it cannot be hidden, and does not make the sub-domain unready", func() {
+		snapshot := readSnapshot("testdata/gateway-from-ingress.in.yaml")
+		snapshot.Failures = []tenant.Failure{{Object: ingressOf(tenant.Evaluate(snapshot)), Refused: true, Message: "no"}}
+		outcome := tenant.Evaluate(snapshot)
+		Expect(ingressOf(outcome)).To(BeNil())
+		Expect(outcome.Status.Conditions).To(ContainElement(And(HaveField("Type", "Ready"), HaveField("Reason", "Provisioned"))))
+		Expect(outcome.Prune).To(ContainElement(HaveField("Name", "remote.acmecorp.com")))
+	})
+
+	It("is in sight of external-dns again once the other fails", func() {
+		snapshot := readSnapshot("testdata/gateway-from-ingress-done.in.yaml")
+		snapshot.Gateways[0].Status.Conditions[0].Status = "False"
+		for _, child := range snapshot.Children {
+			if route, ok := child.(*gatewayv1.HTTPRoute); ok {
+				route.Status.Parents[0].Conditions[0].Status = "False"
+			}
+		}
+		written := ingressOf(tenant.Evaluate(snapshot))
+		Expect(written).NotTo(BeNil())
+		Expect(written.Annotations).To(BeEmpty())
+		Expect(ingressOf(tenant.Converge(snapshot))).To(BeNil(), "once")
+	})
+
+	DescribeTable("stays for the overlap and a TTL that makes sense",
+		func(ttl string, overlap, stays time.Duration) {
+			snapshot := readSnapshot("testdata/gateway-from-ingress.in.yaml")
+			snapshot.Settings.RouteOverlap = overlap
+			for _, child := range snapshot.Children {
+				if ingress, ok := child.(*networkingv1.Ingress); ok {
+					ingress.Annotations["external-dns.alpha.kubernetes.io/ttl"] = ttl
+				}
+			}
+			Expect(tenant.Converge(snapshot).LookAgain).To(Equal(goldenNow.Add(stays)))
+		},
+		Entry("seconds", "60", time.Minute, 2*time.Minute),
+		Entry("a duration", "5m", time.Minute, 6*time.Minute),
+		Entry("no more than a day", "100h", time.Minute, 24*time.Hour),
+		Entry("but for a longer overlap", "60", 48*time.Hour, 48*time.Hour),
+		Entry("a negative one", "-600", time.Minute, time.Minute),
+		Entry("anything else", "soon", time.Minute, time.Minute),
+	)
 })

@@ -35,6 +35,9 @@ func (e *evaluation) subdomain() {
 		link = new(conditions.True(v1alpha1.ConditionSubdomainReady, v1alpha1.ReasonRouteAccepted,
 			fmt.Sprintf("%s is routed by %s", e.in.Partner.Spec.Subdomain.Host, e.routeName())))
 	} else if old := e.oldRoute(); old != nil {
+		if e.replaced(old.Object) && !old.hidden().IsZero() && !e.failedToWrite(old.Object) {
+			e.out.Objects = append(e.out.Objects, old.show())
+		}
 		link.Message += fmt.Sprintf("; until then %s is served by the %s as before", e.url(*old), old.kind)
 	}
 	e.subdomainReady = link

@@ -287,7 +287,7 @@ var _ = Describe("An installation of the chart", func() {
 		prober := i.start(ctx, "probe", &ofProber, "PARTNER_OPERATOR_INTERVAL=1s", "PARTNER_OPERATOR_DNS_SERVER=127.0.0.1:1")
 		i.kubectl(ctx, "wait", "partner", "acme", "--for=jsonpath={.status.conditions[?(@.type=='SubdomainReachable')].reason}=NameNotResolved", "--timeout=60s")
 		i.kubectl(ctx, "wait", "partner", "acme", "--for=condition=Ready", "--timeout=60s")
-		Expect(scrape(ctx, "http://"+prober.metrics+"/metrics", "")).To(And(ContainSubstring(`partner_operator_probes_total{reason="NameNotResolved"}`),
+		Expect(scrape(ctx, "https://"+prober.metrics+"/metrics", token)).To(And(ContainSubstring(`partner_operator_probes_total{reason="NameNotResolved"}`),
 			ContainSubstring(`partner_operator_api_writes_total{kind="Partner",operation="status",result="success"}`)))
 		Eventually(ofPartners).Should(ContainSubstring(`partner_operator_condition{condition="SubdomainReachable",kind="Partner",name="acme",reason="NameNotResolved",status="False"} 1`))
 

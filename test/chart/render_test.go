@@ -159,10 +159,15 @@ var _ = Describe("The chart", func() {
 
 	It("runs a prober only where it is asked to, with what it may reach", func(ctx SpecContext) {
 		Expect(rendered(ctx)).NotTo(ContainSubstring("component: probe"))
-		out := rendered(ctx, "--set=probe.enabled=true", "--set=probe.shards=2", "--set=probe.interval=30s", "--set=probe.allowedTargets={10.20.0.0/16,fd00:20::/64}")
+		out := rendered(ctx, "--set=probe.enabled=true", "--set=probe.shards=2", "--set=probe.interval=30s", "--set=probe.caConfigMap=authorities", "--set=probe.allowedTargets={10.20.0.0/16,fd00:20::/64}")
 		Expect(out).To(And(ContainSubstring("- \"--shard=1/2\""), ContainSubstring("- \"--shard=2/2\""), ContainSubstring("name: partner-operator-probe-2")))
 		Expect(out).To(And(ContainSubstring("--interval=30s"), ContainSubstring("--allowed-targets=10.20.0.0/16,fd00:20::/64"), ContainSubstring("cidr: 10.20.0.0/16")))
-		Expect(out).NotTo(ContainSubstring("component: probe\nspec:\n  maxUnavailable"), "a single replica needs no disruption budget")
+		Expect(out).To(And(ContainSubstring("--ca-file=/etc/partner-operator/ca/ca.crt"), ContainSubstring("name: authorities")))
+		Expect(out).NotTo(ContainSubstring("name: partner-operator-probe\n  maxUnavailable"))
+	})
+
+	It("runs no Pods of what has no replicas", func(ctx SpecContext) {
+		Expect(strings.Count(rendered(ctx, "--set=manager.replicas=0", "--set=widget.replicas=0"), "replicas: 0\n")).To(Equal(2))
 	})
 
 	It("gives each shard a Deployment, a lease and its part of the check", func(ctx SpecContext) {

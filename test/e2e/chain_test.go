@@ -223,7 +223,7 @@ func (v visitor) client() *http.Client {
 var _ = Describe("The chain from DNS to the widget", Ordered, func() {
 	const name = chainPartner
 	host := name + "." + zone
-	port := freePort()
+	var port uint16
 	var names *dns
 	var atIngress, atGateway netip.AddrPort
 	var byClass traefik
@@ -245,6 +245,7 @@ var _ = Describe("The chain from DNS to the widget", Ordered, func() {
 
 	BeforeAll(func(ctx SpecContext) {
 		now.SetTime(working)
+		port = freePort()
 		atIngress, atGateway = loopback(1, port), loopback(2, port)
 		names = startDNS()
 		names.startExternalDNS(ctx)
@@ -281,7 +282,9 @@ var _ = Describe("The chain from DNS to the widget", Ordered, func() {
 		roots := acme.root.Clone()
 		Expect(roots.AppendCertsFromPEM(ca.PEM())).To(BeTrue())
 		asProber := cluster.AsServiceAccount(ctx, controlPlane, direct, "probe", "config/probe/role.yaml", "config/probe/role_binding.yaml")
+		asProber.Wrap(ofProber.Wrap)
 		probing, err := prober.New(asProber, prober.Options{
+			CompareAddresses: true,
 			Prober: probe.Prober{
 				Resolver: probe.ResolverAt(names.resolver), Roots: roots, Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 				HTTPSPort: port, Timeout: 2 * time.Second,
@@ -438,6 +441,7 @@ var _ = Describe("The chain from DNS to the widget", Ordered, func() {
 				g.Expect(found).To(Equal([]netip.Addr{to}))
 			}).Should(Succeed())
 			Expect(direct.Get(ctx, key, replaced)).To(Succeed(), "the replaced route serves those who know the old address")
+			Consistently(reachable(ctx)).WithTimeout(3*time.Second).Should(Equal("Reachable"), "both addresses are right")
 			Eventually(func() bool { return apierrors.IsNotFound(direct.Get(ctx, key, replaced)) }).Should(BeTrue())
 			before := served.Load()
 			Eventually(served.Load).Should(BeNumerically(">", before+300), "a while after")
@@ -454,9 +458,8 @@ var _ = Describe("The chain from DNS to the widget", Ordered, func() {
 
 	It("has a certificate from an ACME server, too", func(ctx SpecContext) {
 		change(ctx, func(s *v1alpha1.Subdomain) { s.TLS = &v1alpha1.TLS{IssuerRef: &v1alpha1.IssuerReference{Name: "acme"}} })
-		found := func() (string, error) {
-			result := (&probe.Prober{ConnectTo: atIngress, Roots: ca.Pool(), Allowed: probe.Anywhere}).Probe(ctx, probe.Target{Host: host, TLS: true})
-			return result.Message, nil
+		found := func() string {
+			return (&probe.Prober{ConnectTo: atIngress, Roots: ca.Pool(), Allowed: probe.Anywhere}).Probe(ctx, probe.Target{Host: host, TLS: true}).Message
 		}
 		Eventually(found).WithTimeout(3 * time.Minute).Should(ContainSubstring("Pebble"))
 		Eventually(reachable(ctx)).Should(Equal("Reachable"))

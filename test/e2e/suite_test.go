@@ -8,6 +8,7 @@ package e2e
 import (
 	"context"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -70,12 +71,13 @@ var (
 	working = time.Date(2026, 11, 25, 15, 0, 0, 0, time.UTC)
 )
 
-// ofManager and ofWidget are the rights that each uses.
-var ofManager, ofWidget rights.Recorder
+// ofManager, ofWidget and ofProber are the rights that each uses.
+var ofManager, ofWidget, ofProber rights.Recorder
 
-var _ = ReportAfterSuite("Neither is refused anything, and the widget server has no right that it does not use", func(report Report) {
+var _ = ReportAfterSuite("None is refused anything, and the widget server has no right that it does not use", func(report Report) {
 	Expect(ofManager.Refused()).To(BeEmpty())
 	Expect(ofWidget.Refused()).To(BeEmpty())
+	Expect(ofProber.Refused()).To(BeEmpty())
 	if report.SuiteSucceeded {
 		Expect(ofWidget.Unused(cluster.Rules("config/widget/role.yaml"))).To(BeEmpty())
 	}
@@ -109,7 +111,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	asWidget := cluster.AsServiceAccount(ctx, controlPlane, direct, "widget", "config/widget/role.yaml", "config/widget/role_binding.yaml")
 	asManager.Wrap(ofManager.Wrap)
 	asWidget.Wrap(ofWidget.Wrap)
-	for _, object := range append(cluster.ReadObjects("config/admission/host-guard.yaml"), cluster.ReadObjects("config/plans/basic.yaml")...) {
+	for _, object := range slices.Concat(cluster.ReadObjects("config/admission/host-guard.yaml"), cluster.ReadObjects("config/admission/status-guard.yaml"), cluster.ReadObjects("config/plans/basic.yaml")) {
 		Expect(direct.Create(ctx, object)).To(Succeed())
 	}
 	for _, object := range []client.Object{

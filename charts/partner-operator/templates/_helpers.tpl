@@ -106,6 +106,9 @@ app.kubernetes.io/component: {{ index . 0 }}
 {{- if and (hasKey $values "shutdownDelaySeconds") (ne (int $values.shutdownDelaySeconds) 5) }}
 {{- $args = append $args (printf "--shutdown-delay=%ds" (int $values.shutdownDelaySeconds)) }}
 {{- end }}
+{{- if $values.caConfigMap }}
+{{- $args = append $args "--ca-file=/etc/partner-operator/ca/ca.crt" }}
+{{- end }}
 {{- if .number }}
 {{- $name = printf "%s-%d" $name .number }}
 {{- $args = append $args (printf "--shard=%d/%d" .number (int $values.shards)) }}
@@ -119,7 +122,7 @@ metadata:
     {{- include "partner-operator.labels" $root | nindent 4 }}
     app.kubernetes.io/component: {{ $component }}
 spec:
-  replicas: {{ $values.replicas | default 1 }}
+  replicas: {{ if hasKey $values "replicas" }}{{ $values.replicas }}{{ else }}1{{ end }}
   selector:
     matchLabels:
       {{- include "partner-operator.selector" (list $component) | nindent 6 }}
@@ -213,6 +216,18 @@ spec:
             readOnlyRootFilesystem: true
             capabilities:
               drop: [ALL]
+          {{- if $values.caConfigMap }}
+          volumeMounts:
+            - name: ca
+              mountPath: /etc/partner-operator/ca
+              readOnly: true
+          {{- end }}
+      {{- with $values.caConfigMap }}
+      volumes:
+        - name: ca
+          configMap:
+            name: {{ . }}
+      {{- end }}
 {{- end }}
 
 {{/* The Deployments, the service account, the disruption budget and the services of a component. */}}
@@ -332,11 +347,19 @@ spec:
         {{- end }}
     {{- if eq $component "probe" }}
     - to:
+        - namespaceSelector:
+            matchExpressions:
+              - key: kubernetes.io/metadata.name
+                operator: In
+                values:
+                  {{- toYaml $root.Values.proxyNamespaces | nindent 18 }}
+    - to:
         - ipBlock:
             cidr: 0.0.0.0/0
-            except: [0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.0.0.0/24, 192.168.0.0/16, 198.18.0.0/15, 224.0.0.0/3]
+            except: [0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 168.63.129.16/32, 169.254.0.0/16, 172.16.0.0/12, 192.0.0.0/24, 192.168.0.0/16, 198.18.0.0/15, 224.0.0.0/3]
         - ipBlock:
             cidr: 2000::/3
+            except: ["2001::/23", "2002::/16"]
         {{- range $values.allowedTargets }}
         - ipBlock:
             cidr: {{ . }}

@@ -47,6 +47,11 @@ func main() {
 }
 
 func run(ctx context.Context, kubeconfig, namespace, nameserver string) error {
+	var challenges controller.ACMEOptions
+	if nameserver != "" {
+		challenges.DNS01Nameservers = []string{nameserver}
+	}
+	challenges.DNS01CheckRetryPeriod = time.Second
 	factory, err := controller.NewContextFactory(ctx, controller.ContextOptions{
 		Kubeconfig:    kubeconfig,
 		IssuerOptions: controller.IssuerOptions{ClusterResourceNamespace: namespace},
@@ -54,7 +59,7 @@ func run(ctx context.Context, kubeconfig, namespace, nameserver string) error {
 			CertificateRequestMinimumBackoffDuration: time.Hour,
 			CertificateRequestMaximumBackoffDuration: 32 * time.Hour,
 		},
-		ACMEOptions:      controller.ACMEOptions{DNS01Nameservers: []string{nameserver}, DNS01CheckRetryPeriod: time.Second},
+		ACMEOptions:      challenges,
 		SchedulerOptions: controller.SchedulerOptions{MaxConcurrentChallenges: 1},
 	})
 	if err != nil {

@@ -17,9 +17,9 @@ import (
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
 
-// itsRights are those of cert-manager's controllers that run here, as its chart binds
-// them to its service account.
-const itsRights = `
+// role has what the controllers that run here need; cert-manager's chart names the verbs
+// on its own kinds one by one.
+const role = `
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: cert-manager}
@@ -31,7 +31,7 @@ rules:
 - {apiGroups: [networking.k8s.io], resources: [ingresses], verbs: [get, list, watch, create, delete, update]}
 `
 
-const itsBinding = `
+const binding = `
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
 metadata: {name: cert-manager}
@@ -55,13 +55,13 @@ func Start(ctx context.Context, controlPlane *controlplane.ControlPlane, direct 
 		Expect(err).NotTo(HaveOccurred())
 		return relative
 	}
-	config := cluster.AsServiceAccount(ctx, controlPlane, direct, "cert-manager", written("role.yaml", itsRights), written("binding.yaml", itsBinding))
+	config := cluster.AsServiceAccount(ctx, controlPlane, direct, "cert-manager", written("role.yaml", role), written("binding.yaml", binding))
 	kubeconfig := filepath.Join(dir, "kubeconfig")
 	Expect(clientcmd.WriteToFile(clientcmdapi.Config{
-		Clusters:       map[string]*clientcmdapi.Cluster{"it": {Server: config.Host, CertificateAuthorityData: config.CAData, CertificateAuthority: config.CAFile}},
-		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"it": {Token: config.BearerToken}},
-		Contexts:       map[string]*clientcmdapi.Context{"it": {Cluster: "it", AuthInfo: "it"}},
-		CurrentContext: "it",
+		Clusters:       map[string]*clientcmdapi.Cluster{"cert-manager": {Server: config.Host, CertificateAuthorityData: config.CAData, CertificateAuthority: config.CAFile}},
+		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"cert-manager": {Token: config.BearerToken}},
+		Contexts:       map[string]*clientcmdapi.Context{"cert-manager": {Cluster: "cert-manager", AuthInfo: "cert-manager"}},
+		CurrentContext: "cert-manager",
 	}, kubeconfig)).To(Succeed())
 	process, err := controlPlane.Run(cluster.Tool(ctx, "certmanager").Path, append([]string{"--kubeconfig=" + kubeconfig, "--cluster-resource-namespace=" + Namespace}, args...)...)
 	Expect(err).NotTo(HaveOccurred())

@@ -1,4 +1,6 @@
-package manager
+// Package authenticated keeps /metrics to those whom the API server lets get the path:
+// names of partners are nobody else's business.
+package authenticated
 
 import (
 	"net/http"
@@ -9,10 +11,9 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 )
 
-// authenticated shows /metrics to those whom the API server lets get the path. It
-// answers 401 to a token that the API server does not know or cannot be asked about, as
+// Filter shows /metrics to those whom the API server lets get the path. It answers 401 to a token that the API server does not know or cannot be asked about, as
 // the API server itself does; controller-runtime's filter answers 500 to both.
-func authenticated(config *rest.Config, client *http.Client) (metricsserver.Filter, error) {
+func Filter(config *rest.Config, client *http.Client) (metricsserver.Filter, error) {
 	filter, err := filters.WithAuthenticationAndAuthorization(config, client)
 	if err != nil {
 		return nil, err
