@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
@@ -32,14 +33,15 @@ func raise(ctx context.Context, dirs []string) error {
 		raised := 0
 		for _, dir := range dirs {
 			args := []string{"mod", "edit"}
-			for _, r := range files[dir].Require {
+			file := files[dir]
+			for _, r := range file.Require {
 				if version := highest[r.Mod.Path]; version != r.Mod.Version {
 					fmt.Printf("%s: %s %s -> %s\n", dir, r.Mod.Path, r.Mod.Version, version)
 					args = append(args, "-require="+r.Mod.Path+"@"+version)
 				}
 			}
-			for _, r := range files[dir].Replace {
-				if version := highest[r.New.Path]; pins(r) && version != r.New.Version {
+			for _, r := range file.Replace {
+				if version := highest[r.New.Path]; pins(file, r) && version != r.New.Version {
 					fmt.Printf("%s: %s pinned to %s -> %s\n", dir, r.New.Path, r.New.Version, version)
 					args = append(args, "-replace="+r.Old.Path+"="+r.New.Path+"@"+version)
 				}
@@ -67,7 +69,7 @@ func versions(file *modfile.File) []module.Version {
 		all = append(all, r.Mod)
 	}
 	for _, r := range file.Replace {
-		if pins(r) {
+		if pins(file, r) {
 			all = append(all, r.New)
 		}
 	}
@@ -75,9 +77,15 @@ func versions(file *modfile.File) []module.Version {
 }
 
 // pins tells that a replacement is the same module in a certain version, as
-// Kubernetes' staging modules need it, which require one another without versions.
-func pins(r *modfile.Replace) bool {
-	return r.New.Path == r.Old.Path && r.Old.Version == ""
+// Kubernetes' staging modules need it, which require one another without versions. One
+// that is lower than what the module requires stays: the higher one cannot be used.
+func pins(file *modfile.File, r *modfile.Replace) bool {
+	if r.New.Path != r.Old.Path || r.Old.Version != "" {
+		return false
+	}
+	return !slices.ContainsFunc(file.Require, func(required *modfile.Require) bool {
+		return required.Mod.Path == r.Old.Path && semver.Compare(required.Mod.Version, r.New.Version) > 0
+	})
 }
 
 func readModule(dir string) (*modfile.File, error) {
