@@ -278,8 +278,7 @@ var _ = Describe("The prober", func() {
 		own, err := client.New(asProber, client.Options{Scheme: direct.Scheme()})
 		Expect(err).NotTo(HaveOccurred())
 		write := func(patch string) error {
-			partner := &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "guarded"}}
-			return own.Status().Patch(ctx, partner, client.RawPatch(types.MergePatchType, []byte(patch)))
+			return own.Status().Patch(ctx, &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "guarded"}}, client.RawPatch(types.MergePatchType, []byte(patch)))
 		}
 		refused := "only the partner operator writes it: add a condition of a type of your own, and leave the rest as it is"
 		condition := func(of string) string {
