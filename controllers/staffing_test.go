@@ -8,6 +8,8 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -92,6 +94,45 @@ var _ = Describe("A contract window", func() {
 		By("letting the last day pass")
 		eventually(ctx, "windowed", "SupportWidgetEnabled=False/NoPCSMAllocation")
 		eventuallyOf(ctx, allocationNamed("windowed"), "Active=False/Expired", "Ready=True/OutsideContractWindow")
+	})
+})
+
+var _ = Describe("The contract with a partner", func() {
+	It("opens and closes the sub-domain by itself, and keeps the host", func(ctx SpecContext) {
+		at := func(date string, before time.Duration) func(*manager.Options) {
+			return func(o *manager.Options) {
+				midnight, err := time.Parse(time.DateOnly, date)
+				Expect(err).NotTo(HaveOccurred())
+				o.Clock = clockAt(midnight.Add(-before))
+			}
+		}
+		m := startManager(at("2026-12-01", 4*time.Second))
+		applyYAML(ctx, partnerYAML("agreed", everything+`  validFrom: "2026-12-01"`+"\n"+`  validUntil: "2026-12-31"`+"\n"))
+		eventually(ctx, "agreed", "Ready=True/Provisioned", "ContractActive=False/ContractNotStarted")
+		claim := get(ctx, &v1alpha1.SubdomainClaim{}, "agreed.example.com", "")
+		ingress := client.ObjectKey{Namespace: "partner-agreed", Name: "agreed.example.com"}
+		Expect(apierrors.IsNotFound(direct.Get(ctx, ingress, &networkingv1.Ingress{}))).To(BeTrue())
+		Expect(partner(ctx, "agreed").Status.Subdomain).To(BeNil())
+		By("letting midnight pass")
+		eventually(ctx, "agreed", "Ready=True/Provisioned", "ContractActive=True/WithinContractWindow", "SubdomainReady=True/RouteAccepted")
+		Expect(partner(ctx, "agreed").Status.Subdomain.URL).To(Equal("http://agreed.example.com"))
+		m.stop()
+
+		startManager(at("2027-01-01", 4*time.Second))
+		By("letting the last day pass")
+		eventually(ctx, "agreed", "Ready=True/Provisioned", "ContractActive=False/ContractEnded")
+		Eventually(func() bool { return apierrors.IsNotFound(direct.Get(ctx, ingress, &networkingv1.Ingress{})) }).Should(BeTrue())
+		Expect(partner(ctx, "agreed").Status.Subdomain).To(BeNil())
+		Expect(get(ctx, &v1alpha1.SubdomainClaim{}, "agreed.example.com", "").UID).To(Equal(claim.UID))
+
+		By("refusing the host to another partner")
+		applyYAML(ctx, yamlText(strings.Replace(string(partnerYAML("after", everything)), "after.example.com", "agreed.example.com", 1)))
+		eventually(ctx, "after", "SubdomainReady=False/HostClaimedByAnotherPartner")
+
+		By("going on with another last day")
+		patchPartner(ctx, "agreed", `spec: {validUntil: "2027-12-31"}`)
+		eventually(ctx, "agreed", "Ready=True/Provisioned", "ContractActive=True/WithinContractWindow", "SubdomainReady=True/RouteAccepted")
+		Expect(get(ctx, &v1alpha1.SubdomainClaim{}, "agreed.example.com", "").UID).To(Equal(claim.UID))
 	})
 })
 

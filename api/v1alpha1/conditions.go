@@ -116,6 +116,14 @@ const (
 	// True with CountTooOld.
 	ConditionCustomerCountStale ConditionType = "CustomerCountStale"
 
+	// ConditionContractActive reports whether today, in UTC, is in the contract window of
+	// the partner. It is present if spec.validFrom or spec.validUntil is set. While it is
+	// False, the sub-domain is not served, and SubdomainReady is absent unless the host
+	// cannot be held.
+	//
+	// True with WithinContractWindow; False with ContractNotStarted or ContractEnded.
+	ConditionContractActive ConditionType = "ContractActive"
+
 	// ConditionSubdomainReachable reports whether end customers can reach the
 	// sub-domain, from its DNS record to the support widget. Its reason names the first
 	// broken link. The prober alone writes it, so it is present only where that runs.
@@ -197,6 +205,9 @@ const (
 	ReasonNoneExpected      Reason = "NoneExpected"
 
 	ReasonCountTooOld Reason = "CountTooOld"
+
+	ReasonContractNotStarted Reason = "ContractNotStarted"
+	ReasonContractEnded      Reason = "ContractEnded"
 )
 
 // Reasons of SubdomainReachable.
@@ -239,7 +250,7 @@ var (
 	PartnerConditions = []ConditionType{
 		ConditionReady, ConditionReconciling, ConditionStalled, ConditionSuspended, ConditionTenantReady,
 		ConditionSubdomainReady, ConditionCertificateRenewalFailed, ConditionHostReleaseBlocked, ConditionSupportWidgetEnabled, ConditionStaffingSufficient, ConditionCapacityExceeded,
-		ConditionHoursCovered, ConditionShortfallExpected, ConditionCustomerCountStale,
+		ConditionHoursCovered, ConditionShortfallExpected, ConditionCustomerCountStale, ConditionContractActive,
 	}
 	PCSMAllocationConditions = []ConditionType{
 		ConditionReady, ConditionReconciling, ConditionStalled, ConditionAccepted, ConditionActive,

@@ -81,6 +81,7 @@ type PartnerList struct {
 
 // PartnerSpec describes what was agreed with a partner.
 //
+// +kubebuilder:validation:XValidation:rule="!has(self.validFrom) || !has(self.validUntil) || self.validFrom <= self.validUntil",fieldPath=".validUntil",message="the contract would end before it starts: write a validUntil that is validFrom or later"
 // +kubebuilder:validation:XValidation:rule="!has(self.subdomain) || self.channelModel in ['OEM', 'MSP']",fieldPath=".subdomain",messageExpression="'a ' + self.channelModel + ' does not white-label the engine, so it has no sub-domain: remove spec.subdomain, or set spec.channelModel to OEM or MSP'"
 type PartnerSpec struct {
 	// displayName is the human-readable name of the partner.
@@ -94,6 +95,18 @@ type PartnerSpec struct {
 	// itself. Only an OEM or MSP can have a sub-domain and P-CSM allocations.
 	// +required
 	ChannelModel ChannelModel `json:"channelModel,omitempty"`
+
+	// validFrom is the first day of the contract with the partner, in UTC. Before it,
+	// the tenant is provisioned, and the host is held, but not served. If omitted, the
+	// contract has already started.
+	// +optional
+	ValidFrom Date `json:"validFrom,omitempty"`
+
+	// validUntil is the last day of the contract with the partner, in UTC. After it,
+	// the route and the support widget are closed; the host, the namespace and what is
+	// in it stay with the partner. If omitted, the contract does not end.
+	// +optional
+	ValidUntil Date `json:"validUntil,omitempty"`
 
 	// customerCount is the number of customers that the partner has on the engine.
 	// Defaults to 0. It can have its own field manager, such as a billing job.
@@ -533,8 +546,8 @@ type PartnerStatus struct {
 	// conditions report the state of the Partner: Ready, Reconciling, Stalled,
 	// Suspended, TenantReady, SubdomainReady, CertificateRenewalFailed,
 	// HostReleaseBlocked, SupportWidgetEnabled, StaffingSufficient, CapacityExceeded,
-	// HoursCovered, ShortfallExpected and CustomerCountStale; and SubdomainReachable
-	// where the prober runs. A condition that does not apply is absent.
+	// HoursCovered, ShortfallExpected, CustomerCountStale and ContractActive; and
+	// SubdomainReachable where the prober runs. A condition that does not apply is absent.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

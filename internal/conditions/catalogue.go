@@ -179,6 +179,13 @@ var Catalogue = []Kind{
 				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonCountTooOld}, Remedy: "find out why the field manager that the message names stopped writing `spec.customerCount`, or apply the count anew"},
 			},
 		},
+		{Type: v1alpha1.ConditionContractActive,
+			Cases: []Case{
+				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonWithinContractWindow}, Remedy: "nothing"},
+				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonContractNotStarted}, Remedy: "wait for `spec.validFrom`, or set it to an earlier day"},
+				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonContractEnded}, Remedy: "extend `spec.validUntil`, or delete the Partner, which gives the host up"},
+			},
+		},
 		{Type: v1alpha1.ConditionSubdomainReachable,
 			Cases: []Case{
 				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonReachable}, Remedy: "nothing"},

@@ -130,7 +130,8 @@ func Events(before []metav1.Condition, findings []Finding) []Event {
 		switch {
 		case f.Status == Wished(f.Type), f.Progress == Waiting,
 			// What somebody decided is no cause for a warning.
-			f.Reason == v1alpha1.ReasonNoPCSMAllocation, f.Reason == v1alpha1.ReasonSuspendedBySpec:
+			f.Reason == v1alpha1.ReasonNoPCSMAllocation, f.Reason == v1alpha1.ReasonSuspendedBySpec,
+			f.Reason == v1alpha1.ReasonContractNotStarted, f.Reason == v1alpha1.ReasonContractEnded:
 			event.Type = corev1.EventTypeNormal
 		}
 		if !slices.ContainsFunc(events, func(e Event) bool { return e.Message == event.Message }) {

@@ -87,13 +87,15 @@ func statusOf(partner *v1alpha1.Partner, now time.Time) Status {
 		return s
 	}
 	suspended := find(v1alpha1.ConditionSuspended)
-	reachable := find(v1alpha1.ConditionSubdomainReachable)
+	reachable, contract := find(v1alpha1.ConditionSubdomainReachable), find(v1alpha1.ConditionContractActive)
 	covered, shortfall, stale := find(v1alpha1.ConditionHoursCovered), find(v1alpha1.ConditionShortfallExpected), find(v1alpha1.ConditionCustomerCountStale)
 	switch {
 	case reachable.Status == metav1.ConditionFalse && suspended.Status != metav1.ConditionTrue:
 		s.State, s.Reason, s.Message = Broken, reachable.Reason, reachable.Message
 	case sufficient.Status != "" && sufficient.Status != metav1.ConditionTrue, sufficient.Reason == string(v1alpha1.ReasonNearCapacity):
 		s.State, s.Reason, s.Message = Strained, sufficient.Reason, sufficient.Message
+	case contract.Status == metav1.ConditionFalse:
+		s.State, s.Reason, s.Message = Idle, contract.Reason, contract.Message
 	case suspended.Status == metav1.ConditionTrue:
 		s.State, s.Reason, s.Message = Idle, suspended.Reason, suspended.Message
 	case covered.Status == metav1.ConditionFalse:
@@ -164,6 +166,9 @@ func (f *Fleet) Tree(name string, now time.Time) *Part {
 		root.Note += ": suspended by spec.suspend, so what follows may be of long ago"
 	}
 	root.Parts = append(root.Parts, f.planPart(partner))
+	if contract := meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionContractActive)); contract != nil && contract.Status != metav1.ConditionTrue {
+		root.Parts = append(root.Parts, Part{What: "Contract " + contract.Reason, State: Idle, Note: contract.Message})
+	}
 	for _, allocation := range f.AllocationsOf(name) {
 		root.Parts = append(root.Parts, allocationPart(&allocation, partner, now))
 	}

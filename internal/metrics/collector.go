@@ -43,6 +43,8 @@ var (
 	shortfall   = describe("partner_next_shortfall_timestamp_seconds", "The first day on which more FTE are missing than today. Present only if such a day is known.", "partner", "reason")
 	counted     = describe("partner_customers_timestamp_seconds", "When the field manager of a Partner's customerCount wrote last.", "partner", "manager")
 
+	contractEnd = describe("partner_contract_end_timestamp_seconds", "When the contract with a Partner ends, and its sub-domain closes. Present only if there is an end.", "partner")
+
 	condition = describe("condition", "The current status and reason of a condition, in its labels; always 1.", "kind", "name", "condition", "status", "reason")
 
 	allocationFTE = describe("pcsmallocation_fte", "FTE of a PCSMAllocation that counts now.", "pcsmallocation", "partner")
@@ -74,7 +76,7 @@ func (c *Collector) Describe(to chan<- *prometheus.Desc) {
 func (s *Snapshot) Describe(to chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		shards, partners, partnerInfo, customers, allocated, minimum, required, recommended, maximum, comfortable, utilization, untilBreach, widget,
-		uncovered, operating, shortfall, counted,
+		uncovered, operating, shortfall, counted, contractEnd,
 		condition, allocationFTE, allocationEnd, planPartners, planCustomers, planAllocated, planOverCapacity,
 	} {
 		to <- desc
@@ -194,6 +196,9 @@ func show(partner *v1alpha1.Partner, gauge func(*prometheus.Desc, float64, ...st
 		if day, err := given.NextShortfall.On.Time(time.UTC); err == nil { // the operator's own
 			gauge(shortfall, float64(day.Unix()), name, string(given.NextShortfall.Reason))
 		}
+	}
+	if window, err := staffing.PartnerWindow(partner); err == nil && !window.Until.IsZero() { // the schema refuses other dates
+		gauge(contractEnd, float64(window.Until.Unix()), name)
 	}
 	if given := status.Customers; given != nil && given.Since != nil {
 		gauge(counted, float64(given.Since.Unix()), name, given.Manager)

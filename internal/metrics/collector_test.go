@@ -95,6 +95,14 @@ var _ = Describe("The metrics", func() {
 			`partner_operator_pcsmallocation_end_timestamp_seconds{partner="acme",pcsmallocation="succeeded",successor="true"} 1.80144e+09`)
 	})
 
+	It("show when the contract with a partner ends", func() {
+		s := snapshot(`
+- {metadata: {name: ending}, spec: {channelModel: OEM, validUntil: "2026-12-20"}}
+- {metadata: {name: endless}, spec: {channelModel: OEM, validFrom: "2026-12-20"}}
+`, "[]", "[]")
+		expect(s, "partner_operator_partner_contract_end_timestamp_seconds", `partner_operator_partner_contract_end_timestamp_seconds{partner="ending"} 1.7978112e+09`)
+	})
+
 	It("total a plan by its status", func() {
 		s := snapshot("[]", "[]", `
 - metadata: {name: premium}

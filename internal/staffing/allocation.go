@@ -64,13 +64,22 @@ const lastYear = 9999
 // WindowOf returns an allocation's contract window. The error is that of dates
 // that the schema would have refused.
 func WindowOf(allocation *v1alpha1.PCSMAllocation) (Window, error) {
+	return window(allocation.Spec.ValidFrom, allocation.Spec.ValidUntil)
+}
+
+// PartnerWindow returns the window of the contract with a partner, with the same error.
+func PartnerWindow(partner *v1alpha1.Partner) (Window, error) {
+	return window(partner.Spec.ValidFrom, partner.Spec.ValidUntil)
+}
+
+func window(from, until v1alpha1.Date) (Window, error) {
 	var w Window
 	var errFrom, errUntil error
-	if d := allocation.Spec.ValidFrom; d != "" {
-		w.From, errFrom = d.Time(time.UTC)
+	if from != "" {
+		w.From, errFrom = from.Time(time.UTC)
 	}
-	if d := allocation.Spec.ValidUntil; d != "" {
-		w.Until, errUntil = d.Time(time.UTC)
+	if until != "" {
+		w.Until, errUntil = until.Time(time.UTC)
 		if w.Until = w.Until.AddDate(0, 0, 1); w.Until.Year() > lastYear {
 			w.Until = time.Time{} // nobody will see the end, and no format can write it
 		}

@@ -26,7 +26,8 @@ import (
 //
 //  1. the plan in force;
 //  2. the staffing, by the plan's terms: today, in the days to come, by the hour, and
-//     by a count of customers that may be stale;
+//     by a count of customers that may be stale; and whether the contract with the
+//     partner is in force;
 //  3. whether the route gets the widget's path, by the staffing and the plan;
 //  4. the namespace and its guards, without which nothing else can be made;
 //  5. the sub-domain: claim, certificate, backend, route;
@@ -48,6 +49,7 @@ func Evaluate(snapshot Snapshot) Outcome {
 	e.lookAhead()
 	e.judgeCoverage()
 	e.judgeCount()
+	e.judgeContract()
 	e.decideWidget()
 	e.tenant()
 	e.subdomain()
@@ -85,6 +87,10 @@ type evaluation struct {
 	// By judgePlan. Without a plan that can be used, effective is nil.
 	effective *v1alpha1.EffectivePlan
 	planReady conditions.Finding
+
+	// By judgeContract; nil if the contract has no window. While it is False, the
+	// sub-domain is not served.
+	contractActive *conditions.Finding
 
 	// By judgeStaffing.
 	allocated v1alpha1.FTE
@@ -206,7 +212,7 @@ func (e *evaluation) keptOff() bool {
 // Manager (P-CSM)", How customers interact with P-CSMs), unless the plan keeps
 // it off. Without a plan it stays as it is.
 func (e *evaluation) decideWidget() {
-	if !e.whiteLabelled() || e.allocated == 0 {
+	if !e.exposed() || e.allocated == 0 {
 		return
 	}
 	if e.effective == nil {
@@ -219,6 +225,33 @@ func (e *evaluation) decideWidget() {
 // whiteLabelled tells whether the Partner has a sub-domain and may have one.
 func (e *evaluation) whiteLabelled() bool {
 	return e.in.Partner.Spec.Subdomain != nil && e.in.Partner.Spec.ChannelModel.WhiteLabels()
+}
+
+// exposed tells whether the sub-domain is to be served: there is one, and the contract is
+// in force.
+func (e *evaluation) exposed() bool {
+	return e.whiteLabelled() && (e.contractActive == nil || e.contractActive.Status == metav1.ConditionTrue)
+}
+
+// judgeContract holds the contract with the partner against today.
+func (e *evaluation) judgeContract() {
+	spec := e.in.Partner.Spec
+	if spec.ValidFrom == "" && spec.ValidUntil == "" {
+		return
+	}
+	window, err := staffing.PartnerWindow(e.in.Partner)
+	inForce := conditions.True(v1alpha1.ConditionContractActive, v1alpha1.ReasonWithinContractWindow, "today is within the contract window")
+	switch inactive := v1alpha1.ConditionContractActive; {
+	case err != nil: // the schema refuses such dates
+	case window.Ended(e.in.Now):
+		inForce = conditions.False(inactive, v1alpha1.ReasonContractEnded, conditions.Done, fmt.Sprintf(
+			"the last day of the contract was %s, so the sub-domain is closed; the host and the namespace stay with the partner: extend spec.validUntil to open it again, or delete the Partner", spec.ValidUntil))
+	case !window.Begun(e.in.Now):
+		inForce = conditions.False(inactive, v1alpha1.ReasonContractNotStarted, conditions.Done, fmt.Sprintf(
+			"the contract starts on %s, and the sub-domain is served from then on: set spec.validFrom to an earlier day to open it before", spec.ValidFrom))
+	}
+	e.contractActive = &inForce
+	e.out.LookAgain = staffing.Earlier(e.out.LookAgain, window.Next(e.in.Now))
 }
 
 // tenant wants the namespace, its guards and the contract.
@@ -272,7 +305,9 @@ func (e *evaluation) noteHosts() {
 		return
 	}
 	served := e.keptHosts()
-	if e.whiteLabelled() {
+	// Before the contract starts, whoever proves to an authority that the host is the
+	// partner's may need a route.
+	if e.exposed() || e.whiteLabelled() && e.contractActive.Reason == v1alpha1.ReasonContractNotStarted {
 		served = append(served, string(e.in.Partner.Spec.Subdomain.Host))
 	}
 	var noted []string
@@ -374,7 +409,9 @@ func (e *evaluation) prune() {
 			exposure == ByCertificate && child.GetAnnotations()[v1alpha1.AppliedAnnotation] == "" && e.declaresHost(name),
 			exposure != ByClaim && e.blocked,
 			slices.ContainsFunc(kept, func(host string) bool { return e.keeps(host, child) }),
-			e.whiteLabelled() && exposure == ByCertificateKey && e.usesSecret(name):
+			e.whiteLabelled() && exposure == ByCertificateKey && e.usesSecret(name),
+			// It serves again if the contract goes on.
+			!e.exposed() && exposure == ByCertificate && e.declaresHost(name):
 			continue
 		}
 		e.out.Prune = append(e.out.Prune, child)
@@ -444,7 +481,7 @@ func (s *Snapshot) routing(host string) []RouteRef {
 // which may have been ready before, and the old one that is served.
 func (e *evaluation) keptHosts() []string {
 	switch {
-	case !e.whiteLabelled():
+	case !e.exposed():
 		return nil
 	case e.subdomainReady.Status == metav1.ConditionTrue:
 		return slices.Clone(e.lingering)
@@ -490,7 +527,8 @@ func (e *evaluation) mayServe(host string) bool {
 //	   |- HostReleaseBlocked       no part of Ready
 //	   `- SupportWidgetEnabled     no part of Ready
 //	StaffingSufficient, CapacityExceeded, HoursCovered,
-//	ShortfallExpected, CustomerCountStale   no part of Ready
+//	ShortfallExpected, CustomerCountStale,
+//	ContractActive                          no part of Ready
 func (e *evaluation) report() {
 	var findings []conditions.Finding
 	links := []conditions.Finding{e.tenantReady, e.planReady}
@@ -499,8 +537,11 @@ func (e *evaluation) report() {
 		links = append(links, *e.subdomainReady)
 		findings = append(findings, *e.subdomainReady)
 	}
-	if e.whiteLabelled() {
+	if e.exposed() {
 		findings = append(findings, e.widgetEnabled())
+	}
+	if e.contractActive != nil {
+		findings = append(findings, *e.contractActive)
 	}
 	findings = append(findings, e.staffingFindings()...)
 	if e.stale {
@@ -529,7 +570,7 @@ func (e *evaluation) report() {
 	if e.in.Plan != nil {
 		e.out.Status.SupportPlan.Tier = e.in.Plan.Spec.Tier
 	}
-	if e.whiteLabelled() {
+	if e.exposed() {
 		enabled := e.widgetEnabled().Status == metav1.ConditionTrue
 		e.out.Status.SupportWidget = &v1alpha1.SupportWidgetStatus{Enabled: &enabled}
 		if enabled {
@@ -576,8 +617,11 @@ func (e *evaluation) wants(object Object) bool {
 
 func (e *evaluation) readyMessage() string {
 	switch {
-	case e.whiteLabelled():
+	case e.exposed():
 		return e.subdomainReady.Message
+	case e.whiteLabelled():
+		return fmt.Sprintf("namespace %s is provisioned, and %s is held and not served: %s",
+			NamespaceName(e.in.Partner.Name), e.in.Partner.Spec.Subdomain.Host, e.contractActive.Message)
 	case e.in.Partner.Spec.ChannelModel.WhiteLabels():
 		return fmt.Sprintf("namespace %s is provisioned; no sub-domain is declared", NamespaceName(e.in.Partner.Name))
 	}
@@ -693,7 +737,7 @@ func staffingStatus(v *staffing.Verdict, s *staffing.Shortfall) *v1alpha1.Staffi
 // kept, else the declared one's, from when it is ready first until its route goes.
 func (e *evaluation) served() *v1alpha1.SubdomainStatus {
 	route := e.oldRoute()
-	if route == nil && e.whiteLabelled() {
+	if route == nil && e.exposed() {
 		if route = e.declaredRoute(); route != nil && !e.serves && e.subdomainReady.Status != metav1.ConditionTrue && !e.servedBefore(route.GetName()) {
 			return nil
 		}

@@ -185,7 +185,7 @@ func (e *evaluation) failedToWrite(object Object) bool {
 // not ready; nil if there is none. Of several it is the oldest: a host that was
 // never ready came after the one that was.
 func (e *evaluation) oldRoute() *route {
-	if !e.whiteLabelled() || e.subdomainReady != nil && e.subdomainReady.Status == metav1.ConditionTrue {
+	if !e.exposed() || e.subdomainReady != nil && e.subdomainReady.Status == metav1.ConditionTrue {
 		return nil
 	}
 	var oldest *route

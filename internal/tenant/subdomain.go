@@ -25,11 +25,21 @@ func (e *evaluation) subdomain() {
 		e.modelWithoutSubdomain, e.hostReserved, e.hostPublic, e.hostTaken, e.claimReleasing,
 		// It is claimed in a namespace that is there.
 		e.tenantUnready, e.claimMissing,
-		// What serves it can be made, and is.
-		e.backendUnknown, e.backendNotAllowed, e.gatewayUnready, e.routeNotWritten,
-		// It works.
-		e.certificateNotServed, e.backendMissing, e.routeNotAccepted, e.hostRoutedElsewhere,
 	)
+	switch {
+	case link != nil:
+	case !e.exposed():
+		e.prepare()
+		e.subdomainReady = e.failed(v1alpha1.ConditionSubdomainReady, true) // to close what was open
+		return
+	default:
+		link = firstBroken(
+			// What serves it can be made, and is.
+			e.backendUnknown, e.backendNotAllowed, e.gatewayUnready, e.routeNotWritten,
+			// It works.
+			e.certificateNotServed, e.backendMissing, e.routeNotAccepted, e.hostRoutedElsewhere,
+		)
+	}
 	if link == nil {
 		e.handOver()
 		link = new(conditions.True(v1alpha1.ConditionSubdomainReady, v1alpha1.ReasonRouteAccepted,
@@ -41,6 +51,15 @@ func (e *evaluation) subdomain() {
 		link.Message += fmt.Sprintf("; until then %s is served by the %s as before", e.url(*old), old.kind)
 	}
 	e.subdomainReady = link
+}
+
+// prepare orders the certificate before the contract starts, so that the sub-domain is
+// served from the first moment. That of a Gateway's listener comes with the listener.
+func (e *evaluation) prepare() {
+	issuer := e.build.issuer()
+	if e.contractActive.Reason == v1alpha1.ReasonContractNotStarted && e.build.gatewayRef() == nil && issuer != nil && e.in.APIs.CertManager {
+		e.out.Objects = append(e.out.Objects, e.build.certificate(*issuer))
+	}
 }
 
 // firstBroken runs checks in order until one finds something. A check may want objects
