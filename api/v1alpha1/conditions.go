@@ -118,8 +118,8 @@ const (
 
 	// ConditionContractActive reports whether today, in UTC, is in the contract window of
 	// the partner. It is present if spec.validFrom or spec.validUntil is set. While it is
-	// False, the sub-domain is not served, and SubdomainReady is absent unless the host
-	// cannot be held.
+	// False, the operator does not serve the sub-domain, and SubdomainReady is absent
+	// unless the host cannot be held, or something could not be written or deleted.
 	//
 	// True with WithinContractWindow; False with ContractNotStarted or ContractEnded.
 	ConditionContractActive ConditionType = "ContractActive"

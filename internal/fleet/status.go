@@ -90,7 +90,7 @@ func statusOf(partner *v1alpha1.Partner, now time.Time) Status {
 	reachable, contract := find(v1alpha1.ConditionSubdomainReachable), find(v1alpha1.ConditionContractActive)
 	covered, shortfall, stale := find(v1alpha1.ConditionHoursCovered), find(v1alpha1.ConditionShortfallExpected), find(v1alpha1.ConditionCustomerCountStale)
 	switch {
-	case reachable.Status == metav1.ConditionFalse && suspended.Status != metav1.ConditionTrue:
+	case reachable.Status == metav1.ConditionFalse && suspended.Status != metav1.ConditionTrue && contract.Status != metav1.ConditionFalse:
 		s.State, s.Reason, s.Message = Broken, reachable.Reason, reachable.Message
 	case sufficient.Status != "" && sufficient.Status != metav1.ConditionTrue, sufficient.Reason == string(v1alpha1.ReasonNearCapacity):
 		s.State, s.Reason, s.Message = Strained, sufficient.Reason, sufficient.Message

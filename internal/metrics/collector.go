@@ -43,7 +43,7 @@ var (
 	shortfall   = describe("partner_next_shortfall_timestamp_seconds", "The first day on which more FTE are missing than today. Present only if such a day is known.", "partner", "reason")
 	counted     = describe("partner_customers_timestamp_seconds", "When the field manager of a Partner's customerCount wrote last.", "partner", "manager")
 
-	contractEnd = describe("partner_contract_end_timestamp_seconds", "When the contract with a Partner ends, and its sub-domain closes. Present only if there is an end.", "partner")
+	contractEnd = describe("partner_contract_end_timestamp_seconds", "When the contract with a Partner ends, and its sub-domain closes. Present only with a sub-domain and an end.", "partner")
 
 	condition = describe("condition", "The current status and reason of a condition, in its labels; always 1.", "kind", "name", "condition", "status", "reason")
 
@@ -197,7 +197,7 @@ func show(partner *v1alpha1.Partner, gauge func(*prometheus.Desc, float64, ...st
 			gauge(shortfall, float64(day.Unix()), name, string(given.NextShortfall.Reason))
 		}
 	}
-	if window, err := staffing.PartnerWindow(partner); err == nil && !window.Until.IsZero() { // the schema refuses other dates
+	if window, err := staffing.PartnerWindow(partner); host != "" && err == nil && !window.Until.IsZero() { // the schema refuses other dates
 		gauge(contractEnd, float64(window.Until.Unix()), name)
 	}
 	if given := status.Customers; given != nil && given.Since != nil {

@@ -97,8 +97,9 @@ var _ = Describe("The metrics", func() {
 
 	It("show when the contract with a partner ends", func() {
 		s := snapshot(`
-- {metadata: {name: ending}, spec: {channelModel: OEM, validUntil: "2026-12-20"}}
-- {metadata: {name: endless}, spec: {channelModel: OEM, validFrom: "2026-12-20"}}
+- {metadata: {name: ending}, spec: {channelModel: OEM, validUntil: "2026-12-20", subdomain: {host: remote.example.com}}}
+- {metadata: {name: hostless}, spec: {channelModel: OEM, validUntil: "2026-12-20"}}
+- {metadata: {name: endless}, spec: {channelModel: OEM, validFrom: "2026-12-20", subdomain: {host: remote.example.org}}}
 `, "[]", "[]")
 		expect(s, "partner_operator_partner_contract_end_timestamp_seconds", `partner_operator_partner_contract_end_timestamp_seconds{partner="ending"} 1.7978112e+09`)
 	})

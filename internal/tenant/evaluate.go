@@ -244,11 +244,18 @@ func (e *evaluation) judgeContract() {
 	switch inactive := v1alpha1.ConditionContractActive; {
 	case err != nil: // the schema refuses such dates
 	case window.Ended(e.in.Now):
-		inForce = conditions.False(inactive, v1alpha1.ReasonContractEnded, conditions.Done, fmt.Sprintf(
-			"the last day of the contract was %s, so the sub-domain is closed; the host and the namespace stay with the partner: extend spec.validUntil to open it again, or delete the Partner", spec.ValidUntil))
+		message := fmt.Sprintf("the last day of the contract was %s: extend spec.validUntil, or delete the Partner", spec.ValidUntil)
+		if e.whiteLabelled() {
+			message = fmt.Sprintf("the last day of the contract was %s, so the operator no longer serves the sub-domain; the host and the namespace stay with the partner: "+
+				"extend spec.validUntil to serve it again, or delete the Partner", spec.ValidUntil)
+		}
+		inForce = conditions.False(inactive, v1alpha1.ReasonContractEnded, conditions.Done, message)
 	case !window.Begun(e.in.Now):
-		inForce = conditions.False(inactive, v1alpha1.ReasonContractNotStarted, conditions.Done, fmt.Sprintf(
-			"the contract starts on %s, and the sub-domain is served from then on: set spec.validFrom to an earlier day to open it before", spec.ValidFrom))
+		message := fmt.Sprintf("the contract starts on %s: set spec.validFrom to an earlier day if it starts before", spec.ValidFrom)
+		if e.whiteLabelled() {
+			message = fmt.Sprintf("the contract starts on %s, and the sub-domain is served from then on: set spec.validFrom to an earlier day to serve it before", spec.ValidFrom)
+		}
+		inForce = conditions.False(inactive, v1alpha1.ReasonContractNotStarted, conditions.Done, message)
 	}
 	e.contractActive = &inForce
 	e.out.LookAgain = staffing.Earlier(e.out.LookAgain, window.Next(e.in.Now))
@@ -411,7 +418,9 @@ func (e *evaluation) prune() {
 			slices.ContainsFunc(kept, func(host string) bool { return e.keeps(host, child) }),
 			e.whiteLabelled() && exposure == ByCertificateKey && e.usesSecret(name),
 			// It serves again if the contract goes on.
-			!e.exposed() && exposure == ByCertificate && e.declaresHost(name):
+			!e.exposed() && exposure == ByCertificate && e.declaresHost(name),
+			// A host is not given up for one that cannot be had.
+			e.whiteLabelled() && !e.exposed() && !e.holdsDeclared() && e.mayServe(name) && (exposure == ByClaim || exposure == ByCertificate || exposure == ByCertificateKey):
 			continue
 		}
 		e.out.Prune = append(e.out.Prune, child)
@@ -450,6 +459,12 @@ func Abandoned(s Snapshot) []Object {
 // declaresHost reports whether a host is the declared one.
 func (e *evaluation) declaresHost(host string) bool {
 	return e.whiteLabelled() && string(e.in.Partner.Spec.Subdomain.Host) == host
+}
+
+// holdsDeclared reports whether the partner holds the declared host.
+func (e *evaluation) holdsDeclared() bool {
+	claim := e.in.child(claimKind, string(e.in.Partner.Spec.Subdomain.Host))
+	return claim != nil && claim.GetDeletionTimestamp().IsZero()
 }
 
 // usesSecret reports whether a Secret has the certificate of the declared host.
@@ -620,7 +635,7 @@ func (e *evaluation) readyMessage() string {
 	case e.exposed():
 		return e.subdomainReady.Message
 	case e.whiteLabelled():
-		return fmt.Sprintf("namespace %s is provisioned, and %s is held and not served: %s",
+		return fmt.Sprintf("namespace %s is provisioned, and %s is held, and not served by the operator: %s",
 			NamespaceName(e.in.Partner.Name), e.in.Partner.Spec.Subdomain.Host, e.contractActive.Message)
 	case e.in.Partner.Spec.ChannelModel.WhiteLabels():
 		return fmt.Sprintf("namespace %s is provisioned; no sub-domain is declared", NamespaceName(e.in.Partner.Name))
