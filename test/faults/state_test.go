@@ -124,12 +124,16 @@ func ownedFields(object *unstructured.Unstructured) []any {
 	return owned
 }
 
-// withoutTimes drops when conditions changed, and of which generation they are.
+// withoutTimes drops when conditions changed, of which generation they are, and since when
+// a count of customers stands.
 func withoutTimes(value any) {
 	switch value := value.(type) {
 	case map[string]any:
 		delete(value, "lastTransitionTime")
 		delete(value, "observedGeneration")
+		if customers, ok := value["customers"].(map[string]any); ok {
+			delete(customers, "since")
+		}
 		for _, inner := range value {
 			withoutTimes(inner)
 		}
