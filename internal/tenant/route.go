@@ -62,6 +62,10 @@ func (e *evaluation) declaredRoute() *route {
 // of a route, under its present prefix and its former one.
 var ttlAnnotations = []string{"external-dns.kubernetes.io/ttl", "external-dns.alpha.kubernetes.io/ttl"}
 
+// settling is how long a controller has to load a new route and its certificate before
+// the DNS record leads to it, or half of the overlap if that is shorter.
+const settling = 10 * time.Second
+
 // longestOverlap bounds what an annotation can ask for.
 const longestOverlap = 24 * time.Hour
 
@@ -157,8 +161,12 @@ func (e *evaluation) handOver() {
 		}
 		from := since
 		if e.replaced(route.Object) {
-			hidden := route.hidden()
-			if hidden.IsZero() && e.overlap(route) > 0 && len(e.addresses(*declared)) > 0 && !e.failedToWrite(route.Object) {
+			hidden, settled := route.hidden(), since.Add(min(settling, e.overlap(route)/2))
+			switch {
+			case !hidden.IsZero() || e.overlap(route) == 0 || len(e.addresses(*declared)) == 0 || e.failedToWrite(route.Object):
+			case e.in.Now.Before(settled):
+				e.out.LookAgain = staffing.Earlier(e.out.LookAgain, settled)
+			default:
 				e.out.Objects = append(e.out.Objects, route.hide(e.in.Now))
 				hidden = e.in.Now
 			}

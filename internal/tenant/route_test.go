@@ -75,6 +75,18 @@ var _ = Describe("A route that another has taken the place of", func() {
 		Expect(outcome.Prune).To(ContainElement(HaveField("Name", "remote.acmecorp.com")))
 	})
 
+	It("is hidden only when the controller has had time to load the other", func() {
+		snapshot := readSnapshot("testdata/gateway-from-ingress.in.yaml")
+		for i := range snapshot.Partner.Status.Conditions {
+			snapshot.Partner.Status.Conditions[i].LastTransitionTime.Time = goldenNow.Add(-4 * time.Second)
+		}
+		outcome := tenant.Evaluate(snapshot)
+		Expect(ingressOf(outcome)).To(BeNil())
+		Expect(outcome.LookAgain).To(Equal(goldenNow.Add(time.Second)), "half of the overlap")
+		snapshot.Now = goldenNow.Add(time.Second)
+		Expect(ingressOf(tenant.Evaluate(snapshot))).NotTo(BeNil())
+	})
+
 	It("is in sight of external-dns again once the other fails", func() {
 		snapshot := readSnapshot("testdata/gateway-from-ingress-done.in.yaml")
 		snapshot.Gateways[0].Status.Conditions[0].Status = "False"
