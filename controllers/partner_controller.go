@@ -95,7 +95,7 @@ func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 	if !equality.Semantic.DeepEqual(before, outcome.Status) {
 		err := apply.Applier{Client: r.Client}.Status(ctx, snapshot.Partner, &outcome.Status)
 		if err != nil {
-			return ctrl.Result{}, unlessGone(err)
+			return ctrl.Result{}, apply.UnlessGone(err)
 		}
 		emit(r.Recorder, snapshot.Partner, outcome.Events)
 	}
@@ -255,15 +255,6 @@ func (r *PartnerReconciler) delete(ctx context.Context, object client.Object) er
 	if err == nil {
 		r.deleted.add(object.GetUID())
 		debug(ctx, "Deleted an object", object, "it is not wanted any more")
-	}
-	return err
-}
-
-// unlessGone drops the error of a status write to an object that is gone, or in
-// whose place there is another of its name.
-func unlessGone(err error) error {
-	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-		return nil
 	}
 	return err
 }

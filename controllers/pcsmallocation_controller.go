@@ -56,7 +56,7 @@ func (r *PCSMAllocationReconciler) Reconcile(ctx context.Context, request ctrl.R
 	if !equality.Semantic.DeepEqual(before, status) {
 		err := apply.Applier{Client: r.Client}.Status(ctx, allocation, &status)
 		if err != nil {
-			return ctrl.Result{}, unlessGone(err)
+			return ctrl.Result{}, apply.UnlessGone(err)
 		}
 		emit(r.Recorder, allocation, conditions.Events(before.Conditions, findings))
 	}

@@ -59,7 +59,7 @@ func (r *SupportPlanReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 		return ctrl.Result{}, nil
 	}
 	if err := (apply.Applier{Client: r.Client}).Status(ctx, plan, &status); err != nil {
-		return ctrl.Result{}, unlessGone(err)
+		return ctrl.Result{}, apply.UnlessGone(err)
 	}
 	emit(r.Recorder, plan, conditions.Events(before.Conditions, findings))
 	return ctrl.Result{}, nil

@@ -60,14 +60,6 @@ func as(user string, groups ...string) client.Client {
 	return somebody
 }
 
-// object reads one manifest.
-func object(manifest string) *unstructured.Unstructured {
-	GinkgoHelper()
-	var o unstructured.Unstructured
-	Expect(yaml.Unmarshal([]byte(manifest), &o.Object)).To(Succeed())
-	return &o
-}
-
 // createForNow creates an object until the spec, or the container, ends.
 func createForNow(ctx context.Context, o client.Object) {
 	GinkgoHelper()
@@ -106,7 +98,7 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 		installGatewayAPI()
 		cluster.Install(controlPlane, cluster.GatewayCRDs(cluster.L4RouteKinds...)...)
 		installCertManager()
-		createForNow(ctx, object(aggregatedRights))
+		createForNow(ctx, cluster.Object(aggregatedRights))
 		programmedGateway(ctx)
 		startManager()
 		applyYAML(ctx, partnerYAML("fenced", everything))
@@ -115,7 +107,7 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 		eventually(ctx, "victim", "Ready=True/Provisioned")
 		eve = as("eve", "admins")
 		dry := func(manifest string) func(context.Context) error {
-			return func(ctx context.Context) error { return eve.Create(ctx, object(manifest), client.DryRunAll) }
+			return func(ctx context.Context) error { return eve.Create(ctx, cluster.Object(manifest), client.DryRunAll) }
 		}
 		enforce(ctx,
 			dry(`{apiVersion: v1, kind: ConfigMap, metadata: {name: dispel-probe, namespace: partner-fenced}}`),
@@ -133,7 +125,7 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 	reserved := "by its name or its label app.kubernetes.io/managed-by: have what you need declared in Partner fenced"
 
 	DescribeTable("is refused", func(ctx SpecContext, refusal, manifest string) {
-		Expect(eve.Create(ctx, object(manifest), client.DryRunAll)).To(MatchError(ContainSubstring(refusal)))
+		Expect(eve.Create(ctx, cluster.Object(manifest), client.DryRunAll)).To(MatchError(ContainSubstring(refusal)))
 	},
 		Entry("an object with the operator's label", "metadata.name: configmaps x is the partner operator's, "+reserved,
 			`{apiVersion: v1, kind: ConfigMap, metadata: {name: x, namespace: partner-fenced, labels: {app.kubernetes.io/managed-by: partner-operator}}}`),
@@ -216,12 +208,12 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 	)
 
 	It("is refused an XListenerSet with a foreign host, where there is that kind", func(ctx SpecContext) {
-		createForNow(ctx, object(`{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: xlistenersets.gateway.networking.x-k8s.io,
+		createForNow(ctx, cluster.Object(`{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: xlistenersets.gateway.networking.x-k8s.io,
 			annotations: {api-approved.kubernetes.io: "unapproved, a test"}},
 			spec: {group: gateway.networking.x-k8s.io, scope: Namespaced, names: {kind: XListenerSet, plural: xlistenersets, singular: xlistenerset},
 			versions: [{name: v1alpha1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]}}`))
 		Eventually(func() error {
-			return eve.Create(ctx, object(`{apiVersion: gateway.networking.x-k8s.io/v1alpha1, kind: XListenerSet, metadata: {name: mine, namespace: partner-fenced}, spec: {listeners: [{name: a, hostname: victim.example.com}]}}`), client.DryRunAll)
+			return eve.Create(ctx, cluster.Object(`{apiVersion: gateway.networking.x-k8s.io/v1alpha1, kind: XListenerSet, metadata: {name: mine, namespace: partner-fenced}, spec: {listeners: [{name: a, hostname: victim.example.com}]}}`), client.DryRunAll)
 		}).Should(MatchError(ContainSubstring("spec.listeners: the host victim.example.com is not held")))
 	})
 
@@ -230,7 +222,7 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 		if gv == "" {
 			gv = "v1"
 		}
-		theirs := object(fmt.Sprintf(`{apiVersion: %s, kind: %s, metadata: {name: %s, namespace: %s}}`, gv, kind, name, namespace))
+		theirs := cluster.Object(fmt.Sprintf(`{apiVersion: %s, kind: %s, metadata: {name: %s, namespace: %s}}`, gv, kind, name, namespace))
 		data, err := yaml.YAMLToJSON([]byte(change))
 		Expect(err).NotTo(HaveOccurred())
 		refusal := fmt.Sprintf(" %s is the partner operator's, %s", name, reserved)
@@ -259,13 +251,13 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 			`{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: mine, namespace: partner-fenced}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}, subjects: [{kind: ServiceAccount, name: default, namespace: partner-fenced}]}`,
 			`{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: mine, namespace: partner-fenced}, spec: {podSelector: {}}}`,
 		} {
-			Expect(eve.Create(ctx, object(manifest), client.DryRunAll)).To(Succeed(), manifest)
+			Expect(eve.Create(ctx, cluster.Object(manifest), client.DryRunAll)).To(Succeed(), manifest)
 		}
 	})
 
 	It("does not hinder cert-manager's solver, under pod security and a quota", func(ctx SpecContext) {
-		createForNow(ctx, object(solverRights))
-		createForNow(ctx, object(`{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: cert-manager-test},
+		createForNow(ctx, cluster.Object(solverRights))
+		createForNow(ctx, cluster.Object(`{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: cert-manager-test},
 			roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cert-manager-test}, subjects: [{kind: ServiceAccount, name: cert-manager, namespace: cert-manager}]}`))
 		solver := as("system:serviceaccount:cert-manager:cert-manager", "system:serviceaccounts")
 		// A Pod is judged by pod security without a service account being there.
@@ -278,7 +270,7 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 				rules: [{host: fenced.example.com, http: {paths: [{path: /.well-known/acme-challenge/x, pathType: ImplementationSpecific, backend: {service: {name: cm-acme-http-solver-x, port: {number: 8089}}}}]}}]}}`,
 			`{apiVersion: cert-manager.io/v1, kind: CertificateRequest, metadata: {name: fenced.example.com-1, namespace: partner-fenced}, spec: {request: eA==, issuerRef: {kind: ClusterIssuer, name: platform}}}`,
 		} {
-			o := object(manifest)
+			o := cluster.Object(manifest)
 			Expect(solver.Create(ctx, o)).To(Succeed(), manifest)
 			Expect(solver.Delete(ctx, o)).To(Succeed())
 		}
@@ -291,7 +283,7 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 			`{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: mesh-test}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: mesh-test}, subjects: [{kind: ServiceAccount, name: mesh, namespace: mesh}]}`,
 			`{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: mesh-tenants}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: tenant-controller}, subjects: [{kind: ServiceAccount, name: mesh, namespace: mesh}]}`,
 		} {
-			createForNow(ctx, object(manifest))
+			createForNow(ctx, cluster.Object(manifest))
 		}
 		mesh := as("system:serviceaccount:mesh:mesh", "system:serviceaccounts")
 		marked := ingressOf("fenced", "fenced.example.com")
@@ -310,7 +302,7 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 		quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: tenant.QuotaName}}
 		Expect(engineer.Delete(ctx, quota)).To(Succeed())
 		eventuallyThere(ctx, quota, "")
-		Expect(engineer.Create(ctx, object(`{apiVersion: v1, kind: Service, metadata: {name: lb, namespace: partner-fenced}, spec: {type: LoadBalancer, ports: [{port: 80}]}}`), client.DryRunAll)).To(Succeed())
+		Expect(engineer.Create(ctx, cluster.Object(`{apiVersion: v1, kind: Service, metadata: {name: lb, namespace: partner-fenced}, spec: {type: LoadBalancer, ports: [{port: 80}]}}`), client.DryRunAll)).To(Succeed())
 	})
 
 	It("does not hinder the operator and garbage collection, and the guards stay with the namespace", func(ctx SpecContext) {
@@ -336,14 +328,14 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 	})
 
 	It("cannot prepare a tenant's namespace, even with the right to create namespaces", func(ctx SpecContext) {
-		createForNow(ctx, object(`{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: namespaces-test}, rules: [{apiGroups: [""], resources: [namespaces], verbs: [create, update, patch]}]}`))
-		createForNow(ctx, object(`{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: namespaces-test}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: namespaces-test}, subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: mallory}]}`))
+		createForNow(ctx, cluster.Object(`{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: namespaces-test}, rules: [{apiGroups: [""], resources: [namespaces], verbs: [create, update, patch]}]}`))
+		createForNow(ctx, cluster.Object(`{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: namespaces-test}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: namespaces-test}, subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: mallory}]}`))
 		mallory := as("mallory")
 		refusal := func(key, name string) gomegatypes.GomegaMatcher {
 			return MatchError(ContainSubstring("metadata: " + key + " of namespace " + name + " says whose tenant it is and how it is guarded, and is the partner operator's to write"))
 		}
 		Eventually(func() error {
-			return mallory.Create(ctx, object(`{apiVersion: v1, kind: Namespace, metadata: {name: partner-prey, labels: {partner.dispel.com/partner: prey}}}`), client.DryRunAll)
+			return mallory.Create(ctx, cluster.Object(`{apiVersion: v1, kind: Namespace, metadata: {name: partner-prey, labels: {partner.dispel.com/partner: prey}}}`), client.DryRunAll)
 		}).Should(refusal(v1alpha1.PartnerLabel, "partner-prey"))
 		for key, metadata := range map[string]string{
 			v1alpha1.ManagedByLabel:    `labels: {app.kubernetes.io/managed-by: partner-operator}`,
@@ -351,27 +343,27 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 			v1alpha1.AppliedAnnotation: `annotations: {partner.dispel.com/applied: x}`,
 			v1alpha1.HostsAnnotation:   `annotations: {partner.dispel.com/hosts: victim.example.com}`,
 		} {
-			Expect(mallory.Create(ctx, object(`{apiVersion: v1, kind: Namespace, metadata: {name: partner-prey, `+metadata+`}}`), client.DryRunAll)).To(refusal(key, "partner-prey"))
+			Expect(mallory.Create(ctx, cluster.Object(`{apiVersion: v1, kind: Namespace, metadata: {name: partner-prey, `+metadata+`}}`), client.DryRunAll)).To(refusal(key, "partner-prey"))
 		}
-		Expect(mallory.Patch(ctx, object(`{apiVersion: v1, kind: Namespace, metadata: {name: partner-fenced}}`),
+		Expect(mallory.Patch(ctx, cluster.Object(`{apiVersion: v1, kind: Namespace, metadata: {name: partner-fenced}}`),
 			jsonPatch(`{"metadata":{"labels":{"partner.dispel.com/partner":null}}}`))).To(refusal(v1alpha1.PartnerLabel, namespace))
-		Expect(mallory.Create(ctx, object(`{apiVersion: v1, kind: Namespace, metadata: {name: partner-prey, labels: {team: prey}}}`), client.DryRunAll)).To(Succeed())
+		Expect(mallory.Create(ctx, cluster.Object(`{apiVersion: v1, kind: Namespace, metadata: {name: partner-prey, labels: {team: prey}}}`), client.DryRunAll)).To(Succeed())
 
-		Expect(mallory.Patch(ctx, object(`{apiVersion: v1, kind: Namespace, metadata: {name: partner-fenced}}`),
+		Expect(mallory.Patch(ctx, cluster.Object(`{apiVersion: v1, kind: Namespace, metadata: {name: partner-fenced}}`),
 			jsonPatch(`{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"privileged"}}}`))).To(refusal("pod-security.kubernetes.io/enforce", namespace))
 
 		By("handing a namespace over, as somebody who may change the Partner")
-		createForNow(ctx, object(`{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: editors-test}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: editor}, subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: mallory}]}`))
+		createForNow(ctx, cluster.Object(`{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: editors-test}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: editor}, subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: mallory}]}`))
 		createForNow(ctx, cluster.ReadObjects("config", "rbac", "editor.yaml")[0])
 		Eventually(func() error {
-			return mallory.Create(ctx, object(`{apiVersion: v1, kind: Namespace, metadata: {name: partner-prey, annotations: {partner.dispel.com/adopt: prey}}}`), client.DryRunAll)
+			return mallory.Create(ctx, cluster.Object(`{apiVersion: v1, kind: Namespace, metadata: {name: partner-prey, annotations: {partner.dispel.com/adopt: prey}}}`), client.DryRunAll)
 		}).Should(Succeed())
 
 		By("putting an annotation on a route that some controller may read, as somebody who may write Partners")
-		annotated := object(string(partnerYAML("annotated", "").withRoute(`{annotations: {haproxy.org/backend-config-snippet: x}}`)))
+		annotated := cluster.Object(string(partnerYAML("annotated", "").withRoute(`{annotations: {haproxy.org/backend-config-snippet: x}}`)))
 		Expect(mallory.Create(ctx, annotated, client.DryRunAll)).To(MatchError(ContainSubstring(
 			"spec.subdomain.route.annotations: haproxy.org/backend-config-snippet is not among the annotations that a Partner may put on its route")))
-		harmless := object(string(partnerYAML("annotated", "").withRoute(`{annotations: {external-dns.kubernetes.io/ttl: "60"}}`)))
+		harmless := cluster.Object(string(partnerYAML("annotated", "").withRoute(`{annotations: {external-dns.kubernetes.io/ttl: "60"}}`)))
 		Expect(mallory.Create(ctx, harmless, client.DryRunAll)).To(Succeed())
 	})
 })
@@ -466,12 +458,12 @@ var _ = Describe("Without the policies, a tenant's administrator", func() {
 
 	It("cannot keep a certificate for a host that moves on", func(ctx SpecContext) {
 		installCertManager()
-		createForNow(ctx, object(aggregatedRights))
+		createForNow(ctx, cluster.Object(aggregatedRights))
 		startManager()
 		applyYAML(ctx, partnerYAML("renewing", everything))
 		eventually(ctx, "renewing", "Ready=True/Provisioned")
 		eve := as("eve", "admins")
-		certificate := object(`{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: mine, namespace: partner-renewing}, spec: {secretName: mine, dnsNames: [renewing.example.com], issuerRef: {name: platform, kind: ClusterIssuer}}}`)
+		certificate := cluster.Object(`{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: mine, namespace: partner-renewing}, spec: {secretName: mine, dnsNames: [renewing.example.com], issuerRef: {name: platform, kind: ClusterIssuer}}}`)
 		Eventually(func() error { return eve.Create(ctx, certificate) }).Should(Succeed())
 		patchPartner(ctx, "renewing", `spec: {subdomain: {host: moved.renewing.example.com}}`)
 		eventually(ctx, "renewing", "Ready=True/Provisioned", "HostReleaseBlocked=True/RouteRemains")
@@ -482,7 +474,7 @@ var _ = Describe("Without the policies, a tenant's administrator", func() {
 
 	It("cannot fill the manager, nor stop it", func(ctx SpecContext) {
 		installCertManager()
-		createForNow(ctx, object(aggregatedRights))
+		createForNow(ctx, cluster.Object(aggregatedRights))
 		m := startManager()
 		applyYAML(ctx, partnerYAML("flooding", everything))
 		applyYAML(ctx, partnerYAML("bystander", ""))
@@ -494,7 +486,7 @@ var _ = Describe("Without the policies, a tenant's administrator", func() {
 		labels := `{app.kubernetes.io/managed-by: partner-operator, partner.dispel.com/partner: flooding}`
 		const certificates = 100
 		certificate := func(i int) *unstructured.Unstructured {
-			return object(fmt.Sprintf(`{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: flood-%d.example.com, namespace: %s, labels: %s, annotations: {partner.dispel.com/applied: x}},
+			return cluster.Object(fmt.Sprintf(`{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: flood-%d.example.com, namespace: %s, labels: %s, annotations: {partner.dispel.com/applied: x}},
 				spec: {secretName: x, dnsNames: [flooding.example.com], issuerRef: {name: x}}}`, i, namespace, labels))
 		}
 		Eventually(func() error { return eve.Create(ctx, certificate(0)) }).Should(Succeed())

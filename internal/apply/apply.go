@@ -234,6 +234,15 @@ func (a Applier) Status(ctx context.Context, object client.Object, status any) e
 	return err
 }
 
+// UnlessGone drops the error of a status write to an object that is gone, or in whose
+// place there is another of its name.
+func UnlessGone(err error) error {
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil
+	}
+	return err
+}
+
 // Fields returns the fields that an object declares, with the digest of them in
 // its annotations. The status and what the API server fills in are no part.
 func Fields(object client.Object) (map[string]any, error) {

@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"reflect"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -40,6 +38,7 @@ import (
 	"github.com/dispel/partner-operator/internal/drain"
 	"github.com/dispel/partner-operator/internal/index"
 	"github.com/dispel/partner-operator/internal/metrics"
+	"github.com/dispel/partner-operator/internal/readiness"
 	"github.com/dispel/partner-operator/internal/scheme"
 	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/staffing"
@@ -306,27 +305,6 @@ func addChecks(ctx context.Context, mgr ctrl.Manager) error {
 	if err := controllers.HoldFromStart(ctx, mgr.GetCache(), givenKinds()...); err != nil {
 		return err
 	}
-	var synced atomic.Bool
-	// Runnables other than caches start after these are full.
-	afterCaches := ctrlmanager.RunnableFunc(func(ctx context.Context) error {
-		synced.Store(mgr.GetCache().WaitForCacheSync(ctx))
-		<-ctx.Done()
-		return nil
-	})
-	return errors.Join(
-		mgr.Add(everyReplica{afterCaches}),
-		mgr.AddHealthzCheck("ping", func(*http.Request) error { return nil }),
-		mgr.AddReadyzCheck("caches", func(*http.Request) error {
-			if !synced.Load() {
-				return errors.New("the caches are not full yet")
-			}
-			return nil
-		}),
-	)
+	_, err := readiness.AfterCaches(mgr)
+	return err
 }
-
-// everyReplica runs on replicas that do not lead, too.
-type everyReplica struct{ ctrlmanager.Runnable }
-
-// NeedLeaderElection implements manager.LeaderElectionRunnable.
-func (everyReplica) NeedLeaderElection() bool { return false }

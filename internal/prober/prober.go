@@ -2,10 +2,7 @@ package prober
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -22,7 +19,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
-	ctrlmanager "sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
@@ -30,6 +26,7 @@ import (
 	"github.com/dispel/partner-operator/internal/apply"
 	"github.com/dispel/partner-operator/internal/authenticated"
 	"github.com/dispel/partner-operator/internal/probe"
+	"github.com/dispel/partner-operator/internal/readiness"
 	"github.com/dispel/partner-operator/internal/shard"
 )
 
@@ -86,30 +83,17 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 	}
 	shards.Set(float64(max(1, options.Shard.Count)))
 	r := &reconciler{Options: options, client: mgr.GetClient(), known: map[string]*state{}}
-	var synced atomic.Bool
-	return mgr, errors.Join(
-		ctrl.NewControllerManagedBy(mgr).
-			Named("probe").
-			For(&v1alpha1.Partner{}, builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool { return options.Shard.Has(o.GetName()) }), targetChanged)).
-			WithOptions(controller.Options{
-				MaxConcurrentReconciles: options.Concurrency, NeedLeaderElection: new(false),
-				SkipNameValidation: new(true), // tests start several
-			}).
-			Complete(r),
-		// Runnables other than servers start after the caches are full.
-		mgr.Add(ctrlmanager.RunnableFunc(func(ctx context.Context) error {
-			synced.Store(true)
-			<-ctx.Done()
-			return nil
-		})),
-		mgr.AddHealthzCheck("ping", func(*http.Request) error { return nil }),
-		mgr.AddReadyzCheck("caches", func(*http.Request) error {
-			if !synced.Load() {
-				return errors.New("the caches are not full yet")
-			}
-			return nil
-		}),
-	)
+	if _, err := readiness.AfterCaches(mgr); err != nil {
+		return nil, err
+	}
+	return mgr, ctrl.NewControllerManagedBy(mgr).
+		Named("probe").
+		For(&v1alpha1.Partner{}, builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool { return options.Shard.Has(o.GetName()) }), targetChanged)).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: options.Concurrency, NeedLeaderElection: new(false),
+			SkipNameValidation: new(true), // tests start several
+		}).
+		Complete(r)
 }
 
 // targetChanged leaves out updates after which there is the same to probe, those by the
@@ -250,10 +234,7 @@ func (r *reconciler) write(ctx context.Context, partner *v1alpha1.Partner, condi
 		status.Conditions = []metav1.Condition{*condition}
 	}
 	err := apply.Applier{Client: r.client, StatusManager: v1alpha1.ProberFieldManager}.Status(ctx, partner, status)
-	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-		return nil
-	}
-	return err
+	return apply.UnlessGone(err)
 }
 
 // show counts a probe.

@@ -144,9 +144,8 @@ func (e *evaluation) replaced(object Object) bool {
 }
 
 // handOver keeps the routes that the declared one has taken the place of until
-// resolvers and controllers have followed. It hides one of the same host from external-dns
-// once there is another address for the record. A host that another partner declares goes
-// at once.
+// resolvers and controllers have followed. A host that another partner declares goes at
+// once.
 func (e *evaluation) handOver() {
 	declared, since := e.declaredRoute(), e.in.Now
 	if ready := meta.FindStatusCondition(e.in.Partner.Status.Conditions, string(v1alpha1.ConditionSubdomainReady)); ready != nil && ready.Status == metav1.ConditionTrue {
@@ -161,27 +160,36 @@ func (e *evaluation) handOver() {
 		}
 		from := since
 		if e.replaced(route.Object) {
-			hidden, settled := route.hidden(), since.Add(min(settling, e.overlap(route)/2))
-			switch {
-			case !hidden.IsZero() || e.overlap(route) == 0 || len(e.addresses(*declared)) == 0 || e.failedToWrite(route.Object):
-			case e.in.Now.Before(settled):
-				e.out.LookAgain = staffing.Earlier(e.out.LookAgain, settled)
-			default:
-				e.out.Objects = append(e.out.Objects, route.hide(e.in.Now))
-				hidden = e.in.Now
-			}
-			if hidden.After(since) && !hidden.After(e.in.Now) {
-				from = hidden
-			}
+			from = e.leaveRecord(route, *declared, since)
 		}
-		if over := from.Add(e.overlap(route)); e.in.Now.Before(over) {
-			e.lingering = append(e.lingering, route.GetName())
-			if e.replaced(route.Object) {
-				e.former = e.addresses(route)
-			}
-			e.out.LookAgain = staffing.Earlier(e.out.LookAgain, over)
+		over := from.Add(e.overlap(route))
+		if !e.in.Now.Before(over) {
+			continue
 		}
+		e.lingering = append(e.lingering, route.GetName())
+		if e.replaced(route.Object) {
+			e.former = e.addresses(route)
+		}
+		e.out.LookAgain = staffing.Earlier(e.out.LookAgain, over)
 	}
+}
+
+// leaveRecord hides a replaced route from external-dns once the route in its place, which
+// is ready since some time, has settled and has an address for the record. It returns when
+// the overlap begins.
+func (e *evaluation) leaveRecord(replaced, by route, since time.Time) time.Time {
+	hidden, settled := replaced.hidden(), since.Add(min(settling, e.overlap(replaced)/2))
+	switch {
+	case hidden.After(since) && !hidden.After(e.in.Now):
+		return hidden
+	case !hidden.IsZero() || e.overlap(replaced) == 0 || len(e.addresses(by)) == 0 || e.failedToWrite(replaced.Object):
+		return since
+	case e.in.Now.Before(settled):
+		e.out.LookAgain = staffing.Earlier(e.out.LookAgain, settled)
+		return since
+	}
+	e.out.Objects = append(e.out.Objects, replaced.hide(e.in.Now))
+	return e.in.Now
 }
 
 // failedToWrite reports whether an object could not be written in this reconcile.

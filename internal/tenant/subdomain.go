@@ -29,7 +29,7 @@ func (e *evaluation) subdomain() {
 	switch {
 	case link != nil:
 	case !e.exposed():
-		e.prepare()
+		e.orderAhead()
 		e.subdomainReady = e.failed(v1alpha1.ConditionSubdomainReady, true) // to close what was open
 		return
 	default:
@@ -53,9 +53,9 @@ func (e *evaluation) subdomain() {
 	e.subdomainReady = link
 }
 
-// prepare orders the certificate before the contract starts, so that the sub-domain is
+// orderAhead orders the certificate before the contract starts, so that the sub-domain is
 // served from the first moment. That of a Gateway's listener comes with the listener.
-func (e *evaluation) prepare() {
+func (e *evaluation) orderAhead() {
 	issuer := e.build.issuer()
 	if e.contractActive.Reason == v1alpha1.ReasonContractNotStarted && e.build.gatewayRef() == nil && issuer != nil && e.in.APIs.CertManager {
 		e.out.Objects = append(e.out.Objects, e.build.certificate(*issuer))

@@ -2,7 +2,6 @@ package widgetserver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -25,6 +24,7 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/drain"
+	"github.com/dispel/partner-operator/internal/readiness"
 	"github.com/dispel/partner-operator/internal/widget"
 )
 
@@ -89,30 +89,17 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 			return nil, fmt.Errorf("serving the widget: %w", err)
 		}
 	}
-	var synced atomic.Bool
-	handler := &Handler{Directory: directory, Ready: synced.Load, Clock: options.Clock, Logger: mgr.GetLogger().WithName("widget")}
-	return mgr, errors.Join(
-		mgr.Add(&ctrlmanager.Server{
-			Name:            "widget",
-			Server:          newServer(closing(handler, mgr.Draining), handler.Logger),
-			Listener:        netutil.LimitListener(listener, maxConnections),
-			ShutdownTimeout: &options.ShutdownTimeout,
-		}),
-		// Runnables other than these start after the caches are full.
-		mgr.Add(ctrlmanager.RunnableFunc(func(ctx context.Context) error {
-			synced.Store(true)
-			ready.Set(1)
-			<-ctx.Done()
-			return nil
-		})),
-		mgr.AddHealthzCheck("ping", func(*http.Request) error { return nil }),
-		mgr.AddReadyzCheck("caches", func(*http.Request) error {
-			if !synced.Load() {
-				return errors.New("the caches are not full yet")
-			}
-			return nil
-		}),
-	)
+	full, err := readiness.AfterCaches(mgr, func() { ready.Set(1) })
+	if err != nil {
+		return nil, err
+	}
+	handler := &Handler{Directory: directory, Ready: full, Clock: options.Clock, Logger: mgr.GetLogger().WithName("widget")}
+	return mgr, mgr.Add(&ctrlmanager.Server{
+		Name:            "widget",
+		Server:          newServer(closing(handler, mgr.Draining), handler.Logger),
+		Listener:        netutil.LimitListener(listener, maxConnections),
+		ShutdownTimeout: &options.ShutdownTimeout,
+	})
 }
 
 // requests counts what was asked for. No label names a partner: its end customers

@@ -22,7 +22,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
-	"sigs.k8s.io/yaml"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/controlplane"
@@ -43,13 +42,6 @@ var (
 	direct       client.Client
 )
 
-func object(manifest string) *unstructured.Unstructured {
-	GinkgoHelper()
-	var o unstructured.Unstructured
-	Expect(yaml.Unmarshal([]byte(manifest), &o.Object)).To(Succeed())
-	return &o
-}
-
 var _ = BeforeSuite(func(ctx SpecContext) {
 	controlPlane, direct = cluster.Start(ctx)
 	for _, file := range []string{"host-guard.yaml", "tenant-guard.yaml", "service-guard.yaml", "certificate-guard.yaml", "status-guard.yaml"} {
@@ -65,8 +57,8 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 func startManager(ctx context.Context) {
 	GinkgoHelper()
 	config := cluster.AsServiceAccount(ctx, controlPlane, direct, "manager", "config/rbac/role.yaml", "config/rbac/role_binding.yaml")
-	Expect(direct.Create(ctx, object(`{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: traefik}, spec: {controller: example.net/test}}`))).To(Succeed())
-	Expect(direct.Create(ctx, object(`{apiVersion: partner.dispel.com/v1alpha1, kind: SupportPlan, metadata: {name: basic}, spec: {tier: Basic}}`))).To(Succeed())
+	Expect(direct.Create(ctx, cluster.Object(`{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: traefik}, spec: {controller: example.net/test}}`))).To(Succeed())
+	Expect(direct.Create(ctx, cluster.Object(`{apiVersion: partner.dispel.com/v1alpha1, kind: SupportPlan, metadata: {name: basic}, spec: {tier: Basic}}`))).To(Succeed())
 	running, stop := context.WithCancel(context.Background())
 	mgr, err := manager.New(running, config, manager.Options{
 		Settings: tenant.Settings{
@@ -109,7 +101,7 @@ func issuer(ctx context.Context) {
 		`{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: ca, namespace: system}, spec: {isCA: true, commonName: test-ca, secretName: ca, issuerRef: {kind: ClusterIssuer, name: self}}}`,
 		`{apiVersion: cert-manager.io/v1, kind: ClusterIssuer, metadata: {name: ca}, spec: {ca: {secretName: ca}}}`,
 	} {
-		Expect(client.IgnoreAlreadyExists(direct.Create(ctx, object(manifest)))).To(Succeed())
+		Expect(client.IgnoreAlreadyExists(direct.Create(ctx, cluster.Object(manifest)))).To(Succeed())
 	}
 }
 
@@ -142,7 +134,7 @@ var _ = Describe("With cert-manager", Ordered, func() {
 	}
 
 	It("a missing issuer is named, and the certificate comes with it", func(ctx SpecContext) {
-		Expect(direct.Create(ctx, object(`
+		Expect(direct.Create(ctx, cluster.Object(`
 apiVersion: partner.dispel.com/v1alpha1
 kind: Partner
 metadata: {name: acme}
@@ -192,7 +184,7 @@ spec:
 	})
 
 	It("a renewal that fails is told while the old certificate serves, with its expiry", func(ctx SpecContext) {
-		Expect(direct.Delete(ctx, object(`{apiVersion: cert-manager.io/v1, kind: ClusterIssuer, metadata: {name: ca}}`))).To(Succeed())
+		Expect(direct.Delete(ctx, cluster.Object(`{apiVersion: cert-manager.io/v1, kind: ClusterIssuer, metadata: {name: ca}}`))).To(Succeed())
 		renew(ctx, "partner-acme", host)
 		Eventually(condition(ctx, v1alpha1.ConditionCertificateRenewalFailed)).Should(Equal(
 			`True RenewalFailed: Certificate partner-acme/remote.acmecorp.com could not be renewed and expires at <expiry>: ` +
@@ -204,8 +196,8 @@ spec:
 
 	It("a request that is denied is told", func(ctx SpecContext) {
 		By("having the issuer's Secret disappear, so that the request stays")
-		Expect(direct.Delete(ctx, object(`{apiVersion: cert-manager.io/v1, kind: ClusterIssuer, metadata: {name: ca}}`))).To(Succeed())
-		Expect(direct.Patch(ctx, object(`{apiVersion: partner.dispel.com/v1alpha1, kind: Partner, metadata: {name: acme}}`),
+		Expect(direct.Delete(ctx, cluster.Object(`{apiVersion: cert-manager.io/v1, kind: ClusterIssuer, metadata: {name: ca}}`))).To(Succeed())
+		Expect(direct.Patch(ctx, cluster.Object(`{apiVersion: partner.dispel.com/v1alpha1, kind: Partner, metadata: {name: acme}}`),
 			client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"subdomain":{"host":"access.acmecorp.com"}}}`)))).To(Succeed())
 		Eventually(condition(ctx, v1alpha1.ConditionStalled)).Should(HavePrefix("True IssuerNotReady: Certificate partner-acme/access.acmecorp.com is not issued: Referenced"))
 		requests := &unstructured.UnstructuredList{}
@@ -228,7 +220,7 @@ spec:
 
 	It("the key of a host goes with the host", func(ctx SpecContext) {
 		issuer(ctx)
-		Expect(direct.Patch(ctx, object(`{apiVersion: partner.dispel.com/v1alpha1, kind: Partner, metadata: {name: acme}}`),
+		Expect(direct.Patch(ctx, cluster.Object(`{apiVersion: partner.dispel.com/v1alpha1, kind: Partner, metadata: {name: acme}}`),
 			client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"subdomain":{"host":"third.acmecorp.com"}}}`)))).To(Succeed())
 		Eventually(condition(ctx, v1alpha1.ConditionReady)).Should(HavePrefix("True Provisioned"))
 		gone := func(name string) func() bool {
@@ -241,7 +233,7 @@ spec:
 		Expect(gone("third.acmecorp.com")()).To(BeFalse())
 
 		By("deleting the Partner, whose namespace stays with the key, in case it comes back")
-		Expect(direct.Delete(ctx, object(`{apiVersion: partner.dispel.com/v1alpha1, kind: Partner, metadata: {name: acme}}`))).To(Succeed())
+		Expect(direct.Delete(ctx, cluster.Object(`{apiVersion: partner.dispel.com/v1alpha1, kind: Partner, metadata: {name: acme}}`))).To(Succeed())
 		Eventually(func() map[string]string {
 			var namespace corev1.Namespace
 			Expect(direct.Get(ctx, client.ObjectKey{Name: "partner-acme"}, &namespace)).To(Succeed())

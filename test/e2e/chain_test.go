@@ -16,8 +16,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -29,7 +27,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/controlplane"
@@ -39,6 +36,7 @@ import (
 	"github.com/dispel/partner-operator/internal/testing/authority"
 	"github.com/dispel/partner-operator/internal/testing/certmanager"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
+	"github.com/dispel/partner-operator/internal/widgetserver"
 )
 
 const (
@@ -164,13 +162,6 @@ func (d *dns) startPebble(ctx context.Context) pebble {
 	return p
 }
 
-func manifest(text string) *unstructured.Unstructured {
-	GinkgoHelper()
-	var object unstructured.Unstructured
-	Expect(yaml.Unmarshal([]byte(text), &object.Object)).To(Succeed())
-	return &object
-}
-
 // create makes an object until the container ends.
 func create(ctx context.Context, object client.Object) {
 	GinkgoHelper()
@@ -255,9 +246,9 @@ var _ = Describe("The chain from DNS to the widget", Ordered, func() {
 		DeferCleanup(func() { byClass.stop() })
 		DeferCleanup(startTraefik(controlPlane, ca, atGateway, inside, byGateway(chainLabel, atGateway.Addr().String())...).stop)
 		create(ctx, ca.Issuer(certmanager.Namespace, "ca"))
-		create(ctx, manifest(`{apiVersion: v1, kind: Secret, metadata: {name: updates, namespace: `+certmanager.Namespace+`}, stringData: {key: `+updateKey+`}}`))
-		create(ctx, manifest(`{apiVersion: cert-manager.io/v1, kind: ClusterIssuer, metadata: {name: ca}, spec: {ca: {secretName: ca}}}`))
-		issuer := manifest(`{apiVersion: cert-manager.io/v1, kind: ClusterIssuer, metadata: {name: acme}, spec: {acme: {email: hostmaster@chain.example.com, privateKeySecretRef: {name: acme}}}}`)
+		create(ctx, cluster.Object(`{apiVersion: v1, kind: Secret, metadata: {name: updates, namespace: `+certmanager.Namespace+`}, stringData: {key: `+updateKey+`}}`))
+		create(ctx, cluster.Object(`{apiVersion: cert-manager.io/v1, kind: ClusterIssuer, metadata: {name: ca}, spec: {ca: {secretName: ca}}}`))
+		issuer := cluster.Object(`{apiVersion: cert-manager.io/v1, kind: ClusterIssuer, metadata: {name: acme}, spec: {acme: {email: hostmaster@chain.example.com, privateKeySecretRef: {name: acme}}}}`)
 		Expect(unstructured.SetNestedField(issuer.Object, acme.directory, "spec", "acme", "server")).To(Succeed())
 		Expect(unstructured.SetNestedField(issuer.Object, base64.StdEncoding.EncodeToString(ca.PEM()), "spec", "acme", "caBundle")).To(Succeed())
 		Expect(unstructured.SetNestedSlice(issuer.Object, []any{map[string]any{"dns01": map[string]any{"rfc2136": map[string]any{
@@ -397,39 +388,7 @@ var _ = Describe("The chain from DNS to the widget", Ordered, func() {
 	It("moves to a Gateway at another address and back under steady requests, and loses none", func(ctx SpecContext) {
 		Eventually(reachable(ctx)).Should(Equal("Reachable"))
 		v := visitor{probe.ResolverAt(names.resolver), port}
-		var served atomic.Int64
-		var mu sync.Mutex
-		var lost []string
-		ask := func(asking *http.Client, path string) error {
-			response, err := asking.Get("https://" + host + path)
-			if err != nil {
-				return err
-			}
-			defer response.Body.Close()
-			if _, err = io.Copy(io.Discard, response.Body); err == nil && response.StatusCode != http.StatusOK {
-				err = fmt.Errorf("%s: %s", path, response.Status)
-			}
-			return err
-		}
-		steady, stop := context.WithCancel(ctx)
-		defer stop()
-		var visitors sync.WaitGroup
-		for range 4 {
-			visitors.Go(func() {
-				asking := v.client()
-				for steady.Err() == nil {
-					for _, path := range []string{"/", "/.dispel/support/config.json"} {
-						if err := ask(asking, path); err != nil {
-							mu.Lock()
-							lost = append(lost, time.Now().Format(time.StampMilli)+" "+err.Error())
-							mu.Unlock()
-						}
-						served.Add(1)
-						time.Sleep(5 * time.Millisecond)
-					}
-				}
-			})
-		}
+		load := steadyRequests(v.client(), "https://"+host+"/", "https://"+host+widgetserver.ConfigPath)
 		move := func(route *v1alpha1.Route, tls *v1alpha1.TLS, to netip.Addr, replaced client.Object) {
 			GinkgoHelper()
 			route.Annotations = map[string]v1alpha1.AnnotationValue{"external-dns.kubernetes.io/ttl": v1alpha1.AnnotationValue(fmt.Sprint(ttl))}
@@ -443,17 +402,15 @@ var _ = Describe("The chain from DNS to the widget", Ordered, func() {
 			Expect(direct.Get(ctx, key, replaced)).To(Succeed(), "the replaced route serves those who know the old address")
 			Consistently(reachable(ctx)).WithTimeout(3*time.Second).Should(Equal("Reachable"), "both addresses are right")
 			Eventually(func() bool { return apierrors.IsNotFound(direct.Get(ctx, key, replaced)) }).Should(BeTrue())
-			before := served.Load()
-			Eventually(served.Load).Should(BeNumerically(">", before+300), "a while after")
+			before := load.served.Load()
+			Eventually(load.served.Load).Should(BeNumerically(">", before+300), "a while after")
 			Eventually(reachable(ctx)).Should(Equal("Reachable"))
 		}
 		move(&v1alpha1.Route{GatewayRef: &v1alpha1.GatewayReference{Namespace: "default", Name: "chain"}}, nil, atGateway.Addr(), &networkingv1.Ingress{})
 		move(&v1alpha1.Route{IngressClassName: "chain"}, &v1alpha1.TLS{IssuerRef: &v1alpha1.IssuerReference{Name: "ca"}}, atIngress.Addr(), &gatewayv1.HTTPRoute{})
-		stop()
-		visitors.Wait()
-		AddReportEntry("requests while moving", served.Load())
-		Expect(lost).To(BeEmpty())
-		Expect(served.Load()).To(BeNumerically(">", 1000))
+		Expect(load.stop()).To(BeEmpty())
+		AddReportEntry("requests served while moving", load.served.Load())
+		Expect(load.served.Load()).To(BeNumerically(">", 1000))
 	})
 
 	It("has a certificate from an ACME server, too", func(ctx SpecContext) {

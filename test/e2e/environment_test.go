@@ -136,8 +136,11 @@ func startTraefik(controlPlane *controlplane.ControlPlane, ca *authority.Authori
 }
 
 // status is what a GET of an address answers; 0 with an error if it does not.
-func (t traefik) status(address string) (int, error) {
-	response, err := t.trusting.Get(address)
+func (t traefik) status(address string) (int, error) { return statusOf(t.trusting, address) }
+
+// statusOf is what a client gets at an address.
+func statusOf(asking *http.Client, address string) (int, error) {
+	response, err := asking.Get(address)
 	if err != nil {
 		return 0, err
 	}

@@ -56,7 +56,7 @@ var _ = Describe("A partner behind a Gateway", func() {
 		deployEngine("moving", "127.96.8.4")
 		address := partner(ctx, "moving", v1alpha1.OneFTE, inCluster)
 		Eventually(widgetStatus(address)).Should(Equal(http.StatusOK))
-		load := steadyRequests(address+"/", address+widgetserver.ConfigPath)
+		load := steadyRequests(ingress.trusting, address+"/", address+widgetserver.ConfigPath)
 		move := func(route *v1alpha1.Route, tls *v1alpha1.TLS, gone client.Object) {
 			GinkgoHelper()
 			Eventually(func() error {
@@ -105,9 +105,9 @@ type load struct {
 	group  sync.WaitGroup
 }
 
-// steadyRequests asks for addresses in turn, from several connections, some of
+// steadyRequests has a client ask for addresses in turn, from several connections, some of
 // them new each time.
-func steadyRequests(addresses ...string) *load {
+func steadyRequests(asking *http.Client, addresses ...string) *load {
 	l := &load{end: make(chan struct{})}
 	for worker := range 4 {
 		l.group.Go(func() {
@@ -118,10 +118,10 @@ func steadyRequests(addresses ...string) *load {
 				case <-time.After(5 * time.Millisecond):
 				}
 				if i%50 == 0 {
-					ingress.trusting.CloseIdleConnections()
+					asking.CloseIdleConnections()
 				}
 				address := addresses[i%len(addresses)]
-				status, err := ingress.status(address)
+				status, err := statusOf(asking, address)
 				if err != nil || status != http.StatusOK {
 					l.mu.Lock()
 					l.lost = append(l.lost, fmt.Sprintf("%s %s: %d %v", time.Now().Format(time.StampMilli), address, status, err))

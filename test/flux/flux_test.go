@@ -307,8 +307,7 @@ var _ = Describe("The sample repository for Flux", Ordered, func() {
 
 	It("is applied ten times more without a write, by Flux or by the operator", func(ctx SpecContext) {
 		By("letting somebody else own the count of customers")
-		counted := &unstructured.Unstructured{}
-		Expect(yaml.Unmarshal([]byte(`{apiVersion: partner.dispel.com/v1alpha1, kind: Partner, metadata: {name: acme}, spec: {customerCount: 12}}`), &counted.Object)).To(Succeed())
+		counted := cluster.Object(`{apiVersion: partner.dispel.com/v1alpha1, kind: Partner, metadata: {name: acme}, spec: {customerCount: 12}}`)
 		Expect(direct.Apply(ctx, client.ApplyConfigurationFromUnstructured(counted), client.FieldOwner("crm-sync"))).To(Succeed())
 		Eventually(func(g Gomega) {
 			var partner v1alpha1.Partner

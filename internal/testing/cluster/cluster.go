@@ -223,6 +223,14 @@ func ReadObjects(elem ...string) []*unstructured.Unstructured {
 	return ParseObjects(data)
 }
 
+// Object reads the one object of a YAML document.
+func Object(manifest string) *unstructured.Unstructured {
+	GinkgoHelper()
+	objects := ParseObjects([]byte(manifest))
+	Expect(objects).To(HaveLen(1))
+	return objects[0]
+}
+
 // ParseObjects reads the objects of YAML documents.
 func ParseObjects(data []byte) []*unstructured.Unstructured {
 	GinkgoHelper()
