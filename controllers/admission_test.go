@@ -5,17 +5,16 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
-	"github.com/dispel/partner-operator/internal/scheme"
 	"github.com/dispel/partner-operator/internal/tenant"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
@@ -32,15 +31,19 @@ func applyAdmission(ctx context.Context, refused func(context.Context) error, el
 	}
 }
 
-// asAdministrator is a client of somebody in the group that `everything` makes an
-// administrator of the tenant.
-func asAdministrator() client.Client {
+// administratorOf is an administrator of a partner's namespace, which it returns, too. The
+// API server's authorizer learns of the RoleBinding by a watch.
+func administratorOf(ctx context.Context, partner string) (eve client.Client, namespace string) {
 	GinkgoHelper()
-	config := controlPlane.Config()
-	config.Impersonate = rest.ImpersonationConfig{UserName: "eve", Groups: []string{"admins", "system:authenticated"}}
-	eve, err := client.New(config, client.Options{Scheme: scheme.New()})
-	Expect(err).NotTo(HaveOccurred())
-	return eve
+	eve, namespace = as("eve", "admins"), tenant.DefaultNamespace(partner)
+	Eventually(func() (bool, error) {
+		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+			ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: namespace, Verb: "patch", Resource: "configmaps"},
+		}}
+		err := eve.Create(ctx, review)
+		return review.Status.Allowed, err
+	}).Should(BeTrue())
+	return eve, namespace
 }
 
 func routeTo(namespace, name, host string) *networkingv1.Ingress {
@@ -63,7 +66,7 @@ var _ = Describe("The host guard", func() {
 		applyYAML(ctx, partnerYAML("victim", ""))
 		eventually(ctx, "guarded", "Ready=True/Provisioned")
 		eventually(ctx, "victim", "Ready=True/Provisioned")
-		eve, namespace := asAdministrator(), tenant.NamespaceName("guarded")
+		eve, namespace := administratorOf(ctx, "guarded")
 		theft := func(ctx context.Context) error {
 			return eve.Create(ctx, routeTo(namespace, "theft", "victim.example.com"), client.DryRunAll)
 		}
@@ -132,7 +135,7 @@ var _ = Describe("The host guard", func() {
 		startManager()
 		applyYAML(ctx, partnerYAML("gated", everything))
 		eventually(ctx, "gated", "Ready=True/Provisioned")
-		eve, namespace := asAdministrator(), tenant.NamespaceName("gated")
+		eve, namespace := administratorOf(ctx, "gated")
 		role := &rbacv1.ClusterRole{
 			ObjectMeta: metav1.ObjectMeta{Name: "httproutes", Labels: map[string]string{"rbac.authorization.k8s.io/aggregate-to-admin": "true"}},
 			Rules:      []rbacv1.PolicyRule{{APIGroups: []string{"gateway.networking.k8s.io"}, Resources: []string{"httproutes", "listenersets"}, Verbs: []string{"*"}}},

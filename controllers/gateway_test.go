@@ -75,7 +75,7 @@ func said(about client.Object, condition string, status metav1.ConditionStatus, 
 func acceptRoute(ctx context.Context, name string, resolved metav1.ConditionStatus, message string) {
 	GinkgoHelper()
 	route := &gatewayv1.HTTPRoute{}
-	Eventually(direct.Get).WithArguments(ctx, key(name+".example.com", tenant.NamespaceName(name)), route).Should(Succeed())
+	Eventually(direct.Get).WithArguments(ctx, key(name+".example.com", tenant.DefaultNamespace(name)), route).Should(Succeed())
 	route.Status.Parents = []gatewayv1.RouteParentStatus{{
 		ParentRef: route.Spec.ParentRefs[0], ControllerName: "example.net/test",
 		Conditions: []metav1.Condition{
@@ -88,7 +88,7 @@ func acceptRoute(ctx context.Context, name string, resolved metav1.ConditionStat
 
 var _ = Describe("A Gateway", func() {
 	routeOf := func(name string) *gatewayv1.HTTPRoute {
-		return &gatewayv1.HTTPRoute{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.NamespaceName(name), Name: name + ".example.com"}}
+		return &gatewayv1.HTTPRoute{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.DefaultNamespace(name), Name: name + ".example.com"}}
 	}
 
 	It("serves a sub-domain once its API and it are there, and its controller says so", func(ctx SpecContext) {

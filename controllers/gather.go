@@ -53,13 +53,30 @@ func (r *PartnerReconciler) gather(ctx context.Context, name string) (*tenant.Sn
 	return s, r.gatherSubdomain(ctx, s)
 }
 
-// gatherTenant reads the partner's namespace, what is the operator's in it, the
-// partner's claims, and what routes their hosts. Of the Partner, the name suffices.
+// gatherTenant reads the namespace that the Partner declares, who else does, what is
+// the operator's in it, the partner's claims, and what routes their hosts.
 func (r *PartnerReconciler) gatherTenant(ctx context.Context, s *tenant.Snapshot) error {
+	namespace := tenant.NamespaceOf(s.Partner)
 	var err error
-	if s.Namespace, err = found(ctx, r.Client, tenant.NamespaceName(s.Partner.Name), &corev1.Namespace{}); err != nil {
+	if s.Namespace, err = found(ctx, r.Client, namespace, &corev1.Namespace{}); err != nil {
 		return err
 	}
+	var declaring v1alpha1.PartnerList
+	if err := r.Client.List(ctx, &declaring, index.PartnerByNamespace.Is(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return err
+	}
+	for i := range declaring.Items {
+		if rival := &declaring.Items[i]; rival.Name != s.Partner.Name {
+			s.Rivals = append(s.Rivals, metav1.ObjectMeta{Name: rival.Name, CreationTimestamp: rival.CreationTimestamp})
+		}
+	}
+	slices.SortFunc(s.Rivals, func(a, b metav1.ObjectMeta) int { return cmp.Compare(a.Name, b.Name) })
+	return r.gatherHeld(ctx, s, namespace)
+}
+
+// gatherHeld reads what is the operator's for the partner in some namespaces, the
+// partner's claims, and what routes their hosts. Of the Partner, the name suffices.
+func (r *PartnerReconciler) gatherHeld(ctx context.Context, s *tenant.Snapshot, namespaces ...string) error {
 	var claims v1alpha1.SubdomainClaimList
 	if err := r.Client.List(ctx, &claims, index.ClaimByPartner.Is(s.Partner.Name)); err != nil {
 		return err
@@ -92,8 +109,10 @@ func (r *PartnerReconciler) gatherTenant(ctx context.Context, s *tenant.Snapshot
 	if declared != "" && !slices.Contains(held, declared) {
 		hosts = append(hosts, declared)
 	}
-	if err := r.gatherChildren(ctx, s, hosts); err != nil {
-		return err
+	for _, namespace := range namespaces {
+		if err := r.gatherChildren(ctx, s, namespace, hosts); err != nil {
+			return err
+		}
 	}
 	return r.gatherRoutes(ctx, s, hosts)
 }
@@ -124,16 +143,15 @@ func (r *PartnerReconciler) addChild(s *tenant.Snapshot, child client.Object) er
 	return nil
 }
 
-// gatherChildren reads the objects in the partner's namespace that are the
+// gatherChildren reads the objects in a namespace of the partner's that are the
 // operator's, but for claims: by the names that it gives.
-func (r *PartnerReconciler) gatherChildren(ctx context.Context, s *tenant.Snapshot, hosts []string) error {
-	namespace := tenant.NamespaceName(s.Partner.Name)
+func (r *PartnerReconciler) gatherChildren(ctx context.Context, s *tenant.Snapshot, namespace string, hosts []string) error {
 	for kind := range r.APIs.Kinds() {
 		switch {
 		case !kind.Made, kind.Relation == tenant.ByHolder: // claims are read by their partner
 			continue
 		case kind.Relation == tenant.ByName:
-			if err := r.gatherGrants(ctx, s); err != nil {
+			if err := r.gatherGrants(ctx, s, namespace); err != nil {
 				return err
 			}
 			continue
@@ -160,7 +178,7 @@ func (r *PartnerReconciler) gatherChildren(ctx context.Context, s *tenant.Snapsh
 			return err
 		}
 	}
-	return r.gatherCertificateSecrets(ctx, s)
+	return r.gatherCertificateSecrets(ctx, s, namespace)
 }
 
 // gatherChild adds an object to the snapshot if it is there.
@@ -173,12 +191,12 @@ func (r *PartnerReconciler) gatherChild(ctx context.Context, s *tenant.Snapshot,
 }
 
 // gatherCertificateSecrets reads the Secrets that cert-manager wrote for the
-// operator's Certificates in the partner's namespace.
-func (r *PartnerReconciler) gatherCertificateSecrets(ctx context.Context, s *tenant.Snapshot) error {
+// operator's Certificates in a namespace of the partner's.
+func (r *PartnerReconciler) gatherCertificateSecrets(ctx context.Context, s *tenant.Snapshot, namespace string) error {
 	kind := tenant.KindNamed("Secret")
 	secrets := kind.NewList().(*metav1.PartialObjectMetadataList)
 	// Secrets are never written, so there is no write to wait for.
-	if err := r.Client.List(ctx, secrets, client.InNamespace(tenant.NamespaceName(s.Partner.Name)), client.DisableReadYourWritesConsistency); err != nil {
+	if err := r.Client.List(ctx, secrets, client.InNamespace(namespace), client.DisableReadYourWritesConsistency); err != nil {
 		return err
 	}
 	for i := range secrets.Items {
@@ -193,11 +211,11 @@ func (r *PartnerReconciler) gatherCertificateSecrets(ctx context.Context, s *ten
 	return nil
 }
 
-// gatherGrants reads the ReferenceGrants for the partner: they are in the widget
-// server's namespace, or in one where it was before.
-func (r *PartnerReconciler) gatherGrants(ctx context.Context, s *tenant.Snapshot) error {
+// gatherGrants reads the ReferenceGrants for a namespace of the partner's: they are in
+// the widget server's namespace, or in one where it was before.
+func (r *PartnerReconciler) gatherGrants(ctx context.Context, s *tenant.Snapshot, namespace string) error {
 	var grants gatewayv1beta1.ReferenceGrantList
-	if err := r.Client.List(ctx, &grants, index.GrantByName.Is(tenant.NamespaceName(s.Partner.Name))); err != nil {
+	if err := r.Client.List(ctx, &grants, index.GrantByName.Is(namespace)); err != nil {
 		return err
 	}
 	for i := range grants.Items {
@@ -210,7 +228,8 @@ func (r *PartnerReconciler) gatherGrants(ctx context.Context, s *tenant.Snapshot
 	return nil
 }
 
-// gatherRoutes finds what routes some hosts in the namespaces of all tenants.
+// gatherRoutes finds what routes some hosts in the namespaces of all tenants, the
+// declared one included, whose label may be missing.
 func (r *PartnerReconciler) gatherRoutes(ctx context.Context, s *tenant.Snapshot, hosts []string) error {
 	for kind := range r.APIs.Kinds() {
 		if !kind.TakesHosts() {
@@ -223,10 +242,18 @@ func (r *PartnerReconciler) gatherRoutes(ctx context.Context, s *tenant.Snapshot
 				return err
 			}
 			if err := meta.EachListItem(list, func(item runtime.Object) error {
-				if route := item.(client.Object); !r.deleted.has(route.GetUID()) || len(route.GetFinalizers()) > 0 {
-					s.Routes = append(s.Routes, tenant.RouteRef{Host: host, Kind: kind.Kind, Namespace: route.GetNamespace(), Name: route.GetName()})
+				route := item.(client.Object)
+				if r.deleted.has(route.GetUID()) && len(route.GetFinalizers()) == 0 {
+					return nil
 				}
-				return nil
+				holder, err := r.holder(ctx, route.GetNamespace())
+				if s.Namespace != nil && s.Namespace.Name == route.GetNamespace() {
+					holder = s.Partner.Name
+				}
+				if holder != "" {
+					s.Routes = append(s.Routes, tenant.RouteRef{Host: host, Kind: kind.Kind, Namespace: route.GetNamespace(), Name: route.GetName(), Partner: holder})
+				}
+				return err
 			}); err != nil {
 				return err
 			}
@@ -253,7 +280,7 @@ func (r *PartnerReconciler) gatherSubdomain(ctx context.Context, s *tenant.Snaps
 			return err
 		}
 	}
-	namespace := tenant.NamespaceName(s.Partner.Name)
+	namespace := tenant.NamespaceOf(s.Partner)
 	if service := subdomain.Backend.Service; service != nil {
 		err = r.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: service.Name}, &corev1.Service{})
 		if client.IgnoreNotFound(err) != nil {
@@ -317,6 +344,14 @@ func (r *PartnerReconciler) lastRequest(ctx context.Context, namespace, certific
 		}
 	}
 	return last, nil
+}
+
+// holder is the partner whose tenant namespace one is, by its label; empty if it is
+// none's.
+func (r *PartnerReconciler) holder(ctx context.Context, namespace string) (string, error) {
+	var read corev1.Namespace
+	err := r.Client.Get(ctx, client.ObjectKey{Name: namespace}, &read, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency)
+	return tenant.HolderOf(&read), client.IgnoreNotFound(err)
 }
 
 // found reads a cluster-scoped object into the one given; nil if there is none.

@@ -264,7 +264,7 @@ var _ = Describe("Drift", func() {
 		startManager()
 		applyYAML(ctx, partnerYAML("fields", everything))
 		eventually(ctx, "fields", "Ready=True/Provisioned")
-		namespace := tenant.NamespaceName("fields")
+		namespace := tenant.DefaultNamespace("fields")
 
 		ingress := get(ctx, &networkingv1.Ingress{}, "fields.example.com", namespace)
 		patch(ctx, ingress, `{metadata: {annotations: {example.com/theirs: kept}}, spec: {rules: [{host: evil.example.org}]}}`)
@@ -333,7 +333,7 @@ var _ = Describe("A suspended Partner", func() {
 		Expect(partner(ctx, "suspended").Status.ObservedGeneration).To(BeEquivalentTo(1), "the rest of the status stays")
 
 		m.reset()
-		ingress := &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.NamespaceName("suspended"), Name: "suspended.example.com"}}
+		ingress := &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.DefaultNamespace("suspended"), Name: "suspended.example.com"}}
 		before := reconciles()
 		Expect(direct.Delete(ctx, ingress)).To(Succeed())
 		Eventually(reconciles).Should(BeNumerically(">", before))
@@ -361,7 +361,7 @@ var _ = Describe("Deletion", func() {
 		manifests := allocationYAML("retained", "1", "") + partnerYAML("retained", everything)
 		applyYAML(ctx, manifests)
 		eventually(ctx, "retained", "Ready=True/Provisioned", "SupportWidgetEnabled=True/WidgetEnabled")
-		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.NamespaceName("retained"), Name: "precious"}}
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.DefaultNamespace("retained"), Name: "precious"}}
 		Expect(direct.Create(ctx, secret)).To(Succeed())
 
 		Expect(direct.Delete(ctx, partner(ctx, "retained"))).To(Succeed())
@@ -414,7 +414,7 @@ var _ = Describe("Deletion", func() {
 		}
 
 		startManager()
-		eventuallyForgetsHosts(ctx, tenant.NamespaceName("down-retain"))
+		eventuallyForgetsHosts(ctx, tenant.DefaultNamespace("down-retain"))
 		By("recreating a Partner, which takes the retained namespace back")
 		applyYAML(ctx, partnerYAML("down-retain", everything))
 		eventually(ctx, "down-retain", "Ready=True/Provisioned")
@@ -424,7 +424,7 @@ var _ = Describe("Deletion", func() {
 		startManager()
 		applyYAML(ctx, partnerYAML("changed-mind", "  deletionPolicy: Delete\n"))
 		eventually(ctx, "changed-mind", "Ready=True/Provisioned")
-		namespace := tenant.NamespaceName("changed-mind")
+		namespace := tenant.DefaultNamespace("changed-mind")
 		Expect(get(ctx, &corev1.Namespace{}, namespace).OwnerReferences).To(HaveLen(1))
 		patchPartner(ctx, "changed-mind", `spec: {deletionPolicy: Retain}`)
 		Eventually(func() []metav1.OwnerReference { return get(ctx, &corev1.Namespace{}, namespace).OwnerReferences }).Should(BeEmpty())
@@ -451,10 +451,15 @@ var _ = Describe("Deletion", func() {
 	})
 })
 
+// inNamespace has a partner declare everything, and a namespace.
+func inNamespace(name string) string {
+	return strings.Replace(everything, "  tenant:\n", "  tenant:\n    namespace: "+name+"\n", 1)
+}
+
 var _ = Describe("The tenant namespace", func() {
 	It("is never taken over unless it says so", func(ctx SpecContext) {
 		startManager()
-		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: tenant.NamespaceName("squatted")}}
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: tenant.DefaultNamespace("squatted")}}
 		Expect(direct.Create(ctx, namespace)).To(Succeed())
 		applyYAML(ctx, partnerYAML("squatted", ""))
 		eventually(ctx, "squatted", "Ready=False/NamespaceNotOwned", "Stalled=True/NamespaceNotOwned", "TenantReady=False/NamespaceNotOwned", "SubdomainReady=False/TenantNotReady")
@@ -466,11 +471,95 @@ var _ = Describe("The tenant namespace", func() {
 		eventually(ctx, "squatted", "Ready=True/Provisioned")
 	})
 
+	It("is the declared one, whatever its name, and is looked after as any other", func(ctx SpecContext) {
+		startManager()
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "moved-in-prod", Labels: map[string]string{"team": "remote-access"}}}
+		Expect(direct.Create(ctx, namespace)).To(Succeed())
+		Expect(direct.Create(ctx, routeTo(namespace.Name, "legacy", "moved-in.example.com"))).To(Succeed())
+		applyYAML(ctx, partnerYAML("moved-in", inNamespace("moved-in-prod")))
+		eventually(ctx, "moved-in", "Ready=False/NamespaceNotOwned")
+		patch(ctx, namespace, `metadata: {annotations: {partner.dispel.com/adopt: moved-in}}`)
+		eventually(ctx, "moved-in", "Ready=True/Provisioned")
+		Expect(get(ctx, namespace, namespace.Name).Labels).To(And(HaveKeyWithValue("team", "remote-access"), HaveKeyWithValue(v1alpha1.PartnerLabel, "moved-in")))
+		Expect(namespace.Annotations).To(HaveKeyWithValue(v1alpha1.HostsAnnotation, "moved-in.example.com"))
+		eventuallyGone(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: tenant.DefaultNamespace("moved-in")}})
+		Expect(get(ctx, &v1alpha1.Partner{}, "moved-in").Status.Namespace).To(Equal(namespace.Name))
+
+		By("putting back what somebody deletes or changes in it")
+		quota := get(ctx, &corev1.ResourceQuota{}, tenant.QuotaName, namespace.Name)
+		Expect(direct.Delete(ctx, quota)).To(Succeed())
+		Eventually(func(g Gomega) {
+			g.Expect(direct.Get(ctx, key(tenant.QuotaName, namespace.Name), &corev1.ResourceQuota{})).To(Succeed())
+		}).Should(Succeed())
+		patch(ctx, namespace, `metadata: {labels: {partner.dispel.com/partner: null}}`)
+		Eventually(func() map[string]string { return get(ctx, &corev1.Namespace{}, namespace.Name).Labels }).Should(HaveKeyWithValue(v1alpha1.PartnerLabel, "moved-in"))
+
+		By("leaving it with its objects, and the host with nobody's route but the tenant's own")
+		Expect(direct.Delete(ctx, &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "moved-in"}})).To(Succeed())
+		eventuallyGone(ctx, &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: "moved-in.example.com"}})
+		eventuallyGone(ctx, &v1alpha1.SubdomainClaim{ObjectMeta: metav1.ObjectMeta{Name: "moved-in.example.com"}})
+		eventuallyForgetsHosts(ctx, namespace.Name)
+		Expect(direct.Get(ctx, key(tenant.QuotaName, namespace.Name), &corev1.ResourceQuota{})).To(Succeed())
+	})
+
+	It("is that of one Partner only, and the other is told whose", func(ctx SpecContext) {
+		startManager()
+		applyYAML(ctx, partnerYAML("first", "  tenant: {namespace: shared-prod}"))
+		eventually(ctx, "first", "Ready=True/Provisioned")
+		applyYAML(ctx, partnerYAML("second", "  tenant: {namespace: shared-prod}"))
+		eventually(ctx, "second", "Ready=False/NamespaceOfAnotherPartner", "Stalled=True/NamespaceOfAnotherPartner")
+		Expect(message(ctx, "second", v1alpha1.ConditionReady)).To(Equal(
+			`namespace shared-prod is the tenant namespace of Partner "first": create another Partner with another spec.tenant.namespace, since that of this one cannot be changed`))
+		patch(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shared-prod"}}, `metadata: {annotations: {partner.dispel.com/adopt: second}}`)
+		Consistently(func() string { return tenant.HolderOf(get(ctx, &corev1.Namespace{}, "shared-prod")) }, "500ms").Should(Equal("first"))
+		eventually(ctx, "first", "Ready=True/Provisioned")
+
+		By("handing it over by that annotation once the first is gone")
+		Expect(direct.Delete(ctx, &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "first"}})).To(Succeed())
+		eventually(ctx, "second", "Ready=True/Provisioned")
+		Expect(tenant.HolderOf(get(ctx, &corev1.Namespace{}, "shared-prod"))).To(Equal("second"))
+	})
+
+	It("is made by the older of two Partners that declare it at once", func(ctx SpecContext) {
+		for _, name := range []string{"older", "younger"} {
+			applyYAML(ctx, partnerYAML(name, "  tenant: {namespace: contested-prod}"))
+			if name == "older" { // creation is noted in whole seconds
+				Eventually(func() bool {
+					return time.Now().After(get(ctx, &v1alpha1.Partner{}, name).CreationTimestamp.Add(time.Second))
+				}).Should(BeTrue())
+			}
+		}
+		startManager()
+		eventually(ctx, "older", "Ready=True/Provisioned")
+		eventually(ctx, "younger", "Ready=False/NamespaceOfAnotherPartner")
+		Expect(tenant.HolderOf(get(ctx, &corev1.Namespace{}, "contested-prod"))).To(Equal("older"))
+	})
+
+	It("loses the note of its hosts once a Partner of the name has another", func(ctx SpecContext) {
+		m := startManager()
+		applyYAML(ctx, partnerYAML("resettled", everything))
+		eventually(ctx, "resettled", "Ready=True/Provisioned")
+		m.stop()
+		Expect(direct.Delete(ctx, &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "resettled"}})).To(Succeed())
+		eventuallyGone(ctx, &v1alpha1.SubdomainClaim{ObjectMeta: metav1.ObjectMeta{Name: "resettled.example.com"}})
+		applyYAML(ctx, partnerYAML("resettled", inNamespace("resettled-prod")))
+		startManager()
+		eventually(ctx, "resettled", "Ready=True/Provisioned")
+		eventuallyForgetsHosts(ctx, tenant.DefaultNamespace("resettled"))
+		Expect(get(ctx, &corev1.Namespace{}, "resettled-prod").Annotations).To(HaveKeyWithValue(v1alpha1.HostsAnnotation, "resettled.example.com"))
+	})
+
+	It("is none of the platform's", func(ctx SpecContext) {
+		startManager()
+		applyYAML(ctx, partnerYAML("greedy", "  tenant: {namespace: traefik}"))
+		eventually(ctx, "greedy", "Ready=False/NamespaceReserved", "Stalled=True/NamespaceReserved", "TenantReady=False/NamespaceReserved")
+	})
+
 	It("is made anew after its deletion, and nothing is made in it before", func(ctx SpecContext) {
 		startManager()
 		applyYAML(ctx, partnerYAML("terminated", ""))
 		eventually(ctx, "terminated", "Ready=True/Provisioned")
-		namespace := get(ctx, &corev1.Namespace{}, tenant.NamespaceName("terminated"))
+		namespace := get(ctx, &corev1.Namespace{}, tenant.DefaultNamespace("terminated"))
 		stuck := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: "stuck", Finalizers: []string{"example.com/stuck"}}}
 		Expect(direct.Create(ctx, stuck)).To(Succeed())
 		Expect(direct.Delete(ctx, namespace)).To(Succeed())
@@ -560,7 +649,7 @@ var _ = Describe("A fault", func() {
 	})
 
 	It("does not come of objects under the operator's names: they are its own once the namespace is", func(ctx SpecContext) {
-		namespace := tenant.NamespaceName("occupied")
+		namespace := tenant.DefaultNamespace("occupied")
 		Expect(direct.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 			Name: namespace, Annotations: map[string]string{v1alpha1.AdoptAnnotation: "occupied"},
 		}})).To(Succeed())
@@ -615,7 +704,7 @@ var _ = Describe("Events", func() {
 		applyYAML(ctx, partnerYAML("verbose", ""))
 		eventually(ctx, "verbose", "Ready=True/Provisioned")
 		for i := range 30 {
-			Expect(direct.Create(ctx, routeTo(tenant.NamespaceName("verbose"), fmt.Sprintf("a-route-of-the-tenants-own-%d", i), "verbose.example.com"))).To(Succeed())
+			Expect(direct.Create(ctx, routeTo(tenant.DefaultNamespace("verbose"), fmt.Sprintf("a-route-of-the-tenants-own-%d", i), "verbose.example.com"))).To(Succeed())
 		}
 		patchPartner(ctx, "verbose", `spec: {subdomain: null}`)
 		set, err := kubernetes.NewForConfig(controlPlane.Config())

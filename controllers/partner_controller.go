@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -22,6 +23,7 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/apply"
 	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/index"
 	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/tenant"
@@ -76,12 +78,17 @@ func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 		if err = r.gatherTenant(ctx, held); err != nil {
 			return ctrl.Result{}, err
 		}
-		if err = r.limitHosts(ctx, held); err != nil {
-			return ctrl.Result{}, err
+		if held.Namespace != nil {
+			if err = r.limitHosts(ctx, held.Namespace, request.Name, held); err != nil {
+				return ctrl.Result{}, err
+			}
 		}
 	}
+	if err = r.letFormerGo(ctx, snapshot.Partner); err != nil {
+		return ctrl.Result{}, err
+	}
 	before := snapshot.Partner.Status
-	writes := &writer{reconciler: r, partner: snapshot.Partner.Name}
+	writes := &writer{reconciler: r, namespace: tenant.NamespaceOf(snapshot.Partner)}
 	outcome, err := tenant.Drive(ctx, snapshot, writes)
 	if errors.Is(err, errOvertaken) {
 		found = overtaken
@@ -129,7 +136,8 @@ func (r *PartnerReconciler) lookAgain(outcome tenant.Outcome, writes *writer) (c
 // writer writes for one reconcile of a Partner, and notes what it met with.
 type writer struct {
 	reconciler *PartnerReconciler
-	partner    string
+	// namespace is the tenant's.
+	namespace string
 	// passing are the errors that may pass.
 	passing error
 	// refused tells that the API server refused something.
@@ -138,7 +146,7 @@ type writer struct {
 
 // Write implements tenant.Cluster.
 func (w *writer) Write(ctx context.Context, wanted, observed tenant.Object) (tenant.Object, error) {
-	written, err := w.reconciler.write(ctx, wanted, observed)
+	written, err := w.write(ctx, wanted, observed)
 	if err != nil {
 		return nil, w.failed(ctx, tenant.Failure{Object: wanted}, err)
 	}
@@ -159,7 +167,7 @@ func (w *writer) failed(ctx context.Context, failure tenant.Failure, err error) 
 	debug(ctx, "A write failed", failure.Object, err.Error())
 	elsewhere := failure.Object.GetNamespace()
 	switch outlook := apply.OutlookOf(err); {
-	case apierrors.IsNotFound(err) && elsewhere != "" && elsewhere != tenant.NamespaceName(w.partner):
+	case apierrors.IsNotFound(err) && elsewhere != "" && elsewhere != w.namespace:
 		failure.Message = fmt.Sprintf("there is no namespace %s, in which --widget-backend says that the widget server is", elsewhere)
 		w.passing = errors.Join(w.passing, fmt.Errorf("writing %s: %w", tenant.NameOf(failure.Object), err))
 	case outlook == apply.Overtaken:
@@ -177,9 +185,8 @@ func (w *writer) failed(ctx context.Context, failure tenant.Failure, err error) 
 
 // write makes an object as wanted. In the partner's namespace the names that the
 // operator gives are its own, whoever used them before.
-func (r *PartnerReconciler) write(ctx context.Context, wanted, observed tenant.Object) (tenant.Object, error) {
-	partner, inTenant := tenant.PartnerOf(wanted.GetNamespace())
-	applier := apply.Applier{Client: r.Client, Force: inTenant && wanted.GetLabels()[v1alpha1.PartnerLabel] == partner}
+func (w *writer) write(ctx context.Context, wanted, observed tenant.Object) (tenant.Object, error) {
+	applier := apply.Applier{Client: w.reconciler.Client, Force: wanted.GetNamespace() == w.namespace}
 	if _, claim := wanted.(*v1alpha1.SubdomainClaim); claim && observed == nil {
 		// Creation, and not apply, leaves it to the API server who comes first.
 		created, err := applier.Create(ctx, wanted)
@@ -211,7 +218,15 @@ func debug(ctx context.Context, message string, object tenant.Object, reason str
 func (r *PartnerReconciler) letGo(ctx context.Context, name string) error {
 	s := &tenant.Snapshot{Partner: &v1alpha1.Partner{}, Now: r.Clock.Now()}
 	s.Partner.Name = name
-	if err := r.gatherTenant(ctx, s); err != nil {
+	namespaces, err := r.labelled(ctx, name)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for i := range namespaces {
+		names = append(names, namespaces[i].Name)
+	}
+	if err := r.gatherHeld(ctx, s, names...); err != nil {
 		return err
 	}
 	for {
@@ -226,17 +241,41 @@ func (r *PartnerReconciler) letGo(ctx context.Context, name string) error {
 			s.Remove(object)
 		}
 	}
-	return r.limitHosts(ctx, s)
+	var errs []error
+	for i := range namespaces {
+		errs = append(errs, r.limitHosts(ctx, &namespaces[i], name, s))
+	}
+	return errors.Join(errs...)
 }
 
-// limitHosts takes the hosts that the partner does not hold any more off the note on
-// its namespace, so that nothing new routes them there. It is for a Partner that
-// Evaluate does not look at, being gone or suspended.
-func (r *PartnerReconciler) limitHosts(ctx context.Context, s *tenant.Snapshot) error {
-	if s.Namespace == nil || !s.Namespace.DeletionTimestamp.IsZero() || s.Namespace.Labels[v1alpha1.PartnerLabel] != s.Partner.Name {
+// letFormerGo takes the note of hosts off the namespaces that an earlier Partner of the
+// name left.
+func (r *PartnerReconciler) letFormerGo(ctx context.Context, partner *v1alpha1.Partner) error {
+	namespaces, err := r.labelled(ctx, partner.Name)
+	for i := range namespaces {
+		if namespaces[i].Name != tenant.NamespaceOf(partner) {
+			err = errors.Join(err, r.limitHosts(ctx, &namespaces[i], partner.Name, &tenant.Snapshot{}))
+		}
+	}
+	return err
+}
+
+// labelled are the namespaces that are a partner's by their label: the one that its
+// Partner declares, and any that an earlier Partner of its name left.
+func (r *PartnerReconciler) labelled(ctx context.Context, partner string) ([]corev1.Namespace, error) {
+	var namespaces corev1.NamespaceList
+	err := r.Client.List(ctx, &namespaces, index.NamespaceByPartner.Is(partner))
+	return namespaces.Items, err
+}
+
+// limitHosts takes the hosts of which a snapshot has no claim off the note on a namespace
+// of the partner's, so that nothing new routes them there. It is for what Evaluate does
+// not look at: the namespaces of a Partner that is gone or suspended, and former ones.
+func (r *PartnerReconciler) limitHosts(ctx context.Context, namespace *corev1.Namespace, partner string, s *tenant.Snapshot) error {
+	if !namespace.DeletionTimestamp.IsZero() || tenant.HolderOf(namespace) != partner {
 		return nil
 	}
-	noted := s.Namespace.Annotations[v1alpha1.HostsAnnotation]
+	noted := namespace.Annotations[v1alpha1.HostsAnnotation]
 	held := tenant.HeldOf(*s, noted)
 	if held == noted {
 		return nil
@@ -245,7 +284,7 @@ func (r *PartnerReconciler) limitHosts(ctx context.Context, s *tenant.Snapshot) 
 	if err != nil {
 		return err
 	}
-	err = r.Client.Patch(ctx, s.Namespace, client.RawPatch(types.MergePatchType, note), client.FieldOwner(v1alpha1.FieldManager))
+	err = r.Client.Patch(ctx, namespace, client.RawPatch(types.MergePatchType, note), client.FieldOwner(v1alpha1.FieldManager))
 	return client.IgnoreNotFound(err)
 }
 

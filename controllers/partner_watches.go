@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -60,7 +59,7 @@ func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manag
 		Watches(&v1alpha1.SupportPlan{}, inBulk(r.byPlan), builder.WithPredicates(respecified)).
 		Watches(&v1alpha1.PCSMAllocation{}, handler.EnqueueRequestsFromMapFunc(r.byAllocation), builder.WithPredicates(respecified)).
 		Watches(&networkingv1.IngressClass{}, inBulk(r.all), builder.WithPredicates(versioned)).
-		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.byTenant), builder.WithPredicates(versioned)).
+		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.byNamespace), builder.WithPredicates(versioned)).
 		WatchesRawSource(source.Channel(changed, inBulk(r.all)))
 	crds := &metav1.PartialObjectMetadata{}
 	crds.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"))
@@ -242,29 +241,46 @@ func request(name string) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: name}}}
 }
 
-// byTenant finds the partner whose tenant namespace an object is, or is in, whoever
-// made it.
-func (r *PartnerReconciler) byTenant(_ context.Context, object client.Object) []reconcile.Request {
-	if name, ok := tenant.PartnerOf(cmp.Or(object.GetNamespace(), object.GetName())); ok {
-		return r.own(name)
-	}
-	return nil
+// byNamespace finds the partner whose tenant namespace one is by its label, and all
+// that declare it.
+func (r *PartnerReconciler) byNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
+	return r.concerned(ctx, namespace.GetName(), tenant.HolderOf(namespace))
 }
 
-// byGrant finds the partner that a ReferenceGrant is for.
-func (r *PartnerReconciler) byGrant(_ context.Context, object client.Object) []reconcile.Request {
-	if name, ok := tenant.PartnerOf(object.GetName()); ok {
-		return r.own(name)
-	}
-	return nil
+// byTenant finds the partners that the namespace of an object concerns, whoever made it.
+func (r *PartnerReconciler) byTenant(ctx context.Context, object client.Object) []reconcile.Request {
+	return r.inNamespace(ctx, object.GetNamespace())
 }
 
-// byRoute finds the partner in whose namespace a route is, and those that declare its
-// hosts.
+// byGrant finds the partners that a ReferenceGrant is for.
+func (r *PartnerReconciler) byGrant(ctx context.Context, object client.Object) []reconcile.Request {
+	return r.inNamespace(ctx, object.GetName())
+}
+
+// inNamespace finds the partners that a namespace concerns, by its name.
+func (r *PartnerReconciler) inNamespace(ctx context.Context, namespace string) []reconcile.Request {
+	holder, err := r.holder(ctx, namespace)
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Reading the namespace of an event", "namespace", namespace)
+	}
+	return r.concerned(ctx, namespace, holder)
+}
+
+// concerned are the partner that has a namespace, if any has, and those that declare it.
+func (r *PartnerReconciler) concerned(ctx context.Context, namespace, holder string) []reconcile.Request {
+	requests := r.requests(ctx, index.PartnerByNamespace.Is(namespace))
+	if holder == "" || slices.Contains(requests, request(holder)[0]) {
+		return requests
+	}
+	return append(requests, r.own(holder)...)
+}
+
+// byRoute finds the partners that the namespace of a route concerns and, if it is a
+// tenant's, those that declare its hosts.
 func (r *PartnerReconciler) byRoute(ctx context.Context, object client.Object) []reconcile.Request {
 	requests := r.byTenant(ctx, object)
-	if len(requests) == 0 && !strings.HasPrefix(object.GetNamespace(), tenant.NamespaceName("")) {
-		return nil
+	if holder, err := r.holder(ctx, object.GetNamespace()); err != nil || holder == "" {
+		return requests
 	}
 	for _, host := range tenant.Hosts(object) {
 		requests = append(requests, r.requests(ctx, index.PartnerByHost.Is(host))...)
@@ -272,18 +288,22 @@ func (r *PartnerReconciler) byRoute(ctx context.Context, object client.Object) [
 	return requests
 }
 
-// byRival finds the partner that holds the host which another declares.
+// byRival finds the partners that declare the namespace of another, and the one that
+// holds the host which it declares.
 func (r *PartnerReconciler) byRival(ctx context.Context, object client.Object) []reconcile.Request {
 	partner := object.(*v1alpha1.Partner)
+	requests := slices.DeleteFunc(r.requests(ctx, index.PartnerByNamespace.Is(tenant.NamespaceOf(partner))), func(rival reconcile.Request) bool {
+		return rival.Name == partner.Name
+	})
 	if partner.Spec.Subdomain == nil {
-		return nil
+		return requests
 	}
 	var claim v1alpha1.SubdomainClaim
 	err := r.Client.Get(ctx, types.NamespacedName{Name: string(partner.Spec.Subdomain.Host)}, &claim, client.DisableReadYourWritesConsistency)
 	if holder := string(claim.Spec.PartnerRef.Name); err == nil && holder != partner.Name {
-		return r.own(holder)
+		requests = append(requests, r.own(holder)...)
 	}
-	return nil
+	return requests
 }
 
 func (r *PartnerReconciler) byAllocation(_ context.Context, object client.Object) []reconcile.Request {
@@ -352,27 +372,13 @@ func (r *PartnerReconciler) all(ctx context.Context, _ client.Object) []reconcil
 	return r.requests(ctx)
 }
 
-// byReference finds the partner that names a Service or Secret, or whose Service it
-// is by its name.
+// byReference finds the partners that name a Service or Secret, or whose Service it is
+// by its name.
 func (r *PartnerReconciler) byReference(ctx context.Context, object client.Object) []reconcile.Request {
-	name, ok := tenant.PartnerOf(object.GetNamespace())
-	if !ok {
-		return nil
-	}
 	if slices.Contains(tenant.ReservedNames, object.GetName()) {
-		return r.own(name)
+		return r.byTenant(ctx, object)
 	}
-	var partner v1alpha1.Partner
-	err := r.Client.Get(ctx, types.NamespacedName{Name: name}, &partner, client.DisableReadYourWritesConsistency)
-	if err != nil || partner.Spec.Subdomain == nil {
-		return nil
-	}
-	subdomain := partner.Spec.Subdomain
-	if service := subdomain.Backend.Service; service != nil && service.Name == object.GetName() ||
-		subdomain.TLS != nil && subdomain.TLS.SecretName == object.GetName() {
-		return r.own(name)
-	}
-	return nil
+	return r.requests(ctx, index.PartnerByReference.Is(object.GetNamespace()+"/"+object.GetName()))
 }
 
 // partners lists the names of the Partners that match, from the cache.

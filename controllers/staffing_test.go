@@ -57,7 +57,7 @@ var _ = Describe("Staffing", func() {
 
 		Expect(direct.Delete(ctx, allocationNamed("growing"))).To(Succeed())
 		eventually(ctx, "growing", "SupportWidgetEnabled=False/NoPCSMAllocation", "Ready=True/Provisioned")
-		eventuallyGone(ctx, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.NamespaceName("growing"), Name: tenant.WidgetServiceName}})
+		eventuallyGone(ctx, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.DefaultNamespace("growing"), Name: tenant.WidgetServiceName}})
 		Expect(partner(ctx, "growing").Status.Conditions).NotTo(ContainElement(HaveField("Type", "StaffingSufficient")))
 	})
 

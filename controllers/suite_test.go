@@ -335,7 +335,7 @@ func patchPartner(ctx context.Context, name, change string) {
 // children are all objects that the operator makes for a partner, as fresh ones
 // to read into.
 func children(name string) []client.Object {
-	namespace := tenant.NamespaceName(name)
+	namespace := tenant.DefaultNamespace(name)
 	in := func(object client.Object, name string) client.Object {
 		object.SetName(name)
 		object.SetNamespace(namespace)

@@ -373,7 +373,7 @@ var _ = Describe("Without the policies, a tenant's administrator", func() {
 		startManager()
 		applyYAML(ctx, allocationYAML("undone", "1", "")+partnerYAML("undone", everything))
 		eventually(ctx, "undone", "Ready=True/Provisioned", "SupportWidgetEnabled=True/WidgetEnabled")
-		eve, namespace := as("eve", "admins"), tenant.NamespaceName("undone")
+		eve, namespace := administratorOf(ctx, "undone")
 		for _, child := range children("undone")[1:] {
 			if _, quota := child.(*corev1.ResourceQuota); quota {
 				continue // admin does not allow it
@@ -420,7 +420,7 @@ var _ = Describe("Without the policies, a tenant's administrator", func() {
 		m := startManager()
 		applyYAML(ctx, partnerYAML("clinging", everything))
 		eventually(ctx, "clinging", "Ready=True/Provisioned")
-		eve, namespace := as("eve", "admins"), tenant.NamespaceName("clinging")
+		eve, namespace := administratorOf(ctx, "clinging")
 		host := "clinging.example.com"
 
 		By("detaching the live route, keeping it by a finalizer, and copying it")
@@ -480,7 +480,7 @@ var _ = Describe("Without the policies, a tenant's administrator", func() {
 		applyYAML(ctx, partnerYAML("bystander", ""))
 		eventually(ctx, "flooding", "Ready=True/Provisioned")
 		eventually(ctx, "bystander", "Ready=True/Provisioned")
-		eve, namespace := as("eve", "admins"), tenant.NamespaceName("flooding")
+		eve, namespace := administratorOf(ctx, "flooding")
 
 		By("making Certificates that look like the operator's, and taking the label off while it prunes them")
 		labels := `{app.kubernetes.io/managed-by: partner-operator, partner.dispel.com/partner: flooding}`
@@ -548,7 +548,7 @@ var _ = Describe("A claim", func() {
 		Expect(direct.Delete(ctx, partner(ctx, "orphaning"), client.PropagationPolicy(metav1.DeletePropagationOrphan))).To(Succeed())
 		eventuallyGone(ctx, ingressOf("orphaning", "orphaning.example.com"))
 		eventually(ctx, "heir", "Ready=True/Provisioned")
-		eventuallyForgetsHosts(ctx, tenant.NamespaceName("orphaning"))
+		eventuallyForgetsHosts(ctx, tenant.DefaultNamespace("orphaning"))
 	})
 
 	It("that a restore brings back before its Partner is released, and claimed anew", func(ctx SpecContext) {
@@ -585,7 +585,7 @@ var _ = Describe("A claim", func() {
 		patchPartner(ctx, "paused", `spec: {suspend: true}`)
 		Eventually(func() []metav1.Condition { return partner(ctx, "paused").Status.Conditions }).Should(ContainElement(HaveField("Type", "Suspended")))
 		Expect(direct.Delete(ctx, claimOf("paused.example.com"))).To(Succeed())
-		eventuallyForgetsHosts(ctx, tenant.NamespaceName("paused"))
+		eventuallyForgetsHosts(ctx, tenant.DefaultNamespace("paused"))
 	})
 })
 
@@ -596,7 +596,7 @@ var _ = Describe("What is not a tenant's to add", func() {
 		patch(ctx, gateway, `spec: {allowedListeners: {namespaces: {from: All}}}`)
 		m := startManager(throughGateway)
 		applyYAML(ctx, partnerYAML("listening", "").withTLS("{secretName: cert}"))
-		set := &gatewayv1.ListenerSet{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.NamespaceName("listening"), Name: "listening.example.com"}}
+		set := &gatewayv1.ListenerSet{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.DefaultNamespace("listening"), Name: "listening.example.com"}}
 		eventuallyThere(ctx, set, "")
 		Expect(direct.Get(ctx, client.ObjectKeyFromObject(set), set)).To(Succeed())
 		foreign := set.DeepCopy()

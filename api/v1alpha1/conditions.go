@@ -42,7 +42,7 @@ const (
 	// ConditionTenantReady reports whether the namespace, and the NetworkPolicy,
 	// ResourceQuota, RoleBinding and support.json in it, are as declared.
 	//
-	// True with TenantProvisioned; False with NamespaceNotOwned,
+	// True with TenantProvisioned; False with NamespaceNotOwned, NamespaceOfAnotherPartner, NamespaceReserved,
 	// NamespaceTerminating, ObjectRefused or ApplyFailed.
 	ConditionTenantReady ConditionType = "TenantReady"
 
@@ -153,8 +153,12 @@ const (
 	ReasonProvisioned     Reason = "Provisioned"
 	ReasonSuspendedBySpec Reason = "SuspendedBySpec"
 
-	ReasonTenantProvisioned    Reason = "TenantProvisioned"
-	ReasonNamespaceNotOwned    Reason = "NamespaceNotOwned"
+	ReasonTenantProvisioned Reason = "TenantProvisioned"
+	ReasonNamespaceNotOwned Reason = "NamespaceNotOwned"
+	// The namespace is that of another Partner, which declares it, too.
+	ReasonNamespaceOfAnotherPartner Reason = "NamespaceOfAnotherPartner"
+	// The namespace is the platform's.
+	ReasonNamespaceReserved    Reason = "NamespaceReserved"
 	ReasonNamespaceTerminating Reason = "NamespaceTerminating"
 	ReasonObjectRefused        Reason = "ObjectRefused"
 	ReasonApplyFailed          Reason = "ApplyFailed"

@@ -58,7 +58,7 @@ func (m ChannelModel) WhiteLabels() bool {
 type Partner struct {
 	metav1.TypeMeta `json:",inline"`
 	// metadata is standard object metadata. The name must be a DNS label of at most
-	// 55 characters. The tenant namespace is named partner-<name>.
+	// 55 characters. By default, the tenant namespace is named partner-<name>.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
@@ -83,6 +83,7 @@ type PartnerList struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.validFrom) || !has(self.validUntil) || self.validFrom <= self.validUntil",fieldPath=".validUntil",message="the contract would end before it starts: write a validUntil that is validFrom or later"
 // +kubebuilder:validation:XValidation:rule="!has(self.subdomain) || self.channelModel in ['OEM', 'MSP']",fieldPath=".subdomain",messageExpression="'a ' + self.channelModel + ' does not white-label the engine, so it has no sub-domain: remove spec.subdomain, or set spec.channelModel to OEM or MSP'"
+// +kubebuilder:validation:XValidation:rule="(has(self.tenant) && has(self.tenant.namespace)) == (has(oldSelf.tenant) && has(oldSelf.tenant.namespace))",fieldPath=".tenant",message="the tenant namespace cannot be changed: write or leave out spec.tenant.namespace as it was, or create another Partner for another namespace"
 type PartnerSpec struct {
 	// displayName is the human-readable name of the partner.
 	// +required
@@ -363,6 +364,14 @@ type AnnotationValue string
 
 // Tenant configures a partner's namespace.
 type Tenant struct {
+	// namespace is the name of the tenant namespace. Defaults to partner-<name>, and
+	// cannot be changed. A namespace that exists is taken over only if its annotation
+	// partner.dispel.com/adopt names the Partner. Only one Partner can have it; others
+	// report the holder in TenantReady.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",messageExpression="'the tenant namespace ' + oldSelf + ' cannot be changed: write it as it was, or create another Partner for another namespace'"
+	Namespace TenantNamespace `json:"namespace,omitempty"`
+
 	// administrators are bound to the ClusterRole admin in the tenant namespace.
 	// +optional
 	// +listType=atomic
@@ -383,6 +392,14 @@ type Tenant struct {
 	// +optional
 	NetworkIsolation NetworkIsolation `json:"networkIsolation,omitempty"`
 }
+
+// TenantNamespace is the name of a tenant namespace.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="this is no name that a namespace can have: write at most 63 lower-case letters, digits and inner hyphens"
+// +kubebuilder:validation:XValidation:rule="!self.startsWith('kube-') && !(self in ['default', 'partner-operator-system'])",message="this namespace belongs to Kubernetes or to the operator: write another, or leave it out for partner-<name>"
+type TenantNamespace string
 
 // NetworkIsolation specifies whether a NetworkPolicy isolates the tenant.
 //

@@ -44,7 +44,7 @@ func (g *ground) admission(ctx context.Context, rounds, n int) (a admission, err
 	if err = each(ctx, n, func(ctx context.Context, i int) error {
 		name := partnerName(i)
 		return g.user.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-			Name: tenant.NamespaceName(name), Labels: tenant.Labels(name), Annotations: map[string]string{v1alpha1.HostsAnnotation: partners.Host(name)},
+			Name: tenant.DefaultNamespace(name), Labels: tenant.Labels(name), Annotations: map[string]string{v1alpha1.HostsAnnotation: partners.Host(name)},
 		}})
 	}); err != nil {
 		return a, err
@@ -123,7 +123,7 @@ func shippedPolicies() ([]*unstructured.Unstructured, error) {
 // ingress is one of a tenant's own, on its host.
 func ingress(i int, host string) *networkingv1.Ingress {
 	return &networkingv1.Ingress{
-		ObjectMeta: metav1.ObjectMeta{Namespace: tenant.NamespaceName(partnerName(i)), Name: "own", Annotations: map[string]string{
+		ObjectMeta: metav1.ObjectMeta{Namespace: tenant.DefaultNamespace(partnerName(i)), Name: "own", Annotations: map[string]string{
 			"nginx.ingress.kubernetes.io/proxy-body-size": "8m", "external-dns.kubernetes.io/ttl": "60",
 		}},
 		Spec: networkingv1.IngressSpec{Rules: []networkingv1.IngressRule{{Host: host}}},

@@ -14,9 +14,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -111,14 +110,18 @@ func (c *cluster) everything(ctx context.Context) (*fleet.Fleet, error) {
 		return nil, c.explain(err)
 	}
 	f.APIs = apis.Installed()
-	managed := client.MatchingLabels{v1alpha1.ManagedByLabel: v1alpha1.FieldManager}
 	others := []client.ObjectList{&corev1.NamespaceList{}, &networkingv1.IngressClassList{}}
 	for kind := range apis.Kinds() {
 		switch {
 		case kind.Relation == tenant.ByGateway, kind.Relation == tenant.ByGatewayClass:
 			others = append(others, kind.NewList())
-		case kind.Made && kind.Relation != tenant.ByHolder:
-			if err = c.list(ctx, f, reading, kind.NewList(), managed); err != nil {
+		case !kind.Made, kind.Relation == tenant.ByHolder: // claims are read already
+		case len(kind.Names) == 0:
+			others = append(others, kind.NewList())
+		}
+		// By the names that the operator gives, whoever made them.
+		for _, name := range kind.Names {
+			if err = c.list(ctx, f, reading, kind.NewList(), client.MatchingFields{"metadata.name": name}); err != nil {
 				return nil, c.explain(err)
 			}
 		}
@@ -129,21 +132,17 @@ func (c *cluster) everything(ctx context.Context) (*fleet.Fleet, error) {
 		}
 	}
 	// Of other Services and Secrets only the names matter, and a user may not see them.
-	foreign, err := labels.NewRequirement(v1alpha1.ManagedByLabel, selection.NotEquals, []string{v1alpha1.FieldManager})
-	if err != nil {
-		return nil, err
-	}
 	for _, kind := range tenant.Kinds {
 		if kind.Relation != tenant.ByReference {
 			continue
 		}
 		list := &metav1.PartialObjectMetadataList{}
 		list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
-		var others []client.ListOption
-		if kind.Made { // the operator's were listed with the others that it makes
-			others = append(others, client.MatchingLabelsSelector{Selector: labels.NewSelector().Add(*foreign)})
+		others := fields.Everything()
+		for _, name := range kind.Names { // which were read
+			others = fields.AndSelectors(others, fields.OneTermNotEqualSelector("metadata.name", name))
 		}
-		switch err := c.list(ctx, f, reading, list, others...); {
+		switch err := c.list(ctx, f, reading, list, client.MatchingFieldsSelector{Selector: others}); {
 		case apierrors.IsForbidden(err):
 			fmt.Fprintf(c.terminal.Err, "warning: you may not list %ss: those that partners name count as missing\n", kind.Kind)
 		case err != nil:

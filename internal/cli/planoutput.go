@@ -14,7 +14,6 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/dispel/partner-operator/internal/preview"
-	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 // planPrinter prints a plan in one of the formats, partner by partner.
@@ -110,7 +109,7 @@ func (t *textPlan) partner(p *preview.Partner) error {
 		const indent = 4
 		tree.AppendItem(t.terminal.wrap(t.verdict(p)+": "+clean(p.Verdict.Message), indent))
 	}
-	namespace := tenant.NamespaceName(p.Name)
+	namespace := p.Namespace
 	for _, object := range p.Objects {
 		if object.Namespace != namespace && object.Kind != "Namespace" {
 			tree.AppendItem(t.object(object, object.Namespace))

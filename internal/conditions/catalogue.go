@@ -95,6 +95,8 @@ var Catalogue = []Kind{
 			Cases: []Case{
 				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonTenantProvisioned}, Remedy: "nothing"},
 				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonNamespaceNotOwned}, Remedy: "a namespace of that name was there before: annotate it with `partner.dispel.com/adopt: <partner>`, or delete it"},
+				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonNamespaceOfAnotherPartner}, Remedy: "the namespace is that of another Partner, which declares it, too: delete this Partner, and create it anew with another `spec.tenant.namespace`"},
+				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonNamespaceReserved}, Remedy: "the namespace is the platform's: delete this Partner, and create it anew with another `spec.tenant.namespace`"},
 				{Status: metav1.ConditionFalse, Progress: Waiting, Reasons: []v1alpha1.Reason{v1alpha1.ReasonNamespaceTerminating}, Remedy: "wait; if it takes long, the namespace's own status says what holds it up"},
 				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonObjectRefused}, Remedy: "the API server, or a policy, refuses an object that the Partner declares or its deletion, or an object of that name is there already: the message has the words. It is tried again every one or two minutes"},
 				{Status: metav1.ConditionFalse, Progress: Waiting, Reasons: []v1alpha1.Reason{v1alpha1.ReasonApplyFailed}, Remedy: "wait: a write failed for now and is tried again; the operator's log has the whole error"},

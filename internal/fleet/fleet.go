@@ -3,12 +3,14 @@
 package fleet
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -27,9 +29,13 @@ type Fleet struct {
 	// APIs are the optional APIs that are installed.
 	APIs tenant.APIs
 
-	namespaces     map[string]*corev1.Namespace
+	// Namespaces are by name.
+	Namespaces map[string]*corev1.Namespace
+
+	declaring      map[string][]string        // names of Partners, by the namespace that they declare
 	allocations    map[string][]string        // names, by partner
-	children       map[string][]tenant.Object // by partner
+	claims         map[string][]tenant.Object // by partner
+	objects        map[string][]tenant.Object // by namespace; ReferenceGrants by the namespace that they are for
 	classes        []networkingv1.IngressClass
 	gateways       map[types.NamespacedName]gatewayv1.Gateway
 	gatewayClasses []gatewayv1.GatewayClass
@@ -49,9 +55,11 @@ func New() *Fleet {
 		Plans:       map[string]*v1alpha1.SupportPlan{},
 		Allocations: map[string]*v1alpha1.PCSMAllocation{},
 		Claims:      map[string]*v1alpha1.SubdomainClaim{},
-		namespaces:  map[string]*corev1.Namespace{},
+		Namespaces:  map[string]*corev1.Namespace{},
+		declaring:   map[string][]string{},
 		allocations: map[string][]string{},
-		children:    map[string][]tenant.Object{},
+		claims:      map[string][]tenant.Object{},
+		objects:     map[string][]tenant.Object{},
 		gateways:    map[types.NamespacedName]gatewayv1.Gateway{},
 		references:  map[reference]bool{},
 	}
@@ -62,25 +70,34 @@ func (f *Fleet) Clone() *Fleet {
 	clone := *f
 	clone.Partners, clone.Plans = maps.Clone(f.Partners), maps.Clone(f.Plans)
 	clone.Allocations, clone.Claims = maps.Clone(f.Allocations), maps.Clone(f.Claims)
-	clone.namespaces, clone.references, clone.gateways = maps.Clone(f.namespaces), maps.Clone(f.references), maps.Clone(f.gateways)
+	clone.Namespaces, clone.references, clone.gateways = maps.Clone(f.Namespaces), maps.Clone(f.references), maps.Clone(f.gateways)
 	clone.classes, clone.gatewayClasses = slices.Clone(f.classes), slices.Clone(f.gatewayClasses)
-	clone.allocations, clone.children = map[string][]string{}, map[string][]tenant.Object{}
-	for partner, names := range f.allocations {
-		clone.allocations[partner] = slices.Clone(names)
-	}
-	for partner, children := range f.children {
-		clone.children[partner] = slices.Clone(children)
-	}
+	clone.declaring, clone.allocations = cloned(f.declaring), cloned(f.allocations)
+	clone.claims, clone.objects = cloned(f.claims), cloned(f.objects)
 	return &clone
 }
 
+func cloned[T any](lists map[string][]T) map[string][]T {
+	clone := make(map[string][]T, len(lists))
+	for key, list := range lists {
+		clone[key] = slices.Clone(list)
+	}
+	return clone
+}
+
 // Add adds an object, or puts it in the place of one of the same kind and name.
-// Its kind must be set. What carries the operator's labels in a tenant namespace, or
-// is a ReferenceGrant with them, counts as made by the operator.
+// Its kind must be set. Of Secrets, and of Services with no name that the operator gives,
+// the metadata suffices.
 func (f *Fleet) Add(object tenant.Object) {
 	switch object := object.(type) {
 	case *v1alpha1.Partner:
+		if old := f.Partners[object.Name]; old != nil {
+			of := tenant.NamespaceOf(old)
+			f.declaring[of] = slices.DeleteFunc(f.declaring[of], func(name string) bool { return name == old.Name })
+		}
 		f.Partners[object.Name] = object
+		of := tenant.NamespaceOf(object)
+		f.declaring[of] = append(f.declaring[of], object.Name)
 		return
 	case *v1alpha1.SupportPlan:
 		f.Plans[object.Name] = object
@@ -96,10 +113,10 @@ func (f *Fleet) Add(object tenant.Object) {
 		return
 	case *v1alpha1.SubdomainClaim:
 		f.Claims[object.Name] = object
-		f.addChild(string(object.Spec.PartnerRef.Name), object)
+		put(f.claims, string(object.Spec.PartnerRef.Name), object)
 		return
 	case *corev1.Namespace:
-		f.namespaces[object.Name] = object
+		f.Namespaces[object.Name] = object
 		return
 	case *networkingv1.IngressClass:
 		f.classes = append(slices.DeleteFunc(f.classes, func(c networkingv1.IngressClass) bool { return c.Name == object.Name }), *object)
@@ -111,27 +128,47 @@ func (f *Fleet) Add(object tenant.Object) {
 		f.gateways[types.NamespacedName{Namespace: object.Namespace, Name: object.Name}] = *object
 		return
 	}
-	labels, kind := object.GetLabels(), tenant.KindOf(object)
-	partner := labels[v1alpha1.PartnerLabel]
-	switch managed := labels[v1alpha1.ManagedByLabel] == v1alpha1.FieldManager; {
+	kind := tenant.KindOf(object)
+	_, onlyMetadata := object.(*metav1.PartialObjectMetadata)
+	switch {
 	case kind.Exposure == tenant.ByCertificateKey:
-		if object.GetNamespace() == tenant.NamespaceName(partner) && tenant.OwnedSecret(object, partner) {
-			f.addChild(partner, object)
+		if tenant.OwnedSecret(object, object.GetLabels()[v1alpha1.PartnerLabel]) {
+			put(f.objects, object.GetNamespace(), object)
 		}
-	case managed && (object.GetNamespace() == tenant.NamespaceName(partner) || kind.Relation == tenant.ByName):
-		f.addChild(partner, object)
-		return
-	case managed:
-		return
+	case kind.Relation == tenant.ByName:
+		put(f.objects, object.GetName(), object)
+	case !onlyMetadata:
+		put(f.objects, object.GetNamespace(), object)
 	}
-	f.references[reference{kind.Kind, types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()}}] = true
+	if kind.Relation == tenant.ByReference {
+		f.references[reference{kind.Kind, types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()}}] = true
+	}
 }
 
-func (f *Fleet) addChild(partner string, child tenant.Object) {
-	kind := func(o tenant.Object) string { return o.GetObjectKind().GroupVersionKind().Kind }
-	f.children[partner] = append(slices.DeleteFunc(f.children[partner], func(old tenant.Object) bool {
-		return kind(old) == kind(child) && old.GetName() == child.GetName()
-	}), child)
+// put adds an object to a list, in the place of one of the same kind, namespace and name.
+func put(lists map[string][]tenant.Object, key string, object tenant.Object) {
+	name := tenant.NameOf(object)
+	lists[key] = append(slices.DeleteFunc(lists[key], func(old tenant.Object) bool { return tenant.NameOf(old) == name }), object)
+}
+
+// children are the objects that are the operator's for a partner, as the controller
+// knows them.
+func (f *Fleet) children(partner *v1alpha1.Partner) []tenant.Object {
+	var hosts []string
+	if partner.Spec.Subdomain != nil {
+		hosts = append(hosts, string(partner.Spec.Subdomain.Host))
+	}
+	children := slices.Clone(f.claims[partner.Name])
+	for _, claim := range children {
+		hosts = append(hosts, claim.GetName())
+	}
+	for _, object := range f.objects[tenant.NamespaceOf(partner)] {
+		if secret := tenant.KindOf(object).Exposure == tenant.ByCertificateKey; secret && tenant.OwnedSecret(object, partner.Name) ||
+			!secret && tenant.Owned(object, partner.Name, hosts) {
+			children = append(children, object)
+		}
+	}
+	return children
 }
 
 // Names are the names of all partners, in order.
@@ -162,18 +199,24 @@ func (f *Fleet) declares(host string) bool {
 
 // Snapshot is what Evaluate decides from about a partner of the fleet.
 func (f *Fleet) Snapshot(partner *v1alpha1.Partner, settings tenant.Settings, now time.Time) tenant.Snapshot {
-	namespace := tenant.NamespaceName(partner.Name)
+	namespace := tenant.NamespaceOf(partner)
 	snapshot := tenant.Snapshot{
 		Partner:        partner,
 		Plan:           f.Plans[tenant.PlanName(partner)],
 		Allocations:    f.AllocationsOf(partner.Name),
-		Namespace:      f.namespaces[namespace],
-		Children:       f.children[partner.Name],
+		Namespace:      f.Namespaces[namespace],
+		Children:       f.children(partner),
 		IngressClasses: f.classes,
 		APIs:           f.APIs,
 		Settings:       settings,
 		Now:            now,
 	}
+	for _, name := range f.declaring[namespace] {
+		if name != partner.Name {
+			snapshot.Rivals = append(snapshot.Rivals, metav1.ObjectMeta{Name: name, CreationTimestamp: f.Partners[name].CreationTimestamp})
+		}
+	}
+	slices.SortFunc(snapshot.Rivals, func(a, b metav1.ObjectMeta) int { return cmp.Compare(a.Name, b.Name) })
 	subdomain := partner.Spec.Subdomain
 	for _, child := range snapshot.Children {
 		if claim, ok := child.(*v1alpha1.SubdomainClaim); ok && (subdomain == nil || claim.Name != string(subdomain.Host)) && f.declares(claim.Name) {

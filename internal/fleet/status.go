@@ -284,7 +284,7 @@ var brokenLink = map[v1alpha1.Reason]int{
 // chain is what the operator makes of a partner, each part hanging on those before
 // it, up to the first broken one.
 func (f *Fleet) chain(partner *v1alpha1.Partner) []Part {
-	namespace := tenant.NamespaceName(partner.Name)
+	namespace := tenant.NamespaceOf(partner)
 	status := partner.Status
 	ready := meta.FindStatusCondition(status.Conditions, string(v1alpha1.ConditionTenantReady))
 	if ready == nil {

@@ -5,6 +5,7 @@ package index
 import (
 	"context"
 
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
@@ -30,6 +31,22 @@ var (
 		}
 		return nil
 	}}
+	PartnerByNamespace = Index{"partner/namespace", &v1alpha1.Partner{}, func(o client.Object) []string {
+		return []string{tenant.NamespaceOf(o.(*v1alpha1.Partner))}
+	}}
+	// PartnerByReference has the Services and Secrets that sub-domains name, as
+	// namespace/name.
+	PartnerByReference = Index{"partner/reference", &v1alpha1.Partner{}, func(o client.Object) []string {
+		partner := o.(*v1alpha1.Partner)
+		var names []string
+		if subdomain := partner.Spec.Subdomain; subdomain != nil && subdomain.Backend.Service != nil {
+			names = append(names, tenant.NamespaceOf(partner)+"/"+subdomain.Backend.Service.Name)
+		}
+		if subdomain := partner.Spec.Subdomain; subdomain != nil && subdomain.TLS != nil && subdomain.TLS.SecretName != "" {
+			names = append(names, tenant.NamespaceOf(partner)+"/"+subdomain.TLS.SecretName)
+		}
+		return names
+	}}
 	// PartnerByGateway has a Gateway as namespace/name, and an empty key for the
 	// partners whose sub-domain says nothing about its route.
 	PartnerByGateway = Index{"partner/gateway", &v1alpha1.Partner{}, func(o client.Object) []string {
@@ -51,20 +68,21 @@ var (
 	GrantByName = Index{"grant/name", nil, func(o client.Object) []string {
 		return []string{o.GetName()}
 	}}
-	// RouteByHost has what takes a host in the namespaces of tenants. It is of one of
-	// several kinds.
-	RouteByHost = Index{"route/host", nil, func(o client.Object) []string {
-		if _, inTenant := tenant.PartnerOf(o.GetNamespace()); !inTenant {
-			return nil
+	// NamespaceByPartner has the namespaces that are a partner's by their label.
+	NamespaceByPartner = Index{"namespace/partner", &corev1.Namespace{}, func(o client.Object) []string {
+		if holder := tenant.HolderOf(o); holder != "" {
+			return []string{holder}
 		}
+		return nil
+	}}
+	// RouteByHost has what takes a host, in whatever namespace. It is of one of several
+	// kinds.
+	RouteByHost = Index{"route/host", nil, func(o client.Object) []string {
 		return tenant.Hosts(o)
 	}}
 	// RouteByGateway has the operator's HTTPRoutes and ListenerSets by the Gateway that
 	// they are attached to, as namespace/name.
 	RouteByGateway = Index{"route/gateway", nil, func(o client.Object) []string {
-		if _, inTenant := tenant.PartnerOf(o.GetNamespace()); !inTenant {
-			return nil
-		}
 		return tenant.AttachedTo(o)
 	}}
 	ClaimByPartner = Index{"claim/partner", &v1alpha1.SubdomainClaim{}, func(o client.Object) []string {

@@ -1,7 +1,6 @@
 package manager
 
 import (
-	"cmp"
 	"reflect"
 	"slices"
 
@@ -59,24 +58,29 @@ func wanted(own shard.Shard, object client.Object) bool {
 		return true // of partners of all shards, a host's one holder among them
 	case *metav1.PartialObjectMetadata:
 		return false
-	case *gatewayv1beta1.ReferenceGrant:
-		partner, named := tenant.PartnerOf(object.Name)
-		return named && own.Has(partner) && tenant.Owned(object, partner, nil)
 	}
-	partner, inTenant := tenant.PartnerOf(cmp.Or(object.GetNamespace(), object.GetName()))
-	if !inTenant || !own.Has(partner) {
+	// What is there before a partner has its namespace bears no label.
+	partner := object.GetLabels()[v1alpha1.PartnerLabel]
+	if partner != "" && !own.Has(partner) {
 		return false
 	}
 	switch object := object.(type) {
+	case *corev1.Namespace:
+		return partner != "" || object.Annotations[v1alpha1.AdoptAnnotation] != "" || object.Annotations[v1alpha1.AppliedAnnotation] != ""
+	case *gatewayv1beta1.ReferenceGrant:
+		return partner != "" && tenant.Owned(object, partner, nil)
 	case *corev1.Service:
 		return slices.Contains(tenant.ReservedNames, object.Name)
 	case *networkingv1.Ingress, *gatewayv1.HTTPRoute, *gatewayv1.ListenerSet:
-		return ownsHost(object)
+		return partner != "" && ownsHost(object)
 	case *gatewayv1.GRPCRoute, *gatewayv1.TLSRoute:
 		return false
 	case *unstructured.Unstructured: // cert-manager's
 		if object.GetKind() == tenant.CertificateGVK.Kind {
-			return ownsHost(object)
+			return partner != "" && ownsHost(object)
+		}
+		if object.GetAnnotations()[tenant.CertificateNameAnnotation] == "" {
+			return false
 		}
 		// What it asks to have signed is large, and nobody reads it.
 		unstructured.RemoveNestedField(object.Object, "spec")
@@ -93,8 +97,9 @@ func ownsHost(object client.Object) bool {
 	return slices.Equal(tenant.Hosts(object), []string{object.GetName()})
 }
 
-// foundBy is what of an object it is found by: its names, the partner of an
-// allocation, the hosts of a route; of a Partner its host, and whether it lets go of one.
+// foundBy is what of an object it is found by: its names, the partner of an allocation
+// or a namespace, the hosts of a route; of a Partner its host, whether it lets go of one,
+// its namespace, and its age.
 func foundBy(object client.Object) client.Object {
 	little := reflect.New(reflect.TypeOf(object).Elem()).Interface().(client.Object)
 	if _, ok := little.(*unstructured.Unstructured); ok {
@@ -105,29 +110,36 @@ func foundBy(object client.Object) client.Object {
 	little.SetName(object.GetName())
 	little.SetUID(object.GetUID())
 	little.SetResourceVersion(object.GetResourceVersion())
-	partner, inTenant := tenant.PartnerOf(object.GetNamespace())
+	partner, labelled := object.GetLabels()[v1alpha1.PartnerLabel]
 	switch object := object.(type) {
 	case *v1alpha1.Partner:
-		little.SetGeneration(object.GetGeneration()) // by which a change of the spec is known
+		little.SetCreationTimestamp(object.CreationTimestamp) // by which the first of rivals is known
+		little.SetGeneration(object.GetGeneration())          // by which a change of the spec is known
 		little.(*v1alpha1.Partner).Spec.Suspend = object.Spec.Suspend
 		if object.Spec.Subdomain != nil {
 			little.(*v1alpha1.Partner).Spec.Subdomain = &v1alpha1.Subdomain{Host: object.Spec.Subdomain.Host}
 		}
+		if object.Spec.Tenant != nil && object.Spec.Tenant.Namespace != "" {
+			little.(*v1alpha1.Partner).Spec.Tenant = &v1alpha1.Tenant{Namespace: object.Spec.Tenant.Namespace}
+		}
+		return little
+	case *corev1.Namespace:
+		if labelled {
+			little.SetLabels(map[string]string{v1alpha1.PartnerLabel: partner})
+		}
+		little.SetDeletionTimestamp(object.DeletionTimestamp)
 		return little
 	case *v1alpha1.PCSMAllocation:
 		little.(*v1alpha1.PCSMAllocation).Spec.PartnerRef = object.Spec.PartnerRef
 		return little
 	case *metav1.PartialObjectMetadata: // Secrets and CRDs
-		if certificate, ok := object.Annotations[tenant.CertificateNameAnnotation]; ok && inTenant {
+		if certificate, ok := object.Annotations[tenant.CertificateNameAnnotation]; ok && labelled {
 			little.SetAnnotations(map[string]string{tenant.CertificateNameAnnotation: certificate})
 			little.SetLabels(map[string]string{
-				v1alpha1.PartnerLabel: object.Labels[v1alpha1.PartnerLabel], v1alpha1.ManagedByLabel: object.Labels[v1alpha1.ManagedByLabel],
+				v1alpha1.PartnerLabel: partner, v1alpha1.ManagedByLabel: object.Labels[v1alpha1.ManagedByLabel],
 			})
 			little.SetOwnerReferences(object.OwnerReferences)
 		}
-		return little
-	}
-	if !inTenant || partner == "" {
 		return little
 	}
 	little.SetCreationTimestamp(object.GetCreationTimestamp())

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
+	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
@@ -49,13 +50,43 @@ var _ = Describe("Of what is not the operator's, the cache keeps", func() {
 		Expect(kept(route).GetAnnotations()).To(BeEmpty())
 	})
 
-	It("the name of a route outside of tenants' namespaces", func() {
-		Expect(kept(&networkingv1.Ingress{ObjectMeta: meta("default", "x"), Spec: networkingv1.IngressSpec{Rules: []networkingv1.IngressRule{{Host: "a.example.com"}}}})).To(
-			Equal(&networkingv1.Ingress{ObjectMeta: bare("default", "x")}))
+	It("the hosts of a route that bears no partner's label, whatever its name", func() {
+		unlabelled := meta("default", "a.example.com")
+		unlabelled.Labels = nil
+		spec := networkingv1.IngressSpec{Rules: []networkingv1.IngressRule{{Host: "a.example.com"}}}
+		Expect(kept(&networkingv1.Ingress{ObjectMeta: unlabelled, Spec: networkingv1.IngressSpec{IngressClassName: new("large"), Rules: spec.Rules}})).To(
+			Equal(&networkingv1.Ingress{ObjectMeta: bare("default", "a.example.com"), Spec: spec}))
 	})
 
-	It("the name of a namespace that is no tenant's", func() {
-		Expect(kept(&corev1.Namespace{ObjectMeta: meta("", "default")})).To(Equal(&corev1.Namespace{ObjectMeta: bare("", "default")}))
+	It("the name of a namespace that is no tenant's, and what hands one over", func() {
+		namespace := &corev1.Namespace{ObjectMeta: meta("", "default")}
+		namespace.Labels = map[string]string{"example.com/x": "y"}
+		Expect(kept(namespace.DeepCopy())).To(Equal(&corev1.Namespace{ObjectMeta: bare("", "default")}))
+		namespace.Annotations = map[string]string{v1alpha1.AdoptAnnotation: "acme"}
+		Expect(kept(namespace.DeepCopy())).To(Equal(namespace))
+	})
+
+	It("of another shard's namespace, Partner and route what others of this shard compete with", func() {
+		other, name := shard.Shard{Number: 2, Count: 2}, "acme"
+		for other.Has(name) {
+			name += "e"
+		}
+		labelled := metav1.ObjectMeta{Name: "acme-prod", Labels: tenant.Labels(name), Annotations: large}
+		in := func(object client.Object) client.Object {
+			got, err := keep(other, words{})(object)
+			Expect(err).NotTo(HaveOccurred())
+			return got.(client.Object)
+		}
+		namespace := in(&corev1.Namespace{ObjectMeta: labelled})
+		Expect(namespace.GetAnnotations()).To(BeEmpty())
+		Expect(tenant.HolderOf(namespace)).To(Equal(name))
+		created := metav1.Unix(1, 0)
+		partner := in(&v1alpha1.Partner{
+			ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: created},
+			Spec:       v1alpha1.PartnerSpec{Tenant: &v1alpha1.Tenant{Namespace: "acme-prod"}},
+		}).(*v1alpha1.Partner)
+		Expect(tenant.NamespaceOf(partner)).To(Equal("acme-prod"))
+		Expect(partner.CreationTimestamp).To(Equal(created))
 	})
 
 	It("the name of a Secret, and which Certificate it is of", func() {
@@ -95,7 +126,7 @@ var _ = Describe("Of what is not the operator's, the cache keeps", func() {
 
 	It("the host of every kind that takes hosts, and the Gateway of every kind that is attached to one", func() {
 		const host = "remote.acmecorp.com"
-		named := metav1.ObjectMeta{Namespace: "partner-acme", Name: host}
+		named := metav1.ObjectMeta{Namespace: "partner-acme", Name: host, Labels: tenant.Labels("acme")}
 		parent := gatewayv1.ParentReference{Namespace: new(gatewayv1.Namespace("gateways")), Name: "shared"}
 		certificate := &unstructured.Unstructured{Object: map[string]any{
 			"apiVersion": "cert-manager.io/v1", "kind": "Certificate",

@@ -111,7 +111,8 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err != nil {
 		return nil, err
 	}
-	if err := index.Add(ctx, mgr.GetFieldIndexer(), index.PartnerByPlan, index.PartnerByHost, index.PartnerByGateway, index.AllocationByPartner, index.ClaimByPartner); err != nil {
+	if err := index.Add(ctx, mgr.GetFieldIndexer(), index.PartnerByPlan, index.PartnerByHost, index.PartnerByNamespace, index.PartnerByReference, index.PartnerByGateway,
+		index.AllocationByPartner, index.ClaimByPartner, index.NamespaceByPartner); err != nil {
 		return nil, err
 	}
 	if err := addControllers(ctx, mgr, options); err != nil {

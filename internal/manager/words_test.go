@@ -34,7 +34,7 @@ var _ = Describe("What the cache keeps of an object", func() {
 	It("is all of what has no type", func() {
 		object := &unstructured.Unstructured{Object: map[string]any{
 			"apiVersion": "cert-manager.io/v1", "kind": "Certificate",
-			"metadata": map[string]any{"name": "remote.example.com", "namespace": "partner-x", "labels": map[string]any{v1alpha1.ManagedByLabel: v1alpha1.FieldManager}},
+			"metadata": map[string]any{"name": "remote.example.com", "namespace": "partner-x", "labels": map[string]any{v1alpha1.PartnerLabel: "x", v1alpha1.ManagedByLabel: v1alpha1.FieldManager}},
 			"spec":     map[string]any{"dnsNames": []any{"remote.example.com"}, "list": []any{map[string]any{"type": "Ready"}, "True", int64(1), nil}, "none": nil, "flag": true},
 		}}
 		want := object.DeepCopy()

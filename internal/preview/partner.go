@@ -22,6 +22,8 @@ type Partner struct {
 	Name         string                `json:"name"`
 	DisplayName  string                `json:"displayName"`
 	ChannelModel v1alpha1.ChannelModel `json:"channelModel"`
+	// Namespace is that of the tenant.
+	Namespace string `json:"namespace"`
 	// SupportPlan is the name of the plan in force, Tier its tier; that is empty if
 	// there is no such plan.
 	SupportPlan string        `json:"supportPlan"`
@@ -120,7 +122,7 @@ func (p *Plan) partner(name string) (*Partner, error) {
 	source := p.source(name)
 	result := &Partner{
 		Name: name, DisplayName: declared.Spec.DisplayName, ChannelModel: declared.Spec.ChannelModel,
-		SupportPlan: tenant.PlanName(declared), Host: host, Objects: []Object{},
+		Namespace: tenant.NamespaceOf(declared), SupportPlan: tenant.PlanName(declared), Host: host, Objects: []Object{},
 	}
 	if snapshot.Plan != nil {
 		result.Tier = snapshot.Plan.Spec.Tier
@@ -208,6 +210,9 @@ func withoutNote(fields map[string]any) map[string]any {
 var where = map[v1alpha1.Reason]string{
 	v1alpha1.ReasonSupportPlanNotFound:         "spec.supportPlanRef",
 	v1alpha1.ReasonSupportPlanNotReady:         "spec.supportPlanRef",
+	v1alpha1.ReasonNamespaceNotOwned:           "spec.tenant",
+	v1alpha1.ReasonNamespaceOfAnotherPartner:   "spec.tenant",
+	v1alpha1.ReasonNamespaceReserved:           "spec.tenant",
 	v1alpha1.ReasonHostReserved:                "spec.subdomain.host",
 	v1alpha1.ReasonHostClaimedByAnotherPartner: "spec.subdomain.host",
 	v1alpha1.ReasonBackendNotFound:             "spec.subdomain.backend",

@@ -307,8 +307,27 @@ func there[T tenant.Object](objects map[string]T, name string) tenant.Object {
 	return nil
 }
 
+// overlaid is the namespace of a manifest as it is once applied over one that is there:
+// others' labels and annotations stay.
+func overlaid(before, manifest *corev1.Namespace) *corev1.Namespace {
+	if before == nil {
+		return manifest
+	}
+	after := before.DeepCopy()
+	for key, value := range manifest.Labels {
+		metav1.SetMetaDataLabel(&after.ObjectMeta, key, value)
+	}
+	for key, value := range manifest.Annotations {
+		metav1.SetMetaDataAnnotation(&after.ObjectMeta, key, value)
+	}
+	return after
+}
+
 // take adds an object to the fleet.
 func (p *Plan) take(object judged) {
+	if namespace, ok := object.typed.(*corev1.Namespace); ok {
+		object.typed = overlaid(p.fleet.Namespaces[namespace.Name], namespace)
+	}
 	p.fleet.Add(object.typed)
 	switch typed := object.typed.(type) {
 	case *v1alpha1.Partner:

@@ -49,7 +49,7 @@ func saidOf(object *unstructured.Unstructured, condition string) said {
 // by the link that is broken; nil if it is.
 func (e *evaluation) certificateUnready() *conditions.Finding {
 	host := string(e.in.Partner.Spec.Subdomain.Host)
-	name := fmt.Sprintf("Certificate %s/%s", NamespaceName(e.in.Partner.Name), host)
+	name := fmt.Sprintf("Certificate %s/%s", NamespaceOf(e.in.Partner), host)
 	unready := func(reason v1alpha1.Reason, progress conditions.Progress, why string) *conditions.Finding {
 		return broken(reason, progress, "%s is not issued: %s", name, strings.TrimSuffix(why, "."))
 	}

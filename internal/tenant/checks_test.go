@@ -143,12 +143,12 @@ var _ = ginkgo.Describe("The check", func() {
 			v1alpha1.ReasonRouteNotAccepted, conditions.Waiting, "is about to be created"),
 		ginkgo.Entry("a former holder's route, about to go", func(e *evaluation) func() *conditions.Finding { return e.hostRoutedElsewhere },
 			func(e *evaluation) {
-				e.in.Routes = []RouteRef{{Host: host, Kind: "Ingress", Namespace: "partner-globex", Name: host}}
+				e.in.Routes = []RouteRef{{Host: host, Kind: "Ingress", Namespace: "partner-globex", Name: host, Partner: "globex"}}
 			},
 			v1alpha1.ReasonHostRoutedElsewhere, conditions.Waiting, "have Ingress partner-globex/remote.acmecorp.com deleted"),
 		ginkgo.Entry("somebody else's route", func(e *evaluation) func() *conditions.Finding { return e.hostRoutedElsewhere },
 			func(e *evaluation) {
-				e.in.Routes = []RouteRef{{Host: host, Kind: "Ingress", Namespace: "partner-globex", Name: "mine"}}
+				e.in.Routes = []RouteRef{{Host: host, Kind: "Ingress", Namespace: "partner-globex", Name: "mine", Partner: "globex"}}
 			},
 			v1alpha1.ReasonHostRoutedElsewhere, conditions.Stalled, "is routed in another tenant's namespace, too"),
 	)

@@ -263,18 +263,9 @@ func (e *evaluation) judgeContract() {
 
 // tenant wants the namespace, its guards and the contract.
 func (e *evaluation) tenant() {
-	name := NamespaceName(e.in.Partner.Name)
-	switch ns := e.in.Namespace; {
-	case ns != nil && !ns.DeletionTimestamp.IsZero():
-		e.blocked = true
-		e.tenantReady = conditions.False(v1alpha1.ConditionTenantReady, v1alpha1.ReasonNamespaceTerminating, conditions.Waiting, fmt.Sprintf(
-			"namespace %s is being deleted; it is made anew once it is gone. If that takes long, see its status for what holds it up", name))
-		return
-	case ns != nil && !e.ownsNamespace():
-		e.blocked = true
-		e.tenantReady = conditions.False(v1alpha1.ConditionTenantReady, v1alpha1.ReasonNamespaceNotOwned, conditions.Stalled, fmt.Sprintf(
-			"namespace %s was there before and is not this partner's: look through what is in it and annotate it with %s=%s to hand it over, or delete it",
-			name, v1alpha1.AdoptAnnotation, e.in.Partner.Name))
+	name := NamespaceOf(e.in.Partner)
+	if unusable := firstBroken(e.namespaceReserved, e.namespaceOfAnother, e.namespaceTerminating, e.namespaceNotOwned); unusable != nil {
+		e.blocked, e.tenantReady = true, *unusable
 		return
 	}
 	if i := slices.IndexFunc(e.in.Failures, func(f Failure) bool {
@@ -348,19 +339,6 @@ func (s *Snapshot) claims() []Object {
 		}
 	}
 	return claims
-}
-
-// ownsNamespace tells whether the namespace is this partner's, or may become so.
-func (e *evaluation) ownsNamespace() bool {
-	holder, labelled := e.in.Namespace.Labels[v1alpha1.PartnerLabel]
-	if labelled && holder == e.in.Partner.Name {
-		return true
-	}
-	if e.in.Namespace.Annotations[v1alpha1.AdoptAnnotation] == e.in.Partner.Name {
-		return true
-	}
-	// Somebody took the label off, but what we applied is still noted.
-	return !labelled && e.in.Namespace.Annotations[v1alpha1.AppliedAnnotation] != ""
 }
 
 // writeNow are the objects to write on this pass: while the host is about to be held,
@@ -437,16 +415,15 @@ func inOrder(objects []Object) {
 
 // Abandoned are the objects to delete, in this order, of a Partner that is gone:
 // what exposes it and has no owner that garbage collection would go by. Of the
-// snapshot's Partner only the name matters. Certificates' keys stay: the Partner may
-// come back, as in a restore.
+// snapshot's Partner only the name matters; its children are those in the namespaces
+// that are still the partner's. Certificates' keys stay: the Partner may come back, as
+// in a restore.
 func Abandoned(s Snapshot) []Object {
-	owned := s.Namespace != nil && s.Namespace.Labels[v1alpha1.PartnerLabel] == s.Partner.Name
 	var abandoned []Object
 	for _, child := range s.Children {
 		exposure := KindOf(child).Exposure
 		switch {
 		case exposure == NotExposed, exposure == ByCertificateKey, len(child.GetOwnerReferences()) > 0, !child.GetDeletionTimestamp().IsZero(),
-			child.GetNamespace() == NamespaceName(s.Partner.Name) && !owned,
 			exposure == ByClaim && len(s.routing(child.GetName())) > 0:
 			continue
 		}
@@ -472,18 +449,18 @@ func (e *evaluation) usesSecret(name string) bool {
 	return name == string(e.in.Partner.Spec.Subdomain.Host) || name == e.build.tlsSecret()
 }
 
-// routing are the objects in the partner's namespace that lead a host somewhere,
+// routing are the objects in the partner's namespaces that lead a host somewhere,
 // those that are being deleted included, in order.
 func (s *Snapshot) routing(host string) []RouteRef {
 	var refs []RouteRef
 	for _, child := range s.Children {
 		kind := KindOf(child)
 		if kind.Exposure <= ByListener && (child.GetName() == host || slices.Contains(Hosts(child), host)) {
-			refs = append(refs, RouteRef{Host: host, Kind: kind.Kind, Namespace: child.GetNamespace(), Name: child.GetName()})
+			refs = append(refs, RouteRef{Host: host, Kind: kind.Kind, Namespace: child.GetNamespace(), Name: child.GetName(), Partner: s.Partner.Name})
 		}
 	}
 	for _, ref := range s.Routes {
-		if ref.Host == host && ref.Namespace == NamespaceName(s.Partner.Name) && !slices.Contains(refs, ref) {
+		if ref.Host == host && ref.Partner == s.Partner.Name && !slices.Contains(refs, ref) {
 			refs = append(refs, ref)
 		}
 	}
@@ -573,7 +550,7 @@ func (e *evaluation) report() {
 	e.out.Events = conditions.Events(before, findings)
 	e.out.Status = v1alpha1.PartnerStatus{
 		ObservedGeneration: e.in.Partner.Generation,
-		Namespace:          NamespaceName(e.in.Partner.Name),
+		Namespace:          NamespaceOf(e.in.Partner),
 		SupportPlan:        &v1alpha1.SupportPlanSummary{Name: v1alpha1.ObjectName(PlanName(e.in.Partner))},
 		Subdomain:          e.served(),
 		Staffing:           staffingStatus(e.verdict, e.shortfall),
@@ -636,12 +613,12 @@ func (e *evaluation) readyMessage() string {
 		return e.subdomainReady.Message
 	case e.whiteLabelled():
 		return fmt.Sprintf("namespace %s is provisioned, and %s is held, and not served by the operator: %s",
-			NamespaceName(e.in.Partner.Name), e.in.Partner.Spec.Subdomain.Host, e.contractActive.Message)
+			NamespaceOf(e.in.Partner), e.in.Partner.Spec.Subdomain.Host, e.contractActive.Message)
 	case e.in.Partner.Spec.ChannelModel.WhiteLabels():
-		return fmt.Sprintf("namespace %s is provisioned; no sub-domain is declared", NamespaceName(e.in.Partner.Name))
+		return fmt.Sprintf("namespace %s is provisioned; no sub-domain is declared", NamespaceOf(e.in.Partner))
 	}
 	return fmt.Sprintf("namespace %s is provisioned; a %s has no sub-domain, and Dispel serves its customers",
-		NamespaceName(e.in.Partner.Name), e.in.Partner.Spec.ChannelModel)
+		NamespaceOf(e.in.Partner), e.in.Partner.Spec.ChannelModel)
 }
 
 func (e *evaluation) widgetEnabled() conditions.Finding {

@@ -148,14 +148,14 @@ func WidgetService(settings Settings) (name, namespace string, ok bool) {
 // referenceGrant lets the partner's HTTPRoute lead to the widget server. It is in
 // the widget server's namespace, named as the tenant's.
 func (b builder) referenceGrant(service, namespace string) *gatewayv1beta1.ReferenceGrant {
-	meta := b.ownedMeta(NamespaceName(b.partner.Name))
+	meta := b.ownedMeta(NamespaceOf(b.partner))
 	meta.Namespace = namespace
 	return &gatewayv1beta1.ReferenceGrant{
 		TypeMeta:   typeMeta(referenceGrantKind),
 		ObjectMeta: meta,
 		Spec: gatewayv1beta1.ReferenceGrantSpec{
 			From: []gatewayv1beta1.ReferenceGrantFrom{{
-				Group: gatewayv1.GroupName, Kind: httpRouteKind, Namespace: gatewayv1.Namespace(NamespaceName(b.partner.Name)),
+				Group: gatewayv1.GroupName, Kind: httpRouteKind, Namespace: gatewayv1.Namespace(NamespaceOf(b.partner)),
 			}},
 			To: []gatewayv1beta1.ReferenceGrantTo{{Kind: serviceKind, Name: new(gatewayv1.ObjectName(service))}},
 		},
@@ -201,7 +201,7 @@ func (e *evaluation) gatewayUnready() *conditions.Finding {
 // listenersRefused says why the Gateway takes no ListenerSet from the tenant
 // namespace; empty if it does.
 func (e *evaluation) listenersRefused(gateway *gatewayv1.Gateway) string {
-	namespace := NamespaceName(e.in.Partner.Name)
+	namespace := NamespaceOf(e.in.Partner)
 	if !e.in.APIs.ListenerSets {
 		return "the cluster's Gateway API has no ListenerSets"
 	}
@@ -230,7 +230,7 @@ func (e *evaluation) listenersRefused(gateway *gatewayv1.Gateway) string {
 // first link that says so; nil if it does.
 func (e *evaluation) gatewayRouteUnready() *conditions.Finding {
 	host := string(e.in.Partner.Spec.Subdomain.Host)
-	namespace := NamespaceName(e.in.Partner.Name)
+	namespace := NamespaceOf(e.in.Partner)
 	route, _ := e.in.child(httpRouteKind, host).(*gatewayv1.HTTPRoute)
 	if route == nil || !route.DeletionTimestamp.IsZero() {
 		return broken(v1alpha1.ReasonRouteNotAccepted, conditions.Waiting,

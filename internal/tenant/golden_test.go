@@ -52,6 +52,8 @@ type goldenCase struct {
 	Settings *tenant.Settings `json:"settings"`
 	// Wanted are held hosts that another partner declares.
 	Wanted []string `json:"wanted"`
+	// Rivals are other Partners that declare the same namespace.
+	Rivals []metav1.ObjectMeta `json:"rivals"`
 	// Failures are writes that failed.
 	Failures []struct {
 		APIVersion, Kind, Namespace, Name string
@@ -169,7 +171,7 @@ func applyCase(snapshot *tenant.Snapshot, document []byte) {
 	given := goldenCase{Settings: &snapshot.Settings}
 	Expect(yaml.Unmarshal(document, &given)).To(Succeed())
 	Expect(given.Description).NotTo(BeEmpty())
-	snapshot.APIs = given.APIs
+	snapshot.APIs, snapshot.Rivals = given.APIs, given.Rivals
 	if given.Now != nil {
 		snapshot.Now = given.Now.Time
 	}
@@ -203,7 +205,7 @@ func place(snapshot *tenant.Snapshot, object *unstructured.Unstructured) {
 		}
 		return
 	case *corev1.Namespace:
-		Expect(typed.Name).To(Equal(tenant.NamespaceName(partner.Name)))
+		Expect(typed.Name).To(Equal(tenant.NamespaceOf(partner)))
 		snapshot.Namespace = typed
 		return
 	case *gatewayv1.GatewayClass:
@@ -233,11 +235,13 @@ func place(snapshot *tenant.Snapshot, object *unstructured.Unstructured) {
 	}
 	subdomain := partner.Spec.Subdomain
 	if routed := tenant.Hosts(typed); len(routed) > 0 {
-		if object.GetNamespace() == tenant.NamespaceName(partner.Name) {
+		if object.GetNamespace() == tenant.NamespaceOf(partner) {
 			snapshot.Children = append(snapshot.Children, typed) // if its name is one of the operator's
 		}
 		for _, host := range routed {
-			snapshot.Routes = append(snapshot.Routes, tenant.RouteRef{Host: host, Kind: object.GetKind(), Namespace: object.GetNamespace(), Name: object.GetName()})
+			snapshot.Routes = append(snapshot.Routes, tenant.RouteRef{
+				Host: host, Kind: object.GetKind(), Namespace: object.GetNamespace(), Name: object.GetName(), Partner: strings.TrimPrefix(object.GetNamespace(), "partner-"),
+			})
 		}
 		return
 	}

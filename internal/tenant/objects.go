@@ -38,18 +38,24 @@ const (
 // cert-manager's Go types, whose module brings a few hundred others.
 var CertificateGVK = schema.GroupVersionKind{Group: "cert-manager.io", Version: "v1", Kind: "Certificate"}
 
-// NamespaceName is the name of a partner's tenant namespace.
-func NamespaceName(partner string) string {
-	return namespacePrefix + partner
+// NamespaceOf is the name of the tenant namespace that a Partner declares.
+func NamespaceOf(partner *v1alpha1.Partner) string {
+	if partner.Spec.Tenant != nil && partner.Spec.Tenant.Namespace != "" {
+		return string(partner.Spec.Tenant.Namespace)
+	}
+	return DefaultNamespace(partner.Name)
 }
 
-// PartnerOf is the partner whose tenant namespace has this name; false if none
-// can.
-func PartnerOf(namespace string) (string, bool) {
-	return strings.CutPrefix(namespace, namespacePrefix)
+// DefaultNamespace is the name of the tenant namespace of a Partner that names none.
+func DefaultNamespace(partner string) string {
+	return "partner-" + partner
 }
 
-const namespacePrefix = "partner-"
+// HolderOf is the partner whose tenant namespace one is, by its label; empty if it is
+// none's. The admission policies keep the label out of the tenants' hands.
+func HolderOf(namespace metav1.Object) string {
+	return namespace.GetLabels()[v1alpha1.PartnerLabel]
+}
 
 // PlanName is the name of the plan that is in force for a partner. Every partner
 // has the basic one at least ("Partner Support Enablement", Supporting our
@@ -77,7 +83,7 @@ type builder struct {
 }
 
 func (b builder) meta(name string) metav1.ObjectMeta {
-	return metav1.ObjectMeta{Namespace: NamespaceName(b.partner.Name), Name: name, Labels: Labels(b.partner.Name)}
+	return metav1.ObjectMeta{Namespace: NamespaceOf(b.partner), Name: name, Labels: Labels(b.partner.Name)}
 }
 
 // ownedMeta is of what goes with the Partner. It is no controller reference:
@@ -103,7 +109,7 @@ func (b builder) namespace() *corev1.Namespace {
 	namespace := &corev1.Namespace{
 		TypeMeta: metav1.TypeMeta{APIVersion: corev1.SchemeGroupVersion.String(), Kind: namespaceKind},
 		ObjectMeta: metav1.ObjectMeta{
-			Name:   NamespaceName(b.partner.Name),
+			Name:   NamespaceOf(b.partner),
 			Labels: Labels(b.partner.Name),
 		},
 	}

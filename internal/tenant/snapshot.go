@@ -93,6 +93,9 @@ type Snapshot struct {
 	// Namespace is the namespace of the tenant's name, whoever made it; nil if
 	// there is none.
 	Namespace *corev1.Namespace
+	// Rivals are the other Partners that declare the same namespace, by name. Only their
+	// names and times of creation matter.
+	Rivals []metav1.ObjectMeta
 	// Claim is the claim on the host that the Partner wants, whoever holds it;
 	// nil if there is none.
 	Claim *v1alpha1.SubdomainClaim
@@ -133,6 +136,8 @@ type Snapshot struct {
 // RouteRef names an object that leads a host somewhere.
 type RouteRef struct {
 	Host, Kind, Namespace, Name string
+	// Partner is the partner whose tenant namespace the object is in.
+	Partner string
 }
 
 // String names the object as messages do.

@@ -222,7 +222,7 @@ func (e *evaluation) certificateNotServed() *conditions.Finding {
 		return e.certificateUnready()
 	case secret != "" && !e.in.SecretFound:
 		return broken(v1alpha1.ReasonSecretNotFound, conditions.Waiting,
-			"there is no Secret %s/%s with the certificate: create it, or name another in spec.subdomain.tls.secretName", NamespaceName(e.in.Partner.Name), secret)
+			"there is no Secret %s/%s with the certificate: create it, or name another in spec.subdomain.tls.secretName", NamespaceOf(e.in.Partner), secret)
 	}
 	return nil
 }
@@ -233,7 +233,7 @@ func (e *evaluation) backendMissing() *conditions.Finding {
 		return nil
 	}
 	return broken(v1alpha1.ReasonBackendNotFound, conditions.Waiting,
-		"there is no Service %s/%s: deploy the engine there, or name another in spec.subdomain.backend", NamespaceName(e.in.Partner.Name), service.Name)
+		"there is no Service %s/%s: deploy the engine there, or name another in spec.subdomain.backend", NamespaceOf(e.in.Partner), service.Name)
 }
 
 func (e *evaluation) routeNotAccepted() *conditions.Finding {
@@ -245,7 +245,7 @@ func (e *evaluation) routeNotAccepted() *conditions.Finding {
 
 // routeName names the declared route in messages.
 func (e *evaluation) routeName() string {
-	name := NamespaceName(e.in.Partner.Name) + "/" + string(e.in.Partner.Spec.Subdomain.Host)
+	name := NamespaceOf(e.in.Partner) + "/" + string(e.in.Partner.Spec.Subdomain.Host)
 	if gateway := e.build.gatewayRef(); gateway != nil {
 		return fmt.Sprintf("HTTPRoute %s at Gateway %s/%s", name, gateway.Namespace, gateway.Name)
 	}
@@ -280,7 +280,7 @@ func (e *evaluation) heldByAnother() *conditions.Finding {
 	var refs []string
 	reason, progress := v1alpha1.ReasonHostReleasing, conditions.Waiting
 	for _, ref := range e.in.Routes {
-		if ref.Host != string(host) || ref.Namespace != NamespaceName(holder) {
+		if ref.Host != string(host) || ref.Partner != holder {
 			continue
 		}
 		refs = append(refs, ref.String())
@@ -309,7 +309,7 @@ func (e *evaluation) routedElsewhere() (elsewhere []string, progress conditions.
 	host := string(e.in.Partner.Spec.Subdomain.Host)
 	progress = conditions.Waiting
 	for _, ref := range e.in.Routes {
-		if ref.Host != host || ref.Namespace == NamespaceName(e.in.Partner.Name) {
+		if ref.Host != host || ref.Namespace == NamespaceOf(e.in.Partner) {
 			continue
 		}
 		elsewhere = append(elsewhere, ref.String())
@@ -329,7 +329,7 @@ func (e *evaluation) ingressUnready() *conditions.Finding {
 	}
 	if e.declaredRoute() == nil {
 		return broken(v1alpha1.ReasonRouteNotAccepted, conditions.Waiting, "Ingress %s/%s is about to be created, once one that is being deleted is gone",
-			NamespaceName(e.in.Partner.Name), e.in.Partner.Spec.Subdomain.Host)
+			NamespaceOf(e.in.Partner), e.in.Partner.Spec.Subdomain.Host)
 	}
 	return nil
 }

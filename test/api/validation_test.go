@@ -65,6 +65,23 @@ var _ = Describe("What cannot be changed", func() {
 			"spec.partnerRef: Invalid value: an allocation stays with its partner acme: delete it and make a new PCSMAllocation for globex")))
 	})
 
+	It("is the namespace of a Partner", func(ctx SpecContext) {
+		partner := create(ctx, &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "fixed"}, Spec: v1alpha1.PartnerSpec{
+			DisplayName: "Fixed", ChannelModel: v1alpha1.OEM, Tenant: &v1alpha1.Tenant{Namespace: "fixed-prod"}}})
+		const remedy = "the tenant namespace cannot be changed: write or leave out spec.tenant.namespace as it was, or create another Partner for another namespace"
+		other := partner.DeepCopy()
+		other.Spec.Tenant.Namespace = "other"
+		Expect(direct.Update(ctx, other)).To(MatchError(ContainSubstring(
+			"spec.tenant.namespace: Invalid value: \"other\": the tenant namespace fixed-prod cannot be changed: write it as it was, or create another Partner for another namespace")))
+		other.Spec.Tenant = nil
+		Expect(direct.Update(ctx, other)).To(MatchError(ContainSubstring(remedy)))
+		unnamed := create(ctx, &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "unnamed"}, Spec: v1alpha1.PartnerSpec{DisplayName: "Unnamed", ChannelModel: v1alpha1.OEM}})
+		unnamed.Spec.Tenant = &v1alpha1.Tenant{Namespace: "unnamed-prod"}
+		Expect(direct.Update(ctx, unnamed)).To(MatchError(ContainSubstring(remedy)))
+		partner.Spec.Tenant.NetworkIsolation = v1alpha1.NetworkIsolationDisabled
+		Expect(direct.Update(ctx, partner)).To(Succeed())
+	})
+
 	It("is the holder of a SubdomainClaim", func(ctx SpecContext) {
 		claim := create(ctx, &v1alpha1.SubdomainClaim{ObjectMeta: metav1.ObjectMeta{Name: "fixed.example.com"}, Spec: v1alpha1.SubdomainClaimSpec{
 			PartnerRef: v1alpha1.PartnerReference{Name: "acme"}}})

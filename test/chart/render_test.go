@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -148,6 +149,7 @@ var _ = Describe("The chart", func() {
 		Expect(out).To(ContainSubstring("name: partner-operator-tenant-controller\nsubjects:\n  - kind: ServiceAccount\n    name: proxy\n    namespace: mesh"))
 		Expect(out).To(ContainSubstring("--backend-host-suffixes=engines.internal"))
 		Expect(out).To(ContainSubstring("--route-overlap=10m"))
+		Expect(out).To(ContainSubstring(fmt.Sprintf("expression: '[%q]'", namespace)), "no Partner has the namespace of the release")
 		for value, policy := range map[string]string{
 			"hostGuard": "ingress-hosts", "tenantGuard": "reserved-objects", "serviceGuard": "tenant-services", "certificateGuard": "tenant-certificates", "statusGuard": "partner-status",
 		} {

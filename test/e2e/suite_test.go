@@ -191,8 +191,8 @@ func partner(ctx context.Context, name string, fte v1alpha1.FTE, change ...func(
 	if fte > 0 {
 		contract(ctx, name, fte)
 	}
-	Eventually(direct.Get).WithArguments(ctx, client.ObjectKey{Name: tenant.NamespaceName(name)}, &corev1.Namespace{}).Should(Succeed())
-	Expect(direct.Create(ctx, ca.Secret(tenant.NamespaceName(name), "own", host))).To(Succeed())
+	Eventually(direct.Get).WithArguments(ctx, client.ObjectKey{Name: tenant.DefaultNamespace(name)}, &corev1.Namespace{}).Should(Succeed())
+	Expect(direct.Create(ctx, ca.Secret(tenant.DefaultNamespace(name), "own", host))).To(Succeed())
 	address := "https://" + host
 	Eventually(func() (int, error) { return ingress.status(address + "/") }).Should(Equal(http.StatusOK))
 	return address

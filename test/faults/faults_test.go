@@ -187,10 +187,10 @@ var _ = Describe("Partners come about as if nothing had happened", func() {
 		w.awaitReady(ctx, few)
 		name := partners.Name("p", 0)
 		stuck := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
-			Namespace: tenant.NamespaceName(name), Name: "stuck", Finalizers: []string{"example.com/stuck"},
+			Namespace: tenant.DefaultNamespace(name), Name: "stuck", Finalizers: []string{"example.com/stuck"},
 		}}
 		Expect(w.direct.Create(ctx, stuck)).To(Succeed())
-		Expect(w.direct.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: tenant.NamespaceName(name)}})).To(Succeed())
+		Expect(w.direct.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: tenant.DefaultNamespace(name)}})).To(Succeed())
 		condition := func() (string, error) {
 			var partner v1alpha1.Partner
 			err := w.direct.Get(ctx, client.ObjectKey{Name: name}, &partner)

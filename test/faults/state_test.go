@@ -58,8 +58,8 @@ func (w *world) state(ctx context.Context) (state, error) {
 			if kind.Kind == "Partner" {
 				uids[string(object.GetUID())] = "the UID of " + object.GetName()
 			}
-			_, ofTenant := tenant.PartnerOf(object.GetNamespace())
-			if _, isTenant := tenant.PartnerOf(object.GetName()); object.GetNamespace() != "" && !ofTenant || kind.Kind == "Namespace" && !isTenant {
+			isTenant := func(namespace string) bool { return strings.HasPrefix(namespace, tenant.DefaultNamespace("")) }
+			if object.GetNamespace() != "" && !isTenant(object.GetNamespace()) || kind.Kind == "Namespace" && !isTenant(object.GetName()) {
 				continue
 			}
 			if object.GetName() == "kube-root-ca.crt" {
@@ -280,7 +280,7 @@ type foreign []client.Object
 // like a partner's, and one elsewhere.
 func addForeign(ctx context.Context, direct client.Client) foreign {
 	GinkgoHelper()
-	namespace := tenant.NamespaceName("nobody")
+	namespace := tenant.DefaultNamespace("nobody")
 	f := foreign{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
 		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: tenant.ContractName}},

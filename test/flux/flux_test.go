@@ -390,6 +390,6 @@ spec: {displayName: Rival, channelModel: Reseller, subdomain: {host: rival.examp
 			}).Should(BeTrue(), object.GetName())
 		}
 		Expect(direct.Get(ctx, client.ObjectKey{Name: "wayne"}, &v1alpha1.Partner{})).To(Succeed())
-		Expect(direct.Get(ctx, client.ObjectKey{Name: tenant.NamespaceName("acme")}, &corev1.Namespace{})).To(Succeed())
+		Expect(direct.Get(ctx, client.ObjectKey{Name: tenant.DefaultNamespace("acme")}, &corev1.Namespace{})).To(Succeed())
 	})
 })

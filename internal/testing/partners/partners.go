@@ -70,7 +70,7 @@ func Children(partner string) []client.Object {
 			child := kind.New()
 			child.SetName(name)
 			if kind.Relation != tenant.ByHolder { // claims are in no namespace
-				child.SetNamespace(tenant.NamespaceName(partner))
+				child.SetNamespace(tenant.DefaultNamespace(partner))
 			}
 			children = append(children, child)
 		}

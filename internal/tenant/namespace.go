@@ -1,0 +1,94 @@
+package tenant
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/conditions"
+)
+
+// These checks find why the declared namespace cannot be the tenant's, in the order in
+// which tenant runs them.
+
+// namespaceReserved finds a namespace that is the platform's by the operator's settings,
+// of which the API server knows only some.
+func (e *evaluation) namespaceReserved() *conditions.Finding {
+	name := NamespaceOf(e.in.Partner)
+	_, widget, _ := WidgetService(e.in.Settings)
+	if name != widget && !slices.Contains(e.in.Settings.ProxyNamespaces, name) && !strings.HasPrefix(name, "kube-") {
+		return nil
+	}
+	return unready(v1alpha1.ReasonNamespaceReserved, conditions.Stalled,
+		"namespace %s is the platform's, for the operator, for ingress controllers or for Kubernetes itself: create another Partner with another spec.tenant.namespace", name)
+}
+
+// namespaceOfAnother finds another Partner that declares the same namespace, and has it
+// by its label. While there is no such namespace, the oldest of them makes it.
+func (e *evaluation) namespaceOfAnother() *conditions.Finding {
+	holder := ""
+	for _, rival := range e.in.Rivals {
+		switch {
+		case e.in.Namespace != nil && HolderOf(e.in.Namespace) == rival.Name:
+			holder = rival.Name
+		case e.in.Namespace == nil && holder == "" && olderThan(&rival, e.in.Partner):
+			holder = rival.Name
+		}
+	}
+	if holder == "" {
+		return nil
+	}
+	return unready(v1alpha1.ReasonNamespaceOfAnotherPartner, conditions.Stalled,
+		"namespace %s is the tenant namespace of Partner %q: create another Partner with another spec.tenant.namespace, since that of this one cannot be changed",
+		NamespaceOf(e.in.Partner), holder)
+}
+
+// olderThan reports whether one object was created before another; of two created at once,
+// the one whose name comes first.
+func olderThan(a, b metav1.Object) bool {
+	created, before := a.GetCreationTimestamp(), b.GetCreationTimestamp()
+	return cmp.Or(created.Compare(before.Time), cmp.Compare(a.GetName(), b.GetName())) < 0
+}
+
+func (e *evaluation) namespaceTerminating() *conditions.Finding {
+	if e.in.Namespace == nil || e.in.Namespace.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	return unready(v1alpha1.ReasonNamespaceTerminating, conditions.Waiting,
+		"namespace %s is being deleted; it is made anew once it is gone. If that takes long, see its status for what holds it up", e.in.Namespace.Name)
+}
+
+// namespaceNotOwned finds a namespace that was there before and was not handed over.
+func (e *evaluation) namespaceNotOwned() *conditions.Finding {
+	namespace, partner := e.in.Namespace, e.in.Partner.Name
+	if namespace == nil || namespace.Annotations[v1alpha1.AdoptAnnotation] == partner {
+		return nil
+	}
+	var rivals []string
+	for _, rival := range e.in.Rivals {
+		rivals = append(rivals, rival.Name)
+	}
+	why := "was there before and is not this partner's"
+	switch holder := HolderOf(namespace); {
+	case holder == partner:
+		return nil
+	case holder != "":
+		why = fmt.Sprintf("was that of Partner %q, which no longer declares it", holder)
+	case namespace.Annotations[v1alpha1.AppliedAnnotation] == "":
+	case len(rivals) == 0:
+		return nil // somebody took the label off, but what we applied is still noted
+	default:
+		why = fmt.Sprintf("has lost its label %s, and is declared by other Partners, too (%s)", v1alpha1.PartnerLabel, strings.Join(rivals, ", "))
+	}
+	return unready(v1alpha1.ReasonNamespaceNotOwned, conditions.Stalled,
+		"namespace %s %s: look through what is in it and annotate it with %s=%s to hand it over, or delete it",
+		namespace.Name, why, v1alpha1.AdoptAnnotation, partner)
+}
+
+func unready(reason v1alpha1.Reason, progress conditions.Progress, format string, args ...any) *conditions.Finding {
+	return new(conditions.False(v1alpha1.ConditionTenantReady, reason, progress, fmt.Sprintf(format, args...)))
+}
