@@ -41,6 +41,9 @@ type cluster struct {
 	read     int
 }
 
+// errNoCluster says that there is none to ask.
+var errNoCluster = errors.New("no cluster is configured: set KUBECONFIG, or give --kubeconfig or --server")
+
 // connect finds the cluster by kubectl's own flags.
 func connect(terminal *Terminal, flags *genericclioptions.ConfigFlags, agent string) (*cluster, error) {
 	config, err := flags.ToRESTConfig()
@@ -50,7 +53,7 @@ func connect(terminal *Terminal, flags *genericclioptions.ConfigFlags, agent str
 	raw, err := flags.ToRawKubeConfigLoader().RawConfig()
 	// Where nothing is configured, kubectl's library makes up a server on this machine.
 	if madeUp := clientcmd.ClusterDefaults.Server; err == nil && clientcmdapi.IsConfigEmpty(&raw) && strings.HasSuffix(config.Host, madeUp) && *flags.APIServer == "" {
-		return nil, errors.New("no cluster is configured: set KUBECONFIG, or give --kubeconfig or --server")
+		return nil, errNoCluster
 	}
 	config = rest.CopyConfig(config)
 	config.UserAgent = "kubectl-partner/" + agent
@@ -157,6 +160,11 @@ const pageSize = 500
 
 // list adds all objects of a list to a fleet.
 func (c *cluster) list(ctx context.Context, f *fleet.Fleet, reading *progress, list client.ObjectList, options ...client.ListOption) error {
+	return c.each(ctx, list, reading, f.Add, options...)
+}
+
+// each reads all objects of a list.
+func (c *cluster) each(ctx context.Context, list client.ObjectList, reading *progress, read func(tenant.Object), options ...client.ListOption) error {
 	next := ""
 	for {
 		page := append([]client.ListOption{client.Limit(pageSize), client.Continue(next)}, options...)
@@ -170,7 +178,7 @@ func (c *cluster) list(ctx context.Context, f *fleet.Fleet, reading *progress, l
 				return err
 			}
 			object.GetObjectKind().SetGroupVersionKind(gvk)
-			f.Add(object)
+			read(object)
 			c.read++
 			return nil
 		})

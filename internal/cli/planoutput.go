@@ -165,24 +165,8 @@ func (t *textPlan) object(object preview.Object, namespace string) string {
 }
 
 func (t *textPlan) findings(findings []preview.Finding) error {
-	for _, f := range findings {
-		where := ""
-		if f.File != "" {
-			where = f.String() + ": "
-		}
-		about := f.About()
-		if about != "" {
-			about += ": "
-		}
-		severity := fmt.Sprintf("%-7s", f.Severity)
-		const indent = 8
-		message := strings.ReplaceAll(t.terminal.wrap(clean(where+about+f.Message), indent), "\n", "\n"+strings.Repeat(" ", indent))
-		if _, err := fmt.Fprintf(t.out, "%s %s\n", t.terminal.paint(severityColour[f.Severity], severity), message); err != nil {
-			return err
-		}
-	}
-	if len(findings) > 0 {
-		fmt.Fprintln(t.out)
+	if err := printFindings(t.out, t.terminal, findings); err != nil {
+		return err
 	}
 	objects := plural(t.summary.Objects, "object")
 	if t.plan.Against {
@@ -195,6 +179,32 @@ func (t *textPlan) findings(findings []preview.Finding) error {
 		return err
 	}
 	return t.ignored()
+}
+
+// printFindings prints findings for people, and an empty line after them.
+func printFindings(out io.Writer, terminal *Terminal, findings []preview.Finding) error {
+	for _, f := range findings {
+		where := ""
+		if f.File != "" {
+			where = f.String() + ": "
+		}
+		about := f.About()
+		if about != "" {
+			about += ": "
+		}
+		severity := fmt.Sprintf("%-7s", f.Severity)
+		const indent = 8
+		message := strings.ReplaceAll(terminal.wrap(clean(where+about+f.Message), indent), "\n", "\n"+strings.Repeat(" ", indent))
+		if _, err := fmt.Fprintf(out, "%s %s\n", terminal.paint(severityColour[f.Severity], severity), message); err != nil {
+			return err
+		}
+	}
+	if len(findings) > 0 {
+		if _, err := fmt.Fprintln(out); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ignored tells what was read and had no part in it.

@@ -35,7 +35,7 @@ var _ = ginkgo.Describe("The check", func() {
 			APIs:           APIs{CertManager: true, Gateway: true, ReferenceGrants: true, ListenerSets: true},
 		}}
 		e.build = builder{partner: e.in.Partner, settings: e.in.Settings, classes: e.in.IngressClasses}
-		e.in.Children = []Object{e.in.Claim, e.build.ingress(false)}
+		e.in.Children = []Object{e.in.Claim, e.build.ingress(false, "")}
 		return e
 	}
 	type check = func(*evaluation) func() *conditions.Finding
@@ -116,7 +116,7 @@ var _ = ginkgo.Describe("The check", func() {
 			v1alpha1.ReasonGatewayNotFound, conditions.Waiting, "there is no Gateway infra/public"),
 		ginkgo.Entry("a route that is refused", func(e *evaluation) func() *conditions.Finding { return e.routeNotWritten },
 			func(e *evaluation) {
-				e.in.Failures = []Failure{{Object: e.build.ingress(false), Refused: true, Message: "no"}}
+				e.in.Failures = []Failure{{Object: e.build.ingress(false, ""), Refused: true, Message: "no"}}
 			},
 			v1alpha1.ReasonObjectRefused, conditions.Stalled, "the API server refuses Ingress partner-acme/remote.acmecorp.com"),
 		ginkgo.Entry("a certificate without cert-manager", func(e *evaluation) func() *conditions.Finding { return e.certificateNotServed },

@@ -104,8 +104,8 @@ func (b builder) parentRef(via gatewayLink) gatewayv1.ParentReference {
 }
 
 // listenerSet adds a listener with the sub-domain's certificate to the Gateway,
-// on the port on which the Gateway serves HTTPS itself.
-func (b builder) listenerSet(via gatewayLink) *gatewayv1.ListenerSet {
+// on the port on which the Gateway serves HTTPS itself. secret has the certificate.
+func (b builder) listenerSet(via gatewayLink, secret string) *gatewayv1.ListenerSet {
 	host := string(b.partner.Spec.Subdomain.Host)
 	port := gatewayv1.PortNumber(443)
 	if i := slices.IndexFunc(via.Spec.Listeners, isHTTPS); i >= 0 {
@@ -122,7 +122,7 @@ func (b builder) listenerSet(via gatewayLink) *gatewayv1.ListenerSet {
 			Listeners: []gatewayv1.ListenerEntry{{
 				Name: listenerName, Hostname: new(gatewayv1.Hostname(host)), Port: port, Protocol: gatewayv1.HTTPSProtocolType,
 				TLS: &gatewayv1.ListenerTLSConfig{Mode: new(gatewayv1.TLSModeTerminate), CertificateRefs: []gatewayv1.SecretObjectReference{{
-					Group: new(gatewayv1.Group("")), Kind: new(gatewayv1.Kind("Secret")), Name: gatewayv1.ObjectName(b.tlsSecret()),
+					Group: new(gatewayv1.Group("")), Kind: new(gatewayv1.Kind("Secret")), Name: gatewayv1.ObjectName(secret),
 				}}},
 				AllowedRoutes: &gatewayv1.AllowedRoutes{Namespaces: &gatewayv1.RouteNamespaces{From: new(gatewayv1.NamespacesFromSame)}},
 			}},

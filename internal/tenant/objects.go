@@ -288,8 +288,9 @@ func (b builder) ingressClassName() string {
 }
 
 // ingress leads the host to the engine, and the widget's path to the widget
-// server if the widget is wanted.
-func (b builder) ingress(widget bool) *networkingv1.Ingress {
+// server if the widget is wanted. secret has its certificate; empty if TLS is not ended
+// here.
+func (b builder) ingress(widget bool, secret string) *networkingv1.Ingress {
 	subdomain := b.partner.Spec.Subdomain
 	host := string(subdomain.Host)
 	ingress := &networkingv1.Ingress{
@@ -307,7 +308,7 @@ func (b builder) ingress(widget bool) *networkingv1.Ingress {
 	if class := b.ingressClassName(); class != "" {
 		ingress.Spec.IngressClassName = &class
 	}
-	if secret := b.tlsSecret(); secret != "" {
+	if secret != "" {
 		ingress.Spec.TLS = []networkingv1.IngressTLS{{Hosts: []string{host}, SecretName: secret}}
 	}
 	path := func(path, service string, port int32) networkingv1.HTTPIngressPath {

@@ -1,6 +1,7 @@
 package tenant
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/utils/ptr"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
@@ -182,14 +184,37 @@ func (e *evaluation) routeNotWritten() *conditions.Finding {
 		}
 	}
 	if gateway == nil {
-		want(e.build.ingress(e.widget))
+		want(e.build.ingress(e.widget, e.servedSecret()))
 	} else {
 		if e.via.own {
-			want(e.build.listenerSet(e.via))
+			want(e.build.listenerSet(e.via, e.servedSecret()))
 		}
 		want(e.build.httpRoute(e.via, e.widget))
 	}
 	return e.failed(v1alpha1.ConditionSubdomainReady, true)
+}
+
+// servedSecret is the Secret whose certificate the declared route serves: as long as the
+// certificate that is declared is not there, the one that it serves already.
+func (e *evaluation) servedSecret() string {
+	wanted, now, issued := e.build.tlsSecret(), "", e.in.SecretFound
+	if e.issuer() != nil {
+		issued = e.in.APIs.CertManager && e.certificateUnready() == nil
+	}
+	if wanted == "" || issued {
+		return wanted
+	}
+	host := string(e.in.Partner.Spec.Subdomain.Host)
+	if e.build.gatewayRef() != nil {
+		if set, ok := e.in.child(listenerSetKind, host).(*gatewayv1.ListenerSet); ok && len(set.Spec.Listeners) > 0 {
+			if tls := set.Spec.Listeners[0].TLS; tls != nil && len(tls.CertificateRefs) > 0 {
+				now = string(tls.CertificateRefs[0].Name)
+			}
+		}
+	} else if ingress, ok := e.in.child(ingressKind, host).(*networkingv1.Ingress); ok && len(ingress.Spec.TLS) > 0 {
+		now = ingress.Spec.TLS[0].SecretName
+	}
+	return cmp.Or(now, wanted)
 }
 
 // ownCertificate reports whether the sub-domain brings its own certificate: that of a

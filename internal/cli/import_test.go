@@ -1,0 +1,92 @@
+package cli_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/dispel/partner-operator/internal/cli"
+	"github.com/dispel/partner-operator/internal/testing/cluster"
+)
+
+// handmade is a tenant as somebody set it up by hand.
+const handmade = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: zorg-prod, labels: {import: zorg}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: engine, namespace: zorg-prod}
+spec: {ports: [{name: http, port: 8080}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: engine, namespace: zorg-prod}
+spec:
+  ingressClassName: traefik
+  rules: [{host: remote.zorg.example, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: engine, port: {name: http}}}}]}}]
+`
+
+var _ = Describe("import", func() {
+	BeforeEach(func(ctx SpecContext) {
+		for _, object := range cluster.ParseObjects([]byte(handmade)) {
+			Expect(client.IgnoreAlreadyExists(direct.Create(ctx, object))).To(Succeed())
+		}
+	})
+
+	It("writes what is in a namespace into a folder, again and again", func(ctx SpecContext) {
+		folder := filepath.Join(GinkgoT().TempDir(), "partners")
+		for range 2 {
+			got := run(ctx, "import zorg-prod --channel-model MSP --into "+folder)
+			Expect(got.status).To(Equal(0), got.err)
+			Expect(got.out).To(BeEmpty())
+			Expect(got.err).To(HaveSuffix("1 Partner written, 0 tenants imported already. 0 errors, 2 warnings, 3 notices.\n"))
+		}
+		data, err := os.ReadFile(filepath.Join(folder, "zorg-prod.yaml"))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(string(data)).To(And(ContainSubstring("partner.dispel.com/adopt: zorg-prod"), ContainSubstring("host: remote.zorg.example"), ContainSubstring("channelModel: MSP")))
+
+		By("planning them")
+		planned := run(ctx, "plan -f "+folder+" --against-cluster --ingress-class traefik")
+		Expect(planned.out).To(ContainSubstring("+ Ingress remote.zorg.example"))
+
+		By("leaving a file alone that says something else")
+		Expect(os.WriteFile(filepath.Join(folder, "zorg-prod.yaml"), []byte("mine"), 0o600)).To(Succeed())
+		got := run(ctx, "import --selector import=zorg --channel-model OEM --into "+folder)
+		Expect(got.status).To(Equal(3))
+		Expect(got.err).To(ContainSubstring("zorg-prod.yaml is there already and says something else, so nothing is written: name another folder with --into and compare, or remove the file"))
+		Expect(os.ReadFile(filepath.Join(folder, "zorg-prod.yaml"))).To(BeEquivalentTo("mine"))
+	})
+
+	It("lists a namespace that only the selector finds and that no row describes", func(ctx SpecContext) {
+		got := run(ctx, "import --selector import=zorg --table internal/cli/testdata/tenants.csv")
+		Expect(got.status).To(Equal(1))
+		Expect(got.err).To(ContainSubstring("Namespace zorg-prod: it is in no row of the table: add one, or write --channel-model to import it without"))
+	})
+
+	It("reads a table from standard input, and without a cluster", func(ctx SpecContext) {
+		GinkgoT().Setenv("KUBECONFIG", filepath.Join(GinkgoT().TempDir(), "none"))
+		got := runOn(ctx, &cli.Terminal{In: strings.NewReader("name;displayName;channelModel;tier\nzorg;Zorg;OEM;Premium\n")}, "import --table -")
+		Expect(got.err).To(HavePrefix("warning: no cluster is configured, so only the table is read\n"))
+		Expect(got.status).To(Equal(0))
+		Expect(got.out).To(ContainSubstring("supportPlanRef:\n    name: premium\n"))
+	})
+
+	DescribeTable("says what is wrong with a command line", func(ctx SpecContext, line, fault string, status int) {
+		got := run(ctx, line)
+		Expect(got.err).To(ContainSubstring(fault))
+		Expect(got.status).To(Equal(status))
+	},
+		Entry("nothing to import", "import", "say what to import: the names of namespaces, --selector or --table", 2),
+		Entry("names and a selector", "import zorg-prod --selector import=zorg", "write either the names of namespaces or --selector", 2),
+		Entry("no channel model", "import zorg-prod", "--channel-model is missing: a namespace does not say how its partner sells, so write it, or a table with --table", 2),
+		Entry("a selector that is none", "import --selector a=b=c --channel-model OEM", "--selector: ", 2),
+		Entry("a namespace that is not there", "import nowhere --channel-model OEM", `there is no namespace "nowhere": kubectl get namespaces lists those that are there`, 3),
+		Entry("a table that is not there", "import --table nowhere.csv", "open nowhere.csv: no such file or directory", 3),
+	)
+})

@@ -1,0 +1,232 @@
+package intake_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/config/plans"
+	"github.com/dispel/partner-operator/internal/intake"
+	"github.com/dispel/partner-operator/internal/preview"
+	"github.com/dispel/partner-operator/internal/scheme"
+	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/testing/cluster"
+	"github.com/dispel/partner-operator/internal/testing/golden"
+)
+
+// Each folder in testdata is a case: namespaces with what is in them, a table if there is
+// one, and in out.txt what is said of them and what becomes of them. UPDATE_GOLDEN=1
+// writes these anew.
+var _ = Describe("Tenants that were set up by hand", func() {
+	folders, err := filepath.Glob("testdata/*")
+	if err != nil || len(folders) == 0 {
+		panic("no cases")
+	}
+	for _, folder := range folders {
+		It("become what the golden file says: "+filepath.Base(folder), func(ctx SpecContext) {
+			result, findings := imported(ctx, folder)
+			golden.ExpectFile(filepath.Join(folder, "out.txt"), []byte(text(result, findings)))
+		})
+	}
+})
+
+// imported imports the tenants of a folder.
+func imported(ctx context.Context, folder string) (*intake.Import, []preview.Finding) {
+	GinkgoHelper()
+	options := intake.Options{
+		ChannelModel: v1alpha1.OEM, Plans: map[string]*v1alpha1.SupportPlan{}, Partners: map[string]*v1alpha1.Partner{}, Claims: map[string]*v1alpha1.SubdomainClaim{},
+	}
+	shipped, err := plans.Shipped()
+	Expect(err).NotTo(HaveOccurred())
+	for _, plan := range shipped {
+		options.Plans[plan.Name] = plan
+	}
+	files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
+	Expect(err).NotTo(HaveOccurred())
+	found := map[string]*intake.Namespace{}
+	in := func(name string) *intake.Namespace {
+		if found[name] == nil {
+			found[name] = &intake.Namespace{}
+		}
+		return found[name]
+	}
+	for _, file := range files {
+		var data []byte
+		data, err = os.ReadFile(file)
+		Expect(err).NotTo(HaveOccurred())
+		for _, object := range cluster.ParseObjects(data) {
+			if object.GetKind() == tenant.CertificateGVK.Kind {
+				in(object.GetNamespace()).Add(object)
+				continue
+			}
+			var typed runtime.Object
+			typed, err = scheme.New().New(object.GroupVersionKind())
+			Expect(err).NotTo(HaveOccurred())
+			Expect(runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, typed)).To(Succeed())
+			switch typed := typed.(type) {
+			case *corev1.Namespace:
+				in(typed.Name).Namespace = typed
+			case *v1alpha1.Partner:
+				options.Partners[typed.Name] = typed
+			case *v1alpha1.SubdomainClaim:
+				options.Claims[typed.Name] = typed
+			default:
+				in(typed.(metav1.Object).GetNamespace()).Add(typed.(metav1.Object))
+			}
+		}
+	}
+	var namespaces []intake.Namespace
+	for _, namespace := range found {
+		namespaces = append(namespaces, *namespace)
+	}
+	slices.SortFunc(namespaces, func(a, b intake.Namespace) int { return strings.Compare(a.Name, b.Name) })
+	var rows []intake.Row
+	var findings []preview.Finding
+	if table, missing := os.Open(filepath.Join(folder, "table.csv")); missing == nil {
+		rows, findings = intake.ReadTable("table.csv", table)
+		Expect(table.Close()).To(Succeed())
+	}
+	result, err := intake.New(ctx, rows, namespaces, options)
+	Expect(err).NotTo(HaveOccurred())
+	return result, append(findings, result.Findings...)
+}
+
+// text is what was imported, for people.
+func text(result *intake.Import, findings []preview.Finding) string {
+	GinkgoHelper()
+	var out strings.Builder
+	preview.Sort(findings)
+	for _, f := range findings {
+		fmt.Fprintf(&out, "# %s: %s %s: %s\n", f.Severity, f.String(), f.About(), f.Message)
+	}
+	objects := slices.Clone(result.Plans)
+	for _, imported := range result.Tenants {
+		objects = append(objects, imported.Objects...)
+	}
+	for _, object := range objects {
+		data, err := yaml.Marshal(object.Object)
+		Expect(err).NotTo(HaveOccurred())
+		fmt.Fprintf(&out, "---\n%s", data)
+	}
+	return out.String()
+}
+
+var _ = Describe("A table of tenants", func() {
+	const header = "name,displayName,channelModel,host,external,fte\n"
+	DescribeTable("is read as spreadsheets write it", func(table, displayName, host string) {
+		rows, findings := intake.ReadTable("t.csv", strings.NewReader(table))
+		Expect(findings).To(BeEmpty())
+		Expect(rows).To(HaveLen(1))
+		result, err := intake.New(context.Background(), rows, nil, intake.Options{})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result.Findings).To(BeEmpty())
+		Expect(result.Tenants).To(HaveLen(1))
+		spec := result.Tenants[0].Objects[0].Object["spec"].(map[string]any)
+		Expect(spec["displayName"]).To(Equal(displayName))
+		Expect(spec["subdomain"]).To(HaveKeyWithValue("host", host))
+	},
+		Entry("with commas", header+"acme,Acme Corp,OEM,remote.acme.example,engine.example.net:80,1\n", "Acme Corp", "remote.acme.example"),
+		Entry("with semicolons", strings.ReplaceAll(header+"acme,Acme Corp,OEM,remote.acme.example,engine.example.net:80,1\n", ",", ";"), "Acme Corp", "remote.acme.example"),
+		Entry("with tabs", strings.ReplaceAll(header+"acme,Acme Corp,OEM,remote.acme.example,engine.example.net:80,1\n", ",", "\t"), "Acme Corp", "remote.acme.example"),
+		Entry("with a byte-order mark", "\ufeff"+header+"acme,Acme Corp,OEM,remote.acme.example,engine.example.net:80,1\n", "Acme Corp", "remote.acme.example"),
+		Entry("with CRLF and a decimal comma", strings.ReplaceAll(header+"acme,Acme Corp,OEM,remote.acme.example,engine.example.net:80,\"1,5\"\n", "\n", "\r\n"), "Acme Corp", "remote.acme.example"),
+		Entry("with quotes and separators in a value", header+"acme,\"Acme, \"\"the\"\" Corp\",OEM,remote.acme.example,engine.example.net:80,\n", `Acme, "the" Corp`, "remote.acme.example"),
+		Entry("with a line break in a value", header+"acme,\"Acme\nCorp\",OEM,remote.acme.example,engine.example.net:80,\n", "Acme\nCorp", "remote.acme.example"),
+		Entry("with a host in upper case and a dot at its end", header+"acme,Acme Corp,OEM,Remote.ACME.example.,engine.example.net:80,\n", "Acme Corp", "remote.acme.example"),
+		Entry("with names of columns in other case, and empty rows", "Name,DISPLAYNAME,channelmodel,Host,External,fte\nacme,Acme Corp,OEM,remote.acme.example,engine.example.net:80,\n,,,,,\n\n", "Acme Corp", "remote.acme.example"),
+	)
+
+	DescribeTable("says what it cannot read, with the line", func(table string, faults ...string) {
+		_, findings := intake.ReadTable("t.csv", strings.NewReader(table))
+		var said []string
+		for _, finding := range findings {
+			Expect(finding.Severity).To(Equal(preview.Error))
+			said = append(said, fmt.Sprintf("%s: %s", finding.Position, finding.Message))
+		}
+		Expect(said).To(Equal(faults))
+	},
+		Entry("nothing at all", "", "t.csv:1: the table is empty: start it with the names of the columns, as kubectl partner import --template does"),
+		Entry("columns that are missing and unknown", "name,customer\n",
+			`t.csv:1: column "customer" is unknown: remove it, or write one of name, displayName, channelModel, namespace, host, service, external, issuer, secret, ingressClass, gateway, tier, plan, customers, validFrom, validUntil, administrators, fte, timeZone, languages`,
+			`t.csv:1: column "displayName" is missing: add it, with a value in each row`, `t.csv:1: column "channelModel" is missing: add it, with a value in each row`),
+		Entry("a column twice", "name,displayName,channelModel,Name\n", `t.csv:1: column "Name" is there twice: remove one`),
+		Entry("rows of another length, and without a required value", header+"acme,Acme,OEM\nglobex,,OEM,,,\n",
+			"t.csv:2: the row has 3 values for 6 columns: write a separator for each value that is left out, and values that contain one in quotes",
+			`t.csv:3: column "displayName" has no value: write spec.displayName`),
+		Entry("names and hosts twice", header+"acme,Acme,OEM,a.example.com,x.example.net:80,\nacme,Acme,OEM,A.example.com,x.example.net:80,\n",
+			`t.csv:3: name "acme" is in line 2, too: each tenant has its own`, `t.csv:3: host "a.example.com" is in line 2, too: each tenant has its own`),
+		Entry("a quote that does not end, after rows that can be read", header+"acme,Acme,OEM,,,\nglobex,\"Globex,OEM,,,\n",
+			"t.csv:3: the row cannot be read: extraneous or missing \" in quoted-field: write a quote within a value twice, and the whole value in quotes"),
+	)
+
+	DescribeTable("says what the operator would refuse", func(row, fault string) {
+		rows, findings := intake.ReadTable("t.csv", strings.NewReader("name,displayName,channelModel,namespace,host,service,external,issuer,secret,ingressClass,gateway,tier,plan,customers,administrators,fte\n"+row+"\n"))
+		Expect(findings).To(BeEmpty())
+		result, err := intake.New(context.Background(), rows, nil, intake.Options{})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result.Tenants).To(BeEmpty())
+		Expect(result.Findings).To(ContainElement(And(HaveField("Severity", preview.Error), HaveField("Line", 2), HaveField("Message", ContainSubstring(fault)))))
+	},
+		Entry("a name", "Acme!,Acme,OEM,,,,,,,,,,,,,", "the API server would refuse the Partner: "),
+		Entry("a channel model", "acme,Acme,Shop,,,,,,,,,,,,,", `spec.channelModel: Unsupported value: "Shop"`),
+		Entry("a namespace of the platform", "acme,Acme,OEM,kube-system,,,,,,,,,,,,", "this namespace belongs to Kubernetes or to the operator"),
+		Entry("a host without a backend", "acme,Acme,OEM,,a.example.com,,,,,,,,,,,", `nothing leads a.example.com to a backend: write it in a table, in column "service" or "external"`),
+		Entry("two backends", "acme,Acme,OEM,,a.example.com,engine:80,x.example.net:80,,,,,,,,,", `columns "service" and "external" both have a value`),
+		Entry("a backend without a port", "acme,Acme,OEM,,a.example.com,engine,,,,,,,,,,", `column "service": "engine" is no name with a port: write it as name:port, such as engine:8080`),
+		Entry("two certificates", "acme,Acme,OEM,,a.example.com,engine:80,,letsencrypt,tls,,,,,,,", `columns "issuer" and "secret" both have a value`),
+		Entry("two routes", "acme,Acme,OEM,,a.example.com,engine:80,,,,traefik,infra/public,,,,,", `columns "ingressClass" and "gateway" both have a value`),
+		Entry("a Gateway without a namespace", "acme,Acme,OEM,,a.example.com,engine:80,,,,,public,,,,,", `column "gateway": "public" names no namespace: write namespace/name`),
+		Entry("a tier", "acme,Acme,OEM,,,,,,,,,Gold,,,,", `column "tier": "Gold" is no tier: write Basic, Premium or MissionCritical`),
+		Entry("a plan that is not there", "acme,Acme,OEM,,,,,,,,,,gold,,,", `column "plan": there is no SupportPlan "gold": write one that is there, or its tier in column "tier" to have it written`),
+		Entry("a count", "acme,Acme,OEM,,,,,,,,,,,1.200,,", `column "customers": "1.200" is no count: write a whole number without separators, such as 1200`),
+		Entry("an administrator", "acme,Acme,OEM,,,,,,,,,,,,admins,", `column "administrators": "admins" is no administrator: write Group:name, User:name or ServiceAccount:namespace/name`),
+		Entry("FTE", "acme,Acme,OEM,,,,,,,,,,,,,0.3", `column "fte": 0.3 FTE is not on offer`),
+	)
+
+	It("is what the template says", func() {
+		rows, findings := intake.ReadTable("template.csv", strings.NewReader(intake.Template()))
+		Expect(findings).To(BeEmpty())
+		result, err := intake.New(context.Background(), rows, nil, intake.Options{})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result.Findings).To(ConsistOf(HaveField("Severity", preview.Notice)), "the namespace is not there")
+		Expect(result.Tenants).To(HaveLen(1))
+	})
+})
+
+var _ = Describe("A thousand tenants", func() {
+	It("are imported, and a few that clash are named", func(ctx SpecContext) {
+		var table strings.Builder
+		table.WriteString("name,displayName,channelModel,namespace,host,service\n")
+		var namespaces []intake.Namespace
+		for i := range 1000 {
+			name := fmt.Sprintf("tenant-%d", i)
+			fmt.Fprintf(&table, "%s,Tenant %d,OEM,%s-prod,%s.example.com,engine:8080\n", name, i, name, name)
+			namespaces = append(namespaces, intake.Namespace{Namespace: &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name + "-prod"}}})
+		}
+		rows, findings := intake.ReadTable("table.csv", strings.NewReader(table.String()))
+		Expect(findings).To(BeEmpty())
+		// One that is in no table has the name of one that is.
+		namespaces = append(namespaces, intake.Namespace{Namespace: &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "tenant-7"}}})
+		result, err := intake.New(ctx, rows, namespaces, intake.Options{ChannelModel: v1alpha1.OEM})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result.Tenants).To(HaveLen(999))
+		var said []string
+		for _, finding := range result.Findings {
+			if finding.Severity != preview.Notice {
+				said = append(said, string(finding.Severity)+" "+finding.Message[:30])
+			}
+		}
+		Expect(said).To(ConsistOf("warning spec.tenant.networkIsolation i", "warning the operator enforces the pod ", `error the name "tenant-7" is that of`, `error the name "tenant-7" is that of`), "what holds for all is said once")
+	})
+})

@@ -1,0 +1,125 @@
+package intake
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/preview"
+	"github.com/dispel/partner-operator/internal/tenant"
+)
+
+// tenancy fills in the guards of the namespace: as they are, so that nothing that runs
+// there notices.
+func (r *reading) tenancy() {
+	spec := v1alpha1.Tenant{}
+	if r.partner.Spec.Tenant != nil {
+		spec = *r.partner.Spec.Tenant
+	}
+	if r.there != nil {
+		for _, service := range r.there.Services {
+			if slices.Contains(tenant.ReservedNames, service.Name) {
+				r.reserved("Service", service.Name)
+			}
+		}
+		r.quota(&spec)
+		r.administrators(&spec)
+		r.isolation(&spec)
+		if level := r.there.Labels["pod-security.kubernetes.io/enforce"]; level != "restricted" {
+			r.remarks = append(r.remarks, remark{preview.Warning, fmt.Sprintf(
+				"the operator enforces the pod security standard restricted, where %s is enforced today: new Pods that it does not allow are refused, so try it first: "+
+					"kubectl label --dry-run=server --overwrite namespace NAME pod-security.kubernetes.io/enforce=restricted", cmp.Or(level, "none"))})
+		}
+	}
+	for text := range strings.FieldsSeq(r.row.values["administrators"]) {
+		administrator, err := parseAdministrator(text)
+		if err != nil {
+			r.fail("column \"administrators\": %s", err)
+			continue
+		}
+		if !slices.Contains(spec.Administrators, administrator) {
+			spec.Administrators = append(spec.Administrators, administrator)
+		}
+	}
+	if spec.Namespace != "" || len(spec.Administrators) > 0 || len(spec.ResourceQuota) > 0 || spec.NetworkIsolation != "" {
+		r.partner.Spec.Tenant = &spec
+	}
+}
+
+// reserved warns of an object that the operator makes something else of, by its name.
+func (r *reading) reserved(kind, name string) {
+	r.warn("%s %s has the name of the operator's own, which takes its place or deletes it: give it another name first if you need it as it is", kind, name)
+}
+
+func (r *reading) quota(spec *v1alpha1.Tenant) {
+	for _, quota := range r.there.Quotas {
+		switch scoped := len(quota.Spec.Scopes) > 0 || quota.Spec.ScopeSelector != nil; {
+		case quota.Name == tenant.QuotaName && (scoped || len(r.there.Quotas) > 1):
+			r.reserved("ResourceQuota", quota.Name)
+		case scoped || len(r.there.Quotas) > 1:
+			r.note("ResourceQuota %s is not imported, since spec.tenant.resourceQuota is one without scopes: it stays as it is", quota.Name)
+		default:
+			spec.ResourceQuota = quota.Spec.Hard
+			if quota.Name != tenant.QuotaName {
+				r.note("ResourceQuota %s stays beside the operator's own of the same limits: delete it once the Partner is Ready", quota.Name)
+			}
+		}
+	}
+}
+
+func (r *reading) administrators(spec *v1alpha1.Tenant) {
+	for _, binding := range r.there.RoleBindings {
+		if binding.Name == tenant.AdministratorsName && (binding.RoleRef.Kind != "ClusterRole" || binding.RoleRef.Name != "admin") {
+			r.reserved("RoleBinding", binding.Name)
+			continue
+		}
+		if binding.RoleRef.Kind != "ClusterRole" || binding.RoleRef.Name != "admin" {
+			r.note("RoleBinding %s to %s %s is not imported, and stays as it is", binding.Name, binding.RoleRef.Kind, binding.RoleRef.Name)
+			continue
+		}
+		for _, subject := range binding.Subjects {
+			if subject.Kind != rbacv1.ServiceAccountKind && strings.HasPrefix(subject.Name, "system:") {
+				r.warn("%s %s of RoleBinding %s is not imported: groups and users of Kubernetes itself can be no administrators. The binding stays as it is", subject.Kind, subject.Name, binding.Name)
+				continue
+			}
+			administrator := v1alpha1.Administrator{Kind: v1alpha1.SubjectKind(subject.Kind), Name: subject.Name}
+			if subject.Kind == rbacv1.ServiceAccountKind {
+				administrator.Namespace = subject.Namespace
+			}
+			if !slices.Contains(spec.Administrators, administrator) {
+				spec.Administrators = append(spec.Administrators, administrator)
+			}
+		}
+		if binding.Name != tenant.AdministratorsName {
+			r.note("RoleBinding %s stays beside the operator's own: delete it once the Partner is Ready, or the rights of its subjects outlive spec.tenant.administrators", binding.Name)
+		}
+	}
+}
+
+// isolation leaves a namespace without NetworkPolicies open.
+func (r *reading) isolation(spec *v1alpha1.Tenant) {
+	if slices.ContainsFunc(r.there.NetworkPolicies, func(policy *networkingv1.NetworkPolicy) bool { return policy.Name == tenant.IsolationName }) {
+		r.reserved("NetworkPolicy", tenant.IsolationName)
+		return
+	}
+	spec.NetworkIsolation = v1alpha1.NetworkIsolationDisabled
+	r.remarks = append(r.remarks, remark{preview.Warning,
+		"spec.tenant.networkIsolation is Disabled, as it is today: remove it once you know that only the namespace itself and the proxies of --proxy-namespaces connect to its Pods"})
+}
+
+func parseAdministrator(text string) (v1alpha1.Administrator, error) {
+	kind, name, ok := strings.Cut(text, ":")
+	administrator := v1alpha1.Administrator{Kind: v1alpha1.SubjectKind(kind), Name: name}
+	if administrator.Kind == v1alpha1.ServiceAccountSubject {
+		administrator.Namespace, administrator.Name, ok = strings.Cut(name, "/")
+	}
+	if !ok || administrator.Name == "" {
+		return administrator, fmt.Errorf("%q is no administrator: write Group:name, User:name or ServiceAccount:namespace/name", text)
+	}
+	return administrator, nil
+}
