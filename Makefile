@@ -121,7 +121,7 @@ generate: controlplane $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Generate deepcopy co
 	$(CONTROLLER_GEN) rbac:roleName=probe paths=./internal/prober/... output:rbac:dir=config/probe
 	cp "$$(go env GOROOT)/lib/time/zoneinfo.zip" internal/support/zoneinfo.zip
 	$(MAKE) chart
-	UPDATE_GOLDEN=1 go test ./internal/support ./internal/tenant ./internal/widget ./internal/cli ./docs -count=1
+	UPDATE_GOLDEN=1 go test ./internal/support ./internal/tenant ./internal/intake ./internal/widget ./internal/cli ./docs -count=1
 
 CHART := charts/partner-operator
 .PHONY: chart

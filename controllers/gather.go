@@ -50,6 +50,9 @@ func (r *PartnerReconciler) gather(ctx context.Context, name string) (*tenant.Sn
 	if err := r.gatherTenant(ctx, s); err != nil {
 		return nil, err
 	}
+	if err := r.gatherHandOver(ctx, s); err != nil {
+		return nil, err
+	}
 	return s, r.gatherSubdomain(ctx, s)
 }
 
@@ -106,6 +109,9 @@ func (r *PartnerReconciler) gatherHeld(ctx context.Context, s *tenant.Snapshot, 
 		}
 	}
 	hosts := held
+	if handed := s.Partner.Spec.HandOver; handed != nil && !slices.Contains(held, string(handed.Host)) {
+		hosts = append(hosts, string(handed.Host)) // which its successor may hold already
+	}
 	if declared != "" && !slices.Contains(held, declared) {
 		hosts = append(hosts, declared)
 	}
@@ -257,6 +263,35 @@ func (r *PartnerReconciler) gatherRoutes(ctx context.Context, s *tenant.Snapshot
 			}); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// gatherHandOver reads to whom the Partner hands a host over, and from whom it gets one.
+func (r *PartnerReconciler) gatherHandOver(ctx context.Context, s *tenant.Snapshot) error {
+	var err error
+	if handed := s.Partner.Spec.HandOver; handed != nil {
+		if s.Successor, err = found(ctx, r.Client, string(handed.PartnerRef.Name), &v1alpha1.Partner{}); err != nil {
+			return err
+		}
+		if s.Handed, err = found(ctx, r.Client, string(handed.Host), &v1alpha1.SubdomainClaim{}); err != nil {
+			return err
+		}
+		if s.Handed != nil && r.deleted.has(s.Handed.UID) {
+			s.Handed = nil
+		}
+	}
+	if s.Partner.Spec.Subdomain == nil {
+		return nil
+	}
+	var givers v1alpha1.PartnerList
+	if err := r.Client.List(ctx, &givers, index.PartnerByHandOver.Is(string(s.Partner.Spec.Subdomain.Host))); err != nil {
+		return err
+	}
+	for i := range givers.Items {
+		if giver := &givers.Items[i]; string(giver.Spec.HandOver.PartnerRef.Name) == s.Partner.Name {
+			s.Giver = giver
 		}
 	}
 	return nil

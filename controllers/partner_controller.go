@@ -195,6 +195,10 @@ func (w *writer) write(ctx context.Context, wanted, observed tenant.Object) (ten
 		}
 		return created, err
 	}
+	if claim, ok := observed.(*v1alpha1.SubdomainClaim); ok && claim.Spec.PartnerRef != wanted.(*v1alpha1.SubdomainClaim).Spec.PartnerRef {
+		debug(ctx, "Taking a claim over", wanted, "its holder hands it over")
+		return applier.Take(ctx, wanted, observed)
+	}
 	written, err := applier.Apply(ctx, wanted, observed)
 	switch {
 	case err != nil || written == nil:

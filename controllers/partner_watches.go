@@ -56,6 +56,7 @@ func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manag
 		WithOptions(options).
 		For(&v1alpha1.Partner{}, builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool { return r.Shard.Has(o.GetName()) }))).
 		Watches(&v1alpha1.Partner{}, handler.EnqueueRequestsFromMapFunc(r.byRival), builder.WithPredicates(respecified)).
+		Watches(&v1alpha1.Partner{}, handler.EnqueueRequestsFromMapFunc(r.byHandOver), builder.WithPredicates(versioned)).
 		Watches(&v1alpha1.SupportPlan{}, inBulk(r.byPlan), builder.WithPredicates(respecified)).
 		Watches(&v1alpha1.PCSMAllocation{}, handler.EnqueueRequestsFromMapFunc(r.byAllocation), builder.WithPredicates(respecified)).
 		Watches(&networkingv1.IngressClass{}, inBulk(r.all), builder.WithPredicates(versioned)).
@@ -314,7 +315,17 @@ func (r *PartnerReconciler) byPlan(ctx context.Context, plan client.Object) []re
 	return r.requests(ctx, index.PartnerByPlan.Is(plan.GetName()))
 }
 
-// byClaim finds the holder of a host and all partners that want it.
+// byHandOver finds the partners that hand a host over to another, of which they wait to
+// be served, and the one to which it hands a host over.
+func (r *PartnerReconciler) byHandOver(ctx context.Context, object client.Object) []reconcile.Request {
+	requests := r.requests(ctx, index.PartnerBySuccessor.Is(object.GetName()))
+	if handed := object.(*v1alpha1.Partner).Spec.HandOver; handed != nil {
+		requests = append(requests, r.own(string(handed.PartnerRef.Name))...)
+	}
+	return requests
+}
+
+// byClaim finds the holder of a host, and all partners that want it or hand it over.
 func (r *PartnerReconciler) byClaim(ctx context.Context, claim client.Object) []reconcile.Request {
 	holder := string(claim.(*v1alpha1.SubdomainClaim).Spec.PartnerRef.Name)
 	requests := r.own(holder)
@@ -323,7 +334,7 @@ func (r *PartnerReconciler) byClaim(ctx context.Context, claim client.Object) []
 			requests = append(requests, wanting)
 		}
 	}
-	return requests
+	return append(requests, r.requests(ctx, index.PartnerByHandOver.Is(claim.GetName()))...)
 }
 
 // byGateway finds the partners that a Gateway is to serve, those that it does, and if

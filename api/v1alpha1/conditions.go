@@ -68,7 +68,7 @@ const (
 	// that is no longer declared, because something still routes it. It is present
 	// only while True.
 	//
-	// True with RouteRemains.
+	// True with RouteRemains or HandOverPending.
 	ConditionHostReleaseBlocked ConditionType = "HostReleaseBlocked"
 
 	// ConditionSupportWidgetEnabled reports whether end customers see the support
@@ -187,6 +187,9 @@ const (
 
 	ReasonRenewalFailed Reason = "RenewalFailed"
 	ReasonRouteRemains  Reason = "RouteRemains"
+	// ReasonHandOverPending is of a host that is handed over, and not served by its
+	// successor yet.
+	ReasonHandOverPending Reason = "HandOverPending"
 
 	ReasonWidgetEnabled        Reason = "WidgetEnabled"
 	ReasonNoPCSMAllocation     Reason = "NoPCSMAllocation"

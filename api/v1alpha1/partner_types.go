@@ -84,6 +84,7 @@ type PartnerList struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.validFrom) || !has(self.validUntil) || self.validFrom <= self.validUntil",fieldPath=".validUntil",message="the contract would end before it starts: write a validUntil that is validFrom or later"
 // +kubebuilder:validation:XValidation:rule="!has(self.subdomain) || self.channelModel in ['OEM', 'MSP']",fieldPath=".subdomain",messageExpression="'a ' + self.channelModel + ' does not white-label the engine, so it has no sub-domain: remove spec.subdomain, or set spec.channelModel to OEM or MSP'"
 // +kubebuilder:validation:XValidation:rule="(has(self.tenant) && has(self.tenant.namespace)) == (has(oldSelf.tenant) && has(oldSelf.tenant.namespace))",fieldPath=".tenant",message="the tenant namespace cannot be changed: write or leave out spec.tenant.namespace as it was, or create another Partner for another namespace"
+// +kubebuilder:validation:XValidation:rule="!has(self.handOver) || !has(self.subdomain) || self.handOver.host != self.subdomain.host",fieldPath=".handOver.host",message="the host is declared in spec.subdomain, too: declare it in the Partner that takes it over, and not here"
 type PartnerSpec struct {
 	// displayName is the human-readable name of the partner.
 	// +required
@@ -136,6 +137,11 @@ type PartnerSpec struct {
 	// +optional
 	Subdomain *Subdomain `json:"subdomain,omitempty"`
 
+	// handOver hands a host that this partner holds over to another Partner, without an
+	// outage: it is served here until it is served there. Remove it when that is done.
+	// +optional
+	HandOver *HandOver `json:"handOver,omitempty"`
+
 	// tenant configures the partner's namespace.
 	// +optional
 	Tenant *Tenant `json:"tenant,omitempty"`
@@ -157,6 +163,18 @@ type PartnerSpec struct {
 	// unchanged. Defaults to false.
 	// +optional
 	Suspend *bool `json:"suspend,omitempty"`
+}
+
+// HandOver hands a host over to another Partner.
+type HandOver struct {
+	// host is the host, which this Partner no longer declares.
+	// +required
+	Host Host `json:"host,omitempty"`
+
+	// partnerRef references the Partner that takes the host over once it declares it
+	// in spec.subdomain. No other Partner can take it in between.
+	// +required
+	PartnerRef PartnerReference `json:"partnerRef,omitzero"`
 }
 
 // ExpectedCustomers is the total number of customers that a partner will have from a

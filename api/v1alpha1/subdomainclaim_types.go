@@ -33,10 +33,15 @@ type SubdomainClaimList struct {
 }
 
 // SubdomainClaimSpec specifies which Partner holds a host.
+//
+// +kubebuilder:validation:XValidation:rule="self.partnerRef.name == oldSelf.partnerRef.name || has(oldSelf.handOverTo) && self.partnerRef.name == oldSelf.handOverTo.name",fieldPath=".partnerRef",messageExpression="'the host is held by partner ' + oldSelf.partnerRef.name + ': remove it from that partner (spec.subdomain), and the claim goes with it; or have that partner hand it over (spec.handOver)'"
 type SubdomainClaimSpec struct {
-	// partnerRef references the Partner that holds the host. Immutable: deleting the
-	// claim releases the host.
+	// partnerRef references the Partner that holds the host. It can change only to
+	// handOverTo. Deleting the claim releases the host.
 	// +required
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",messageExpression="'the host is held by partner ' + oldSelf.name + ': remove it from that partner (spec.subdomain), and the claim goes with it'"
 	PartnerRef PartnerReference `json:"partnerRef,omitzero"`
+
+	// handOverTo references the Partner that may take the claim over.
+	// +optional
+	HandOverTo *PartnerReference `json:"handOverTo,omitempty"`
 }

@@ -189,6 +189,37 @@ func (a Applier) Create(ctx context.Context, wanted client.Object) (client.Objec
 	return asStored(created, wanted), err
 }
 
+// Take makes an object that was observed have the fields of wanted, its owners included,
+// which are nobody else's then. The error is a Conflict if it changed since. It is for what
+// passes from one owner to another: server-side apply would leave the former owner's fields.
+func (a Applier) Take(ctx context.Context, wanted, observed client.Object) (client.Object, error) {
+	fields, err := Fields(wanted)
+	if err != nil {
+		return nil, err
+	}
+	was, err := runtime.DefaultUnstructuredConverter.ToUnstructured(observed)
+	if err != nil {
+		return nil, err
+	}
+	spec, _ := fields["spec"].(map[string]any)
+	before, _ := was["spec"].(map[string]any)
+	for key := range before {
+		if _, declared := spec[key]; !declared {
+			spec[key] = nil
+		}
+	}
+	if err = unstructured.SetNestedField(fields, observed.GetResourceVersion(), "metadata", "resourceVersion"); err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(fields)
+	if err != nil {
+		return nil, err
+	}
+	stored := wanted.DeepCopyObject().(client.Object)
+	err = a.patch(ctx, stored, client.RawPatch(types.MergePatchType, data), client.FieldOwner(v1alpha1.FieldManager))
+	return asStored(stored, wanted), err
+}
+
 // asStored readies what the API server returned for comparison.
 func asStored(stored, wanted client.Object) client.Object {
 	stored.GetObjectKind().SetGroupVersionKind(wanted.GetObjectKind().GroupVersionKind())

@@ -132,6 +132,7 @@ var Catalogue = []Kind{
 		},
 		{Type: v1alpha1.ConditionHostReleaseBlocked,
 			Cases: []Case{
+				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonHandOverPending}, Remedy: "the Partner serves a host on that it hands over (`spec.handOver`) until its successor does: the message says what that waits for"},
 				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonRouteRemains}, Remedy: "delete the objects that the message names: they route a host that is no longer declared, and nobody else can have it"},
 			},
 		},

@@ -158,6 +158,9 @@ func (f *Fleet) children(partner *v1alpha1.Partner) []tenant.Object {
 	if partner.Spec.Subdomain != nil {
 		hosts = append(hosts, string(partner.Spec.Subdomain.Host))
 	}
+	if partner.Spec.HandOver != nil {
+		hosts = append(hosts, string(partner.Spec.HandOver.Host))
+	}
 	children := slices.Clone(f.claims[partner.Name])
 	for _, claim := range children {
 		hosts = append(hosts, claim.GetName())
@@ -197,6 +200,19 @@ func (f *Fleet) declares(host string) bool {
 	return false
 }
 
+// giver is the Partner that hands the declared host over to another; nil if none does.
+func (f *Fleet) giver(to *v1alpha1.Partner) *v1alpha1.Partner {
+	claim := f.Claims[string(to.Spec.Subdomain.Host)]
+	if claim == nil {
+		return nil
+	}
+	holder := f.Partners[string(claim.Spec.PartnerRef.Name)]
+	if holder != nil && holder.Spec.HandOver != nil && holder.Spec.HandOver.Host == to.Spec.Subdomain.Host && string(holder.Spec.HandOver.PartnerRef.Name) == to.Name {
+		return holder
+	}
+	return nil
+}
+
 // Snapshot is what Evaluate decides from about a partner of the fleet.
 func (f *Fleet) Snapshot(partner *v1alpha1.Partner, settings tenant.Settings, now time.Time) tenant.Snapshot {
 	namespace := tenant.NamespaceOf(partner)
@@ -217,6 +233,9 @@ func (f *Fleet) Snapshot(partner *v1alpha1.Partner, settings tenant.Settings, no
 		}
 	}
 	slices.SortFunc(snapshot.Rivals, func(a, b metav1.ObjectMeta) int { return cmp.Compare(a.Name, b.Name) })
+	if handed := partner.Spec.HandOver; handed != nil {
+		snapshot.Successor, snapshot.Handed = f.Partners[string(handed.PartnerRef.Name)], f.Claims[string(handed.Host)]
+	}
 	subdomain := partner.Spec.Subdomain
 	for _, child := range snapshot.Children {
 		if claim, ok := child.(*v1alpha1.SubdomainClaim); ok && (subdomain == nil || claim.Name != string(subdomain.Host)) && f.declares(claim.Name) {
@@ -229,6 +248,7 @@ func (f *Fleet) Snapshot(partner *v1alpha1.Partner, settings tenant.Settings, no
 	if subdomain == nil {
 		return snapshot
 	}
+	snapshot.Giver = f.giver(partner)
 	snapshot.Claim = f.Claims[string(subdomain.Host)]
 	if snapshot.Claim != nil {
 		snapshot.Holder = f.Partners[string(snapshot.Claim.Spec.PartnerRef.Name)]

@@ -31,6 +31,20 @@ var (
 		}
 		return nil
 	}}
+	// PartnerByHandOver has the partners that hand a host over, by the host, and
+	// PartnerBySuccessor by the Partner that is to have it.
+	PartnerByHandOver = Index{"partner/hand-over", &v1alpha1.Partner{}, func(o client.Object) []string {
+		if handOver := o.(*v1alpha1.Partner).Spec.HandOver; handOver != nil {
+			return []string{string(handOver.Host)}
+		}
+		return nil
+	}}
+	PartnerBySuccessor = Index{"partner/successor", &v1alpha1.Partner{}, func(o client.Object) []string {
+		if handOver := o.(*v1alpha1.Partner).Spec.HandOver; handOver != nil {
+			return []string{string(handOver.PartnerRef.Name)}
+		}
+		return nil
+	}}
 	PartnerByNamespace = Index{"partner/namespace", &v1alpha1.Partner{}, func(o client.Object) []string {
 		return []string{tenant.NamespaceOf(o.(*v1alpha1.Partner))}
 	}}

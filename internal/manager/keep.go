@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -98,8 +99,8 @@ func ownsHost(object client.Object) bool {
 }
 
 // foundBy is what of an object it is found by: its names, the partner of an allocation
-// or a namespace, the hosts of a route; of a Partner its host, whether it lets go of one,
-// its namespace, and its age.
+// or a namespace, the hosts of a route; of a Partner its host, whether it lets go of one
+// or hands one over, whether it serves, its namespace, and its age.
 func foundBy(object client.Object) client.Object {
 	little := reflect.New(reflect.TypeOf(object).Elem()).Interface().(client.Object)
 	if _, ok := little.(*unstructured.Unstructured); ok {
@@ -116,6 +117,12 @@ func foundBy(object client.Object) client.Object {
 		little.SetCreationTimestamp(object.CreationTimestamp) // by which the first of rivals is known
 		little.SetGeneration(object.GetGeneration())          // by which a change of the spec is known
 		little.(*v1alpha1.Partner).Spec.Suspend = object.Spec.Suspend
+		little.(*v1alpha1.Partner).Spec.HandOver = object.Spec.HandOver
+		if ready := meta.FindStatusCondition(object.Status.Conditions, string(v1alpha1.ConditionSubdomainReady)); ready != nil {
+			// By which a Partner of this shard knows that a host which it hands over is served.
+			little.(*v1alpha1.Partner).Status.Subdomain = object.Status.Subdomain
+			little.(*v1alpha1.Partner).Status.Conditions = []metav1.Condition{*ready}
+		}
 		if object.Spec.Subdomain != nil {
 			little.(*v1alpha1.Partner).Spec.Subdomain = &v1alpha1.Subdomain{Host: object.Spec.Subdomain.Host}
 		}

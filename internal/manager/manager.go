@@ -111,7 +111,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err != nil {
 		return nil, err
 	}
-	if err := index.Add(ctx, mgr.GetFieldIndexer(), index.PartnerByPlan, index.PartnerByHost, index.PartnerByNamespace, index.PartnerByReference, index.PartnerByGateway,
+	if err := index.Add(ctx, mgr.GetFieldIndexer(), index.PartnerByPlan, index.PartnerByHost, index.PartnerByHandOver, index.PartnerBySuccessor, index.PartnerByNamespace, index.PartnerByReference, index.PartnerByGateway,
 		index.AllocationByPartner, index.ClaimByPartner, index.NamespaceByPartner); err != nil {
 		return nil, err
 	}

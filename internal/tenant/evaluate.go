@@ -26,11 +26,11 @@ import (
 //
 //  1. the plan in force;
 //  2. the staffing, by the plan's terms: today, in the days to come, by the hour, and
-//     by a count of customers that may be stale; and whether the contract with the
-//     partner is in force;
+//     by a count of customers that may be stale; whether the contract with the
+//     partner is in force; and which host it hands over;
 //  3. whether the route gets the widget's path, by the staffing and the plan;
 //  4. the namespace and its guards, without which nothing else can be made;
-//  5. the sub-domain: claim, certificate, backend, route;
+//  5. the sub-domain: claim, certificate, backend, route; and the host that is handed over;
 //  6. the hosts that the namespace notes for the admission policies, by the sub-domain;
 //  7. what is no longer wanted, by all that is;
 //  8. the status and the events, by all of these;
@@ -50,9 +50,11 @@ func Evaluate(snapshot Snapshot) Outcome {
 	e.judgeCoverage()
 	e.judgeCount()
 	e.judgeContract()
+	e.judgeHandOver()
 	e.decideWidget()
 	e.tenant()
 	e.subdomain()
+	e.giveHost()
 	e.noteHosts()
 	e.prune()
 	e.report()
@@ -91,6 +93,11 @@ type evaluation struct {
 	// By judgeContract; nil if the contract has no window. While it is False, the
 	// sub-domain is not served.
 	contractActive *conditions.Finding
+
+	// By judgeHandOver: the host that is handed over and still served here; empty for
+	// none. leaving tells that it is served there, too, so that it goes here.
+	giving  string
+	leaving bool
 
 	// By judgeStaffing.
 	allocated v1alpha1.FTE
@@ -212,7 +219,7 @@ func (e *evaluation) keptOff() bool {
 // Manager (P-CSM)", How customers interact with P-CSMs), unless the plan keeps
 // it off. Without a plan it stays as it is.
 func (e *evaluation) decideWidget() {
-	if !e.exposed() || e.allocated == 0 {
+	if !e.exposed() && e.giving == "" || e.allocated == 0 {
 		return
 	}
 	if e.effective == nil {
@@ -230,7 +237,12 @@ func (e *evaluation) whiteLabelled() bool {
 // exposed tells whether the sub-domain is to be served: there is one, and the contract is
 // in force.
 func (e *evaluation) exposed() bool {
-	return e.whiteLabelled() && (e.contractActive == nil || e.contractActive.Status == metav1.ConditionTrue)
+	return e.whiteLabelled() && e.inForce()
+}
+
+// inForce reports whether the contract with the partner is in force.
+func (e *evaluation) inForce() bool {
+	return e.contractActive == nil || e.contractActive.Status == metav1.ConditionTrue
 }
 
 // judgeContract holds the contract with the partner against today.
@@ -344,10 +356,10 @@ func (s *Snapshot) claims() []Object {
 // writeNow are the objects to write on this pass: while the host is about to be held,
 // its claim alone. The namespace notes the hosts that are held, and so is written once.
 func (e *evaluation) writeNow() []Object {
-	if e.in.Claim != nil || e.failed(v1alpha1.ConditionSubdomainReady, true) != nil {
+	if e.in.Claim != nil && !e.handedToUs(e.in.Claim) || e.failed(v1alpha1.ConditionSubdomainReady, true) != nil {
 		return e.out.Objects
 	}
-	if i := slices.IndexFunc(e.out.Objects, func(o Object) bool { _, claim := o.(*v1alpha1.SubdomainClaim); return claim }); i >= 0 {
+	if i := slices.IndexFunc(e.out.Objects, func(o Object) bool { return nameOfKind(o) == claimKind && e.declaresHost(o.GetName()) }); i >= 0 {
 		return e.out.Objects[i : i+1]
 	}
 	return e.out.Objects
@@ -469,17 +481,21 @@ func (s *Snapshot) routing(host string) []RouteRef {
 }
 
 // keptHosts are the hosts whose routes stay although nothing wants them at present:
-// once the declared host is ready, those that linger; until then the declared host,
-// which may have been ready before, and the old one that is served.
+// one that is handed over; once the declared host is ready, those that linger; until then
+// the declared host, which may have been ready before, and the old one that is served.
 func (e *evaluation) keptHosts() []string {
+	var kept []string
+	if e.giving != "" {
+		kept = append(kept, e.giving)
+	}
 	switch {
 	case !e.exposed():
-		return nil
+		return kept
 	case e.subdomainReady.Status == metav1.ConditionTrue:
-		return slices.Clone(e.lingering)
+		return append(kept, e.lingering...)
 	}
-	kept := []string{string(e.in.Partner.Spec.Subdomain.Host)}
-	if old := e.oldRoute(); old != nil && old.GetName() != kept[0] {
+	kept = append(kept, string(e.in.Partner.Spec.Subdomain.Host))
+	if old := e.oldRoute(); old != nil && !slices.Contains(kept, old.GetName()) {
 		kept = append(kept, old.GetName())
 	}
 	return kept
@@ -502,9 +518,13 @@ func (e *evaluation) keeps(host string, child Object) bool {
 }
 
 // mayServe tells whether the partner holds a host, it is not reserved, and it is
-// not to be let go at once: two partners that swap hosts would wait for each other.
+// not to be let go at once: two partners that swap hosts would wait for each other. It
+// serves a host that it hands over in any case.
 func (e *evaluation) mayServe(host string) bool {
 	_, reserved := e.reserved(host)
+	if host == e.giving {
+		return !reserved
+	}
 	claim := e.in.child(claimKind, host)
 	return !reserved && claim != nil && claim.GetDeletionTimestamp().IsZero() && (!e.contested || !e.in.Wanted[host])
 }
@@ -529,7 +549,7 @@ func (e *evaluation) report() {
 		links = append(links, *e.subdomainReady)
 		findings = append(findings, *e.subdomainReady)
 	}
-	if e.exposed() {
+	if e.exposed() || e.given() != nil {
 		findings = append(findings, e.widgetEnabled())
 	}
 	if e.contractActive != nil {
@@ -562,7 +582,7 @@ func (e *evaluation) report() {
 	if e.in.Plan != nil {
 		e.out.Status.SupportPlan.Tier = e.in.Plan.Spec.Tier
 	}
-	if e.exposed() {
+	if e.exposed() || e.given() != nil {
 		enabled := e.widgetEnabled().Status == metav1.ConditionTrue
 		e.out.Status.SupportWidget = &v1alpha1.SupportWidgetStatus{Enabled: &enabled}
 		if enabled {
@@ -594,6 +614,9 @@ func (e *evaluation) releaseFindings() []conditions.Finding {
 		}
 	}
 	if len(held) == 0 {
+		if pending := e.handOverFinding(); pending != nil {
+			return []conditions.Finding{*pending}
+		}
 		return nil
 	}
 	slices.Sort(held)
@@ -634,6 +657,8 @@ func (e *evaluation) widgetEnabled() conditions.Finding {
 			"SupportPlan %q keeps the widget off below its minimum staffing: %s", e.in.Plan.Name, e.verdict.Message())
 	case !e.widget:
 		return off(e.planReady.Reason, "%s", e.planReady.Message)
+	case !e.leadsToWidget() && !e.exposed():
+		return off(v1alpha1.ReasonSubdomainNotReady, "the widget opens on the sub-domain, and none is declared")
 	case !e.leadsToWidget():
 		return off(v1alpha1.ReasonSubdomainNotReady, "the widget opens on the sub-domain, which is not ready: %s", e.subdomainReady.Message)
 	}
@@ -644,6 +669,9 @@ func (e *evaluation) widgetEnabled() conditions.Finding {
 // leadsToWidget tells whether end customers reach the widget: by the declared
 // route, or by what serves in its place or as it was before its last change.
 func (e *evaluation) leadsToWidget() bool {
+	if !e.exposed() {
+		return hasWidget(e.given())
+	}
 	return e.subdomainReady.Status == metav1.ConditionTrue || hasWidget(e.oldRoute()) || e.serves && hasWidget(e.declaredRoute())
 }
 
@@ -733,6 +761,9 @@ func (e *evaluation) served() *v1alpha1.SubdomainStatus {
 		if route = e.declaredRoute(); route != nil && !e.serves && e.subdomainReady.Status != metav1.ConditionTrue && !e.servedBefore(route.GetName()) {
 			return nil
 		}
+	}
+	if route == nil && !e.exposed() {
+		route = e.given()
 	}
 	if route == nil {
 		return nil

@@ -52,6 +52,8 @@ type goldenCase struct {
 	Settings *tenant.Settings `json:"settings"`
 	// Wanted are held hosts that another partner declares.
 	Wanted []string `json:"wanted"`
+	// Successor and Giver are other Partners, from and to whom a host is handed over.
+	Successor, Giver *v1alpha1.Partner
 	// Rivals are other Partners that declare the same namespace.
 	Rivals []metav1.ObjectMeta `json:"rivals"`
 	// Failures are writes that failed.
@@ -155,6 +157,9 @@ func readSnapshot(path string) tenant.Snapshot {
 	if snapshot.Partner.Spec.Subdomain != nil {
 		hosts = append(hosts, string(snapshot.Partner.Spec.Subdomain.Host))
 	}
+	if handOver := snapshot.Partner.Spec.HandOver; handOver != nil {
+		hosts = append(hosts, string(handOver.Host))
+	}
 	for _, child := range snapshot.Children {
 		if _, claim := child.(*v1alpha1.SubdomainClaim); claim {
 			hosts = append(hosts, child.GetName())
@@ -172,6 +177,7 @@ func applyCase(snapshot *tenant.Snapshot, document []byte) {
 	Expect(yaml.Unmarshal(document, &given)).To(Succeed())
 	Expect(given.Description).NotTo(BeEmpty())
 	snapshot.APIs, snapshot.Rivals = given.APIs, given.Rivals
+	snapshot.Successor, snapshot.Giver = given.Successor, given.Giver
 	if given.Now != nil {
 		snapshot.Now = given.Now.Time
 	}
@@ -221,7 +227,16 @@ func place(snapshot *tenant.Snapshot, object *unstructured.Unstructured) {
 		if partner.Spec.Subdomain != nil && typed.Name == string(partner.Spec.Subdomain.Host) {
 			snapshot.Claim = typed
 		}
-		if holder := string(typed.Spec.PartnerRef.Name); holder != partner.Name {
+		if partner.Spec.HandOver != nil && partner.Spec.HandOver.Host == v1alpha1.Host(typed.Name) {
+			snapshot.Handed = typed
+			if string(typed.Spec.PartnerRef.Name) != partner.Name {
+				return
+			}
+		}
+		if holder := string(typed.Spec.PartnerRef.Name); holder != partner.Name && snapshot.Giver != nil {
+			snapshot.Holder = snapshot.Giver
+			return
+		} else if holder != partner.Name {
 			// Of the holder, a case says no more than whether it still declares the host.
 			if !strings.HasPrefix(holder, "gone-") {
 				snapshot.Holder = &v1alpha1.Partner{Spec: v1alpha1.PartnerSpec{Subdomain: &v1alpha1.Subdomain{Host: v1alpha1.Host(typed.Name)}}}

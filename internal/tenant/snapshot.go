@@ -102,6 +102,13 @@ type Snapshot struct {
 	// Holder is the Partner that holds that host, if it is another one; nil if there
 	// is none.
 	Holder *v1alpha1.Partner
+	// Successor is the Partner to which this one hands a host over, and Handed the claim
+	// on that host, whoever holds it; nil if there is none.
+	Successor *v1alpha1.Partner
+	Handed    *v1alpha1.SubdomainClaim
+	// Giver is the Partner that hands the declared host over to this one; nil if none
+	// does.
+	Giver *v1alpha1.Partner
 	// Children are the objects that are the operator's for the Partner, without
 	// the namespace: those in it that Owned names, and all claims of the Partner.
 	Children []Object
@@ -202,6 +209,9 @@ func (s *Snapshot) Observed(object Object) Object {
 			return child
 		}
 	}
+	if s.Claim != nil && kind == claimKind && s.Claim.Name == object.GetName() {
+		return s.Claim // another's, which is handed over
+	}
 	return nil
 }
 
@@ -212,7 +222,11 @@ func (s *Snapshot) Observe(written Object) {
 		s.Namespace = written
 		return
 	case *v1alpha1.SubdomainClaim:
-		s.Claim = written
+		if s.Partner.Spec.Subdomain != nil && string(s.Partner.Spec.Subdomain.Host) == written.Name {
+			s.Claim = written
+		} else {
+			s.Handed = written
+		}
 	}
 	for i, object := range s.Children {
 		if sameObject(object, written) {

@@ -104,11 +104,12 @@ func (e *evaluation) hostPublic() *conditions.Finding {
 }
 
 func (e *evaluation) hostTaken() *conditions.Finding {
-	if e.in.Claim == nil || string(e.in.Claim.Spec.PartnerRef.Name) == e.in.Partner.Name {
+	if e.in.Claim == nil || string(e.in.Claim.Spec.PartnerRef.Name) == e.in.Partner.Name || e.handedToUs(e.in.Claim) {
 		return nil
 	}
-	// If the holder declares the host, nothing is to be had by letting go of another.
-	e.contested = !e.holderDeclares()
+	// If the holder declares the host, or hands it over, nothing is to be had by letting
+	// go of another.
+	e.contested = !e.holderDeclares() && handOver(e.in.Holder).Host != e.in.Partner.Spec.Subdomain.Host
 	return e.heldByAnother()
 }
 
@@ -136,7 +137,7 @@ func (e *evaluation) tenantUnready() *conditions.Finding {
 func (e *evaluation) claimMissing() *conditions.Finding {
 	host := e.in.Partner.Spec.Subdomain.Host
 	e.out.Objects = append(e.out.Objects, e.build.claim(host))
-	if e.in.Claim != nil {
+	if e.in.Claim != nil && string(e.in.Claim.Spec.PartnerRef.Name) == e.in.Partner.Name {
 		return nil
 	}
 	if failed := e.failed(v1alpha1.ConditionSubdomainReady, true); failed != nil {
@@ -294,6 +295,13 @@ func (e *evaluation) heldByAnother() *conditions.Finding {
 		return broken(v1alpha1.ReasonHostClaimedByAnotherPartner, conditions.Stalled,
 			"%s is held by Partner %q: write another host, or remove it from that partner", host, holder)
 	}
+	if handing := handOver(e.in.Holder); handing.Host == host {
+		if string(handing.PartnerRef.Name) == e.in.Partner.Name {
+			return broken(v1alpha1.ReasonHostReleasing, conditions.Waiting, "%s is about to be handed over by Partner %q", host, holder)
+		}
+		return broken(v1alpha1.ReasonHostClaimedByAnotherPartner, conditions.Stalled,
+			"%s is held by Partner %q, which hands it over to Partner %q: write another host", host, holder, handing.PartnerRef.Name)
+	}
 	why := "which no longer declares it"
 	switch {
 	case e.in.Holder == nil:
@@ -329,12 +337,13 @@ func (e *evaluation) holderDeclares() bool {
 
 // routedElsewhere are the routes to the declared host in the namespaces of other
 // tenants, in order. Those named by the host are a former holder's, made by the
-// operator and about to go.
+// operator and about to go; those of who hands it over are meant to serve beside the
+// declared one for a while.
 func (e *evaluation) routedElsewhere() (elsewhere []string, progress conditions.Progress) {
 	host := string(e.in.Partner.Spec.Subdomain.Host)
 	progress = conditions.Waiting
 	for _, ref := range e.in.Routes {
-		if ref.Host != host || ref.Namespace == NamespaceOf(e.in.Partner) {
+		if ref.Host != host || ref.Namespace == NamespaceOf(e.in.Partner) || e.in.Giver != nil && ref.Partner == e.in.Giver.Name && ref.Name == host {
 			continue
 		}
 		elsewhere = append(elsewhere, ref.String())

@@ -13,6 +13,7 @@ import (
 
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -57,7 +58,7 @@ type representation struct {
 // cache starts, and use it once the cache is full.
 func NewDirectory(ctx context.Context, source ctrlcache.Cache, contact widget.Contact, clock clock.PassiveClock) (*Directory, error) {
 	d := &Directory{reader: source, contact: contact, clock: clock}
-	if err := index.Add(ctx, source, index.AllocationByPartner, index.ClaimByPartner); err != nil {
+	if err := index.Add(ctx, source, index.AllocationByPartner, index.ClaimByPartner, index.PartnerByHandOver); err != nil {
 		return nil, err
 	}
 	for _, watched := range []struct {
@@ -65,7 +66,12 @@ func NewDirectory(ctx context.Context, source ctrlcache.Cache, contact widget.Co
 		forget func(client.Object)
 	}{
 		{&v1alpha1.SubdomainClaim{}, func(o client.Object) { d.answers.Delete(o.GetName()) }},
-		{&v1alpha1.Partner{}, func(o client.Object) { d.forgetPartner(ctx, o.GetName()) }},
+		{&v1alpha1.Partner{}, func(o client.Object) {
+			d.forgetPartner(ctx, o.GetName())
+			if handOver := o.(*v1alpha1.Partner).Spec.HandOver; handOver != nil {
+				d.answers.Delete(string(handOver.Host)) // whose claim may be another's by now
+			}
+		}},
 		{&v1alpha1.PCSMAllocation{}, func(o client.Object) {
 			d.forgetPartner(ctx, string(o.(*v1alpha1.PCSMAllocation).Spec.PartnerRef.Name))
 		}},
@@ -152,8 +158,14 @@ func (d *Directory) build(host string, now time.Time) (*asset, error) {
 	}
 	name := string(claim.Spec.PartnerRef.Name)
 	partner, err := read(d.reader, name, &v1alpha1.Partner{})
-	if err != nil || partner == nil || !widget.EnabledOn(partner, host) {
+	if err != nil {
 		return nil, err
+	}
+	if partner == nil || !widget.EnabledOn(partner, host) {
+		if partner, err = d.giver(host, name); err != nil || partner == nil {
+			return nil, err
+		}
+		name = partner.Name
 	}
 	var plan *v1alpha1.SupportPlan
 	if inForce := partner.Status.SupportPlan; inForce != nil {
@@ -170,6 +182,22 @@ func (d *Directory) build(host string, now time.Time) (*asset, error) {
 		return nil, err
 	}
 	return newAsset(data), nil
+}
+
+// giver is the Partner that hands a host over to another and still serves it with its
+// widget; nil if none does.
+func (d *Directory) giver(host, successor string) (*v1alpha1.Partner, error) {
+	var givers v1alpha1.PartnerList
+	if err := d.reader.List(context.Background(), &givers, index.PartnerByHandOver.Is(host), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, err
+	}
+	for i := range givers.Items {
+		giver := &givers.Items[i]
+		if string(giver.Spec.HandOver.PartnerRef.Name) == successor && giver.Status.SupportWidget != nil && ptr.Deref(giver.Status.SupportWidget.Enabled, false) {
+			return giver, nil
+		}
+	}
+	return nil, nil
 }
 
 // read gets an object from the cache, which is not to be changed; nil if there

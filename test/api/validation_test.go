@@ -87,7 +87,15 @@ var _ = Describe("What cannot be changed", func() {
 			PartnerRef: v1alpha1.PartnerReference{Name: "acme"}}})
 		claim.Spec.PartnerRef.Name = "globex"
 		Expect(direct.Update(ctx, claim)).To(MatchError(ContainSubstring(
-			"the host is held by partner acme: remove it from that partner (spec.subdomain), and the claim goes with it")))
+			"the host is held by partner acme: remove it from that partner (spec.subdomain), and the claim goes with it; or have that partner hand it over (spec.handOver)")))
+
+		By("offering it to another, who alone may take it")
+		claim.Spec.PartnerRef.Name, claim.Spec.HandOverTo = "acme", &v1alpha1.PartnerReference{Name: "initech"}
+		Expect(direct.Update(ctx, claim)).To(Succeed())
+		claim.Spec.PartnerRef.Name = "globex"
+		Expect(direct.Update(ctx, claim)).To(MatchError(ContainSubstring("the host is held by partner acme")))
+		claim.Spec = v1alpha1.SubdomainClaimSpec{PartnerRef: v1alpha1.PartnerReference{Name: "initech"}}
+		Expect(direct.Update(ctx, claim)).To(Succeed())
 	})
 })
 

@@ -18,6 +18,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/transport"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -60,6 +62,9 @@ var (
 	ca       *authority.Authority
 	ingress  traefik
 	chromium context.Context
+	// asManager connects with the manager's rights; stopOperator stops the one that runs.
+	asManager    *rest.Config
+	stopOperator func()
 	// engine is the partners' instances.
 	engine     dashboard.Instance
 	enginePort int32
@@ -107,7 +112,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	ingress = startTraefik(controlPlane, ca, loopback(1, freePort()), inside,
 		append(byIngress("traefik", published), byGateway("!"+chainLabel, published)...)...)
 	DeferCleanup(ingress.stop)
-	asManager := cluster.AsServiceAccount(ctx, controlPlane, direct, "manager", "config/rbac/role.yaml", "config/rbac/role_binding.yaml")
+	asManager = cluster.AsServiceAccount(ctx, controlPlane, direct, "manager", "config/rbac/role.yaml", "config/rbac/role_binding.yaml")
 	asWidget := cluster.AsServiceAccount(ctx, controlPlane, direct, "widget", "config/widget/role.yaml", "config/widget/role_binding.yaml")
 	asManager.Wrap(ofManager.Wrap)
 	asWidget.Wrap(ofWidget.Wrap)
@@ -133,16 +138,8 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 		Expect(direct.Create(ctx, object)).To(Succeed())
 	}
 
-	operator, err := manager.New(context.Background(), asManager, manager.Options{
-		Settings: tenant.Settings{
-			IngressClassName: "traefik", ProxyNamespaces: []string{"traefik"}, RouteOverlap: 10 * time.Second,
-			WidgetBackend: v1alpha1.ExternalBackend{Host: "widget.system.svc.cluster.local", Port: 8082},
-		},
-		Workers: 4, TotalsInterval: time.Second, ResyncPeriod: time.Hour,
-		HealthAddress: "0", MetricsAddress: "0", ShutdownTimeout: 10 * time.Second,
-	})
-	Expect(err).NotTo(HaveOccurred())
-	run(operator)
+	stopOperator = startOperator(10 * time.Second)
+	DeferCleanup(func() { stopOperator() })
 	server, err := widgetserver.New(context.Background(), asWidget, widgetserver.Options{
 		MetricsAddress: "0",
 		Listener:       listen(widgetAddress + ":8082"), HealthAddress: "0", ShutdownTimeout: 5 * time.Second, Clock: now,
@@ -156,16 +153,38 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	chromium = browser(trust(ca), ingress.address)
 })
 
-// run runs a server until the suite ends.
-func run(server ctrl.Manager) {
+// startOperator runs the operator until it is stopped. wrap, if given, sees its requests.
+func startOperator(overlap time.Duration, wrap ...transport.WrapperFunc) (stop func()) {
+	GinkgoHelper()
+	config := rest.CopyConfig(asManager)
+	for _, wrap := range wrap {
+		config.Wrap(wrap)
+	}
+	operator, err := manager.New(context.Background(), config, manager.Options{
+		Settings: tenant.Settings{
+			IngressClassName: "traefik", ProxyNamespaces: []string{"traefik"}, RouteOverlap: overlap,
+			WidgetBackend: v1alpha1.ExternalBackend{Host: "widget.system.svc.cluster.local", Port: 8082},
+		},
+		Workers: 4, TotalsInterval: time.Second, ResyncPeriod: time.Hour,
+		HealthAddress: "0", MetricsAddress: "0", ShutdownTimeout: 10 * time.Second, Unnamed: true,
+	})
+	Expect(err).NotTo(HaveOccurred())
+	return start(operator)
+}
+
+// start runs a server until it is stopped.
+func start(server ctrl.Manager) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- server.Start(ctx) }()
-	DeferCleanup(func() {
+	return sync.OnceFunc(func() {
 		cancel()
 		Expect(<-ended).To(Succeed())
 	})
 }
+
+// run runs a server until the suite ends.
+func run(server ctrl.Manager) { DeferCleanup(start(server)) }
 
 // partner makes a Partner on the host <name>.example.com with a certificate of
 // the authority, and waits until it is served. change is done to its spec before.
