@@ -310,6 +310,11 @@ func (r *PartnerReconciler) gatherSubdomain(ctx context.Context, s *tenant.Snaps
 	if s.Claim != nil && r.deleted.has(s.Claim.UID) {
 		s.Claim = nil
 	}
+	if s.Claim == nil {
+		if s.Noted, err = r.noted(ctx, s.Partner); err != nil {
+			return err
+		}
+	}
 	if s.Claim != nil && string(s.Claim.Spec.PartnerRef.Name) != s.Partner.Name {
 		if s.Holder, err = found(ctx, r.Client, string(s.Claim.Spec.PartnerRef.Name), &v1alpha1.Partner{}); err != nil {
 			return err
@@ -360,6 +365,22 @@ func (r *PartnerReconciler) gatherSubdomain(ctx context.Context, s *tenant.Snaps
 	}
 	s.IngressClasses = classes.Items
 	return nil
+}
+
+// noted is another partner on whose namespace the declared host is noted; empty if it is
+// on none.
+func (r *PartnerReconciler) noted(ctx context.Context, partner *v1alpha1.Partner) (string, error) {
+	var namespaces corev1.NamespaceList
+	// A note is taken off by the one who has the namespace; there is no write of this
+	// reconcile to wait for.
+	err := r.Client.List(ctx, &namespaces, index.NamespaceByHost.Is(string(partner.Spec.Subdomain.Host)), client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency)
+	for i := range namespaces.Items {
+		holder := tenant.HolderOf(&namespaces.Items[i])
+		if holder != "" && holder != partner.Name && namespaces.Items[i].DeletionTimestamp.IsZero() {
+			return holder, err
+		}
+	}
+	return "", err
 }
 
 // lastRequest is the newest CertificateRequest for a Certificate; nil if there is none.

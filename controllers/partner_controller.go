@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -43,9 +44,14 @@ type PartnerReconciler struct {
 	Clock clock.PassiveClock
 	// Recorder emits Events.
 	Recorder events.EventRecorder
+	// RestoreGrace is how long what belongs to a Partner that is not there is left alone
+	// after its creation, unless the Partner was seen to go: a restore may bring it later.
+	RestoreGrace time.Duration
 
 	// deleted are the objects that it deleted lately.
 	deleted deletions
+	// ended has the names of the Partners that it saw go, and not come back.
+	ended sync.Map
 }
 
 // refusedAgain is when to try a refused write again: what refuses it, such as a
@@ -70,7 +76,11 @@ func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 	case err != nil:
 		return ctrl.Result{}, err
 	case snapshot == nil:
-		return r.overtakenOr(r.letGo(ctx, request.Name))
+		var again time.Duration
+		if again, err = r.letGo(ctx, request.Name); again > 0 {
+			return ctrl.Result{RequeueAfter: again}, err
+		}
+		return r.overtakenOr(err)
 	case !snapshot.Partner.DeletionTimestamp.IsZero():
 		return ctrl.Result{}, nil // somebody's finalizer; garbage collection does the rest
 	case ptr.Deref(snapshot.Partner.Spec.Suspend, false):
@@ -218,20 +228,25 @@ func debug(ctx context.Context, message string, object tenant.Object, reason str
 // letGo ends what is left of a Partner that is gone. Garbage collection deletes what
 // the Partner owned; this is for what has no owner any more, after a deletion that
 // orphaned it or in a restored cluster, and for the note of the hosts on a namespace
-// that stays.
-func (r *PartnerReconciler) letGo(ctx context.Context, name string) error {
+// that stays. In a restore, it waits for the Partner, and says until when.
+func (r *PartnerReconciler) letGo(ctx context.Context, name string) (again time.Duration, err error) {
 	s := &tenant.Snapshot{Partner: &v1alpha1.Partner{}, Now: r.Clock.Now()}
 	s.Partner.Name = name
 	namespaces, err := r.labelled(ctx, name)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var names []string
 	for i := range namespaces {
 		names = append(names, namespaces[i].Name)
 	}
 	if err := r.gatherHeld(ctx, s, names...); err != nil {
-		return err
+		return 0, err
+	}
+	if _, ended := r.ended.Load(name); !ended {
+		if again := r.youngest(namespaces, s.Children).Add(r.RestoreGrace).Sub(s.Now); again > 0 {
+			return again, nil
+		}
 	}
 	for {
 		abandoned := tenant.Abandoned(*s)
@@ -240,7 +255,7 @@ func (r *PartnerReconciler) letGo(ctx context.Context, name string) error {
 		}
 		for _, object := range abandoned {
 			if err := r.delete(ctx, object); err != nil {
-				return err
+				return 0, err
 			}
 			s.Remove(object)
 		}
@@ -249,7 +264,23 @@ func (r *PartnerReconciler) letGo(ctx context.Context, name string) error {
 	for i := range namespaces {
 		errs = append(errs, r.limitHosts(ctx, &namespaces[i], name, s))
 	}
-	return errors.Join(errs...)
+	return 0, errors.Join(errs...)
+}
+
+// youngest is when the newest of some objects was created.
+func (r *PartnerReconciler) youngest(namespaces []corev1.Namespace, children []tenant.Object) time.Time {
+	var newest time.Time
+	for i := range namespaces {
+		if created := namespaces[i].CreationTimestamp.Time; created.After(newest) {
+			newest = created
+		}
+	}
+	for _, child := range children {
+		if created := child.GetCreationTimestamp().Time; created.After(newest) {
+			newest = created
+		}
+	}
+	return newest
 }
 
 // letFormerGo takes the note of hosts off the namespaces that an earlier Partner of the

@@ -54,7 +54,7 @@ func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manag
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("partner").
 		WithOptions(options).
-		For(&v1alpha1.Partner{}, builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool { return r.Shard.Has(o.GetName()) }))).
+		For(&v1alpha1.Partner{}, builder.WithPredicates(r.ownPartners())).
 		Watches(&v1alpha1.Partner{}, handler.EnqueueRequestsFromMapFunc(r.byRival), builder.WithPredicates(respecified)).
 		Watches(&v1alpha1.Partner{}, handler.EnqueueRequestsFromMapFunc(r.byHandOver), builder.WithPredicates(versioned)).
 		Watches(&v1alpha1.SupportPlan{}, inBulk(r.byPlan), builder.WithPredicates(respecified)).
@@ -109,6 +109,23 @@ func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manag
 				}
 			},
 		})
+}
+
+// ownPartners leaves out the Partners of other shards. It notes who comes and who goes,
+// before the reconcile that this triggers asks for it.
+func (r *PartnerReconciler) ownPartners() predicate.Predicate {
+	own := predicate.NewPredicateFuncs(func(o client.Object) bool { return r.Shard.Has(o.GetName()) })
+	return predicate.Funcs{
+		CreateFunc: func(e event.CreateEvent) bool {
+			r.ended.Delete(e.Object.GetName())
+			return own.Create(e)
+		},
+		DeleteFunc: func(e event.DeleteEvent) bool {
+			r.ended.Store(e.Object.GetName(), nil)
+			return own.Delete(e)
+		},
+		UpdateFunc: own.Update,
+	}
 }
 
 // versioned leaves out resyncs: that of the Partner, which looks at everything, is enough.
@@ -242,10 +259,14 @@ func request(name string) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: name}}}
 }
 
-// byNamespace finds the partner whose tenant namespace one is by its label, and all
-// that declare it.
+// byNamespace finds the partner whose tenant namespace one is by its label, all that
+// declare it, and those that wait for a host which it notes.
 func (r *PartnerReconciler) byNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
-	return r.concerned(ctx, namespace.GetName(), tenant.HolderOf(namespace))
+	requests := r.concerned(ctx, namespace.GetName(), tenant.HolderOf(namespace))
+	for _, host := range tenant.NotedHosts(namespace) {
+		requests = append(requests, r.requests(ctx, index.PartnerByHost.Is(host))...)
+	}
+	return requests
 }
 
 // byTenant finds the partners that the namespace of an object concerns, whoever made it.

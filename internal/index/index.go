@@ -89,6 +89,10 @@ var (
 		}
 		return nil
 	}}
+	// NamespaceByHost has the namespaces of tenants by the hosts that they note.
+	NamespaceByHost = Index{"namespace/host", &corev1.Namespace{}, func(o client.Object) []string {
+		return tenant.NotedHosts(o)
+	}}
 	// RouteByHost has what takes a host, in whatever namespace. It is of one of several
 	// kinds.
 	RouteByHost = Index{"route/host", nil, func(o client.Object) []string {

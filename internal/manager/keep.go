@@ -134,6 +134,9 @@ func foundBy(object client.Object) client.Object {
 		if labelled {
 			little.SetLabels(map[string]string{v1alpha1.PartnerLabel: partner})
 		}
+		if hosts := object.Annotations[v1alpha1.HostsAnnotation]; labelled && hosts != "" {
+			little.SetAnnotations(map[string]string{v1alpha1.HostsAnnotation: hosts})
+		}
 		little.SetDeletionTimestamp(object.DeletionTimestamp)
 		return little
 	case *v1alpha1.PCSMAllocation:

@@ -59,6 +59,9 @@ type Options struct {
 	Workers int
 	// TotalsInterval is how long the totals of a plan may trail its partners.
 	TotalsInterval time.Duration
+	// RestoreGrace is how long what belongs to a Partner that is not there is left alone
+	// after its creation.
+	RestoreGrace time.Duration
 	// ResyncPeriod is how often everything is looked at again without cause.
 	ResyncPeriod time.Duration
 	// DefaultPlans creates those of the SupportPlans that come with the operator
@@ -112,7 +115,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 		return nil, err
 	}
 	if err := index.Add(ctx, mgr.GetFieldIndexer(), index.PartnerByPlan, index.PartnerByHost, index.PartnerByHandOver, index.PartnerBySuccessor, index.PartnerByNamespace, index.PartnerByReference, index.PartnerByGateway,
-		index.AllocationByPartner, index.ClaimByPartner, index.NamespaceByPartner); err != nil {
+		index.AllocationByPartner, index.ClaimByPartner, index.NamespaceByPartner, index.NamespaceByHost); err != nil {
 		return nil, err
 	}
 	if err := addControllers(ctx, mgr, options); err != nil {
@@ -240,7 +243,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options) erro
 	err = errors.Join(
 		(&controllers.PartnerReconciler{
 			Client: patient{mgr.GetClient()}, APIs: apis,
-			Settings: options.Settings, Shard: options.Shard, Clock: options.Clock, Recorder: recorder,
+			Settings: options.Settings, Shard: options.Shard, Clock: options.Clock, Recorder: recorder, RestoreGrace: options.RestoreGrace,
 		}).SetupWithManager(ctx, mgr, each()),
 		(&controllers.PCSMAllocationReconciler{
 			Client: patient{mgr.GetClient()}, Shard: options.Shard, Clock: options.Clock, Recorder: recorder,

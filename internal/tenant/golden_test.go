@@ -54,6 +54,8 @@ type goldenCase struct {
 	Wanted []string `json:"wanted"`
 	// Successor and Giver are other Partners, from and to whom a host is handed over.
 	Successor, Giver *v1alpha1.Partner
+	// Noted is the partner whose namespace notes the host, which nobody claims.
+	Noted string `json:"noted"`
 	// Rivals are other Partners that declare the same namespace.
 	Rivals []metav1.ObjectMeta `json:"rivals"`
 	// Failures are writes that failed.
@@ -176,6 +178,7 @@ func applyCase(snapshot *tenant.Snapshot, document []byte) {
 	given := goldenCase{Settings: &snapshot.Settings}
 	Expect(yaml.Unmarshal(document, &given)).To(Succeed())
 	Expect(given.Description).NotTo(BeEmpty())
+	snapshot.Noted = given.Noted
 	snapshot.APIs, snapshot.Rivals = given.APIs, given.Rivals
 	snapshot.Successor, snapshot.Giver = given.Successor, given.Giver
 	if given.Now != nil {

@@ -51,6 +51,12 @@ func DefaultNamespace(partner string) string {
 	return "partner-" + partner
 }
 
+// NotedHosts are the hosts that the operator noted on a tenant namespace, for the
+// admission policies.
+func NotedHosts(namespace metav1.Object) []string {
+	return strings.FieldsFunc(namespace.GetAnnotations()[v1alpha1.HostsAnnotation], func(r rune) bool { return r == ',' })
+}
+
 // HolderOf is the partner whose tenant namespace one is, by its label; empty if it is
 // none's. The admission policies keep the label out of the tenants' hands.
 func HolderOf(namespace metav1.Object) string {

@@ -99,6 +99,9 @@ type Snapshot struct {
 	// Claim is the claim on the host that the Partner wants, whoever holds it;
 	// nil if there is none.
 	Claim *v1alpha1.SubdomainClaim
+	// Noted is the partner on whose namespace that host is noted, although nobody claims
+	// it; empty if it is on none. After a restore, its claim may come later.
+	Noted string
 	// Holder is the Partner that holds that host, if it is another one; nil if there
 	// is none.
 	Holder *v1alpha1.Partner

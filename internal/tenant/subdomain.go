@@ -24,7 +24,7 @@ func (e *evaluation) subdomain() {
 	}
 	link := firstBroken(
 		// The host may be the partner's.
-		e.modelWithoutSubdomain, e.hostReserved, e.hostPublic, e.hostTaken, e.claimReleasing,
+		e.modelWithoutSubdomain, e.hostReserved, e.hostPublic, e.hostTaken, e.claimReleasing, e.hostNoted,
 		// It is claimed in a namespace that is there.
 		e.tenantUnready, e.claimMissing,
 	)
@@ -119,6 +119,17 @@ func (e *evaluation) claimReleasing() *conditions.Finding {
 	}
 	return broken(v1alpha1.ReasonHostReleasing, conditions.Waiting,
 		"an earlier claim on %s is being deleted; the host is claimed anew once it is gone", e.in.Partner.Spec.Subdomain.Host)
+}
+
+// hostNoted finds a host that nobody claims and that is noted as another partner's, whose
+// claim or Partner a restore may bring.
+func (e *evaluation) hostNoted() *conditions.Finding {
+	if e.in.Claim != nil || e.in.Noted == "" {
+		return nil
+	}
+	return broken(v1alpha1.ReasonHostReleasing, conditions.Waiting,
+		"%s was held by Partner %q and is not claimed now: the operator gives that one time to come back, as in a restore; to end that, delete the annotation %s of its namespace",
+		e.in.Partner.Spec.Subdomain.Host, e.in.Noted, v1alpha1.HostsAnnotation)
 }
 
 func (e *evaluation) tenantUnready() *conditions.Finding {

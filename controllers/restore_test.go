@@ -1,0 +1,254 @@
+package controllers_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/manager"
+	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/testing/cluster"
+)
+
+// backedUp are the kinds of a backup in the groups in which it is restored: what is in a
+// namespace comes after it.
+var backedUp = map[string][]schema.GroupVersionKind{
+	"partners": {v1alpha1.GroupVersion.WithKind("Partner")},
+	"claims":   {v1alpha1.GroupVersion.WithKind("SubdomainClaim")},
+	"contract": {v1alpha1.GroupVersion.WithKind("SupportPlan"), v1alpha1.GroupVersion.WithKind("PCSMAllocation")},
+	"namespaces": {
+		{Version: "v1", Kind: "Namespace"}, {Version: "v1", Kind: "ConfigMap"}, {Version: "v1", Kind: "Service"}, {Version: "v1", Kind: "ResourceQuota"},
+		{Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"}, {Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
+		{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "RoleBinding"},
+	},
+}
+
+// there are the objects of a group whose name or namespace has a token.
+func there(ctx context.Context, group, token string) []unstructured.Unstructured {
+	GinkgoHelper()
+	var found []unstructured.Unstructured
+	for _, kind := range backedUp[group] {
+		list := &unstructured.UnstructuredList{}
+		list.SetGroupVersionKind(kind)
+		Expect(direct.List(ctx, list)).To(Succeed())
+		for _, object := range list.Items {
+			if strings.Contains(object.GetNamespace()+"/"+object.GetName(), token) && object.GetName() != "kube-root-ca.crt" {
+				found = append(found, object)
+			}
+		}
+	}
+	return found
+}
+
+// backup are the objects of a group as a backup has them, without identity and status,
+// and mostly without owners. The rival's come first.
+func backup(ctx context.Context, group, token string, withOwners bool) []unstructured.Unstructured {
+	GinkgoHelper()
+	objects := there(ctx, group, token)
+	for i := range objects {
+		delete(objects[i].Object, "status")
+		for _, field := range []string{"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "ownerReferences"} {
+			if field != "ownerReferences" || !withOwners {
+				unstructured.RemoveNestedField(objects[i].Object, "metadata", field)
+			}
+		}
+	}
+	slices.SortStableFunc(objects, func(a, b unstructured.Unstructured) int {
+		rival := func(o unstructured.Unstructured) int { return strings.Index(o.GetName(), "a-rival") }
+		return rival(b) - rival(a)
+	})
+	return objects
+}
+
+// ends is all that there is of a token, without identities and times, in terms of another.
+func ends(ctx context.Context, token string) map[string]any {
+	GinkgoHelper()
+	all := map[string]any{}
+	for group := range backedUp {
+		for _, object := range there(ctx, group, token) {
+			owners := object.GetOwnerReferences()
+			for _, field := range []string{"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "ownerReferences"} {
+				unstructured.RemoveNestedField(object.Object, "metadata", field)
+			}
+			var names []any
+			for _, owner := range owners {
+				names = append(names, owner.Kind+" "+owner.Name)
+			}
+			object.Object["owners"] = names
+			if annotations := object.GetAnnotations(); annotations[v1alpha1.AppliedAnnotation] != "" {
+				annotations[v1alpha1.AppliedAnnotation] = "a digest, of the owner's identity among others"
+				object.SetAnnotations(annotations)
+			}
+			unstructured.RemoveNestedField(object.Object, "status", "customers") // who wrote the count, and when
+			if object.GetKind() == "ResourceQuota" || object.GetKind() == "SupportPlan" {
+				delete(object.Object, "status") // counts, which trail
+			}
+			conditions, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
+			for _, condition := range conditions {
+				delete(condition.(map[string]any), "lastTransitionTime")
+			}
+			if conditions != nil {
+				Expect(unstructured.SetNestedSlice(object.Object, conditions, "status", "conditions")).To(Succeed())
+			}
+			data, err := json.Marshal(object.Object)
+			Expect(err).NotTo(HaveOccurred())
+			name := strings.ReplaceAll(object.GetKind()+" "+object.GetNamespace()+"/"+object.GetName(), token, "TOKEN")
+			all[name] = strings.ReplaceAll(string(data), token, "TOKEN")
+		}
+	}
+	return all
+}
+
+// orders are all orders of some names.
+func orders(names []string) [][]string {
+	if len(names) < 2 {
+		return [][]string{names}
+	}
+	var all [][]string
+	for i, first := range names {
+		rest := append(slices.Clone(names[:i]), names[i+1:]...)
+		for _, order := range orders(rest) {
+			all = append(all, append([]string{first}, order...))
+		}
+	}
+	return all
+}
+
+var _ = Describe("A backup", func() {
+	groups := []string{"claims", "contract", "namespaces", "partners"}
+
+	// restore replays a backup in an order, in terms of another token, and returns the
+	// objects that it created.
+	restore := func(ctx context.Context, saved map[string][]unstructured.Unstructured, order []string, token, to string, withRival bool) map[string]client.Object {
+		GinkgoHelper()
+		created := map[string]client.Object{}
+		for _, group := range order {
+			for _, object := range saved[group] {
+				if !withRival && strings.Contains(object.GetNamespace()+object.GetName(), "a-rival") {
+					continue
+				}
+				data, err := object.MarshalJSON()
+				Expect(err).NotTo(HaveOccurred())
+				var copied unstructured.Unstructured
+				Expect(copied.UnmarshalJSON([]byte(strings.ReplaceAll(string(data), token, to)))).To(Succeed())
+				err = direct.Create(ctx, &copied)
+				Expect(client.IgnoreAlreadyExists(err)).To(Succeed(), copied.GetKind()+" "+copied.GetName())
+				if err == nil {
+					created[copied.GetKind()+" "+copied.GetNamespace()+"/"+copied.GetName()] = &copied
+				}
+			}
+		}
+		return created
+	}
+
+	patient := func(o *manager.Options) { o.RestoreGrace = time.Hour }
+
+	// setUp makes partners of all sorts, one of them a rival for another's host. It returns
+	// what there is of them, and a backup of it.
+	setUp := func(ctx SpecContext, token string, withOwners bool) (m *running, want map[string]any, saved map[string][]unstructured.Unstructured) {
+		GinkgoHelper()
+		deleteAtEnd()
+		m = startManager(patient)
+		applyYAML(ctx, yamlText(`{apiVersion: partner.dispel.com/v1alpha1, kind: SupportPlan, metadata: {name: plan-`+token+`}, spec: {tier: Basic}}`)+"\n---\n"+
+			allocationYAML("holder-"+token, "1", "")+partnerYAML("holder-"+token, "  supportPlanRef: {name: plan-"+token+"}\n"+everything)+
+			partnerYAML("named-"+token, inNamespace("prod-"+token)))
+		eventually(ctx, "holder-"+token, "Ready=True/Provisioned", "SupportWidgetEnabled=True/WidgetEnabled")
+		eventually(ctx, "named-"+token, "Ready=True/Provisioned")
+		applyYAML(ctx, partnerYAML("a-rival-"+token, "").replacing("host: a-rival-"+token+".example.com", "host: holder-"+token+".example.com"))
+		eventually(ctx, "a-rival-"+token, "Ready=False/HostClaimedByAnotherPartner", "TenantReady=True/TenantProvisioned")
+		Expect(direct.Create(ctx, cluster.Object(`{apiVersion: v1, kind: ConfigMap, metadata: {name: own, namespace: prod-`+token+`}, data: {precious: "yes"}}`))).To(Succeed())
+
+		want, saved = ends(ctx, token), map[string][]unstructured.Unstructured{}
+		for _, group := range groups {
+			saved[group] = backup(ctx, group, token, withOwners)
+			Expect(saved[group]).NotTo(BeEmpty(), group)
+		}
+		Expect(saved["partners"][0].GetName()).To(HavePrefix("a-rival"))
+		return m, want, saved
+	}
+
+	It("comes back in every order of kinds, with the operator running or not, and with a rival for a host", func(ctx SpecContext) {
+		const token = "restore00"
+		m, want, saved := setUp(ctx, token, false)
+		// comesBack expects what a restore made to be there still, and all to be as before.
+		comesBack := func(to string, order []string, created map[string]client.Object) {
+			GinkgoHelper()
+			Eventually(func() map[string]any { return ends(ctx, to) }).WithTimeout(time.Minute).Should(Equal(want), "%s: %v", to, order)
+			for name, object := range created {
+				if object.GetName() == tenant.WidgetServiceName {
+					continue // there is no widget until the P-CSMs are there
+				}
+				now := object.DeepCopyObject().(client.Object)
+				Expect(direct.Get(ctx, client.ObjectKeyFromObject(object), now)).To(Succeed())
+				Expect(now.GetUID()).To(Equal(object.GetUID()), "%v: %s was deleted", order, name)
+			}
+		}
+
+		By("restoring while the operator runs")
+		for i, order := range orders(groups) {
+			to := fmt.Sprintf("restore%02d", i+1)
+			// Without a claim and a note, nothing says who had the host: the rival comes last.
+			position := func(group string) int { return slices.Index(order, group) }
+			known := position("partners") > min(position("claims"), position("namespaces"))
+			created := restore(ctx, saved, order, token, to, known)
+			if !known {
+				eventually(ctx, "holder-"+to, "Ready=True/Provisioned")
+				restore(ctx, saved, order, token, to, true)
+			}
+			comesBack(to, order, created)
+		}
+
+		By("restoring while it does not")
+		m.stop()
+		created := map[string]map[string]client.Object{}
+		for i, order := range orders(groups) {
+			to := fmt.Sprintf("restore%02d", i+51)
+			created[to] = restore(ctx, saved, order, token, to, true)
+		}
+		startManager(patient)
+		for i, order := range orders(groups) {
+			to := fmt.Sprintf("restore%02d", i+51)
+			comesBack(to, order, created[to])
+		}
+	})
+
+	It("comes back with owners that are gone, too, if the namespaces come before the Partners", func(ctx SpecContext) {
+		const token = "orphan00"
+		_, want, saved := setUp(ctx, token, true)
+		i := 0
+		for _, order := range orders(groups) {
+			if slices.Index(order, "namespaces") > slices.Index(order, "partners") {
+				continue
+			}
+			i++
+			to := fmt.Sprintf("orphan%02d", i)
+			restore(ctx, saved, order, token, to, true)
+			Eventually(func() map[string]any { return ends(ctx, to) }).WithTimeout(time.Minute).Should(Equal(want), "%s: %v", to, order)
+		}
+	})
+
+	It("does not keep what belongs to a Partner that does not come back", func(ctx SpecContext) {
+		startManager(func(o *manager.Options) { o.RestoreGrace = 2 * time.Second })
+		claim := cluster.Object(`{apiVersion: partner.dispel.com/v1alpha1, kind: SubdomainClaim, metadata: {name: lost.example.com}, spec: {partnerRef: {name: lost}}}`)
+		Expect(direct.Create(ctx, claim)).To(Succeed())
+		namespace := cluster.Object(`{apiVersion: v1, kind: Namespace, metadata: {name: partner-lost, labels: {partner.dispel.com/partner: lost}, annotations: {partner.dispel.com/hosts: "lost.example.com,noted.example.com"}}}`)
+		Expect(direct.Create(ctx, namespace)).To(Succeed())
+		applyYAML(ctx, partnerYAML("finder", "").replacing("host: finder.example.com", "host: noted.example.com"))
+		eventually(ctx, "finder", "Ready=False/HostReleasing")
+		Expect(message(ctx, "finder", v1alpha1.ConditionReady)).To(Equal(
+			`noted.example.com was held by Partner "lost" and is not claimed now: the operator gives that one time to come back, as in a restore; to end that, delete the annotation partner.dispel.com/hosts of its namespace`))
+		eventuallyGone(ctx, claim)
+		eventuallyForgetsHosts(ctx, "partner-lost")
+		eventually(ctx, "finder", "Ready=True/Provisioned")
+	})
+})

@@ -1,0 +1,44 @@
+package cli_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+)
+
+// step is a manifest to apply or commands to run, in a page of the documentation.
+var step = regexp.MustCompile("(?s)```(yaml|sh)\n(.*?)```")
+
+var _ = Describe("Following docs/handover.md", func() {
+	It("leads where it says", func(ctx SpecContext) {
+		page, err := os.ReadFile("docs/handover.md")
+		Expect(err).NotTo(HaveOccurred())
+		steps := step.FindAllStringSubmatch(string(page), -1)
+		Expect(len(steps)).To(BeNumerically(">", 6))
+		for _, step := range steps {
+			command := step[2]
+			if step[1] == "yaml" {
+				command = "kubectl apply --server-side --force-conflicts -f - <<'EOF'\n" + step[2] + "EOF\n"
+			}
+			By(strings.SplitN(step[2], "\n", 2)[0])
+			cmd := exec.CommandContext(ctx, "bash", "-euc", command)
+			cmd.Env = append(os.Environ(), "KUBECONFIG="+controlPlane.Kubeconfig(), "PATH="+filepath.Dir(controlPlane.Kubectl())+":"+os.Getenv("PATH"))
+			out, err := cmd.CombinedOutput()
+			Expect(err).NotTo(HaveOccurred(), command+string(out))
+		}
+		for _, object := range []client.Object{&v1alpha1.Partner{}, &v1alpha1.PCSMAllocation{}} {
+			for _, name := range []string{"wallace", "wallace-1", "wallace-2"} {
+				object.SetName(name)
+				Expect(client.IgnoreNotFound(direct.Delete(ctx, object))).To(Succeed())
+			}
+		}
+	})
+})
