@@ -47,10 +47,13 @@ func (r *PartnerReconciler) gather(ctx context.Context, name string) (*tenant.Sn
 		return nil, err
 	}
 	s.Allocations = allocations.Items
+	if err := r.gatherHandOver(ctx, s); err != nil {
+		return nil, err
+	}
 	if err := r.gatherTenant(ctx, s); err != nil {
 		return nil, err
 	}
-	if err := r.gatherHandOver(ctx, s); err != nil {
+	if err := r.gatherGateways(ctx, s); err != nil {
 		return nil, err
 	}
 	return s, r.gatherSubdomain(ctx, s)
@@ -109,7 +112,7 @@ func (r *PartnerReconciler) gatherHeld(ctx context.Context, s *tenant.Snapshot, 
 		}
 	}
 	hosts := held
-	if handed := s.Partner.Spec.HandOver; handed != nil && !slices.Contains(held, string(handed.Host)) {
+	if handed := s.Partner.Spec.HandOver; handed != nil && !slices.Contains(held, string(handed.Host)) && tenant.HandsOver(s) {
 		hosts = append(hosts, string(handed.Host)) // which its successor may hold already
 	}
 	if declared != "" && !slices.Contains(held, declared) {
@@ -286,15 +289,35 @@ func (r *PartnerReconciler) gatherHandOver(ctx context.Context, s *tenant.Snapsh
 		return nil
 	}
 	var givers v1alpha1.PartnerList
-	if err := r.Client.List(ctx, &givers, index.PartnerByHandOver.Is(string(s.Partner.Spec.Subdomain.Host))); err != nil {
+	if err := r.Client.List(ctx, &givers, index.PartnerByHandOver.Is(string(s.Partner.Spec.Subdomain.Host)), client.UnsafeDisableDeepCopy); err != nil {
 		return err
 	}
 	for i := range givers.Items {
 		if giver := &givers.Items[i]; string(giver.Spec.HandOver.PartnerRef.Name) == s.Partner.Name {
-			s.Giver = giver
+			s.Givers = append(s.Givers, giver.Name)
 		}
 	}
 	return nil
+}
+
+// gatherGateways reads the Gateways that serve the partner's routes, or are to.
+func (r *PartnerReconciler) gatherGateways(ctx context.Context, s *tenant.Snapshot) error {
+	if !s.APIs.Gateway || s.Partner.Spec.Subdomain == nil && s.Partner.Spec.HandOver == nil {
+		return nil
+	}
+	for _, key := range s.GatewayKeys() {
+		var gateway gatewayv1.Gateway
+		switch err := r.Client.Get(ctx, key, &gateway); {
+		case err == nil:
+			s.Gateways = append(s.Gateways, gateway)
+		case !apierrors.IsNotFound(err):
+			return err
+		}
+	}
+	var classes gatewayv1.GatewayClassList
+	err := r.Client.List(ctx, &classes)
+	s.GatewayClasses = classes.Items
+	return err
 }
 
 // gatherSubdomain reads what the sub-domain hangs on.
@@ -339,25 +362,6 @@ func (r *PartnerReconciler) gatherSubdomain(ctx context.Context, s *tenant.Snaps
 		if s.CertificateRequest, err = r.lastRequest(ctx, namespace, string(subdomain.Host)); err != nil {
 			return err
 		}
-	}
-	for _, key := range s.GatewayKeys() {
-		if !s.APIs.Gateway {
-			break
-		}
-		var gateway gatewayv1.Gateway
-		switch err := r.Client.Get(ctx, key, &gateway); {
-		case err == nil:
-			s.Gateways = append(s.Gateways, gateway)
-		case !apierrors.IsNotFound(err):
-			return err
-		}
-	}
-	if s.APIs.Gateway {
-		var classes gatewayv1.GatewayClassList
-		if err := r.Client.List(ctx, &classes); err != nil {
-			return err
-		}
-		s.GatewayClasses = classes.Items
 	}
 	var classes networkingv1.IngressClassList
 	if err := r.Client.List(ctx, &classes); err != nil {

@@ -464,7 +464,7 @@ var _ = Describe("The tenant namespace", func() {
 		applyYAML(ctx, partnerYAML("squatted", ""))
 		eventually(ctx, "squatted", "Ready=False/NamespaceNotOwned", "Stalled=True/NamespaceNotOwned", "TenantReady=False/NamespaceNotOwned", "SubdomainReady=False/TenantNotReady")
 		Expect(message(ctx, "squatted", v1alpha1.ConditionReady)).To(Equal(
-			"namespace partner-squatted was there before and is not this partner's: look through what is in it and annotate it with partner.dispel.com/adopt=squatted to hand it over, or delete it"))
+			"namespace partner-squatted was there before and is not this partner's: inspect its contents, then annotate it with partner.dispel.com/adopt=squatted to adopt it, or delete it"))
 		Expect(get(ctx, &corev1.Namespace{}, namespace.Name).Labels).NotTo(HaveKey(v1alpha1.PartnerLabel))
 
 		patch(ctx, namespace, `metadata: {annotations: {partner.dispel.com/adopt: squatted}}`)
@@ -509,7 +509,7 @@ var _ = Describe("The tenant namespace", func() {
 		applyYAML(ctx, partnerYAML("second", "  tenant: {namespace: shared-prod}"))
 		eventually(ctx, "second", "Ready=False/NamespaceOfAnotherPartner", "Stalled=True/NamespaceOfAnotherPartner")
 		Expect(message(ctx, "second", v1alpha1.ConditionReady)).To(Equal(
-			`namespace shared-prod is the tenant namespace of Partner "first": create another Partner with another spec.tenant.namespace, since that of this one cannot be changed`))
+			`namespace shared-prod belongs to Partner "first": spec.tenant.namespace cannot be changed, so delete this Partner and create it again with another one`))
 		patch(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shared-prod"}}, `metadata: {annotations: {partner.dispel.com/adopt: second}}`)
 		Consistently(func() string { return tenant.HolderOf(get(ctx, &corev1.Namespace{}, "shared-prod")) }, "500ms").Should(Equal("first"))
 		eventually(ctx, "first", "Ready=True/Provisioned")

@@ -50,7 +50,7 @@ type PartnerReconciler struct {
 
 	// deleted are the objects that it deleted lately.
 	deleted deletions
-	// ended has the names of the Partners that it saw go, and not come back.
+	// ended has the Partners that it saw go and not come back, by name, and when they went.
 	ended sync.Map
 }
 
@@ -243,8 +243,9 @@ func (r *PartnerReconciler) letGo(ctx context.Context, name string) (again time.
 	if err := r.gatherHeld(ctx, s, names...); err != nil {
 		return 0, err
 	}
-	if _, ended := r.ended.Load(name); !ended {
-		if again := r.youngest(namespaces, s.Children).Add(r.RestoreGrace).Sub(s.Now); again > 0 {
+	newest := youngest(namespaces, s.Children)
+	if ended, seen := r.ended.Load(name); !seen || newest.After(ended.(time.Time)) {
+		if again := newest.Add(r.RestoreGrace).Sub(s.Now); again > 0 {
 			return again, nil
 		}
 	}
@@ -268,7 +269,7 @@ func (r *PartnerReconciler) letGo(ctx context.Context, name string) (again time.
 }
 
 // youngest is when the newest of some objects was created.
-func (r *PartnerReconciler) youngest(namespaces []corev1.Namespace, children []tenant.Object) time.Time {
+func youngest(namespaces []corev1.Namespace, children []tenant.Object) time.Time {
 	var newest time.Time
 	for i := range namespaces {
 		if created := namespaces[i].CreationTimestamp.Time; created.After(newest) {

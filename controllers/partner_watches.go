@@ -121,7 +121,7 @@ func (r *PartnerReconciler) ownPartners() predicate.Predicate {
 			return own.Create(e)
 		},
 		DeleteFunc: func(e event.DeleteEvent) bool {
-			r.ended.Store(e.Object.GetName(), nil)
+			r.ended.Store(e.Object.GetName(), r.Clock.Now())
 			return own.Delete(e)
 		},
 		UpdateFunc: own.Update,
@@ -297,13 +297,10 @@ func (r *PartnerReconciler) concerned(ctx context.Context, namespace, holder str
 	return append(requests, r.own(holder)...)
 }
 
-// byRoute finds the partners that the namespace of a route concerns and, if it is a
-// tenant's, those that declare its hosts.
+// byRoute finds the partners that the namespace of a route concerns, and those that
+// declare its hosts: whether it is a tenant's, they find out by themselves.
 func (r *PartnerReconciler) byRoute(ctx context.Context, object client.Object) []reconcile.Request {
 	requests := r.byTenant(ctx, object)
-	if holder, err := r.holder(ctx, object.GetNamespace()); err != nil || holder == "" {
-		return requests
-	}
 	for _, host := range tenant.Hosts(object) {
 		requests = append(requests, r.requests(ctx, index.PartnerByHost.Is(host))...)
 	}
@@ -336,8 +333,8 @@ func (r *PartnerReconciler) byPlan(ctx context.Context, plan client.Object) []re
 	return r.requests(ctx, index.PartnerByPlan.Is(plan.GetName()))
 }
 
-// byHandOver finds the partners that hand a host over to another, of which they wait to
-// be served, and the one to which it hands a host over.
+// byHandOver finds the partners that hand a host over to the given one, and the one to
+// which that hands a host over.
 func (r *PartnerReconciler) byHandOver(ctx context.Context, object client.Object) []reconcile.Request {
 	requests := r.requests(ctx, index.PartnerBySuccessor.Is(object.GetName()))
 	if handed := object.(*v1alpha1.Partner).Spec.HandOver; handed != nil {

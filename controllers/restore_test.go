@@ -10,6 +10,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -237,6 +238,27 @@ var _ = Describe("A backup", func() {
 		}
 	})
 
+	It("comes back after a deletion that the operator saw", func(ctx SpecContext) {
+		startManager(patient)
+		applyYAML(ctx, partnerYAML("deleted-by-mistake", ""))
+		eventually(ctx, "deleted-by-mistake", "Ready=True/Provisioned")
+		const host = "deleted-by-mistake.example.com"
+		Expect(direct.Delete(ctx, &v1alpha1.Partner{ObjectMeta: partner(ctx, "deleted-by-mistake").ObjectMeta})).To(Succeed())
+		eventuallyGone(ctx, &v1alpha1.SubdomainClaim{ObjectMeta: metav1.ObjectMeta{Name: host}})
+		eventuallyForgetsHosts(ctx, "partner-deleted-by-mistake")
+		gone := time.Now()
+		Eventually(func() bool { return time.Since(gone) > 2*time.Second }).Should(BeTrue(), "creation is noted in whole seconds")
+
+		claim := cluster.Object(`{apiVersion: partner.dispel.com/v1alpha1, kind: SubdomainClaim, metadata: {name: ` + host + `}, spec: {partnerRef: {name: deleted-by-mistake}}}`)
+		Expect(direct.Create(ctx, claim)).To(Succeed())
+		applyYAML(ctx, partnerYAML("a-rival-by-mistake", "").replacing("host: a-rival-by-mistake.example.com", "host: "+host))
+		eventually(ctx, "a-rival-by-mistake", "Ready=False/HostReleasing")
+		applyYAML(ctx, partnerYAML("deleted-by-mistake", ""))
+		eventually(ctx, "deleted-by-mistake", "Ready=True/Provisioned")
+		eventually(ctx, "a-rival-by-mistake", "Ready=False/HostClaimedByAnotherPartner")
+		Expect(get(ctx, &v1alpha1.SubdomainClaim{}, host).UID).To(Equal(claim.GetUID()))
+	})
+
 	It("does not keep what belongs to a Partner that does not come back", func(ctx SpecContext) {
 		startManager(func(o *manager.Options) { o.RestoreGrace = 2 * time.Second })
 		claim := cluster.Object(`{apiVersion: partner.dispel.com/v1alpha1, kind: SubdomainClaim, metadata: {name: lost.example.com}, spec: {partnerRef: {name: lost}}}`)
@@ -246,7 +268,7 @@ var _ = Describe("A backup", func() {
 		applyYAML(ctx, partnerYAML("finder", "").replacing("host: finder.example.com", "host: noted.example.com"))
 		eventually(ctx, "finder", "Ready=False/HostReleasing")
 		Expect(message(ctx, "finder", v1alpha1.ConditionReady)).To(Equal(
-			`noted.example.com was held by Partner "lost" and is not claimed now: the operator gives that one time to come back, as in a restore; to end that, delete the annotation partner.dispel.com/hosts of its namespace`))
+			`noted.example.com has no claim, but is reserved for Partner "lost", which a restore may bring back: wait, or remove the annotation partner.dispel.com/hosts from that Partner's namespace to release it`))
 		eventuallyGone(ctx, claim)
 		eventuallyForgetsHosts(ctx, "partner-lost")
 		eventually(ctx, "finder", "Ready=True/Provisioned")

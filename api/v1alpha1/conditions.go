@@ -155,9 +155,9 @@ const (
 
 	ReasonTenantProvisioned Reason = "TenantProvisioned"
 	ReasonNamespaceNotOwned Reason = "NamespaceNotOwned"
-	// The namespace is that of another Partner, which declares it, too.
+	// ReasonNamespaceOfAnotherPartner is of a namespace that another Partner declares, too, and has.
 	ReasonNamespaceOfAnotherPartner Reason = "NamespaceOfAnotherPartner"
-	// The namespace is the platform's.
+	// ReasonNamespaceReserved is of a namespace for Kubernetes, the operator or ingress controllers.
 	ReasonNamespaceReserved    Reason = "NamespaceReserved"
 	ReasonNamespaceTerminating Reason = "NamespaceTerminating"
 	ReasonObjectRefused        Reason = "ObjectRefused"

@@ -83,8 +83,8 @@ type PartnerList struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.validFrom) || !has(self.validUntil) || self.validFrom <= self.validUntil",fieldPath=".validUntil",message="the contract would end before it starts: write a validUntil that is validFrom or later"
 // +kubebuilder:validation:XValidation:rule="!has(self.subdomain) || self.channelModel in ['OEM', 'MSP']",fieldPath=".subdomain",messageExpression="'a ' + self.channelModel + ' does not white-label the engine, so it has no sub-domain: remove spec.subdomain, or set spec.channelModel to OEM or MSP'"
-// +kubebuilder:validation:XValidation:rule="(has(self.tenant) && has(self.tenant.namespace)) == (has(oldSelf.tenant) && has(oldSelf.tenant.namespace))",fieldPath=".tenant",message="the tenant namespace cannot be changed: write or leave out spec.tenant.namespace as it was, or create another Partner for another namespace"
-// +kubebuilder:validation:XValidation:rule="!has(self.handOver) || !has(self.subdomain) || self.handOver.host != self.subdomain.host",fieldPath=".handOver.host",message="the host is declared in spec.subdomain, too: declare it in the Partner that takes it over, and not here"
+// +kubebuilder:validation:XValidation:rule="(has(self.tenant) && has(self.tenant.namespace)) == (has(oldSelf.tenant) && has(oldSelf.tenant.namespace))",fieldPath=".tenant",message="spec.tenant.namespace can be neither added nor removed after creation: restore it as it was, or create another Partner"
+// +kubebuilder:validation:XValidation:rule="!has(self.handOver) || !has(self.subdomain) || self.handOver.host != self.subdomain.host",fieldPath=".handOver.host",message="the host is also declared in spec.subdomain: remove it there, and declare it in the Partner that takes it over"
 type PartnerSpec struct {
 	// displayName is the human-readable name of the partner.
 	// +required
@@ -137,8 +137,9 @@ type PartnerSpec struct {
 	// +optional
 	Subdomain *Subdomain `json:"subdomain,omitempty"`
 
-	// handOver hands a host that this partner holds over to another Partner, without an
-	// outage: it is served here until it is served there. Remove it when that is done.
+	// handOver hands a host that this Partner holds over to another Partner, without an
+	// outage: this Partner serves the host until the other one does. It takes effect
+	// while the contract is in force. Remove it when the other Partner serves the host.
 	// +optional
 	HandOver *HandOver `json:"handOver,omitempty"`
 
@@ -167,7 +168,7 @@ type PartnerSpec struct {
 
 // HandOver hands a host over to another Partner.
 type HandOver struct {
-	// host is the host, which this Partner no longer declares.
+	// host is the host to hand over. It must not be in spec.subdomain of this Partner.
 	// +required
 	Host Host `json:"host,omitempty"`
 
@@ -415,7 +416,7 @@ type Tenant struct {
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=63
-// +kubebuilder:validation:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="this is no name that a namespace can have: write at most 63 lower-case letters, digits and inner hyphens"
+// +kubebuilder:validation:XValidation:rule="!format.dns1123Label().validate(self).hasValue()",message="this is not a valid namespace name: write at most 63 lower-case letters, digits and hyphens, with a letter or digit at both ends"
 // +kubebuilder:validation:XValidation:rule="!self.startsWith('kube-') && !(self in ['default', 'partner-operator-system'])",message="this namespace belongs to Kubernetes or to the operator: write another, or leave it out for partner-<name>"
 type TenantNamespace string
 

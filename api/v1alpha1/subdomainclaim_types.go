@@ -5,7 +5,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // SubdomainClaim assigns a host to one Partner. Its name is the host. Names are
 // unique in the API server, so of several Partners that request the same host,
 // the one whose claim is created first holds it. The operator creates claims;
-// users only read them.
+// users only read them. A holder can hand its claim over to another Partner.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:scope=Cluster,shortName=claim,categories=dispel
@@ -36,8 +36,8 @@ type SubdomainClaimList struct {
 //
 // +kubebuilder:validation:XValidation:rule="self.partnerRef.name == oldSelf.partnerRef.name || has(oldSelf.handOverTo) && self.partnerRef.name == oldSelf.handOverTo.name",fieldPath=".partnerRef",messageExpression="'the host is held by partner ' + oldSelf.partnerRef.name + ': remove it from that partner (spec.subdomain), and the claim goes with it; or have that partner hand it over (spec.handOver)'"
 type SubdomainClaimSpec struct {
-	// partnerRef references the Partner that holds the host. It can change only to
-	// handOverTo. Deleting the claim releases the host.
+	// partnerRef references the Partner that holds the host. It can be changed only to
+	// the Partner in handOverTo.
 	// +required
 	PartnerRef PartnerReference `json:"partnerRef,omitzero"`
 

@@ -65,7 +65,7 @@ func newManagerCommand() *cobra.Command {
 	flags.IntVar(&options.Workers, "workers", 8, "Partners reconciled at once")
 	flags.DurationVar(&options.TotalsInterval, "plan-totals-interval", 10*time.Second, "how long the totals of a SupportPlan may trail its partners")
 	flags.DurationVar(&options.ResyncPeriod, "resync-period", 10*time.Hour, "how often everything is looked at again without cause")
-	flags.DurationVar(&options.RestoreGrace, "restore-grace", 10*time.Minute, "how long what belongs to a Partner that is not there is left alone after its creation, since a restore may bring the Partner later; 0 for not at all")
+	flags.DurationVar(&options.RestoreGrace, "restore-grace", 10*time.Minute, "how long the claims and routes of a Partner that does not exist are kept after their creation, in case a restore brings the Partner back; 0 deletes them at once")
 	flags.DurationVar(&options.ShutdownDelay, "shutdown-delay", 5*time.Second, "how long to keep serving after SIGTERM while reporting not ready, until proxies have noticed")
 	flags.DurationVar(&options.ShutdownTimeout, "shutdown-timeout", 20*time.Second, "how long reconciles under way may take to end, after that")
 

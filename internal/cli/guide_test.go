@@ -6,9 +6,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
@@ -39,6 +42,10 @@ var _ = Describe("Following docs/handover.md", func() {
 				object.SetName(name)
 				Expect(client.IgnoreNotFound(direct.Delete(ctx, object))).To(Succeed())
 			}
+		}
+		for _, name := range []string{"partner-umbrella", "partner-tyrell", "partner-wallace"} {
+			Expect(direct.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})).To(Succeed())
+			Eventually(func() error { return direct.Get(ctx, client.ObjectKey{Name: name}, &corev1.Namespace{}) }).WithTimeout(time.Minute).ShouldNot(Succeed())
 		}
 	})
 })

@@ -162,6 +162,7 @@ func (p *plugin) readNamespaces(ctx context.Context, options *intake.Options, wa
 	if errors.Is(err, errNoCluster) {
 		fmt.Fprintln(p.terminal.Err, "warning: no cluster is configured, so only the table is read")
 		var shipped []*v1alpha1.SupportPlan
+		options.Offline = true
 		shipped, err = plans.Shipped()
 		options.Plans = map[string]*v1alpha1.SupportPlan{}
 		for _, plan := range shipped {
@@ -294,8 +295,8 @@ func (p *plugin) reportImport(result *intake.Import, findings []preview.Finding)
 	for _, finding := range findings {
 		counts[finding.Severity]++
 	}
-	fmt.Fprintf(p.terminal.Err, "%s written, %s already. %s, %s, %s.\n",
-		plural(len(result.Tenants), "Partner"), plural(result.Known, "tenant")+" imported",
+	fmt.Fprintf(p.terminal.Err, "%s written, %s because they are already imported. %s, %s, %s.\n",
+		plural(len(result.Tenants), "Partner"), plural(result.Known, "tenant")+" skipped",
 		plural(counts[preview.Error], "error"), plural(counts[preview.Warning], "warning"), plural(counts[preview.Notice], "notice"))
 	if counts[preview.Error] > 0 {
 		return errViolations

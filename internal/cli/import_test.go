@@ -45,7 +45,7 @@ var _ = Describe("import", func() {
 			got := run(ctx, "import zorg-prod --channel-model MSP --into "+folder)
 			Expect(got.status).To(Equal(0), got.err)
 			Expect(got.out).To(BeEmpty())
-			Expect(got.err).To(HaveSuffix("1 Partner written, 0 tenants imported already. 0 errors, 2 warnings, 3 notices.\n"))
+			Expect(got.err).To(HaveSuffix("1 Partner written, 0 tenants skipped because they are already imported. 0 errors, 2 warnings, 3 notices.\n"))
 		}
 		data, err := os.ReadFile(filepath.Join(folder, "zorg-prod.yaml"))
 		Expect(err).NotTo(HaveOccurred())
@@ -71,10 +71,11 @@ var _ = Describe("import", func() {
 
 	It("reads a table from standard input, and without a cluster", func(ctx SpecContext) {
 		GinkgoT().Setenv("KUBECONFIG", filepath.Join(GinkgoT().TempDir(), "none"))
-		got := runOn(ctx, &cli.Terminal{In: strings.NewReader("name;displayName;channelModel;tier\nzorg;Zorg;OEM;Premium\n")}, "import --table -")
+		got := runOn(ctx, &cli.Terminal{In: strings.NewReader("name;displayName;channelModel;tier;namespace\nzorg;Zorg;OEM;Premium;zorg-prod\n")}, "import --table -")
 		Expect(got.err).To(HavePrefix("warning: no cluster is configured, so only the table is read\n"))
 		Expect(got.status).To(Equal(0))
 		Expect(got.out).To(ContainSubstring("supportPlanRef:\n    name: premium\n"))
+		Expect(got.err).To(ContainSubstring("nobody can tell whether namespace zorg-prod exists: if it does, annotate it with partner.dispel.com/adopt=zorg"))
 	})
 
 	DescribeTable("says what is wrong with a command line", func(ctx SpecContext, line, fault string, status int) {

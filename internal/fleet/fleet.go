@@ -32,6 +32,7 @@ type Fleet struct {
 	// Namespaces are by name.
 	Namespaces map[string]*corev1.Namespace
 
+	noted          map[string]string          // partners, by the hosts that their namespaces note
 	declaring      map[string][]string        // names of Partners, by the namespace that they declare
 	allocations    map[string][]string        // names, by partner
 	claims         map[string][]tenant.Object // by partner
@@ -56,6 +57,7 @@ func New() *Fleet {
 		Allocations: map[string]*v1alpha1.PCSMAllocation{},
 		Claims:      map[string]*v1alpha1.SubdomainClaim{},
 		Namespaces:  map[string]*corev1.Namespace{},
+		noted:       map[string]string{},
 		declaring:   map[string][]string{},
 		allocations: map[string][]string{},
 		claims:      map[string][]tenant.Object{},
@@ -72,6 +74,7 @@ func (f *Fleet) Clone() *Fleet {
 	clone.Allocations, clone.Claims = maps.Clone(f.Allocations), maps.Clone(f.Claims)
 	clone.Namespaces, clone.references, clone.gateways = maps.Clone(f.Namespaces), maps.Clone(f.references), maps.Clone(f.gateways)
 	clone.classes, clone.gatewayClasses = slices.Clone(f.classes), slices.Clone(f.gatewayClasses)
+	clone.noted = maps.Clone(f.noted)
 	clone.declaring, clone.allocations = cloned(f.declaring), cloned(f.allocations)
 	clone.claims, clone.objects = cloned(f.claims), cloned(f.objects)
 	return &clone
@@ -117,6 +120,9 @@ func (f *Fleet) Add(object tenant.Object) {
 		return
 	case *corev1.Namespace:
 		f.Namespaces[object.Name] = object
+		for _, host := range tenant.NotedHosts(object) {
+			f.noted[host] = tenant.HolderOf(object)
+		}
 		return
 	case *networkingv1.IngressClass:
 		f.classes = append(slices.DeleteFunc(f.classes, func(c networkingv1.IngressClass) bool { return c.Name == object.Name }), *object)
@@ -158,8 +164,11 @@ func (f *Fleet) children(partner *v1alpha1.Partner) []tenant.Object {
 	if partner.Spec.Subdomain != nil {
 		hosts = append(hosts, string(partner.Spec.Subdomain.Host))
 	}
-	if partner.Spec.HandOver != nil {
-		hosts = append(hosts, string(partner.Spec.HandOver.Host))
+	if handed := partner.Spec.HandOver; handed != nil {
+		of := tenant.Snapshot{Partner: partner, Namespace: f.Namespaces[tenant.NamespaceOf(partner)], Handed: f.Claims[string(handed.Host)]}
+		if tenant.HandsOver(&of) {
+			hosts = append(hosts, string(handed.Host))
+		}
 	}
 	children := slices.Clone(f.claims[partner.Name])
 	for _, claim := range children {
@@ -200,15 +209,16 @@ func (f *Fleet) declares(host string) bool {
 	return false
 }
 
-// giver is the Partner that hands the declared host over to another; nil if none does.
-func (f *Fleet) giver(to *v1alpha1.Partner) *v1alpha1.Partner {
+// givers are the names of the Partners that hand the declared host over to another and
+// hold it: those that did before are of no account to it.
+func (f *Fleet) givers(to *v1alpha1.Partner) []string {
 	claim := f.Claims[string(to.Spec.Subdomain.Host)]
 	if claim == nil {
 		return nil
 	}
 	holder := f.Partners[string(claim.Spec.PartnerRef.Name)]
 	if holder != nil && holder.Spec.HandOver != nil && holder.Spec.HandOver.Host == to.Spec.Subdomain.Host && string(holder.Spec.HandOver.PartnerRef.Name) == to.Name {
-		return holder
+		return []string{holder.Name}
 	}
 	return nil
 }
@@ -248,7 +258,11 @@ func (f *Fleet) Snapshot(partner *v1alpha1.Partner, settings tenant.Settings, no
 	if subdomain == nil {
 		return snapshot
 	}
-	snapshot.Giver = f.giver(partner)
+	snapshot.Givers = f.givers(partner)
+	snapshot.Noted = f.noted[string(subdomain.Host)]
+	if snapshot.Noted == partner.Name {
+		snapshot.Noted = ""
+	}
 	snapshot.Claim = f.Claims[string(subdomain.Host)]
 	if snapshot.Claim != nil {
 		snapshot.Holder = f.Partners[string(snapshot.Claim.Spec.PartnerRef.Name)]

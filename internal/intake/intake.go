@@ -24,6 +24,8 @@ const ReasonNotImported = "NotImported"
 type Options struct {
 	// ChannelModel is of tenants that are in no table.
 	ChannelModel v1alpha1.ChannelModel
+	// Offline tells that no cluster was looked at.
+	Offline bool
 	// Plans, Partners and Claims are those of the cluster, by name.
 	Plans    map[string]*v1alpha1.SupportPlan
 	Partners map[string]*v1alpha1.Partner
@@ -141,10 +143,10 @@ func findingsOf(readings []*reading) []preview.Finding {
 	return all
 }
 
-// disjoint leaves out tenants that share a name or a host with another, which a table
+// disjoint leaves out tenants that share a name, a namespace or a host with another, which a table
 // cannot tell of namespaces.
 func disjoint(readings []*reading) {
-	names, hosts := map[string]*reading{}, map[string]*reading{}
+	names, namespaces, hosts := map[string]*reading{}, map[string]*reading{}, map[string]*reading{}
 	share := func(taken map[string]*reading, what, value string, r *reading) {
 		first := taken[value]
 		if first == nil {
@@ -156,7 +158,7 @@ func disjoint(readings []*reading) {
 			if of == first {
 				other = r
 			}
-			of.fail("%s %q is that of %s, too: each Partner has its own, so write another in a table, or leave one of them out", what, value, other.about())
+			of.fail("%s %q is also used by %s: it must be unique, so write another in the table, or leave one of them out", what, value, other.about())
 		}
 	}
 	for _, r := range readings {
@@ -164,6 +166,7 @@ func disjoint(readings []*reading) {
 			continue
 		}
 		share(names, "the name", r.partner.Name, r)
+		share(namespaces, "the namespace", tenant.NamespaceOf(&r.partner), r)
 		if r.partner.Spec.Subdomain != nil {
 			share(hosts, "the host", string(r.partner.Spec.Subdomain.Host), r)
 		}
@@ -249,7 +252,7 @@ func (r *reading) identity() {
 		r.partner.Name = strings.TrimPrefix(namespace, tenant.DefaultNamespace(""))
 		spec.DisplayName, spec.ChannelModel = r.partner.Name, r.options.ChannelModel
 		r.remarks = append(r.remarks, remark{preview.Notice, fmt.Sprintf(
-			"spec.displayName is the namespace's name and spec.channelModel is %s: what a partner is called and how it sells, only a table can say", spec.ChannelModel)})
+			"spec.displayName is the Partner's name, and spec.channelModel is %s from --channel-model: to set them for each partner, use a table", spec.ChannelModel)})
 	}
 	if namespace != "" && namespace != tenant.DefaultNamespace(r.partner.Name) {
 		spec.Tenant = &v1alpha1.Tenant{Namespace: v1alpha1.TenantNamespace(namespace)}
@@ -257,9 +260,11 @@ func (r *reading) identity() {
 	switch existing := r.options.Partners[r.partner.Name]; {
 	case existing != nil && tenant.NamespaceOf(existing) == tenant.NamespaceOf(&r.partner):
 		r.known = true
-		r.note("it is that of Partner %q already: nothing is imported", existing.Name)
+		r.note("already belongs to Partner %q: skipped", existing.Name)
 	case existing != nil:
 		r.fail("there is a Partner %q with namespace %s already: write another name in a table", existing.Name, tenant.NamespaceOf(existing))
+	case r.there == nil && r.options.Offline && r.row.values["namespace"] != "":
+		r.note("without a cluster, nobody can tell whether namespace %s exists: if it does, annotate it with %s=%s", namespace, v1alpha1.AdoptAnnotation, r.partner.Name)
 	case r.there == nil && r.row.values["namespace"] != "":
 		r.note("there is no namespace %s: the operator creates it", namespace)
 	case r.there == nil:
@@ -269,10 +274,10 @@ func (r *reading) identity() {
 		holder := tenant.HolderOf(r.there)
 		if r.options.Partners[holder] != nil {
 			r.known = true
-			r.note("it is that of Partner %q already: nothing is imported", holder)
+			r.note("already belongs to Partner %q: skipped", holder)
 			return
 		}
-		r.note("it was that of Partner %q, which is gone", holder)
+		r.note("belonged to Partner %q, which no longer exists", holder)
 	default:
 		if adopted := r.there.Annotations[v1alpha1.AdoptAnnotation]; adopted != "" && adopted != r.partner.Name {
 			r.fail("its annotation %s hands it over to Partner %q: remove the annotation, or write that name in a table", v1alpha1.AdoptAnnotation, adopted)

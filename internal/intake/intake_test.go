@@ -181,7 +181,7 @@ var _ = Describe("A table of tenants", func() {
 		Entry("a name", "Acme!,Acme,OEM,,,,,,,,,,,,,", "the API server would refuse the Partner: "),
 		Entry("a channel model", "acme,Acme,Shop,,,,,,,,,,,,,", `spec.channelModel: Unsupported value: "Shop"`),
 		Entry("a namespace of the platform", "acme,Acme,OEM,kube-system,,,,,,,,,,,,", "this namespace belongs to Kubernetes or to the operator"),
-		Entry("a host without a backend", "acme,Acme,OEM,,a.example.com,,,,,,,,,,,", `nothing leads a.example.com to a backend: write it in a table, in column "service" or "external"`),
+		Entry("a host without a backend", "acme,Acme,OEM,,a.example.com,,,,,,,,,,,", `no backend found for a.example.com: write it in column "service" or "external" of the table`),
 		Entry("two backends", "acme,Acme,OEM,,a.example.com,engine:80,x.example.net:80,,,,,,,,,", `columns "service" and "external" both have a value`),
 		Entry("a backend without a port", "acme,Acme,OEM,,a.example.com,engine,,,,,,,,,,", `column "service": "engine" is no name with a port: write it as name:port, such as engine:8080`),
 		Entry("two certificates", "acme,Acme,OEM,,a.example.com,engine:80,,letsencrypt,tls,,,,,,,", `columns "issuer" and "secret" both have a value`),
@@ -227,6 +227,6 @@ var _ = Describe("A thousand tenants", func() {
 				said = append(said, string(finding.Severity)+" "+finding.Message[:30])
 			}
 		}
-		Expect(said).To(ConsistOf("warning spec.tenant.networkIsolation i", "warning the operator enforces the pod ", `error the name "tenant-7" is that of`, `error the name "tenant-7" is that of`), "what holds for all is said once")
+		Expect(said).To(ConsistOf("warning spec.tenant.networkIsolation i", "warning the operator enforces the pod ", `error the name "tenant-7" is also us`, `error the name "tenant-7" is also us`), "what holds for all is said once")
 	})
 })

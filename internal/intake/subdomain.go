@@ -36,7 +36,7 @@ func (r *reading) subdomain() {
 	}
 	r.fromRow(subdomain)
 	if !r.failed && subdomain.Backend.Service == nil && subdomain.Backend.External == nil {
-		r.fail("nothing leads %s to a backend: write it in a table, in column \"service\" or \"external\"", host)
+		r.fail("no backend found for %s: write it in column \"service\" or \"external\" of the table", host)
 	}
 }
 
@@ -112,7 +112,15 @@ func (r *reading) fromIngresses(subdomain *v1alpha1.Subdomain, ingresses []*netw
 	var main *networkingv1.Ingress
 	for _, ingress := range ingresses {
 		backend, others := rootOf(ingress, host)
+		if ingress.Name == host && len(tenant.Hosts(ingress)) > 1 {
+			r.fail("Ingress %s has other hosts (%s), which are lost, since the operator's own has that name: rename it first", ingress.Name, strings.Join(tenant.Hosts(ingress), ", "))
+			return
+		}
 		if len(others) > 0 {
+			if ingress.Name == host {
+				r.fail("Ingress %s has other paths (%s), which are lost, since the operator's own has that name: rename it first", ingress.Name, strings.Join(others, ", "))
+				return
+			}
 			r.warn("the paths %s of Ingress %s are not imported, since a sub-domain has one backend: keep that Ingress for them", strings.Join(others, ", "), ingress.Name)
 		}
 		if backend == nil {
@@ -145,7 +153,7 @@ func (r *reading) fromIngresses(subdomain *v1alpha1.Subdomain, ingresses []*netw
 		subdomain.TLS = r.certificate(host, secret)
 	}
 	if main.Name != host {
-		r.note("Ingress %s serves %s on, beside the operator's own: delete it once the Partner is Ready and the operator's route has served for a while", main.Name, host)
+		r.note("Ingress %s keeps serving %s beside the operator's route: delete it when the Partner is Ready and the controller has loaded the new route", main.Name, host)
 	}
 }
 
@@ -259,17 +267,17 @@ func (r *reading) fromHTTPRoutes(subdomain *v1alpha1.Subdomain, routes []*gatewa
 	for i := range route.Spec.Rules {
 		rule := &route.Spec.Rules[i]
 		if len(rule.Filters) > 0 {
-			r.warn("the filters of %s are not imported: keep it for them", about)
+			r.partial(about, route.Name == string(subdomain.Host), "a filter")
 		}
 		if len(rule.Matches) == 0 || slices.ContainsFunc(rule.Matches, func(match gatewayv1.HTTPRouteMatch) bool {
-			return match.Path == nil || ptr.Deref(match.Path.Value, "/") == "/"
+			return (match.Path == nil || ptr.Deref(match.Path.Value, "/") == "/") && len(match.Headers) == 0 && len(match.QueryParams) == 0 && match.Method == nil
 		}) {
 			if len(rule.BackendRefs) == 1 {
 				root = &rule.BackendRefs[0]
 			}
 			continue
 		}
-		r.warn("a rule of %s for other paths is not imported, since a sub-domain has one backend: keep it for them", about)
+		r.partial(about, route.Name == string(subdomain.Host), "a rule for other paths, headers, queries or methods")
 	}
 	if root != nil && ptr.Deref(root.Kind, "Service") == "Service" && ptr.Deref(root.Namespace, gatewayv1.Namespace(route.Namespace)) == gatewayv1.Namespace(route.Namespace) {
 		r.backend(subdomain, &networkingv1.IngressServiceBackend{Name: string(root.Name), Port: networkingv1.ServiceBackendPort{Number: ptr.Deref(root.Port, 0)}}, about)
@@ -290,8 +298,18 @@ func (r *reading) fromHTTPRoutes(subdomain *v1alpha1.Subdomain, routes []*gatewa
 		subdomain.Route.Annotations = nil
 	}
 	if route.Name != string(subdomain.Host) {
-		r.note("%s serves %s on, beside the operator's own: delete it once the Partner is Ready and the operator's route has served for a while", about, subdomain.Host)
+		r.note("%s keeps serving %s beside the operator's route: delete it when the Partner is Ready and the controller has loaded the new route", about, subdomain.Host)
 	}
+}
+
+// partial says what of a route is not imported: if the operator's own takes its place, that
+// is lost.
+func (r *reading) partial(route string, replaced bool, what string) {
+	if replaced {
+		r.fail("%s has %s, which is lost, since the operator's own has that name: rename it first", route, what)
+		return
+	}
+	r.warn("%s has %s, which is not imported, since a sub-domain has one backend: keep it for that", route, what)
 }
 
 // fromRow fills in what the row says, over what was found.

@@ -32,7 +32,7 @@ func (r *reading) tenancy() {
 		r.isolation(&spec)
 		if level := r.there.Labels["pod-security.kubernetes.io/enforce"]; level != "restricted" {
 			r.remarks = append(r.remarks, remark{preview.Warning, fmt.Sprintf(
-				"the operator enforces the pod security standard restricted, where %s is enforced today: new Pods that it does not allow are refused, so try it first: "+
+				"the operator enforces the pod security standard restricted; today it is %s. New Pods that violate it are refused. Check first: "+
 					"kubectl label --dry-run=server --overwrite namespace NAME pod-security.kubernetes.io/enforce=restricted", cmp.Or(level, "none"))})
 		}
 	}
@@ -53,7 +53,7 @@ func (r *reading) tenancy() {
 
 // reserved warns of an object that the operator makes something else of, by its name.
 func (r *reading) reserved(kind, name string) {
-	r.warn("%s %s has the name of the operator's own, which takes its place or deletes it: give it another name first if you need it as it is", kind, name)
+	r.warn("%s %s has a name that is reserved for the operator, which overwrites or deletes it: if you need it, recreate it under another name first", kind, name)
 }
 
 func (r *reading) quota(spec *v1alpha1.Tenant) {

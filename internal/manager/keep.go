@@ -134,8 +134,10 @@ func foundBy(object client.Object) client.Object {
 		if labelled {
 			little.SetLabels(map[string]string{v1alpha1.PartnerLabel: partner})
 		}
-		if hosts := object.Annotations[v1alpha1.HostsAnnotation]; labelled && hosts != "" {
-			little.SetAnnotations(map[string]string{v1alpha1.HostsAnnotation: hosts})
+		for _, key := range []string{v1alpha1.HostsAnnotation, v1alpha1.AdoptAnnotation} {
+			if value := object.Annotations[key]; labelled && value != "" {
+				metav1.SetMetaDataAnnotation(&little.(*corev1.Namespace).ObjectMeta, key, value)
+			}
 		}
 		little.SetDeletionTimestamp(object.DeletionTimestamp)
 		return little
@@ -163,6 +165,9 @@ func foundBy(object client.Object) client.Object {
 	case *networkingv1.Ingress:
 		for _, host := range hostnames {
 			little.Spec.Rules = append(little.Spec.Rules, networkingv1.IngressRule{Host: string(host)})
+		}
+		if ownsHost(object) { // which the operator may take over, and with it its certificate
+			little.Spec.TLS = object.(*networkingv1.Ingress).Spec.TLS
 		}
 	case *gatewayv1.HTTPRoute:
 		little.Spec.Hostnames = hostnames

@@ -80,6 +80,8 @@ var _ = Describe("Of what is not the operator's, the cache keeps", func() {
 		namespace := in(&corev1.Namespace{ObjectMeta: labelled})
 		Expect(namespace.GetAnnotations()).To(BeEmpty())
 		Expect(tenant.HolderOf(namespace)).To(Equal(name))
+		left := metav1.ObjectMeta{Name: "left", Labels: tenant.Labels(name), Annotations: map[string]string{v1alpha1.AdoptAnnotation: "heir"}}
+		Expect(in(&corev1.Namespace{ObjectMeta: left}).GetAnnotations()).To(Equal(left.Annotations), "it may be handed to a Partner of this shard")
 		created := metav1.Unix(1, 0)
 		partner := in(&v1alpha1.Partner{
 			ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: created},

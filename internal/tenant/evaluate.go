@@ -94,10 +94,13 @@ type evaluation struct {
 	// sub-domain is not served.
 	contractActive *conditions.Finding
 
-	// By judgeHandOver: the host that is handed over and still served here; empty for
-	// none. leaving tells that it is served there, too, so that it goes here.
-	giving  string
-	leaving bool
+	// By judgeHandOver: whether the claim on a host is offered; the host, if it is still
+	// served here, and empty if not; the routes of it that are to be hidden, since the
+	// successor serves; whether some are hidden, and whether their time is over.
+	offering   bool
+	giving     string
+	leaving    []route
+	left, over bool
 
 	// By judgeStaffing.
 	allocated v1alpha1.FTE

@@ -180,7 +180,10 @@ func applyCase(snapshot *tenant.Snapshot, document []byte) {
 	Expect(given.Description).NotTo(BeEmpty())
 	snapshot.Noted = given.Noted
 	snapshot.APIs, snapshot.Rivals = given.APIs, given.Rivals
-	snapshot.Successor, snapshot.Giver = given.Successor, given.Giver
+	snapshot.Successor = given.Successor
+	if given.Giver != nil {
+		snapshot.Holder, snapshot.Givers = given.Giver, []string{given.Giver.Name}
+	}
 	if given.Now != nil {
 		snapshot.Now = given.Now.Time
 	}
@@ -236,10 +239,10 @@ func place(snapshot *tenant.Snapshot, object *unstructured.Unstructured) {
 				return
 			}
 		}
-		if holder := string(typed.Spec.PartnerRef.Name); holder != partner.Name && snapshot.Giver != nil {
-			snapshot.Holder = snapshot.Giver
-			return
-		} else if holder != partner.Name {
+		if holder := string(typed.Spec.PartnerRef.Name); holder != partner.Name {
+			if snapshot.Givers != nil {
+				return
+			}
 			// Of the holder, a case says no more than whether it still declares the host.
 			if !strings.HasPrefix(holder, "gone-") {
 				snapshot.Holder = &v1alpha1.Partner{Spec: v1alpha1.PartnerSpec{Subdomain: &v1alpha1.Subdomain{Host: v1alpha1.Host(typed.Name)}}}

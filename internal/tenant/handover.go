@@ -20,7 +20,8 @@ import (
 //  1. The giver no longer declares the host. It serves it on, and offers its claim.
 //  2. The successor declares the host, takes the claim, and makes its route beside the
 //     giver's. The claim is at no time anybody else's.
-//  3. Once the successor's route is ready, the giver hides its own from external-dns.
+//  3. Once the successor's route is ready and has settled, the giver hides its own from
+//     external-dns.
 //  4. After the overlap, the giver deletes it.
 
 // handOver is the host that the Partner hands over, and to whom; the zero value if it
@@ -35,22 +36,61 @@ func handOver(partner *v1alpha1.Partner) v1alpha1.HandOver {
 // judgeHandOver finds the host that the Partner hands over and still serves.
 func (e *evaluation) judgeHandOver() {
 	handing := handOver(e.in.Partner)
-	if handing.Host == "" || e.in.Handed == nil || !e.inForce() {
+	if handing.Host == "" || e.in.Namespace != nil && !slices.Contains([]string{"", e.in.Partner.Name}, HolderOf(e.in.Namespace)) {
 		return
 	}
-	switch holder := string(e.in.Handed.Spec.PartnerRef.Name); holder {
-	case e.in.Partner.Name:
-		e.giving = string(handing.Host)
-	case string(handing.PartnerRef.Name):
-		if !e.successorServes() {
-			e.giving = string(handing.Host)
-			return
-		}
-		over := e.leaveAt()
-		if e.in.Now.Before(over) {
-			e.giving, e.leaving = string(handing.Host), true
-			e.out.LookAgain = staffing.Earlier(e.out.LookAgain, over)
-		}
+	holder := ""
+	if e.in.Handed != nil {
+		holder = string(e.in.Handed.Spec.PartnerRef.Name)
+	}
+	routes := e.givenRoutes()
+	switch {
+	case holder == e.in.Partner.Name, holder == "" && len(routes) > 0: // it may have gone with a successor
+		e.offering = true
+	case holder != string(handing.PartnerRef.Name) || len(routes) == 0:
+		return // it is done, or none of the Partner's
+	}
+	if !e.inForce() {
+		return
+	}
+	e.giving = string(handing.Host)
+	if e.offering || !e.successorServes() {
+		return
+	}
+	ready := meta.FindStatusCondition(e.in.Successor.Status.Conditions, string(v1alpha1.ConditionSubdomainReady))
+	for _, route := range routes {
+		e.leave(route, ready.LastTransitionTime.Time)
+	}
+	if len(e.leaving) == 0 && e.over {
+		e.giving = ""
+	}
+}
+
+// leave finds whether a route of the host that is handed over is to be hidden from
+// external-dns, and whether its time is over. The successor serves since some time. Its
+// route has to have an address for the record, if the giver's has, and to have settled.
+func (e *evaluation) leave(route route, since time.Time) {
+	hidden, overlap := route.hidden(), e.overlap(route)
+	settled := since.Add(min(settling, overlap/2))
+	var next time.Time
+	switch {
+	case overlap == 0:
+		e.over = true
+		return
+	case !hidden.IsZero() && !hidden.After(e.in.Now):
+		next = hidden.Add(overlap)
+		e.over = !e.in.Now.Before(next)
+		e.left = true
+	case len(e.in.Successor.Status.Subdomain.Addresses) == 0 && len(e.addresses(route)) > 0:
+		return // its status comes with an event
+	case e.in.Now.Before(settled):
+		next = settled
+	default:
+		e.leaving = append(e.leaving, route)
+		next = e.in.Now.Add(overlap)
+	}
+	if next.After(e.in.Now) {
+		e.out.LookAgain = staffing.Earlier(e.out.LookAgain, next)
 	}
 }
 
@@ -63,41 +103,34 @@ func (e *evaluation) successorServes() bool {
 	return host == string(handOver(e.in.Partner).Host) && meta.IsStatusConditionTrue(e.in.Successor.Status.Conditions, string(v1alpha1.ConditionSubdomainReady))
 }
 
-// leaveAt is when the giver's routes go: after the overlap, which begins when they are
-// hidden.
-func (e *evaluation) leaveAt() time.Time {
-	var over time.Time
-	for _, route := range e.givenRoutes() {
-		from := e.in.Now
-		if hidden := route.hidden(); !hidden.IsZero() && !hidden.After(from) {
-			from = hidden
-		}
-		if at := from.Add(e.overlap(route)); at.After(over) {
-			over = at
-		}
-	}
-	return over
-}
-
 // givenRoutes are the Partner's routes of the host that it hands over.
 func (e *evaluation) givenRoutes() []route {
 	return slices.DeleteFunc(e.in.routes(), func(r route) bool { return r.GetName() != string(handOver(e.in.Partner).Host) })
 }
 
-// giveHost wants the claim on the host that is handed over, with who may take it, and its
-// routes hidden once the successor serves.
+// giveHost wants the claim on the host that is handed over, with who may take it. Once the
+// successor serves, it wants its routes hidden; if that one fails, it shows them again.
 func (e *evaluation) giveHost() {
+	if e.blocked {
+		return
+	}
+	handing := handOver(e.in.Partner)
+	if claim := e.in.child(claimKind, string(handing.Host)); e.offering && (claim == nil || claim.GetDeletionTimestamp().IsZero()) {
+		offered := e.build.claim(handing.Host)
+		offered.Spec.HandOverTo = &v1alpha1.PartnerReference{Name: handing.PartnerRef.Name}
+		e.out.Objects = append(e.out.Objects, offered)
+	}
 	if e.giving == "" {
 		return
 	}
-	if claim := e.in.child(claimKind, e.giving); claim != nil && claim.GetDeletionTimestamp().IsZero() {
-		offered := e.build.claim(v1alpha1.Host(e.giving))
-		offered.Spec.HandOverTo = &v1alpha1.PartnerReference{Name: handOver(e.in.Partner).PartnerRef.Name}
-		e.out.Objects = append(e.out.Objects, offered)
+	for _, route := range e.leaving {
+		if !e.failedToWrite(route.Object) {
+			e.out.Objects = append(e.out.Objects, route.hide(e.in.Now))
+		}
 	}
 	for _, route := range e.givenRoutes() {
-		if e.leaving && route.hidden().IsZero() && !e.failedToWrite(route.Object) {
-			e.out.Objects = append(e.out.Objects, route.hide(e.in.Now))
+		if !e.successorServes() && !route.hidden().IsZero() && !e.failedToWrite(route.Object) {
+			e.out.Objects = append(e.out.Objects, route.show())
 		}
 	}
 }
@@ -114,28 +147,33 @@ func (e *evaluation) given() *route {
 	return nil
 }
 
-// handedToUs reports whether a claim may be taken over by the Partner.
+// handedToUs reports whether a claim may be taken over by the Partner, which is to serve it
+// then.
 func (e *evaluation) handedToUs(claim *v1alpha1.SubdomainClaim) bool {
-	return claim != nil && claim.Spec.HandOverTo != nil && string(claim.Spec.HandOverTo.Name) == e.in.Partner.Name
+	return e.inForce() && claim != nil && claim.Spec.HandOverTo != nil && string(claim.Spec.HandOverTo.Name) == e.in.Partner.Name
 }
 
 // handOverPending says what the hand-over of a host waits for; empty if there is none, or
 // it is as good as done.
 func (e *evaluation) handOverPending() string {
-	successor := string(handOver(e.in.Partner).PartnerRef.Name)
+	host, successor := handOver(e.in.Partner).Host, string(handOver(e.in.Partner).PartnerRef.Name)
+	until := "until then it is served here"
+	if e.giving == "" {
+		until = "it is not served here, since the contract is not in force"
+	}
 	switch {
-	case e.giving == "" || e.leaving:
+	case e.giving == "" && !e.offering || len(e.leaving) > 0 || e.left:
 		return ""
 	case e.in.Successor == nil:
-		return fmt.Sprintf("%s is handed over to Partner %q, which does not exist: create it, or correct spec.handOver.partnerRef; until then it is served here", e.giving, successor)
-	case e.in.Successor.Spec.Subdomain == nil || string(e.in.Successor.Spec.Subdomain.Host) != e.giving:
-		return fmt.Sprintf("%s is handed over to Partner %q, which does not declare it: write it in that Partner's spec.subdomain; until then it is served here", e.giving, successor)
+		return fmt.Sprintf("%s is handed over to Partner %q, which does not exist: create it, or correct spec.handOver.partnerRef; %s", host, successor, until)
+	case e.in.Successor.Spec.Subdomain == nil || e.in.Successor.Spec.Subdomain.Host != host:
+		return fmt.Sprintf("%s is handed over to Partner %q, which does not declare it: write it in that Partner's spec.subdomain; %s", host, successor, until)
 	}
 	why := "its SubdomainReady says why it is not served there yet"
 	if ready := meta.FindStatusCondition(e.in.Successor.Status.Conditions, string(v1alpha1.ConditionSubdomainReady)); ready != nil && ready.Status != metav1.ConditionTrue {
 		why = "its SubdomainReady is False with " + ready.Reason
 	}
-	return fmt.Sprintf("%s is handed over to Partner %q and served here until it is served there: %s", e.giving, successor, why)
+	return fmt.Sprintf("%s is handed over to Partner %q, which does not serve it yet, and %s: %s", host, successor, until, why)
 }
 
 // handOverFinding tells of a hand-over that waits; nil if none does.
@@ -145,4 +183,17 @@ func (e *evaluation) handOverFinding() *conditions.Finding {
 		return nil
 	}
 	return new(conditions.True(v1alpha1.ConditionHostReleaseBlocked, v1alpha1.ReasonHandOverPending, pending))
+}
+
+// HandsOver reports whether a host that the Partner of a snapshot hands over is, or was, its
+// own to hand over: a namespace that is another's has nothing of it.
+func HandsOver(s *Snapshot) bool {
+	if s.Namespace != nil && !slices.Contains([]string{"", s.Partner.Name}, HolderOf(s.Namespace)) {
+		return false
+	}
+	holder := ""
+	if s.Handed != nil {
+		holder = string(s.Handed.Spec.PartnerRef.Name)
+	}
+	return slices.Contains([]string{"", s.Partner.Name, string(handOver(s.Partner).PartnerRef.Name)}, holder)
 }

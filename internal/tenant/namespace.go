@@ -24,7 +24,7 @@ func (e *evaluation) namespaceReserved() *conditions.Finding {
 		return nil
 	}
 	return unready(v1alpha1.ReasonNamespaceReserved, conditions.Stalled,
-		"namespace %s is the platform's, for the operator, for ingress controllers or for Kubernetes itself: create another Partner with another spec.tenant.namespace", name)
+		"namespace %s is reserved for the operator, ingress controllers or Kubernetes: spec.tenant.namespace cannot be changed, so delete this Partner and create it again with another one", name)
 }
 
 // namespaceOfAnother finds another Partner that declares the same namespace, and has it
@@ -43,7 +43,7 @@ func (e *evaluation) namespaceOfAnother() *conditions.Finding {
 		return nil
 	}
 	return unready(v1alpha1.ReasonNamespaceOfAnotherPartner, conditions.Stalled,
-		"namespace %s is the tenant namespace of Partner %q: create another Partner with another spec.tenant.namespace, since that of this one cannot be changed",
+		"namespace %s belongs to Partner %q: spec.tenant.namespace cannot be changed, so delete this Partner and create it again with another one",
 		NamespaceOf(e.in.Partner), holder)
 }
 
@@ -79,13 +79,15 @@ func (e *evaluation) namespaceNotOwned() *conditions.Finding {
 	case holder != "":
 		why = fmt.Sprintf("was that of Partner %q, which no longer declares it", holder)
 	case namespace.Annotations[v1alpha1.AppliedAnnotation] == "":
-	case len(rivals) == 0:
+	case len(rivals) == 0 && namespace.Name == DefaultNamespace(partner):
 		return nil // somebody took the label off, but what we applied is still noted
+	case len(rivals) == 0:
+		why = fmt.Sprintf("has lost its label %s", v1alpha1.PartnerLabel)
 	default:
 		why = fmt.Sprintf("has lost its label %s, and is declared by other Partners, too (%s)", v1alpha1.PartnerLabel, strings.Join(rivals, ", "))
 	}
 	return unready(v1alpha1.ReasonNamespaceNotOwned, conditions.Stalled,
-		"namespace %s %s: look through what is in it and annotate it with %s=%s to hand it over, or delete it",
+		"namespace %s %s: inspect its contents, then annotate it with %s=%s to adopt it, or delete it",
 		namespace.Name, why, v1alpha1.AdoptAnnotation, partner)
 }
 

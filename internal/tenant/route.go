@@ -143,10 +143,10 @@ func (e *evaluation) replaced(object Object) bool {
 		v1alpha1.RouteKind(nameOfKind(object)) != e.wantedKind()
 }
 
-// handOver keeps the routes that the declared one has taken the place of until
+// lingerReplaced keeps the routes that the declared one has taken the place of until
 // resolvers and controllers have followed. A host that another partner declares goes at
 // once.
-func (e *evaluation) handOver() {
+func (e *evaluation) lingerReplaced() {
 	declared, since := e.declaredRoute(), e.in.Now
 	if ready := meta.FindStatusCondition(e.in.Partner.Status.Conditions, string(v1alpha1.ConditionSubdomainReady)); ready != nil && ready.Status == metav1.ConditionTrue {
 		since = ready.LastTransitionTime.Time

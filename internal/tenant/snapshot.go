@@ -109,9 +109,8 @@ type Snapshot struct {
 	// on that host, whoever holds it; nil if there is none.
 	Successor *v1alpha1.Partner
 	Handed    *v1alpha1.SubdomainClaim
-	// Giver is the Partner that hands the declared host over to this one; nil if none
-	// does.
-	Giver *v1alpha1.Partner
+	// Givers are the names of the Partners that hand the declared host over to this one.
+	Givers []string
 	// Children are the objects that are the operator's for the Partner, without
 	// the namespace: those in it that Owned names, and all claims of the Partner.
 	Children []Object

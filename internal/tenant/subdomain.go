@@ -43,7 +43,7 @@ func (e *evaluation) subdomain() {
 		)
 	}
 	if link == nil {
-		e.handOver()
+		e.lingerReplaced()
 		link = new(conditions.True(v1alpha1.ConditionSubdomainReady, v1alpha1.ReasonRouteAccepted,
 			fmt.Sprintf("%s is routed by %s", e.in.Partner.Spec.Subdomain.Host, e.routeName())))
 	} else if old := e.oldRoute(); old != nil {
@@ -128,7 +128,7 @@ func (e *evaluation) hostNoted() *conditions.Finding {
 		return nil
 	}
 	return broken(v1alpha1.ReasonHostReleasing, conditions.Waiting,
-		"%s was held by Partner %q and is not claimed now: the operator gives that one time to come back, as in a restore; to end that, delete the annotation %s of its namespace",
+		"%s has no claim, but is reserved for Partner %q, which a restore may bring back: wait, or remove the annotation %s from that Partner's namespace to release it",
 		e.in.Partner.Spec.Subdomain.Host, e.in.Noted, v1alpha1.HostsAnnotation)
 }
 
@@ -137,7 +137,7 @@ func (e *evaluation) tenantUnready() *conditions.Finding {
 		return nil
 	}
 	host := e.in.Partner.Spec.Subdomain.Host
-	if e.in.Claim != nil {
+	if e.in.Claim != nil && string(e.in.Claim.Spec.PartnerRef.Name) == e.in.Partner.Name {
 		e.out.Objects = append(e.out.Objects, e.build.claim(host)) // still wanted
 	}
 	return broken(v1alpha1.ReasonTenantNotReady, e.tenantReady.Progress,
@@ -308,7 +308,8 @@ func (e *evaluation) heldByAnother() *conditions.Finding {
 	}
 	if handing := handOver(e.in.Holder); handing.Host == host {
 		if string(handing.PartnerRef.Name) == e.in.Partner.Name {
-			return broken(v1alpha1.ReasonHostReleasing, conditions.Waiting, "%s is about to be handed over by Partner %q", host, holder)
+			return broken(v1alpha1.ReasonHostReleasing, conditions.Waiting,
+				"waiting for Partner %q to hand over %s, which it does unless its spec.suspend is true", holder, host)
 		}
 		return broken(v1alpha1.ReasonHostClaimedByAnotherPartner, conditions.Stalled,
 			"%s is held by Partner %q, which hands it over to Partner %q: write another host", host, holder, handing.PartnerRef.Name)
@@ -354,7 +355,7 @@ func (e *evaluation) routedElsewhere() (elsewhere []string, progress conditions.
 	host := string(e.in.Partner.Spec.Subdomain.Host)
 	progress = conditions.Waiting
 	for _, ref := range e.in.Routes {
-		if ref.Host != host || ref.Namespace == NamespaceOf(e.in.Partner) || e.in.Giver != nil && ref.Partner == e.in.Giver.Name && ref.Name == host {
+		if ref.Host != host || ref.Namespace == NamespaceOf(e.in.Partner) || slices.Contains(e.in.Givers, ref.Partner) && ref.Name == host {
 			continue
 		}
 		elsewhere = append(elsewhere, ref.String())

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
@@ -95,6 +96,9 @@ func onChange(forget func(client.Object)) cache.ResourceEventHandler {
 		AddFunc: func(added any) { forget(added.(client.Object)) },
 		UpdateFunc: func(before, after any) {
 			old, now := before.(client.Object), after.(client.Object)
+			if _, partner := now.(*v1alpha1.Partner); partner {
+				forget(old) // which may have handed a host over
+			}
 			if _, partner := now.(*v1alpha1.Partner); partner || old.GetGeneration() != now.GetGeneration() || old.GetUID() != now.GetUID() {
 				forget(now)
 			}
@@ -193,7 +197,10 @@ func (d *Directory) giver(host, successor string) (*v1alpha1.Partner, error) {
 	}
 	for i := range givers.Items {
 		giver := &givers.Items[i]
-		if string(giver.Spec.HandOver.PartnerRef.Name) == successor && giver.Status.SupportWidget != nil && ptr.Deref(giver.Status.SupportWidget.Enabled, false) {
+		pending := meta.FindStatusCondition(giver.Status.Conditions, string(v1alpha1.ConditionHostReleaseBlocked))
+		serves := widget.EnabledOn(giver, host) ||
+			pending != nil && pending.Reason == string(v1alpha1.ReasonHandOverPending) && ptr.Deref(ptr.Deref(giver.Status.SupportWidget, v1alpha1.SupportWidgetStatus{}).Enabled, false)
+		if serves && string(giver.Spec.HandOver.PartnerRef.Name) == successor {
 			return giver, nil
 		}
 	}

@@ -13,6 +13,8 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/net/netutil"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
@@ -173,10 +175,14 @@ const (
 	manyConnections = 1000
 )
 
-// strip forgets what is not served.
+// strip forgets what is not served. Of the conditions, one says that a host is handed over.
 func strip(in any) (any, error) {
 	if partner, ok := in.(*v1alpha1.Partner); ok {
-		partner.Status.Conditions = nil
+		var kept []metav1.Condition
+		if blocked := meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionHostReleaseBlocked)); blocked != nil {
+			kept = []metav1.Condition{*blocked}
+		}
+		partner.Status.Conditions = kept
 	}
 	return cache.TransformStripManagedFields()(in)
 }

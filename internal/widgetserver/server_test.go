@@ -156,6 +156,35 @@ var _ = Describe("The widget server", func() {
 		Eventually(status("remote.acmecorp.com", ConfigPath)).Should(Equal(http.StatusNotFound))
 	})
 
+	It("serves the widget of who hands a host over, as long as that one serves it", func(ctx SpecContext) {
+		const host = "remote.acmecorp.com"
+		giver := served(ctx, "acme", "access.acmecorp.com")
+		successor := served(ctx, "globex", host) // which has taken the claim, and does not serve yet
+		enable(ctx, successor, host, false)
+		Eventually(status(host, ConfigPath)).Should(Equal(http.StatusNotFound))
+
+		handing := giver.DeepCopy()
+		handing.Spec.HandOver = &v1alpha1.HandOver{Host: host, PartnerRef: v1alpha1.PartnerReference{Name: "globex"}}
+		Expect(direct.Patch(ctx, handing, client.MergeFrom(giver))).To(Succeed())
+		Consistently(status(host, ConfigPath), "300ms").Should(Equal(http.StatusNotFound), "what it says of a host does not make it serve that")
+		pending := handing.DeepCopy()
+		pending.Status.Conditions = []metav1.Condition{{
+			Type: string(v1alpha1.ConditionHostReleaseBlocked), Status: metav1.ConditionTrue, Reason: string(v1alpha1.ReasonHandOverPending), LastTransitionTime: metav1.Now(),
+		}}
+		Expect(direct.Status().Patch(ctx, pending, client.MergeFrom(handing))).To(Succeed())
+		Eventually(func() string { return get(address, host, ConfigPath).body }).Should(ContainSubstring(`"partner":"acme"`))
+
+		By("going on to the successor once that serves, and ending with the hand-over")
+		enable(ctx, successor, host, true)
+		Eventually(func() string { return get(address, host, ConfigPath).body }).Should(ContainSubstring(`"partner":"globex"`))
+		enable(ctx, successor, host, false)
+		Eventually(func() string { return get(address, host, ConfigPath).body }).Should(ContainSubstring(`"partner":"acme"`))
+		done := pending.DeepCopy()
+		done.Spec.HandOver = nil
+		Expect(direct.Patch(ctx, done, client.MergeFrom(pending))).To(Succeed())
+		Eventually(status(host, ConfigPath)).Should(Equal(http.StatusNotFound))
+	})
+
 	It("shows a change of the plan, of the allocations and of the date", func(ctx SpecContext) {
 		served(ctx, "acme", "remote.acmecorp.com")
 		shown := func() (config widget.Config) {

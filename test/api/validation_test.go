@@ -68,7 +68,7 @@ var _ = Describe("What cannot be changed", func() {
 	It("is the namespace of a Partner", func(ctx SpecContext) {
 		partner := create(ctx, &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "fixed"}, Spec: v1alpha1.PartnerSpec{
 			DisplayName: "Fixed", ChannelModel: v1alpha1.OEM, Tenant: &v1alpha1.Tenant{Namespace: "fixed-prod"}}})
-		const remedy = "the tenant namespace cannot be changed: write or leave out spec.tenant.namespace as it was, or create another Partner for another namespace"
+		const remedy = "spec.tenant.namespace can be neither added nor removed after creation: restore it as it was, or create another Partner"
 		other := partner.DeepCopy()
 		other.Spec.Tenant.Namespace = "other"
 		Expect(direct.Update(ctx, other)).To(MatchError(ContainSubstring(

@@ -105,7 +105,7 @@ var _ = Describe("Tenants that were set up by hand", func() {
 		imports := []string{"import", "--table", filepath.Join(cluster.Root(), handmade, "table.csv"), "--selector", "team=remote-access", "--channel-model", "MSP", "--into", folder}
 		_, said, status := plugin(ctx, imports...)
 		Expect(status).To(Equal(0), said)
-		Expect(said).To(ContainSubstring("20 Partners written, 0 tenants imported already. 0 errors"))
+		Expect(said).To(ContainSubstring("20 Partners written, 0 tenants skipped because they are already imported. 0 errors"))
 
 		By("planning them, which holds no surprise")
 		out, said, status := plugin(ctx, "plan", "-f", folder, "--against-cluster", "--ingress-class", "traefik", "-o", "json")
@@ -183,7 +183,7 @@ var _ = Describe("Tenants that were set up by hand", func() {
 		before := written(ctx)
 		_, said, status = plugin(ctx, imports...)
 		Expect(status).To(Equal(0), said)
-		Expect(said).To(ContainSubstring("0 Partners written, 20 tenants imported already. 0 errors, 0 warnings"))
+		Expect(said).To(ContainSubstring("0 Partners written, 20 tenants skipped because they are already imported. 0 errors, 0 warnings"))
 		kubectl("apply", "--server-side", "-f", folder)
 		Expect(written(ctx)).To(Equal(before))
 	})
