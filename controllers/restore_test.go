@@ -110,6 +110,18 @@ func ends(ctx context.Context, token string) map[string]any {
 	return all
 }
 
+// forget deletes all that there is of a token, so that later specs have less to look at.
+func forget(ctx context.Context, token string) {
+	GinkgoHelper()
+	for _, group := range []string{"partners", "contract", "claims", "namespaces"} {
+		for _, object := range there(ctx, group, token) {
+			if object.GetNamespace() == "" {
+				Expect(client.IgnoreNotFound(direct.Delete(ctx, &object))).To(Succeed())
+			}
+		}
+	}
+}
+
 // orders are all orders of some names.
 func orders(names []string) [][]string {
 	if len(names) < 2 {
@@ -193,6 +205,7 @@ var _ = Describe("A backup", func() {
 				Expect(direct.Get(ctx, client.ObjectKeyFromObject(object), now)).To(Succeed())
 				Expect(now.GetUID()).To(Equal(object.GetUID()), "%v: %s was deleted", order, name)
 			}
+			forget(ctx, to)
 		}
 
 		By("restoring while the operator runs")
@@ -235,6 +248,7 @@ var _ = Describe("A backup", func() {
 			to := fmt.Sprintf("orphan%02d", i)
 			restore(ctx, saved, order, token, to, true)
 			Eventually(func() map[string]any { return ends(ctx, to) }).WithTimeout(time.Minute).Should(Equal(want), "%s: %v", to, order)
+			forget(ctx, to)
 		}
 	})
 
