@@ -21,6 +21,10 @@ import (
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
 
+// slow is the label of specs that take minutes with the race detector, and run nothing
+// concurrently that others do not.
+const slow = "slow"
+
 // backedUp are the kinds of a backup in the groups in which it is restored: what is in a
 // namespace comes after it.
 var backedUp = map[string][]schema.GroupVersionKind{
@@ -190,7 +194,7 @@ var _ = Describe("A backup", func() {
 		return m, want, saved
 	}
 
-	It("comes back in every order of kinds, with the operator running or not, and with a rival for a host", func(ctx SpecContext) {
+	It("comes back in every order of kinds, with the operator running or not, and with a rival for a host", Label(slow), func(ctx SpecContext) {
 		const token = "restore00"
 		m, want, saved := setUp(ctx, token, false)
 		// comesBack expects what a restore made to be there still, and all to be as before.
@@ -236,7 +240,7 @@ var _ = Describe("A backup", func() {
 		}
 	})
 
-	It("comes back with owners that are gone, too, if the namespaces come before the Partners", func(ctx SpecContext) {
+	It("comes back with owners that are gone, too, if the namespaces come before the Partners", Label(slow), func(ctx SpecContext) {
 		const token = "orphan00"
 		_, want, saved := setUp(ctx, token, true)
 		i := 0
