@@ -138,8 +138,8 @@ type PartnerSpec struct {
 	Subdomain *Subdomain `json:"subdomain,omitempty"`
 
 	// handOver hands a host that this Partner holds over to another Partner, without an
-	// outage: this Partner serves the host until the other one does. It takes effect
-	// while the contract is in force. Remove it when the other Partner serves the host.
+	// outage: while its contract is in force, this Partner serves the host until the
+	// other one does. Remove it when the other Partner serves the host.
 	// +optional
 	HandOver *HandOver `json:"handOver,omitempty"`
 

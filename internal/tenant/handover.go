@@ -17,7 +17,7 @@ import (
 // A host passes from one Partner, the giver, to another, its successor, in these steps.
 // After each of them the operator can be killed:
 //
-//  1. The giver no longer declares the host. It serves it on, and offers its claim.
+//  1. The giver no longer declares the host. It keeps serving it, and offers its claim.
 //  2. The successor declares the host, takes the claim, and makes its route beside the
 //     giver's. The claim is at no time anybody else's.
 //  3. Once the successor's route is ready and has settled, the giver hides its own from
@@ -36,19 +36,15 @@ func handOver(partner *v1alpha1.Partner) v1alpha1.HandOver {
 // judgeHandOver finds the host that the Partner hands over and still serves.
 func (e *evaluation) judgeHandOver() {
 	handing := handOver(e.in.Partner)
-	if handing.Host == "" || e.in.Namespace != nil && !slices.Contains([]string{"", e.in.Partner.Name}, HolderOf(e.in.Namespace)) {
+	if handing.Host == "" || !HandsOver(&e.in) {
 		return
 	}
-	holder := ""
-	if e.in.Handed != nil {
-		holder = string(e.in.Handed.Spec.PartnerRef.Name)
-	}
 	routes := e.givenRoutes()
-	switch {
+	switch holder := e.in.handedHolder(); {
 	case holder == e.in.Partner.Name, holder == "" && len(routes) > 0: // it may have gone with a successor
 		e.offering = true
-	case holder != string(handing.PartnerRef.Name) || len(routes) == 0:
-		return // it is done, or none of the Partner's
+	case len(routes) == 0:
+		return // it is done
 	}
 	if !e.inForce() {
 		return
@@ -67,7 +63,7 @@ func (e *evaluation) judgeHandOver() {
 }
 
 // leave finds whether a route of the host that is handed over is to be hidden from
-// external-dns, and whether its time is over. The successor serves since some time. Its
+// external-dns, and whether its time is over. since is when the successor got ready. Its
 // route has to have an address for the record, if the giver's has, and to have settled.
 func (e *evaluation) leave(route route, since time.Time) {
 	hidden, overlap := route.hidden(), e.overlap(route)
@@ -191,9 +187,13 @@ func HandsOver(s *Snapshot) bool {
 	if s.Namespace != nil && !slices.Contains([]string{"", s.Partner.Name}, HolderOf(s.Namespace)) {
 		return false
 	}
-	holder := ""
-	if s.Handed != nil {
-		holder = string(s.Handed.Spec.PartnerRef.Name)
+	return slices.Contains([]string{"", s.Partner.Name, string(handOver(s.Partner).PartnerRef.Name)}, s.handedHolder())
+}
+
+// handedHolder is the partner that holds the host which is handed over; empty if none does.
+func (s *Snapshot) handedHolder() string {
+	if s.Handed == nil {
+		return ""
 	}
-	return slices.Contains([]string{"", s.Partner.Name, string(handOver(s.Partner).PartnerRef.Name)}, holder)
+	return string(s.Handed.Spec.PartnerRef.Name)
 }
