@@ -202,7 +202,7 @@ var _ = Describe("The deletion guard", func() {
 
 		By("deleting what its service depends on")
 		Eventually(func() error { return direct.Delete(ctx, allocationNamed("lively"), client.DryRunAll) }).Should(MatchError(ContainSubstring(
-			"PCSMAllocation lively is at work for Partner lively, whose staffing and support widget depend on it: annotate it with partner.dispel.com/confirm-deletion=lively first, or let it end by spec.validUntil")))
+			"PCSMAllocation lively is active for Partner lively, whose staffing and support widget depend on it: annotate it with partner.dispel.com/confirm-deletion=lively first, or let it end by spec.validUntil")))
 		Eventually(func() error {
 			return direct.Delete(ctx, &v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "basic"}}, client.DryRunAll)
 		}).Should(MatchError(And(ContainSubstring("SupportPlan basic is in force for "), ContainSubstring(

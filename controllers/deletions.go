@@ -24,15 +24,24 @@ const rememberedFor = time.Minute
 func (d *deletions) add(uid types.UID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if now := time.Now(); d.recent == nil || now.Sub(d.began) > rememberedFor {
+	d.forget(time.Now())
+	d.recent.Insert(uid)
+}
+
+// forget forgets what is older than a period.
+func (d *deletions) forget(now time.Time) {
+	switch age := now.Sub(d.began); {
+	case age > 2*rememberedFor:
+		d.began, d.earlier, d.recent = now, nil, sets.New[types.UID]()
+	case age > rememberedFor:
 		d.began, d.earlier, d.recent = now, d.recent, sets.New[types.UID]()
 	}
-	d.recent.Insert(uid)
 }
 
 // has reports whether an object was deleted lately.
 func (d *deletions) has(uid types.UID) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.forget(time.Now())
 	return d.recent.Has(uid) || d.earlier.Has(uid)
 }

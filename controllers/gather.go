@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -43,7 +44,8 @@ func (r *PartnerReconciler) gather(ctx context.Context, name string) (*tenant.Sn
 		return nil, err
 	}
 	var allocations v1alpha1.PCSMAllocationList
-	if err := r.Client.List(ctx, &allocations, index.AllocationByPartner.Is(name)); err != nil {
+	// Specs alone matter, which this process never writes: there is no write to wait for.
+	if err := r.Client.List(ctx, &allocations, index.AllocationByPartner.Is(name), client.DisableReadYourWritesConsistency); err != nil {
 		return nil, err
 	}
 	s.Allocations = allocations.Items
@@ -68,7 +70,7 @@ func (r *PartnerReconciler) gatherTenant(ctx context.Context, s *tenant.Snapshot
 		return err
 	}
 	var declaring v1alpha1.PartnerList
-	if err := r.Client.List(ctx, &declaring, index.PartnerByNamespace.Is(namespace), client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.declaring(ctx, &declaring, index.PartnerByNamespace.Is(namespace)); err != nil {
 		return err
 	}
 	for i := range declaring.Items {
@@ -81,30 +83,23 @@ func (r *PartnerReconciler) gatherTenant(ctx context.Context, s *tenant.Snapshot
 }
 
 // gatherHeld reads what is the operator's for the partner in some namespaces, the
-// partner's claims, and what routes their hosts. Of the Partner, the name suffices.
+// partner's claims, and what routes their hosts. Of a Partner that is gone, the snapshot has
+// only the name.
 func (r *PartnerReconciler) gatherHeld(ctx context.Context, s *tenant.Snapshot, namespaces ...string) error {
-	var claims v1alpha1.SubdomainClaimList
-	if err := r.Client.List(ctx, &claims, index.ClaimByPartner.Is(s.Partner.Name)); err != nil {
+	if err := r.gatherClaims(ctx, s); err != nil {
 		return err
 	}
 	declared := ""
 	if s.Partner.Spec.Subdomain != nil {
 		declared = string(s.Partner.Spec.Subdomain.Host)
 	}
-	var held []string
-	for i := range claims.Items {
-		claim := &claims.Items[i]
-		if err := r.addChild(s, claim); err != nil {
-			return err
-		}
-		held = append(held, claim.Name)
-	}
+	held := s.Claimed()
 	for _, host := range held {
 		if host == declared {
 			continue
 		}
 		var declaring v1alpha1.PartnerList
-		if err := r.Client.List(ctx, &declaring, index.PartnerByHost.Is(host), client.UnsafeDisableDeepCopy); err != nil {
+		if err := r.declaring(ctx, &declaring, index.PartnerByHost.Is(host)); err != nil {
 			return err
 		}
 		if len(declaring.Items) > 0 {
@@ -126,6 +121,26 @@ func (r *PartnerReconciler) gatherHeld(ctx context.Context, s *tenant.Snapshot, 
 	return r.gatherRoutes(ctx, s, hosts)
 }
 
+// gatherClaims reads the partner's claims.
+func (r *PartnerReconciler) gatherClaims(ctx context.Context, s *tenant.Snapshot) error {
+	var claims v1alpha1.SubdomainClaimList
+	if err := r.Client.List(ctx, &claims, index.ClaimByPartner.Is(s.Partner.Name)); err != nil {
+		return err
+	}
+	for i := range claims.Items {
+		if err := r.addChild(s, &claims.Items[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// declaring lists Partners by what their specs declare, to be read only. This process never
+// writes a spec, so there is no write to wait for.
+func (r *PartnerReconciler) declaring(ctx context.Context, list *v1alpha1.PartnerList, options ...client.ListOption) error {
+	return r.Client.List(ctx, list, append(options, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency)...)
+}
+
 func withKey(set map[string]bool, key string) map[string]bool {
 	if set == nil {
 		set = map[string]bool{}
@@ -134,14 +149,23 @@ func withKey(set map[string]bool, key string) map[string]bool {
 	return set
 }
 
-// addChild adds an object to the snapshot, unless this process deleted it and the
-// cache does not show it yet.
+// gone reports whether this process deleted an object that was read from a cache which does
+// not show it yet. One with finalizers is not gone: it gets the time of its deletion.
+func (r *PartnerReconciler) gone(object client.Object, now time.Time) bool {
+	if !r.deleted.has(object.GetUID()) {
+		return false
+	}
+	if len(object.GetFinalizers()) == 0 {
+		return true
+	}
+	object.SetDeletionTimestamp(cmp.Or(object.GetDeletionTimestamp(), &metav1.Time{Time: now}))
+	return false
+}
+
+// addChild adds an object to the snapshot, unless it is gone.
 func (r *PartnerReconciler) addChild(s *tenant.Snapshot, child client.Object) error {
-	if r.deleted.has(child.GetUID()) {
-		if len(child.GetFinalizers()) == 0 {
-			return nil
-		}
-		child.SetDeletionTimestamp(cmp.Or(child.GetDeletionTimestamp(), &metav1.Time{Time: s.Now}))
+	if r.gone(child, s.Now) {
+		return nil
 	}
 	gvk, err := r.Client.GroupVersionKindFor(child)
 	if err != nil {
@@ -260,7 +284,9 @@ func (r *PartnerReconciler) gatherRoutes(ctx context.Context, s *tenant.Snapshot
 					holder = s.Partner.Name
 				}
 				if holder != "" {
-					s.Routes = append(s.Routes, tenant.RouteRef{Host: host, Kind: kind.Kind, Namespace: route.GetNamespace(), Name: route.GetName(), Partner: holder})
+					s.Routes = append(s.Routes, tenant.RouteRef{
+						Host: host, Kind: kind.Kind, Namespace: route.GetNamespace(), Name: route.GetName(), Partner: holder, Created: route.GetCreationTimestamp(),
+					})
 				}
 				return err
 			}); err != nil {
@@ -281,7 +307,7 @@ func (r *PartnerReconciler) gatherHandOver(ctx context.Context, s *tenant.Snapsh
 		if s.Handed, err = found(ctx, r.Client, string(handed.Host), &v1alpha1.SubdomainClaim{}); err != nil {
 			return err
 		}
-		if s.Handed != nil && r.deleted.has(s.Handed.UID) {
+		if s.Handed != nil && r.gone(s.Handed, s.Now) {
 			s.Handed = nil
 		}
 	}
@@ -289,7 +315,7 @@ func (r *PartnerReconciler) gatherHandOver(ctx context.Context, s *tenant.Snapsh
 		return nil
 	}
 	var givers v1alpha1.PartnerList
-	if err := r.Client.List(ctx, &givers, index.PartnerByHandOver.Is(string(s.Partner.Spec.Subdomain.Host)), client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.declaring(ctx, &givers, index.PartnerByHandOver.Is(string(s.Partner.Spec.Subdomain.Host))); err != nil {
 		return err
 	}
 	for i := range givers.Items {
@@ -330,7 +356,7 @@ func (r *PartnerReconciler) gatherSubdomain(ctx context.Context, s *tenant.Snaps
 	if s.Claim, err = found(ctx, r.Client, string(subdomain.Host), &v1alpha1.SubdomainClaim{}); err != nil {
 		return err
 	}
-	if s.Claim != nil && r.deleted.has(s.Claim.UID) {
+	if s.Claim != nil && r.gone(s.Claim, s.Now) {
 		s.Claim = nil
 	}
 	if s.Claim == nil {
@@ -378,13 +404,16 @@ func (r *PartnerReconciler) noted(ctx context.Context, partner *v1alpha1.Partner
 	// A note is taken off by the one who has the namespace; there is no write of this
 	// reconcile to wait for.
 	err := r.Client.List(ctx, &namespaces, index.NamespaceByHost.Is(string(partner.Spec.Subdomain.Host)), client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency)
+	if err != nil {
+		return "", err
+	}
 	for i := range namespaces.Items {
 		holder := tenant.HolderOf(&namespaces.Items[i])
 		if holder != "" && holder != partner.Name && namespaces.Items[i].DeletionTimestamp.IsZero() {
-			return holder, err
+			return holder, nil
 		}
 	}
-	return "", err
+	return "", nil
 }
 
 // lastRequest is the newest CertificateRequest for a Certificate; nil if there is none.

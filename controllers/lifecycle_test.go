@@ -549,6 +549,24 @@ var _ = Describe("The tenant namespace", func() {
 		Expect(get(ctx, &corev1.Namespace{}, "resettled-prod").Annotations).To(HaveKeyWithValue(v1alpha1.HostsAnnotation, "resettled.example.com"))
 	})
 
+	It("of an earlier Partner of the name loses the routes that were left in it without an owner", func(ctx SpecContext) {
+		m := startManager()
+		applyYAML(ctx, partnerYAML("relocated", ""))
+		eventually(ctx, "relocated", "Ready=True/Provisioned")
+		m.stop()
+		Expect(direct.Delete(ctx, partner(ctx, "relocated"), client.PropagationPolicy(metav1.DeletePropagationOrphan))).To(Succeed())
+		left := &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.DefaultNamespace("relocated"), Name: "relocated.example.com"}}
+		Eventually(func(g Gomega) {
+			g.Expect(direct.Get(ctx, client.ObjectKeyFromObject(left), left)).To(Succeed())
+			g.Expect(left.OwnerReferences).To(BeEmpty())
+		}).Should(Succeed())
+		applyYAML(ctx, partnerYAML("relocated", inNamespace("relocated-prod")))
+		startManager()
+		eventuallyGone(ctx, left)
+		eventually(ctx, "relocated", "Ready=True/Provisioned")
+		eventuallyForgetsHosts(ctx, left.Namespace)
+	})
+
 	It("is none of the platform's", func(ctx SpecContext) {
 		startManager()
 		applyYAML(ctx, partnerYAML("greedy", "  tenant: {namespace: traefik}"))

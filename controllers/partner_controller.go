@@ -3,9 +3,9 @@ package controllers
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,7 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -69,59 +68,52 @@ var errOvertaken = errors.New("a write came too late")
 // Reconcile gathers what concerns a Partner, brings the cluster to what Evaluate
 // makes of it, and reports.
 func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request) (result ctrl.Result, err error) {
-	found := ""
-	defer func() { count("Partner", found, err) }()
+	counted := ""
+	defer func() { count("Partner", counted, err) }()
 	snapshot, err := r.gather(ctx, request.Name)
 	switch {
 	case err != nil:
 		return ctrl.Result{}, err
 	case snapshot == nil:
 		var again time.Duration
-		if again, err = r.letGo(ctx, request.Name); again > 0 {
-			return ctrl.Result{RequeueAfter: again}, err
+		if again, err = r.letGo(ctx, request.Name); err != nil {
+			return r.overtakenOr(err)
 		}
-		return r.overtakenOr(err)
+		return ctrl.Result{RequeueAfter: again}, nil
 	case !snapshot.Partner.DeletionTimestamp.IsZero():
 		return ctrl.Result{}, nil // somebody's finalizer; garbage collection does the rest
-	case ptr.Deref(snapshot.Partner.Spec.Suspend, false):
-		held := &tenant.Snapshot{Partner: snapshot.Partner, Now: snapshot.Now}
-		if err = r.gatherTenant(ctx, held); err != nil {
-			return ctrl.Result{}, err
-		}
-		if held.Namespace != nil {
-			if err = r.limitHosts(ctx, held.Namespace, request.Name, held); err != nil {
-				return ctrl.Result{}, err
-			}
-		}
-	}
-	if err = r.letFormerGo(ctx, snapshot.Partner); err != nil {
-		return ctrl.Result{}, err
 	}
 	before := snapshot.Partner.Status
 	writes := &writer{reconciler: r, namespace: tenant.NamespaceOf(snapshot.Partner)}
 	outcome, err := tenant.Drive(ctx, snapshot, writes)
 	if errors.Is(err, errOvertaken) {
-		found = overtaken
+		counted = overtaken
 		return ctrl.Result{RequeueAfter: overtakenAgain}, nil
 	}
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	found = outcomeOf(outcome.Status.Conditions)
+	counted = outcomeOf(outcome.Status.Conditions)
 	before.Conditions = conditions.Own(before.Conditions, v1alpha1.PartnerConditions)
 	if !equality.Semantic.DeepEqual(before, outcome.Status) {
-		err := apply.Applier{Client: r.Client}.Status(ctx, snapshot.Partner, &outcome.Status)
-		if err != nil {
+		if err = (apply.Applier{Client: r.Client}).Status(ctx, snapshot.Partner, &outcome.Status); err != nil {
 			return ctrl.Result{}, apply.UnlessGone(err)
 		}
 		emit(r.Recorder, snapshot.Partner, outcome.Events)
+	}
+	again, err := r.letFormerGo(ctx, snapshot.Partner, writes)
+	if err != nil {
+		return r.overtakenOr(err)
+	}
+	if again > 0 {
+		outcome.LookAgain = staffing.Earlier(outcome.LookAgain, snapshot.Now.Add(again))
 	}
 	return r.lookAgain(outcome, writes)
 }
 
 // overtakenOr looks again soon after a write that came too late.
 func (r *PartnerReconciler) overtakenOr(err error) (ctrl.Result, error) {
-	if err != nil && apply.OutlookOf(err) == apply.Overtaken {
+	if errors.Is(err, errOvertaken) || apply.OutlookOf(err) == apply.Overtaken {
 		return ctrl.Result{RequeueAfter: overtakenAgain}, nil
 	}
 	return ctrl.Result{}, err
@@ -194,22 +186,20 @@ func (w *writer) failed(ctx context.Context, failure tenant.Failure, err error) 
 }
 
 // write makes an object as wanted. In the partner's namespace the names that the
-// operator gives are its own, whoever used them before.
-func (w *writer) write(ctx context.Context, wanted, observed tenant.Object) (tenant.Object, error) {
+// operator gives are its own, whoever used them before. Claims are what several partners
+// write: creation leaves it to the API server who comes first, and a change is of the claim as
+// it was observed.
+func (w *writer) write(ctx context.Context, wanted, observed tenant.Object) (written tenant.Object, err error) {
 	applier := apply.Applier{Client: w.reconciler.Client, Force: wanted.GetNamespace() == w.namespace}
-	if _, claim := wanted.(*v1alpha1.SubdomainClaim); claim && observed == nil {
-		// Creation, and not apply, leaves it to the API server who comes first.
-		created, err := applier.Create(ctx, wanted)
-		if err == nil {
-			debug(ctx, "Created an object", wanted, "it was missing")
-		}
-		return created, err
+	_, claim := wanted.(*v1alpha1.SubdomainClaim)
+	switch {
+	case !claim:
+		written, err = applier.Apply(ctx, wanted, observed)
+	case observed == nil:
+		written, err = applier.Create(ctx, wanted)
+	default:
+		written, err = applier.Take(ctx, wanted, observed)
 	}
-	if claim, ok := observed.(*v1alpha1.SubdomainClaim); ok && claim.Spec.PartnerRef != wanted.(*v1alpha1.SubdomainClaim).Spec.PartnerRef {
-		debug(ctx, "Taking a claim over", wanted, "its holder hands it over")
-		return applier.Take(ctx, wanted, observed)
-	}
-	written, err := applier.Apply(ctx, wanted, observed)
 	switch {
 	case err != nil || written == nil:
 	case observed == nil:
@@ -228,7 +218,7 @@ func debug(ctx context.Context, message string, object tenant.Object, reason str
 // letGo ends what is left of a Partner that is gone. Garbage collection deletes what
 // the Partner owned; this is for what has no owner any more, after a deletion that
 // orphaned it or in a restored cluster, and for the note of the hosts on a namespace
-// that stays. In a restore, it waits for the Partner, and says until when.
+// that stays. In a restore, it waits for the Partner, and says for how long.
 func (r *PartnerReconciler) letGo(ctx context.Context, name string) (again time.Duration, err error) {
 	s := &tenant.Snapshot{Partner: &v1alpha1.Partner{}, Now: r.Clock.Now()}
 	s.Partner.Name = name
@@ -236,23 +226,73 @@ func (r *PartnerReconciler) letGo(ctx context.Context, name string) (again time.
 	if err != nil {
 		return 0, err
 	}
-	var names []string
-	for i := range namespaces {
-		names = append(names, namespaces[i].Name)
-	}
-	if err := r.gatherHeld(ctx, s, names...); err != nil {
+	if err = r.gatherHeld(ctx, s, namesOf(namespaces)...); err != nil {
 		return 0, err
 	}
+	if again, err = r.deleteAbandoned(ctx, s, namespaces); again > 0 || err != nil {
+		return again, err
+	}
+	var errs []error
+	for i := range namespaces {
+		errs = append(errs, r.limitHosts(ctx, &namespaces[i], s.Held()))
+	}
+	return 0, errors.Join(errs...)
+}
+
+// letFormerGo does the same in the namespaces that an earlier Partner of the name left: all
+// that are labelled but the declared one. Of a suspended Partner, it only takes hosts off the
+// notes. What cannot be written keeps nothing else from being done.
+func (r *PartnerReconciler) letFormerGo(ctx context.Context, partner *v1alpha1.Partner, writes *writer) (again time.Duration, err error) {
+	namespaces, err := r.labelled(ctx, partner.Name)
+	if err != nil {
+		return 0, err
+	}
+	suspended := ptr.Deref(partner.Spec.Suspend, false)
+	var former []corev1.Namespace
+	for i := range namespaces {
+		namespace := &namespaces[i]
+		var held []string
+		switch {
+		case namespace.Name != tenant.NamespaceOf(partner):
+			former = append(former, *namespace)
+		case !suspended:
+			continue // Evaluate notes its hosts
+		default:
+			if held, err = r.held(ctx, partner.Name); err != nil {
+				return 0, err
+			}
+		}
+		if err = r.limitHosts(ctx, namespace, held); err != nil && errors.Is(writes.failed(ctx, tenant.Failure{Object: namespace}, err), errOvertaken) {
+			return 0, errOvertaken
+		}
+	}
+	if suspended || len(former) == 0 {
+		return 0, nil
+	}
+	s := &tenant.Snapshot{Partner: &v1alpha1.Partner{}, Now: r.Clock.Now()}
+	s.Partner.Name = partner.Name
+	if err = r.gatherHeld(ctx, s, namesOf(former)...); err != nil {
+		return 0, err
+	}
+	s.Children = slices.DeleteFunc(s.Children, func(child tenant.Object) bool {
+		return tenant.KindOf(child).Exposure == tenant.ByClaim // which the Partner holds
+	})
+	return r.deleteAbandoned(ctx, s, former)
+}
+
+// deleteAbandoned deletes what exposes a snapshot's partner in some namespaces and has no
+// owner. It waits for the Partner that a restore may bring, and says for how long.
+func (r *PartnerReconciler) deleteAbandoned(ctx context.Context, s *tenant.Snapshot, namespaces []corev1.Namespace) (again time.Duration, err error) {
 	newest := youngest(namespaces, s.Children)
-	if ended, seen := r.ended.Load(name); !seen || newest.After(ended.(time.Time)) {
-		if again := newest.Add(r.RestoreGrace).Sub(s.Now); again > 0 {
+	if ended, seen := r.ended.Load(s.Partner.Name); !seen || newest.After(ended.(time.Time)) {
+		if again = newest.Add(r.RestoreGrace).Sub(s.Now); again > 0 {
 			return again, nil
 		}
 	}
 	for {
 		abandoned := tenant.Abandoned(*s)
 		if len(abandoned) == 0 {
-			break
+			return 0, nil
 		}
 		for _, object := range abandoned {
 			if err := r.delete(ctx, object); err != nil {
@@ -261,11 +301,6 @@ func (r *PartnerReconciler) letGo(ctx context.Context, name string) (again time.
 			s.Remove(object)
 		}
 	}
-	var errs []error
-	for i := range namespaces {
-		errs = append(errs, r.limitHosts(ctx, &namespaces[i], name, s))
-	}
-	return 0, errors.Join(errs...)
 }
 
 // youngest is when the newest of some objects was created.
@@ -284,44 +319,45 @@ func youngest(namespaces []corev1.Namespace, children []tenant.Object) time.Time
 	return newest
 }
 
-// letFormerGo takes the note of hosts off the namespaces that an earlier Partner of the
-// name left.
-func (r *PartnerReconciler) letFormerGo(ctx context.Context, partner *v1alpha1.Partner) error {
-	namespaces, err := r.labelled(ctx, partner.Name)
-	for i := range namespaces {
-		if namespaces[i].Name != tenant.NamespaceOf(partner) {
-			err = errors.Join(err, r.limitHosts(ctx, &namespaces[i], partner.Name, &tenant.Snapshot{}))
-		}
-	}
-	return err
-}
-
-// labelled are the namespaces that are a partner's by their label: the one that its
-// Partner declares, and any that an earlier Partner of its name left.
+// labelled are the namespaces that are a partner's by their label, to be read only: the one
+// that its Partner declares, and any that an earlier Partner of its name left. One that the
+// cache does not show yet comes with an event of its own.
 func (r *PartnerReconciler) labelled(ctx context.Context, partner string) ([]corev1.Namespace, error) {
 	var namespaces corev1.NamespaceList
-	err := r.Client.List(ctx, &namespaces, index.NamespaceByPartner.Is(partner))
+	err := r.Client.List(ctx, &namespaces, index.NamespaceByPartner.Is(partner), client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency)
+	for i := range namespaces.Items {
+		namespaces.Items[i].SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	}
 	return namespaces.Items, err
 }
 
-// limitHosts takes the hosts of which a snapshot has no claim off the note on a namespace
-// of the partner's, so that nothing new routes them there. It is for what Evaluate does
-// not look at: the namespaces of a Partner that is gone or suspended, and former ones.
-func (r *PartnerReconciler) limitHosts(ctx context.Context, namespace *corev1.Namespace, partner string, s *tenant.Snapshot) error {
-	if !namespace.DeletionTimestamp.IsZero() || tenant.HolderOf(namespace) != partner {
+func namesOf(namespaces []corev1.Namespace) []string {
+	var names []string
+	for i := range namespaces {
+		names = append(names, namespaces[i].Name)
+	}
+	return names
+}
+
+// held are the hosts that a partner holds.
+func (r *PartnerReconciler) held(ctx context.Context, partner string) ([]string, error) {
+	s := &tenant.Snapshot{Partner: &v1alpha1.Partner{}, Now: r.Clock.Now()}
+	s.Partner.Name = partner
+	err := r.gatherClaims(ctx, s)
+	return s.Held(), err
+}
+
+// limitHosts takes the hosts that are not held off the note on a namespace, so that nothing
+// new routes them there. It is for what Evaluate does not look at: the namespaces of a
+// Partner that is gone or suspended, and former ones.
+func (r *PartnerReconciler) limitHosts(ctx context.Context, namespace *corev1.Namespace, held []string) error {
+	noted := tenant.NotedHosts(namespace)
+	limited := slices.DeleteFunc(slices.Clone(noted), func(host string) bool { return !slices.Contains(held, host) })
+	if len(limited) == len(noted) || !namespace.DeletionTimestamp.IsZero() {
 		return nil
 	}
-	noted := namespace.Annotations[v1alpha1.HostsAnnotation]
-	held := tenant.HeldOf(*s, noted)
-	if held == noted {
-		return nil
-	}
-	note, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{v1alpha1.HostsAnnotation: held}}})
-	if err != nil {
-		return err
-	}
-	err = r.Client.Patch(ctx, namespace, client.RawPatch(types.MergePatchType, note), client.FieldOwner(v1alpha1.FieldManager))
-	return client.IgnoreNotFound(err)
+	debug(ctx, "Taking hosts off a namespace's note", namespace, "they are not held any more")
+	return apply.Applier{Client: r.Client}.Annotate(ctx, namespace, map[string]string{v1alpha1.HostsAnnotation: tenant.NoteOf(limited)})
 }
 
 // delete deletes an object, and remembers that.

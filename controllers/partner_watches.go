@@ -61,6 +61,7 @@ func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manag
 		Watches(&v1alpha1.PCSMAllocation{}, handler.EnqueueRequestsFromMapFunc(r.byAllocation), builder.WithPredicates(respecified)).
 		Watches(&networkingv1.IngressClass{}, inBulk(r.all), builder.WithPredicates(versioned)).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.byNamespace), builder.WithPredicates(versioned)).
+		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.byRouted), builder.WithPredicates(changesHands)).
 		WatchesRawSource(source.Channel(changed, inBulk(r.all)))
 	crds := &metav1.PartialObjectMetadata{}
 	crds.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"))
@@ -130,6 +131,16 @@ func (r *PartnerReconciler) ownPartners() predicate.Predicate {
 
 // versioned leaves out resyncs: that of the Partner, which looks at everything, is enough.
 var versioned = predicate.ResourceVersionChangedPredicate{}
+
+// changesHands leaves out what does not change whose tenant namespace a namespace is. One that
+// is new or gone has no routes.
+var changesHands = predicate.Funcs{
+	CreateFunc: func(event.CreateEvent) bool { return false },
+	DeleteFunc: func(event.DeleteEvent) bool { return false },
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		return tenant.HolderOf(e.ObjectOld) != tenant.HolderOf(e.ObjectNew)
+	},
+}
 
 // eventsOf says which events of a kind matter, and which partners they concern.
 func (r *PartnerReconciler) eventsOf(kind tenant.Kind) (handler.EventHandler, predicate.Predicate) {
@@ -247,9 +258,9 @@ func HoldFromStart(ctx context.Context, in cache.Cache, kinds ...client.Object) 
 	return errors.Join(errs...)
 }
 
-// own is the request for a partner, if it is of this shard.
+// own is the request for a partner, if it is of this shard. There is none for no name.
 func (r *PartnerReconciler) own(name string) []reconcile.Request {
-	if !r.Shard.Has(name) {
+	if name == "" || !r.Shard.Has(name) {
 		return nil
 	}
 	return request(name)
@@ -265,6 +276,28 @@ func (r *PartnerReconciler) byNamespace(ctx context.Context, namespace client.Ob
 	requests := r.concerned(ctx, namespace.GetName(), tenant.HolderOf(namespace))
 	for _, host := range tenant.NotedHosts(namespace) {
 		requests = append(requests, r.requests(ctx, index.PartnerByHost.Is(host))...)
+	}
+	return requests
+}
+
+// byRouted finds the partners that declare a host which is routed in a namespace.
+func (r *PartnerReconciler) byRouted(ctx context.Context, namespace client.Object) []reconcile.Request {
+	var requests []reconcile.Request
+	for kind := range r.APIs.Kinds() {
+		if !kind.TakesHosts() {
+			continue
+		}
+		list := kind.NewList()
+		if err := r.Client.List(ctx, list, client.InNamespace(namespace.GetName()), client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
+			ctrl.LoggerFrom(ctx).Error(err, "Listing what is routed in a namespace", "namespace", namespace.GetName())
+			continue
+		}
+		_ = meta.EachListItem(list, func(item runtime.Object) error {
+			for _, host := range tenant.Hosts(item) {
+				requests = append(requests, r.requests(ctx, index.PartnerByHost.Is(host))...)
+			}
+			return nil
+		})
 	}
 	return requests
 }
@@ -290,11 +323,7 @@ func (r *PartnerReconciler) inNamespace(ctx context.Context, namespace string) [
 
 // concerned are the partner that has a namespace, if any has, and those that declare it.
 func (r *PartnerReconciler) concerned(ctx context.Context, namespace, holder string) []reconcile.Request {
-	requests := r.requests(ctx, index.PartnerByNamespace.Is(namespace))
-	if holder == "" || slices.Contains(requests, request(holder)[0]) {
-		return requests
-	}
-	return append(requests, r.own(holder)...)
+	return append(r.requests(ctx, index.PartnerByNamespace.Is(namespace)), r.own(holder)...)
 }
 
 // byRoute finds the partners that the namespace of a route concerns, and those that
@@ -307,20 +336,19 @@ func (r *PartnerReconciler) byRoute(ctx context.Context, object client.Object) [
 	return requests
 }
 
-// byRival finds the partners that declare the namespace of another, and the one that
-// holds the host which it declares.
+// byRival finds the partners that declare the namespace or the host of another, and the one
+// that holds the host: what they report depends on what it declares.
 func (r *PartnerReconciler) byRival(ctx context.Context, object client.Object) []reconcile.Request {
 	partner := object.(*v1alpha1.Partner)
-	requests := slices.DeleteFunc(r.requests(ctx, index.PartnerByNamespace.Is(tenant.NamespaceOf(partner))), func(rival reconcile.Request) bool {
-		return rival.Name == partner.Name
-	})
+	requests := r.requests(ctx, index.PartnerByNamespace.Is(tenant.NamespaceOf(partner)))
 	if partner.Spec.Subdomain == nil {
 		return requests
 	}
+	host := string(partner.Spec.Subdomain.Host)
+	requests = append(requests, r.requests(ctx, index.PartnerByHost.Is(host))...)
 	var claim v1alpha1.SubdomainClaim
-	err := r.Client.Get(ctx, types.NamespacedName{Name: string(partner.Spec.Subdomain.Host)}, &claim, client.DisableReadYourWritesConsistency)
-	if holder := string(claim.Spec.PartnerRef.Name); err == nil && holder != partner.Name {
-		requests = append(requests, r.own(holder)...)
+	if err := r.Client.Get(ctx, types.NamespacedName{Name: host}, &claim, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err == nil {
+		requests = append(requests, r.own(string(claim.Spec.PartnerRef.Name))...)
 	}
 	return requests
 }
@@ -345,14 +373,8 @@ func (r *PartnerReconciler) byHandOver(ctx context.Context, object client.Object
 
 // byClaim finds the holder of a host, and all partners that want it or hand it over.
 func (r *PartnerReconciler) byClaim(ctx context.Context, claim client.Object) []reconcile.Request {
-	holder := string(claim.(*v1alpha1.SubdomainClaim).Spec.PartnerRef.Name)
-	requests := r.own(holder)
-	for _, wanting := range r.requests(ctx, index.PartnerByHost.Is(claim.GetName())) {
-		if wanting.Name != holder {
-			requests = append(requests, wanting)
-		}
-	}
-	return append(requests, r.requests(ctx, index.PartnerByHandOver.Is(claim.GetName()))...)
+	return slices.Concat(r.own(string(claim.(*v1alpha1.SubdomainClaim).Spec.PartnerRef.Name)),
+		r.requests(ctx, index.PartnerByHost.Is(claim.GetName())), r.requests(ctx, index.PartnerByHandOver.Is(claim.GetName())))
 }
 
 // byGateway finds the partners that a Gateway is to serve, those that it does, and if
@@ -410,28 +432,17 @@ func (r *PartnerReconciler) byReference(ctx context.Context, object client.Objec
 	return r.requests(ctx, index.PartnerByReference.Is(object.GetNamespace()+"/"+object.GetName()))
 }
 
-// partners lists the names of the Partners that match, from the cache.
-func (r *PartnerReconciler) partners(ctx context.Context, options ...client.ListOption) []string {
+// requests are for the Partners that match, from the cache.
+func (r *PartnerReconciler) requests(ctx context.Context, options ...client.ListOption) []reconcile.Request {
 	var list v1alpha1.PartnerList
-	// An event is about what the cache has; there is no write to wait for.
-	options = append(options, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency)
-	if err := r.Client.List(ctx, &list, options...); err != nil {
+	// An event is about what the cache has.
+	if err := r.declaring(ctx, &list, options...); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Listing partners that an event concerns")
 		return nil
 	}
-	names := make([]string, 0, len(list.Items))
+	requests := make([]reconcile.Request, 0, len(list.Items))
 	for i := range list.Items {
-		names = append(names, list.Items[i].Name)
-	}
-	return names
-}
-
-// requests are for the Partners that match.
-func (r *PartnerReconciler) requests(ctx context.Context, options ...client.ListOption) []reconcile.Request {
-	names := r.partners(ctx, options...)
-	requests := make([]reconcile.Request, 0, len(names))
-	for _, name := range names {
-		requests = append(requests, r.own(name)...)
+		requests = append(requests, r.own(list.Items[i].Name)...)
 	}
 	return requests
 }

@@ -55,6 +55,53 @@ var _ = Describe("A host", func() {
 		eventuallyGone(ctx, claimOf("holder.example.com"))
 	})
 
+	It("whose claim a finalizer keeps waits for that, and says so", func(ctx SpecContext) {
+		startManager()
+		applyYAML(ctx, partnerYAML("returning", ""))
+		eventually(ctx, "returning", "Ready=True/Provisioned")
+		patch(ctx, claimOf("returning.example.com"), `metadata: {finalizers: [example.com/stuck]}`)
+		patchPartner(ctx, "returning", `spec: {subdomain: {host: away.example.com}}`)
+		Eventually(func() bool { return get(ctx, claimOf(""), "returning.example.com").DeletionTimestamp.IsZero() }).Should(BeFalse())
+		patchPartner(ctx, "returning", `spec: {subdomain: {host: returning.example.com}}`)
+		eventually(ctx, "returning", "SubdomainReady=False/HostReleasing")
+		Expect(message(ctx, "returning", v1alpha1.ConditionSubdomainReady)).To(HavePrefix("an earlier claim on returning.example.com is being deleted"))
+		patch(ctx, claimOf("returning.example.com"), `metadata: {finalizers: null}`)
+		eventually(ctx, "returning", "Ready=True/Provisioned")
+	})
+
+	It("that somebody waits for is told of as its holder changes", func(ctx SpecContext) {
+		startManager()
+		applyYAML(ctx, partnerYAML("leaver", ""))
+		eventually(ctx, "leaver", "Ready=True/Provisioned")
+		applyYAML(ctx, partnerYAML("waiter", "").replacing("waiter.example.com", "leaver.example.com"))
+		eventually(ctx, "waiter", "SubdomainReady=False/HostClaimedByAnotherPartner")
+		patchPartner(ctx, "leaver", `spec: {suspend: true, subdomain: null}`)
+		Eventually(func() string { return message(ctx, "waiter", v1alpha1.ConditionSubdomainReady) }).Should(Equal(
+			`leaver.example.com is still held for Partner "leaver", which no longer declares it and is suspended: set its spec.suspend to false, so that it lets go`))
+		patchPartner(ctx, "leaver", `spec: {suspend: null}`)
+		eventually(ctx, "waiter", "Ready=True/Provisioned")
+	})
+
+	It("that is routed in a namespace which becomes a tenant's is told of, and when that ends", func(ctx SpecContext) {
+		startManager()
+		applyYAML(ctx, partnerYAML("routed", ""))
+		eventually(ctx, "routed", "Ready=True/Provisioned")
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "legacy-prod", Annotations: map[string]string{v1alpha1.AdoptAnnotation: "adopter"}}}
+		Expect(direct.Create(ctx, namespace)).To(Succeed())
+		Expect(direct.Create(ctx, &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: "legacy"}, Spec: networkingv1.IngressSpec{
+			DefaultBackend: &networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: "engine", Port: networkingv1.ServiceBackendPort{Number: 80}}},
+			Rules:          []networkingv1.IngressRule{{Host: "routed.example.com"}},
+		}})).To(Succeed())
+		applyYAML(ctx, partnerYAML("adopter", inNamespace(namespace.Name)))
+		eventually(ctx, "adopter", "Ready=True/Provisioned")
+		eventually(ctx, "routed", "SubdomainReady=False/HostRoutedElsewhere")
+
+		By("taking the label off, with the Partner gone")
+		Expect(direct.Delete(ctx, partner(ctx, "adopter"))).To(Succeed())
+		patch(ctx, namespace, `metadata: {labels: {partner.dispel.com/partner: null}}`)
+		eventually(ctx, "routed", "Ready=True/Provisioned")
+	})
+
 	It("that many want at once has one holder, and the others are told who", func(ctx SpecContext) {
 		startManager()
 		startManager() // two replicas that both believe to lead

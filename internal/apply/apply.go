@@ -190,12 +190,21 @@ func (a Applier) Create(ctx context.Context, wanted client.Object) (client.Objec
 }
 
 // Take makes an object that was observed have the fields of wanted, its owners included,
-// which are nobody else's then. The error is a Conflict if it changed since. It is for what
-// passes from one owner to another: server-side apply would leave the former owner's fields.
+// which are nobody else's then. The result is nil if there was nothing to write, and the error
+// a Conflict if the object changed since. It is for what passes from one owner to another:
+// server-side apply would leave the former owner's fields.
 func (a Applier) Take(ctx context.Context, wanted, observed client.Object) (client.Object, error) {
 	fields, err := Fields(wanted)
 	if err != nil {
 		return nil, err
+	}
+	current, err := UpToDate(fields, observed)
+	if err != nil {
+		return nil, err
+	}
+	if current {
+		skippedWrites.WithLabelValues(kindOf(wanted)).Inc()
+		return nil, nil
 	}
 	was, err := runtime.DefaultUnstructuredConverter.ToUnstructured(observed)
 	if err != nil {
@@ -218,6 +227,21 @@ func (a Applier) Take(ctx context.Context, wanted, observed client.Object) (clie
 	stored := wanted.DeepCopyObject().(client.Object)
 	err = a.patch(ctx, stored, client.RawPatch(types.MergePatchType, data), client.FieldOwner(v1alpha1.FieldManager))
 	return asStored(stored, wanted), err
+}
+
+// Annotate sets annotations of an object that is there, whoever owns it, and leaves all else
+// of it alone. One that is gone is no error; the error is a Conflict if it changed since it was
+// observed.
+func (a Applier) Annotate(ctx context.Context, observed client.Object, annotations map[string]string) error {
+	data, err := json.Marshal(map[string]any{"metadata": map[string]any{
+		"resourceVersion": observed.GetResourceVersion(), "annotations": annotations,
+	}})
+	if err != nil {
+		return err
+	}
+	err = a.Client.Patch(ctx, observed.DeepCopyObject().(client.Object), client.RawPatch(types.MergePatchType, data), client.FieldOwner(v1alpha1.FieldManager))
+	count("annotate", kindOf(observed), err)
+	return client.IgnoreNotFound(err)
 }
 
 // asStored readies what the API server returned for comparison.

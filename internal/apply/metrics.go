@@ -9,7 +9,7 @@ import (
 var (
 	writes = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "partner_operator_api_writes_total",
-		Help: "Writes to the API server, by the kind written, the operation (apply, create, delete or status) and the result (success or error).",
+		Help: "Writes to the API server, by the kind written, the operation (apply, annotate, create, delete or status) and the result (success or error).",
 	}, []string{"kind", "operation", "result"})
 	skippedWrites = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "partner_operator_skipped_writes_total",

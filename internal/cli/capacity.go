@@ -95,6 +95,10 @@ func (t *Terminal) printCapacity(all []fleet.Staffing, totals []fleet.Total, oth
 			[]string{"without p-csms", "comfortable", "maximum", "fte", "customers", "partners"})
 	}
 	if others > 0 {
-		fmt.Fprintf(t.Out, "\n%s\n", t.wrap(fmt.Sprintf("Of %s, which are resellers or distributors, Dispel serves the customers.", plural(others, "more partner")), 0))
+		note := "1 more partner is a reseller or distributor: Dispel serves its customers."
+		if others > 1 {
+			note = fmt.Sprintf("%d more partners are resellers or distributors: Dispel serves their customers.", others)
+		}
+		fmt.Fprintf(t.Out, "\n%s\n", t.wrap(note, 0))
 	}
 }

@@ -99,7 +99,7 @@ func (p *plugin) importTenants(ctx context.Context, names []string, flags import
 		return err
 	}
 	options := intake.Options{ChannelModel: v1alpha1.ChannelModel(flags.channelModel.value)}
-	namespaces, err := p.readNamespaces(ctx, &options, func(namespace *corev1.Namespace) bool {
+	namespaces, err := p.readNamespaces(ctx, &options, !selected, func(namespace *corev1.Namespace) bool {
 		named := slices.Contains(names, namespace.Name) || slices.ContainsFunc(rows, func(row intake.Row) bool { return row.Namespace() == namespace.Name })
 		return named || flags.selector != "" && selector.Matches(labels.Set(namespace.Labels))
 	})
@@ -156,10 +156,10 @@ func (p *plugin) readTable(file string) ([]intake.Row, []preview.Finding, error)
 }
 
 // readNamespaces reads the namespaces that are wanted, what is in them, and the operator's
-// own kinds. Without a cluster that is configured, a table stands alone.
-func (p *plugin) readNamespaces(ctx context.Context, options *intake.Options, wanted func(*corev1.Namespace) bool) ([]intake.Namespace, error) {
+// own kinds. Without a cluster that is configured, a table can stand alone.
+func (p *plugin) readNamespaces(ctx context.Context, options *intake.Options, alone bool, wanted func(*corev1.Namespace) bool) ([]intake.Namespace, error) {
 	c, err := connect(p.terminal, p.connection, p.version)
-	if errors.Is(err, errNoCluster) {
+	if alone && errors.Is(err, errNoCluster) {
 		fmt.Fprintln(p.terminal.Err, "warning: no cluster is configured, so only the table is read")
 		var shipped []*v1alpha1.SupportPlan
 		options.Offline = true

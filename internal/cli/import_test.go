@@ -78,6 +78,18 @@ var _ = Describe("import", func() {
 		Expect(got.err).To(ContainSubstring("nobody can tell whether namespace zorg-prod exists: if it does, annotate it with partner.dispel.com/adopt=zorg"))
 	})
 
+	DescribeTable("needs a cluster to read namespaces of", func(ctx SpecContext, line string) {
+		GinkgoT().Setenv("KUBECONFIG", filepath.Join(GinkgoT().TempDir(), "none"))
+		got := runOn(ctx, &cli.Terminal{In: strings.NewReader("name,displayName,channelModel\nzorg,Zorg,OEM\n")}, line)
+		Expect(got.err).To(ContainSubstring("no cluster is configured: set KUBECONFIG, or give --kubeconfig or --server"))
+		Expect(got.status).To(Equal(3))
+		Expect(got.out).To(BeEmpty())
+	},
+		Entry("by a selector", "import --selector import=zorg --channel-model OEM"),
+		Entry("by name", "import zorg-prod --channel-model OEM"),
+		Entry("beside a table", "import zorg-prod --channel-model OEM --table -"),
+	)
+
 	DescribeTable("says what is wrong with a command line", func(ctx SpecContext, line, fault string, status int) {
 		got := run(ctx, line)
 		Expect(got.err).To(ContainSubstring(fault))

@@ -54,7 +54,7 @@ Give the settings that your operator runs with, so that the objects are those th
 	f.StringVarP(&flags.input.Kustomization, "kustomize", "k", "", "folder with a kustomization to build")
 	f.BoolVarP(&flags.input.Recursive, "recursive", "R", true, "read what is below the folders, too")
 	f.Var(&flags.at, "at", "day on which to judge contract windows, as YYYY-MM-DD in UTC (default today)")
-	f.Var(&flags.failOn, "fail-on", "what makes the exit status 1: error, or warning, too")
+	f.Var(&flags.failOn, "fail-on", "the lowest severity that makes the exit status 1: error or warning")
 	f.BoolVar(&flags.againstCluster, "against-cluster", false, "add what is in the cluster, and show what would change")
 	f.VarP(&flags.output, "output", "o", "text, json, yaml, github or junit")
 	flags.settings.Add(f)

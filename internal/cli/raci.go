@@ -101,7 +101,7 @@ primary cannot resolve it, who supplies documentation and training, and whom to 
 			return p.terminal.print(output.value, answer, func() { p.terminal.printRACI(answer, task != "") })
 		},
 	}
-	cmd.Flags().StringVar(&task, "task", "", "task category, or enough of it to tell it from the others")
+	cmd.Flags().StringVar(&task, "task", "", "task category, or an unambiguous part of its name")
 	cmd.Flags().Int32Var(&severity, "severity", 0, "severity of the fault, 1 to 4; none where nothing is impaired")
 	cmd.Flags().VarP(&output, "output", "o", "table, json or yaml")
 	completeChoices(cmd, "task", taskNames())
@@ -274,15 +274,15 @@ func (r raci) advice() []string {
 	switch {
 	case r.Severity == 0 && r.Tasks[0].Name != support.EndUserSupport:
 	case r.Severity == 0:
-		lines = append(lines, "A request that impairs nothing has no severity, and is End-user support.")
+		lines = append(lines, "A request without a performance impact has no severity, and counts as End-user support.")
 	case first && support.Prioritised(r.Severity):
-		lines = append(lines, fmt.Sprintf("Severity %d: Dispel puts it first.", r.Severity))
+		lines = append(lines, fmt.Sprintf("Severity %d: Dispel handles it with priority.", r.Severity))
 	case first:
 		lines = append(lines, fmt.Sprintf("Severity %d: severities 1 and 2 come first.", r.Severity))
 	case support.Prioritised(r.Severity):
-		lines = append(lines, fmt.Sprintf("Severity %d: Dispel puts it first, as soon as whoever is asked before cannot resolve it.", r.Severity))
+		lines = append(lines, fmt.Sprintf("Severity %d: Dispel handles it with priority once the first contact cannot resolve it.", r.Severity))
 	default:
-		lines = append(lines, fmt.Sprintf("Severity %d: Dispel helps when whoever is asked before cannot resolve it, after severities 1 and 2.", r.Severity))
+		lines = append(lines, fmt.Sprintf("Severity %d: Dispel helps when the first contact cannot resolve it, after severities 1 and 2.", r.Severity))
 	}
 	if r.Within != "" {
 		clock := "of operating hours"
@@ -297,7 +297,7 @@ func (r raci) advice() []string {
 	case r.Widget && r.HoursLimited:
 		lines = append(lines, fmt.Sprintf("End customers reach P-CSMs in the support widget, which promises no hours: there are fewer P-CSMs than the plan requires for %s.", r.Hours))
 	case r.Widget && r.Hours != "":
-		lines = append(lines, fmt.Sprintf("P-CSMs are at work %s; end customers reach them in the support widget.", r.Hours))
+		lines = append(lines, fmt.Sprintf("P-CSMs answer %s; end customers reach them in the support widget.", r.Hours))
 	}
 	if r.ServiceHours > 0 && r.Tasks[0].Partner == support.Primary {
 		lines = append(lines, fmt.Sprintf("Dispel does agreed work of this kind by the hour, %d hours a month at least; the partner stays the first contact.", r.ServiceHours))

@@ -108,7 +108,7 @@ var _ = Describe("A regular week", func() {
 		silent.Spec.Shifts = nil
 		v := roster(newYork, late, early, other, greedy, silent).Judge(at("2026-12-01T12:00:00Z"))
 		Expect(v.Summary()).To(Equal("20/40h"))
-		Expect(v.Message()).To(ContainSubstring("; 1 FTE at work declare no shifts; add shifts for these hours, or P-CSMs"))
+		Expect(v.Message()).To(ContainSubstring("; 1 active FTE declare no shifts; add shifts for these hours, or P-CSMs"))
 		Expect(roster(newYork, early).Judge(at("2026-12-01T12:00:00Z")).Declared).To(BeFalse())
 		Expect(roster(newYork, early).HasShifts(at("2026-12-01T00:00:00Z"), at("2027-01-01T00:00:00Z"))).To(BeFalse())
 		Expect(roster(newYork, early).HasShifts(at("2026-12-01T00:00:00Z"), at("2027-01-02T00:00:00Z"))).To(BeTrue())

@@ -177,7 +177,7 @@ func hours(minutes int) string {
 func (v Verdict) Message() string {
 	switch {
 	case !v.Declared:
-		return "no allocation at work declares shifts, so the coverage is unknown: write them in spec.shifts of the PCSMAllocations"
+		return "no active allocation declares shifts, so the coverage is unknown: write them in spec.shifts of the PCSMAllocations"
 	case v.Uncovered == 0 && v.Worse == nil:
 		return fmt.Sprintf("all %s operating hours of a week have a P-CSM on duty", hours(v.Operating))
 	case v.Uncovered == 0:
@@ -189,7 +189,7 @@ func (v Verdict) Message() string {
 		message += fmt.Sprintf("; from %s on, when clocks change, it is %s hours: %s", v.WorseFrom.In(v.Zone).Format(time.DateOnly), hours(v.Worse.Uncovered), v.Worse.Which(v.Zone))
 	}
 	if v.Undeclared > 0 {
-		message += fmt.Sprintf("; %s FTE at work declare no shifts", v.Undeclared)
+		message += fmt.Sprintf("; %s active FTE declare no shifts", v.Undeclared)
 	}
 	return message + "; add shifts for these hours, or P-CSMs"
 }

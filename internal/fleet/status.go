@@ -296,7 +296,7 @@ func (f *Fleet) chain(partner *v1alpha1.Partner) []Part {
 		}
 		return Pending
 	}
-	parts := []Part{{What: "Namespace " + namespace, State: Fine, Note: "with its guards"}}
+	parts := []Part{{What: "Namespace " + namespace, State: Fine, Note: "with its policies"}}
 	if ready.Status != metav1.ConditionTrue {
 		parts[0].State, parts[0].Note = progress(), ready.Message
 		return parts

@@ -68,7 +68,9 @@ func New(ctx context.Context, rows []Row, namespaces []Namespace, options Option
 	readings := make([]*reading, 0, len(rows)+len(namespaces))
 	for i := range rows {
 		name := rows[i].Namespace()
-		readings = append(readings, &reading{row: rows[i], there: found[name], options: options})
+		if !rows[i].faulty {
+			readings = append(readings, &reading{row: rows[i], there: found[name], options: options})
+		}
 		delete(found, name)
 	}
 	for i := range namespaces {
@@ -77,7 +79,6 @@ func New(ctx context.Context, rows []Row, namespaces []Namespace, options Option
 		}
 	}
 	result := &Import{}
-	plans := map[string]v1alpha1.Tier{}
 	for _, r := range readings {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -89,11 +90,9 @@ func New(ctx context.Context, rows []Row, namespaces []Namespace, options Option
 		if !r.failed && !r.known {
 			r.objects(ctx, validator)
 		}
-		if !r.failed && !r.known && r.missingPlan != nil {
-			plans[r.missingPlan.Name] = r.missingPlan.Spec.Tier
-		}
 	}
 	disjoint(readings)
+	plans := missingPlans(readings)
 	result.Findings = findingsOf(readings)
 	for _, r := range readings {
 		if !r.failed && !r.known {
@@ -171,6 +170,29 @@ func disjoint(readings []*reading) {
 			share(hosts, "the host", string(r.partner.Spec.Subdomain.Host), r)
 		}
 	}
+}
+
+// missingPlans are the tiers of the plans that are to be written, by their names. It leaves
+// out tenants that disagree about one.
+func missingPlans(readings []*reading) map[string]v1alpha1.Tier {
+	naming := map[string][]*reading{}
+	for _, r := range readings {
+		if !r.failed && !r.known && r.missingPlan != nil {
+			naming[r.missingPlan.Name] = append(naming[r.missingPlan.Name], r)
+		}
+	}
+	plans := map[string]v1alpha1.Tier{}
+	for name, of := range naming {
+		plans[name] = of[0].missingPlan.Spec.Tier
+		if i := slices.IndexFunc(of, func(r *reading) bool { return r.missingPlan.Spec.Tier != plans[name] }); i > 0 {
+			for _, r := range of {
+				r.fail("column \"tier\": SupportPlan %q is not there yet, and is to be of tier %s by %s and of tier %s by %s: write one tier, or two plans",
+					name, plans[name], of[0].about(), of[i].missingPlan.Spec.Tier, of[i].about())
+			}
+			delete(plans, name)
+		}
+	}
+	return plans
 }
 
 // reading is one tenant that is read.
@@ -257,10 +279,13 @@ func (r *reading) identity() {
 	if namespace != "" && namespace != tenant.DefaultNamespace(r.partner.Name) {
 		spec.Tenant = &v1alpha1.Tenant{Namespace: v1alpha1.TenantNamespace(namespace)}
 	}
-	switch existing := r.options.Partners[r.partner.Name]; {
-	case existing != nil && tenant.NamespaceOf(existing) == tenant.NamespaceOf(&r.partner):
+	namespace = tenant.NamespaceOf(&r.partner)
+	if holder := r.declaring(namespace); holder != "" {
 		r.known = true
-		r.note("already belongs to Partner %q: skipped", existing.Name)
+		r.note("already belongs to Partner %q: skipped", holder)
+		return
+	}
+	switch existing := r.options.Partners[r.partner.Name]; {
 	case existing != nil:
 		r.fail("there is a Partner %q with namespace %s already: write another name in a table", existing.Name, tenant.NamespaceOf(existing))
 	case r.there == nil && r.options.Offline && r.row.values["namespace"] != "":
@@ -270,19 +295,29 @@ func (r *reading) identity() {
 	case r.there == nil:
 	case !r.there.DeletionTimestamp.IsZero():
 		r.fail("the namespace is being deleted: wait until it is gone, or leave it out")
-	case tenant.HolderOf(r.there) != "":
-		holder := tenant.HolderOf(r.there)
-		if r.options.Partners[holder] != nil {
-			r.known = true
-			r.note("already belongs to Partner %q: skipped", holder)
-			return
-		}
-		r.note("belonged to Partner %q, which no longer exists", holder)
 	default:
 		if adopted := r.there.Annotations[v1alpha1.AdoptAnnotation]; adopted != "" && adopted != r.partner.Name {
 			r.fail("its annotation %s hands it over to Partner %q: remove the annotation, or write that name in a table", v1alpha1.AdoptAnnotation, adopted)
 		}
+		if former := tenant.HolderOf(r.there); former != "" {
+			r.note("belonged to Partner %q, which no longer exists", former)
+		}
 	}
+}
+
+// declaring is the Partner whose tenant namespace one is, or that declares it: the first by
+// name; empty if there is none.
+func (r *reading) declaring(namespace string) string {
+	if r.there != nil && r.options.Partners[tenant.HolderOf(r.there)] != nil {
+		return tenant.HolderOf(r.there)
+	}
+	first := ""
+	for name, existing := range r.options.Partners {
+		if tenant.NamespaceOf(existing) == namespace && (first == "" || name < first) {
+			first = name
+		}
+	}
+	return first
 }
 
 // contract fills in what only a table has: the plan, the customers, the dates.

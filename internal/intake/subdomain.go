@@ -112,8 +112,11 @@ func (r *reading) fromIngresses(subdomain *v1alpha1.Subdomain, ingresses []*netw
 	var main *networkingv1.Ingress
 	for _, ingress := range ingresses {
 		backend, others := rootOf(ingress, host)
-		if ingress.Name == host && len(tenant.Hosts(ingress)) > 1 {
-			r.fail("Ingress %s has other hosts (%s), which are lost, since the operator's own has that name: rename it first", ingress.Name, strings.Join(tenant.Hosts(ingress), ", "))
+		var hosts []string
+		for _, rule := range ingress.Spec.Rules {
+			hosts = append(hosts, rule.Host)
+		}
+		if ingress.Name == host && r.losesHosts("Ingress "+ingress.Name, host, hosts) {
 			return
 		}
 		if len(others) > 0 {
@@ -155,6 +158,21 @@ func (r *reading) fromIngresses(subdomain *v1alpha1.Subdomain, ingresses []*netw
 	if main.Name != host {
 		r.note("Ingress %s keeps serving %s beside the operator's route: delete it when the Partner is Ready and the controller has loaded the new route", main.Name, host)
 	}
+}
+
+// losesHosts fails if a route that the operator's own takes the place of, by its name, has
+// other hosts, wildcards included; an empty one is every host.
+func (r *reading) losesHosts(route, host string, hosts []string) bool {
+	others := slices.DeleteFunc(hosts, func(other string) bool { return other == host })
+	if len(others) == 0 {
+		return false
+	}
+	for i := range others {
+		others[i] = cmp.Or(others[i], "*")
+	}
+	slices.Sort(others)
+	r.fail("%s has other hosts (%s), which are lost, since the operator's own has that name: rename it first", route, strings.Join(slices.Compact(others), ", "))
+	return true
 }
 
 // rootOf is what an Ingress leads the path / of a host to; nil for nothing. others are
@@ -262,12 +280,22 @@ func (r *reading) fromHTTPRoutes(subdomain *v1alpha1.Subdomain, routes []*gatewa
 		return
 	}
 	route := routes[0]
-	about := "HTTPRoute " + route.Name
+	about, replaced := "HTTPRoute "+route.Name, route.Name == string(subdomain.Host)
+	var hosts []string
+	for _, hostname := range route.Spec.Hostnames {
+		hosts = append(hosts, string(hostname))
+	}
+	if replaced && r.losesHosts(about, string(subdomain.Host), hosts) {
+		return
+	}
+	if len(route.Spec.ParentRefs) > 1 {
+		r.partial(about, replaced, "more than one parent")
+	}
 	var root *gatewayv1.HTTPBackendRef
 	for i := range route.Spec.Rules {
 		rule := &route.Spec.Rules[i]
 		if len(rule.Filters) > 0 {
-			r.partial(about, route.Name == string(subdomain.Host), "a filter")
+			r.partial(about, replaced, "a filter")
 		}
 		if len(rule.Matches) == 0 || slices.ContainsFunc(rule.Matches, func(match gatewayv1.HTTPRouteMatch) bool {
 			return (match.Path == nil || ptr.Deref(match.Path.Value, "/") == "/") && len(match.Headers) == 0 && len(match.QueryParams) == 0 && match.Method == nil
@@ -277,7 +305,7 @@ func (r *reading) fromHTTPRoutes(subdomain *v1alpha1.Subdomain, routes []*gatewa
 			}
 			continue
 		}
-		r.partial(about, route.Name == string(subdomain.Host), "a rule for other paths, headers, queries or methods")
+		r.partial(about, replaced, "a rule for other paths, headers, queries or methods")
 	}
 	if root != nil && ptr.Deref(root.Kind, "Service") == "Service" && ptr.Deref(root.Namespace, gatewayv1.Namespace(route.Namespace)) == gatewayv1.Namespace(route.Namespace) {
 		r.backend(subdomain, &networkingv1.IngressServiceBackend{Name: string(root.Name), Port: networkingv1.ServiceBackendPort{Number: ptr.Deref(root.Port, 0)}}, about)
@@ -297,7 +325,7 @@ func (r *reading) fromHTTPRoutes(subdomain *v1alpha1.Subdomain, routes []*gatewa
 	if len(subdomain.Route.Annotations) == 0 {
 		subdomain.Route.Annotations = nil
 	}
-	if route.Name != string(subdomain.Host) {
+	if !replaced {
 		r.note("%s keeps serving %s beside the operator's route: delete it when the Partner is Ready and the controller has loaded the new route", about, subdomain.Host)
 	}
 }
@@ -309,7 +337,7 @@ func (r *reading) partial(route string, replaced bool, what string) {
 		r.fail("%s has %s, which is lost, since the operator's own has that name: rename it first", route, what)
 		return
 	}
-	r.warn("%s has %s, which is not imported, since a sub-domain has one backend: keep it for that", route, what)
+	r.warn("%s has %s, which is not imported: keep that route for it", route, what)
 }
 
 // fromRow fills in what the row says, over what was found.

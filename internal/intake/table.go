@@ -67,6 +67,8 @@ func Template() string {
 type Row struct {
 	manifests.Position
 	values map[string]string
+	// faulty rows are not read: they say only which namespaces are theirs.
+	faulty bool
 }
 
 // Namespace is the one that the row is about, whether or not it is there.
@@ -79,7 +81,7 @@ func (r Row) Namespace() string {
 
 // ReadTable reads a table in the form of CSV (RFC 4180) with a row of column names, as
 // spreadsheets write it: with commas, semicolons or tabs, and with or without a
-// byte-order mark. It returns the rows that it could read, and what it could not.
+// byte-order mark. It returns the rows, and what it could not read of them.
 func ReadTable(file string, from io.Reader) ([]Row, []preview.Finding) {
 	buffered := bufio.NewReader(from)
 	if mark, err := buffered.Peek(3); err == nil && bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
@@ -198,20 +200,24 @@ func (t *table) readRow(record []string, line int) {
 	if !slices.ContainsFunc(record, func(value string) bool { return strings.TrimSpace(value) != "" }) {
 		return // spreadsheets leave such rows at the end
 	}
-	if len(record) != len(t.columns) {
-		t.fault(line, "the row has %d values for %d columns: write a separator for each value that is left out, and values that contain one in quotes", len(record), len(t.columns))
-		return
-	}
-	row := Row{manifests.Position{File: t.file, Line: line}, map[string]string{}}
-	for i, column := range t.columns {
+	faults := len(t.findings)
+	row := Row{Position: manifests.Position{File: t.file, Line: line}, values: map[string]string{}}
+	for i, column := range t.columns[:min(len(t.columns), len(record))] {
 		if value := strings.TrimSpace(record[i]); value != "" {
 			row.values[column] = value
 		}
 	}
+	defer func() {
+		row.faulty = len(t.findings) > faults
+		t.rows = append(t.rows, row)
+	}()
+	if len(record) != len(t.columns) {
+		t.fault(line, "the row has %d values for %d columns: write a separator for each value that is left out, and values that contain one in quotes", len(record), len(t.columns))
+		return
+	}
 	if host, ok := row.values["host"]; ok {
 		row.values["host"] = strings.ToLower(strings.TrimSuffix(host, ".")) // names in DNS have no case
 	}
-	faults := len(t.findings)
 	for _, column := range Columns {
 		if column.Required && row.values[column.Name] == "" {
 			t.fault(line, "column %q has no value: write %s", column.Name, column.Meaning)
@@ -230,8 +236,5 @@ func (t *table) readRow(record []string, line int) {
 			t.seen[column] = map[string]int{}
 		}
 		t.seen[column][value] = line
-	}
-	if len(t.findings) == faults {
-		t.rows = append(t.rows, row)
 	}
 }

@@ -73,12 +73,12 @@ func wanted(own shard.Shard, object client.Object) bool {
 	case *corev1.Service:
 		return slices.Contains(tenant.ReservedNames, object.Name)
 	case *networkingv1.Ingress, *gatewayv1.HTTPRoute, *gatewayv1.ListenerSet:
-		return partner != "" && ownsHost(object)
+		return tenant.NamedAfterHost(object) // which the operator may take over, or hide
 	case *gatewayv1.GRPCRoute, *gatewayv1.TLSRoute:
 		return false
 	case *unstructured.Unstructured: // cert-manager's
 		if object.GetKind() == tenant.CertificateGVK.Kind {
-			return partner != "" && ownsHost(object)
+			return partner != "" && tenant.NamedAfterHost(object)
 		}
 		if object.GetAnnotations()[tenant.CertificateNameAnnotation] == "" {
 			return false
@@ -90,12 +90,6 @@ func wanted(own shard.Shard, object client.Object) bool {
 		return true
 	}
 	return true
-}
-
-// ownsHost reports whether an object can be the operator's: these are named by their
-// one host. Of others only the hosts matter.
-func ownsHost(object client.Object) bool {
-	return slices.Equal(tenant.Hosts(object), []string{object.GetName()})
 }
 
 // foundBy is what of an object it is found by: its names, the partner of an allocation
@@ -165,9 +159,6 @@ func foundBy(object client.Object) client.Object {
 	case *networkingv1.Ingress:
 		for _, host := range hostnames {
 			little.Spec.Rules = append(little.Spec.Rules, networkingv1.IngressRule{Host: string(host)})
-		}
-		if ownsHost(object) { // which the operator may take over, and with it its certificate
-			little.Spec.TLS = object.(*networkingv1.Ingress).Spec.TLS
 		}
 	case *gatewayv1.HTTPRoute:
 		little.Spec.Hostnames = hostnames

@@ -50,12 +50,14 @@ var _ = Describe("Of what is not the operator's, the cache keeps", func() {
 		Expect(kept(route).GetAnnotations()).To(BeEmpty())
 	})
 
-	It("the hosts of a route that bears no partner's label, whatever its name", func() {
-		unlabelled := meta("default", "a.example.com")
+	It("the whole of a route that is named after its one host, which the operator may take over or hide, whoever made it", func() {
+		unlabelled := meta("partner-acme", "a.example.com")
 		unlabelled.Labels = nil
-		spec := networkingv1.IngressSpec{Rules: []networkingv1.IngressRule{{Host: "a.example.com"}}}
-		Expect(kept(&networkingv1.Ingress{ObjectMeta: unlabelled, Spec: networkingv1.IngressSpec{IngressClassName: new("large"), Rules: spec.Rules}})).To(
-			Equal(&networkingv1.Ingress{ObjectMeta: bare("default", "a.example.com"), Spec: spec}))
+		spec := networkingv1.IngressSpec{IngressClassName: new("nginx"), Rules: []networkingv1.IngressRule{{Host: "a.example.com"}}}
+		Expect(kept(&networkingv1.Ingress{ObjectMeta: unlabelled, Spec: spec}).(*networkingv1.Ingress).Spec).To(Equal(spec))
+		spec.Rules = append(spec.Rules, networkingv1.IngressRule{Host: "b.example.com"})
+		Expect(kept(&networkingv1.Ingress{ObjectMeta: unlabelled, Spec: spec})).To(
+			Equal(&networkingv1.Ingress{ObjectMeta: bare("partner-acme", "a.example.com"), Spec: networkingv1.IngressSpec{Rules: spec.Rules}}))
 	})
 
 	It("the name of a namespace that is no tenant's, and what hands one over", func() {

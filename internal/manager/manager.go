@@ -62,7 +62,7 @@ type Options struct {
 	// RestoreGrace is how long what belongs to a Partner that is not there is left alone
 	// after its creation.
 	RestoreGrace time.Duration
-	// ResyncPeriod is how often everything is looked at again without cause.
+	// ResyncPeriod is how often all objects are reconciled even if nothing changed.
 	ResyncPeriod time.Duration
 	// DefaultPlans creates those of the SupportPlans that come with the operator
 	// that are not there when it starts to lead.
@@ -85,7 +85,7 @@ type Options struct {
 	ProfilesAddress string
 	// ShutdownDelay is how long to go on once told to stop.
 	ShutdownDelay time.Duration
-	// ShutdownTimeout is how long reconciles under way may take to end, after that.
+	// ShutdownTimeout is how long to wait for running reconciles to finish, after ShutdownDelay.
 	ShutdownTimeout time.Duration
 	// Clock tells the time; the system's if nil.
 	Clock clock.PassiveClock

@@ -25,11 +25,11 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	shards      = describe("shards", "Into how many parts all partners are divided, each with a manager of its own. It is there while the manager leads.")
-	partners    = describe("partners", "How many Partners there are, of those that the manager has.")
+	shards      = describe("shards", "Number of shards. Exposed only by the leader of each shard.")
+	partners    = describe("partners", "Number of Partners in the manager's shard.")
 	partnerInfo = describe("partner_info", "What a Partner is, in its labels; always 1.", "partner", "channel_model", "support_plan", "tier", "host", "tenant_namespace")
 	customers   = describe("partner_customers", "Customers of a Partner.", "partner")
-	allocated   = describe("partner_allocated_fte", "FTE of P-CSMs at work for a Partner; 0 if there are none. Present only for an OEM or MSP.", "partner")
+	allocated   = describe("partner_allocated_fte", "FTE of the active P-CSMs of a Partner; 0 if there are none. Present only for an OEM or MSP.", "partner")
 	minimum     = describe("partner_minimum_fte", "FTE that a Partner's plan requires at least.", "partner")
 	required    = describe("partner_required_fte", "FTE that a Partner requires: its plan's minimum, or more if its customers need more.", "partner")
 	recommended = describe("partner_recommended_fte", "FTE that support a Partner's customers comfortably.", "partner")
@@ -40,8 +40,8 @@ var (
 	widget      = describe("partner_support_widget_enabled", "Whether end customers see the support widget: 1 or 0. Present only with a sub-domain.", "partner")
 	uncovered   = describe("partner_uncovered_hours_per_week", "Operating hours of a regular week with no P-CSM on duty. Present only while shifts are declared.", "partner")
 	operating   = describe("partner_operating_hours_per_week", "Operating hours of a regular week. Present only while shifts are declared.", "partner")
-	shortfall   = describe("partner_next_shortfall_timestamp_seconds", "The first day on which more FTE are missing than today. Present only if such a day is known.", "partner", "reason")
-	counted     = describe("partner_customers_timestamp_seconds", "When the field manager of a Partner's customerCount wrote last.", "partner", "manager")
+	shortfall   = describe("partner_next_shortfall_timestamp_seconds", "The first day on which the shortfall of FTE is larger than today's. Present only if such a day is known.", "partner", "reason")
+	counted     = describe("partner_customers_timestamp_seconds", "When the field manager that owns customerCount last wrote.", "partner", "manager")
 
 	contractEnd = describe("partner_contract_end_timestamp_seconds", "When the contract with a Partner ends, and its sub-domain closes. Present only with a sub-domain and an end.", "partner")
 
@@ -49,11 +49,11 @@ var (
 
 	allocationFTE = describe("pcsmallocation_fte", "FTE of a PCSMAllocation that counts now.", "pcsmallocation", "partner")
 	allocationEnd = describe("pcsmallocation_end_timestamp_seconds",
-		"When the contract of a PCSMAllocation ends. The successor is true if its partner has no fewer FTE from then on.", "pcsmallocation", "partner", "successor")
+		"End of a PCSMAllocation's contract. The label successor is true if the partner's FTE does not decrease then.", "pcsmallocation", "partner", "successor")
 
 	planPartners     = describe("supportplan_partners", "Partners with a SupportPlan.", "support_plan")
 	planCustomers    = describe("supportplan_customers", "Customers of the Partners with a SupportPlan.", "support_plan")
-	planAllocated    = describe("supportplan_allocated_fte", "FTE of P-CSMs at work for the Partners with a SupportPlan.", "support_plan")
+	planAllocated    = describe("supportplan_allocated_fte", "FTE of the active P-CSMs of the Partners with a SupportPlan.", "support_plan")
 	planOverCapacity = describe("supportplan_partners_over_capacity", "Partners with a SupportPlan that have more customers than their P-CSMs support.", "support_plan")
 )
 

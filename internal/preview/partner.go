@@ -34,7 +34,7 @@ type Partner struct {
 	Staffing *v1alpha1.StaffingStatus `json:"staffing,omitempty"`
 	// Verdict is that of the condition StaffingSufficient; nil without P-CSMs.
 	Verdict *Verdict `json:"verdict,omitempty"`
-	// Coverage is nil while no allocation at work declares shifts, or without a plan.
+	// Coverage is nil while no active allocation declares shifts, or without a plan.
 	Coverage *v1alpha1.CoverageStatus `json:"coverage,omitempty"`
 	// Objects are what it becomes, in the order in which they are written, and those
 	// that go.

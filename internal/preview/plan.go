@@ -325,8 +325,16 @@ func overlaid(before, manifest *corev1.Namespace) *corev1.Namespace {
 
 // take adds an object to the fleet.
 func (p *Plan) take(object judged) {
-	if namespace, ok := object.typed.(*corev1.Namespace); ok {
-		object.typed = overlaid(p.fleet.Namespaces[namespace.Name], namespace)
+	switch typed := object.typed.(type) {
+	case *corev1.Namespace:
+		object.typed = overlaid(p.fleet.Namespaces[typed.Name], typed)
+	case *v1alpha1.Partner:
+		// Of rivals for a namespace, the older one gets it.
+		if before := p.fleet.Partners[typed.Name]; before != nil {
+			typed.CreationTimestamp = before.CreationTimestamp
+		} else {
+			typed.CreationTimestamp = metav1.NewTime(p.options.Now)
+		}
 	}
 	p.fleet.Add(object.typed)
 	switch typed := object.typed.(type) {

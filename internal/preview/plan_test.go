@@ -252,6 +252,19 @@ var _ = Describe("A plan against a cluster", func() {
 		))
 	})
 
+	It("knows that a namespace is that of the Partner which is there, not of one that comes", func(ctx SpecContext) {
+		f := there()
+		f.Add(&v1alpha1.Partner{
+			TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Partner"},
+			ObjectMeta: metav1.ObjectMeta{Name: "there", UID: "3", Generation: 1, ResourceVersion: "1", CreationTimestamp: metav1.NewTime(options.Now.AddDate(0, -1, 0))},
+			Spec:       v1alpha1.PartnerSpec{DisplayName: "there", ChannelModel: v1alpha1.OEM, Tenant: &v1alpha1.Tenant{Namespace: "prod"}},
+		})
+		const inProd = "  tenant: {namespace: prod}\n"
+		partners, findings := planOf(ctx, partner("new", inProd)+"---\n"+partner("there", inProd), against(f))
+		Expect(findings).To(ConsistOf(And(HavePrefix("error"), ContainSubstring(`Partner new: NamespaceOfAnotherPartner: namespace prod belongs to Partner "there"`))))
+		Expect(partners["there"].Objects).NotTo(BeEmpty())
+	})
+
 	It("knows that hosts can be swapped", func(ctx SpecContext) {
 		f := there()
 		f.Add(claimOf("remote.acmecorp.com", "one"))

@@ -21,7 +21,7 @@ var (
 
 	delay = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:    "partner_operator_probe_delay_seconds",
-		Help:    "How long after its turn a probe began. It grows if too few run at once.",
+		Help:    "Delay between the scheduled and the actual start of a probe. It grows if --concurrency is too low.",
 		Buckets: []float64{.1, 1, 5, 15, 30, 60, 120, 300},
 	})
 

@@ -33,12 +33,12 @@ func (f *Flags) Add(flags *pflag.FlagSet) {
 	flags.Var((*annotations)(&f.taken.IngressAnnotations), "ingress-annotations", "annotations of every Ingress, as key=value, or several as a JSON object")
 	flags.StringSliceVar(&f.taken.ProxyNamespaces, "proxy-namespaces", []string{"traefik"}, "namespaces of the ingress and Gateway controllers' proxies, which network isolation lets in, as a,b")
 	flags.StringVar(&f.gateway, "gateway", "", "Gateway of sub-domains that name neither one nor an ingress class, as namespace/name or namespace/name/listener; an Ingress if empty")
-	flags.BoolVar(&f.gatewayAPI, "gateway-api", true, "use the Gateway API where it is installed; without it, no right to it is needed")
+	flags.BoolVar(&f.gatewayAPI, "gateway-api", true, "use the Gateway API if it is installed; false needs no permissions for it")
 	flags.StringVar(&f.defaultIssuer, "default-issuer", "", "cert-manager issuer for sub-domains that say nothing about TLS, as ClusterIssuer/name or Issuer/name; none if empty")
-	flags.BoolVar(&f.certManager, "cert-manager", true, "use cert-manager where it is installed; without it, no right to it is needed")
+	flags.BoolVar(&f.certManager, "cert-manager", true, "use cert-manager if it is installed; false needs no permissions for it")
 	flags.StringSliceVar(&f.taken.ReservedHostSuffixes, "reserved-host-suffixes", nil, "domains under which no partner may claim a host, as a.example,b.example")
-	flags.StringSliceVar(&f.taken.BackendHostSuffixes, "backend-host-suffixes", nil, "domains that external backends may be under although they are in no public one, as corp.example,engines.internal")
-	flags.DurationVar(&f.taken.RouteOverlap, "route-overlap", 10*time.Minute, "how long a replaced route, and the claim on its host, stay once another route has taken over; and then for the ttl that an annotation for external-dns gives its DNS record")
+	flags.StringSliceVar(&f.taken.BackendHostSuffixes, "backend-host-suffixes", nil, "additional domains in which external backends may be, besides public domains, as corp.example,engines.internal")
+	flags.DurationVar(&f.taken.RouteOverlap, "route-overlap", 10*time.Minute, "how long a replaced route and the claim on its host stay after another route has taken over; the TTL in an external-dns annotation is added, up to 24h in total")
 	flags.StringVar(&f.widgetBackend, "widget-backend", "partner-operator-widget.partner-operator-system.svc.cluster.local:8082", "host:port where the widget server answers")
 }
 

@@ -120,7 +120,7 @@ func (s *Shortfall) Message() string {
 	v := s.Verdict
 	switch {
 	case !v.Contracted():
-		return fmt.Sprintf("from %s on no P-CSM is at work, since the contracts end: extend validUntil of a PCSMAllocation, or create one of at least %s FTE; otherwise the support widget closes", day, v.Required)
+		return fmt.Sprintf("from %s on no P-CSM is active, since the contracts end: extend validUntil of a PCSMAllocation, or create one of at least %s FTE; otherwise the support widget closes", day, v.Required)
 	case v.BelowMinimum() && v.Exceeded():
 		return fmt.Sprintf("from %s on %s FTE of P-CSMs are allocated, the plan requires at least %s for any number of customers, and %d customers exceed the %d that they support: %s",
 			day, v.Allocated, v.Terms.MinimumFTE, v.Customers, v.Maximum, remedy)

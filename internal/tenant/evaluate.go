@@ -94,13 +94,14 @@ type evaluation struct {
 	// sub-domain is not served.
 	contractActive *conditions.Finding
 
-	// By judgeHandOver: whether the claim on a host is offered; the host, if it is still
-	// served here, and empty if not; the routes of it that are to be hidden, since the
-	// successor serves; whether some are hidden, and whether their time is over.
-	offering   bool
-	giving     string
-	leaving    []route
-	left, over bool
+	// By judgeHandOver: whether the claim on the host that is handed over is offered.
+	offering bool
+	// By judgeHandOver: the host that is handed over, while it is served here.
+	giving string
+	// By judgeHandOver: its routes that are to be hidden now, since the successor serves.
+	leaving []route
+	// By judgeHandOver: whether the overlap runs of some of its routes.
+	left bool
 
 	// By judgeStaffing.
 	allocated v1alpha1.FTE
@@ -306,7 +307,7 @@ func (e *evaluation) tenant() {
 		return
 	}
 	e.tenantReady = conditions.True(v1alpha1.ConditionTenantReady, v1alpha1.ReasonTenantProvisioned,
-		fmt.Sprintf("namespace %s and its guards are as declared", name))
+		fmt.Sprintf("namespace %s and its policies are as declared", name))
 }
 
 // noteHosts notes on the namespace the hosts that may be routed in it: those that
@@ -323,26 +324,30 @@ func (e *evaluation) noteHosts() {
 	if e.exposed() || e.whiteLabelled() && e.contractActive.Reason == v1alpha1.ReasonContractNotStarted {
 		served = append(served, string(e.in.Partner.Spec.Subdomain.Host))
 	}
-	var noted []string
-	for _, claim := range e.in.claims() {
-		if claim.GetDeletionTimestamp().IsZero() && slices.Contains(served, claim.GetName()) {
-			noted = append(noted, claim.GetName())
-		}
-	}
+	noted := slices.DeleteFunc(e.in.Held(), func(host string) bool { return !slices.Contains(served, host) })
 	slices.Sort(noted)
 	// Without a host, too: another's note may be there from before.
-	e.out.Objects[i].SetAnnotations(map[string]string{v1alpha1.HostsAnnotation: strings.Join(noted, ",")})
+	e.out.Objects[i].SetAnnotations(map[string]string{v1alpha1.HostsAnnotation: NoteOf(noted)})
 }
 
-// HeldOf are those of some noted hosts, separated by commas, that the partner of the
-// snapshot holds, in the same form.
-func HeldOf(s Snapshot, noted string) string {
-	hosts := slices.DeleteFunc(strings.Split(noted, ","), func(host string) bool {
-		return !slices.ContainsFunc(s.claims(), func(claim Object) bool {
-			return claim.GetName() == host && claim.GetDeletionTimestamp().IsZero()
-		})
-	})
-	return strings.Join(hosts, ",")
+// Claimed are the hosts of the partner's claims, those that are being deleted included.
+func (s *Snapshot) Claimed() []string {
+	var hosts []string
+	for _, claim := range s.claims() {
+		hosts = append(hosts, claim.GetName())
+	}
+	return hosts
+}
+
+// Held are the hosts of the partner's claims that are not being deleted.
+func (s *Snapshot) Held() []string {
+	var hosts []string
+	for _, claim := range s.claims() {
+		if claim.GetDeletionTimestamp().IsZero() {
+			hosts = append(hosts, claim.GetName())
+		}
+	}
+	return hosts
 }
 
 // claims are those of the partner.
@@ -471,11 +476,13 @@ func (s *Snapshot) routing(host string) []RouteRef {
 	for _, child := range s.Children {
 		kind := KindOf(child)
 		if kind.Exposure <= ByListener && (child.GetName() == host || slices.Contains(Hosts(child), host)) {
-			refs = append(refs, RouteRef{Host: host, Kind: kind.Kind, Namespace: child.GetNamespace(), Name: child.GetName(), Partner: s.Partner.Name})
+			refs = append(refs, RouteRef{
+				Host: host, Kind: kind.Kind, Namespace: child.GetNamespace(), Name: child.GetName(), Partner: s.Partner.Name, Created: child.GetCreationTimestamp(),
+			})
 		}
 	}
 	for _, ref := range s.Routes {
-		if ref.Host == host && ref.Partner == s.Partner.Name && !slices.Contains(refs, ref) {
+		if ref.Host == host && ref.Partner == s.Partner.Name && !slices.ContainsFunc(refs, func(r RouteRef) bool { return r.String() == ref.String() }) {
 			refs = append(refs, ref)
 		}
 	}
@@ -616,16 +623,21 @@ func (e *evaluation) releaseFindings() []conditions.Finding {
 			held = append(held, fmt.Sprintf("%s by %s", host, strings.Join(refs, ", ")))
 		}
 	}
+	pending := e.handOverFinding()
 	if len(held) == 0 {
-		if pending := e.handOverFinding(); pending != nil {
-			return []conditions.Finding{*pending}
+		if pending == nil {
+			return nil
 		}
-		return nil
+		return []conditions.Finding{*pending}
 	}
 	slices.Sort(held)
-	return []conditions.Finding{conditions.True(v1alpha1.ConditionHostReleaseBlocked, v1alpha1.ReasonRouteRemains, fmt.Sprintf(
-		"hosts that are no longer declared stay with this partner because they are still routed: %s; delete these objects, or whatever finalizer keeps them",
-		strings.Join(held, "; ")))}
+	remaining := "hosts that are no longer declared stay with this partner because they are still routed: " +
+		strings.Join(held, "; ") + "; delete these objects, or whatever finalizer keeps them"
+	if pending != nil { // by whose reason the widget server knows that the host is served here
+		pending.Message += ". Besides, " + remaining
+		return []conditions.Finding{*pending}
+	}
+	return []conditions.Finding{conditions.True(v1alpha1.ConditionHostReleaseBlocked, v1alpha1.ReasonRouteRemains, remaining)}
 }
 
 // wants reports whether an object is one of those to have.
@@ -654,7 +666,7 @@ func (e *evaluation) widgetEnabled() conditions.Finding {
 	switch {
 	case e.allocated == 0:
 		return off(v1alpha1.ReasonNoPCSMAllocation,
-			"no P-CSM is at work for this partner, so its own team answers: create a PCSMAllocation to enable the widget")
+			"no P-CSM is active for this partner, so its own team answers: create a PCSMAllocation to enable the widget")
 	case e.keptOff():
 		return off(v1alpha1.ReasonStaffingBelowMinimum,
 			"SupportPlan %q keeps the widget off below its minimum staffing: %s", e.in.Plan.Name, e.verdict.Message())

@@ -53,32 +53,45 @@ func (e *evaluation) judgeHandOver() {
 	if e.offering || !e.successorServes() {
 		return
 	}
-	ready := meta.FindStatusCondition(e.in.Successor.Status.Conditions, string(v1alpha1.ConditionSubdomainReady))
+	since, over := e.servedSince(), true
 	for _, route := range routes {
-		e.leave(route, ready.LastTransitionTime.Time)
+		over = e.leave(route, since) && over
 	}
-	if len(e.leaving) == 0 && e.over {
+	if over {
 		e.giving = ""
 	}
 }
 
-// leave finds whether a route of the host that is handed over is to be hidden from
-// external-dns, and whether its time is over. since is when the successor got ready. Its
-// route has to have an address for the record, if the giver's has, and to have settled.
-func (e *evaluation) leave(route route, since time.Time) {
+// servedSince is when the successor's route got ready: a Partner that was ready with another
+// host stays ready, so its route can be younger than that.
+func (e *evaluation) servedSince() time.Time {
+	since := meta.FindStatusCondition(e.in.Successor.Status.Conditions, string(v1alpha1.ConditionSubdomainReady)).LastTransitionTime.Time
+	for _, ref := range e.in.Routes {
+		if ref.Partner == e.in.Successor.Name && ref.Host == e.giving && ref.Created.After(since) {
+			since = ref.Created.Time
+		}
+	}
+	return since
+}
+
+// leave reports whether the time of a route of the host that is handed over is over, and
+// finds whether it is to be hidden from external-dns. since is when the successor's got ready:
+// that has to have an address for the record, if the giver's has, and to have settled.
+func (e *evaluation) leave(route route, since time.Time) (over bool) {
 	hidden, overlap := route.hidden(), e.overlap(route)
 	settled := since.Add(min(settling, overlap/2))
 	var next time.Time
 	switch {
 	case overlap == 0:
-		e.over = true
-		return
+		return true
 	case !hidden.IsZero() && !hidden.After(e.in.Now):
 		next = hidden.Add(overlap)
-		e.over = !e.in.Now.Before(next)
+		e.left = true
+	case !e.hideable(route):
+		next = settled.Add(overlap)
 		e.left = true
 	case len(e.in.Successor.Status.Subdomain.Addresses) == 0 && len(e.addresses(route)) > 0:
-		return // its status comes with an event
+		return false // its status comes with an event
 	case e.in.Now.Before(settled):
 		next = settled
 	default:
@@ -87,7 +100,9 @@ func (e *evaluation) leave(route route, since time.Time) {
 	}
 	if next.After(e.in.Now) {
 		e.out.LookAgain = staffing.Earlier(e.out.LookAgain, next)
+		return false
 	}
+	return true
 }
 
 // successorServes reports whether the successor's route of the host is ready.
@@ -107,16 +122,15 @@ func (e *evaluation) givenRoutes() []route {
 // giveHost wants the claim on the host that is handed over, with who may take it. Once the
 // successor serves, it wants its routes hidden; if that one fails, it shows them again.
 func (e *evaluation) giveHost() {
-	if e.blocked {
-		return
-	}
 	handing := handOver(e.in.Partner)
-	if claim := e.in.child(claimKind, string(handing.Host)); e.offering && (claim == nil || claim.GetDeletionTimestamp().IsZero()) {
+	claim := e.in.child(claimKind, string(handing.Host))
+	offers := claim == nil && !e.blocked || claim != nil && claim.GetDeletionTimestamp().IsZero()
+	if e.offering && offers {
 		offered := e.build.claim(handing.Host)
 		offered.Spec.HandOverTo = &v1alpha1.PartnerReference{Name: handing.PartnerRef.Name}
 		e.out.Objects = append(e.out.Objects, offered)
 	}
-	if e.giving == "" {
+	if e.blocked || e.giving == "" {
 		return
 	}
 	for _, route := range e.leaving {
@@ -178,11 +192,13 @@ func (e *evaluation) handOverFinding() *conditions.Finding {
 	if pending == "" {
 		return nil
 	}
-	return new(conditions.True(v1alpha1.ConditionHostReleaseBlocked, v1alpha1.ReasonHandOverPending, pending))
+	finding := conditions.True(v1alpha1.ConditionHostReleaseBlocked, v1alpha1.ReasonHandOverPending, pending)
+	finding.Progress = conditions.Waiting
+	return &finding
 }
 
-// HandsOver reports whether a host that the Partner of a snapshot hands over is, or was, its
-// own to hand over: a namespace that is another's has nothing of it.
+// HandsOver reports whether the Partner of a snapshot may hand its host over, if it declares
+// so: nobody holds that but itself or the successor, and its namespace is not another's.
 func HandsOver(s *Snapshot) bool {
 	if s.Namespace != nil && !slices.Contains([]string{"", s.Partner.Name}, HolderOf(s.Namespace)) {
 		return false

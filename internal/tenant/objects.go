@@ -57,6 +57,9 @@ func NotedHosts(namespace metav1.Object) []string {
 	return strings.FieldsFunc(namespace.GetAnnotations()[v1alpha1.HostsAnnotation], func(r rune) bool { return r == ',' })
 }
 
+// NoteOf is how hosts are noted on a namespace.
+func NoteOf(hosts []string) string { return strings.Join(hosts, ",") }
+
 // HolderOf is the partner whose tenant namespace one is, by its label; empty if it is
 // none's. The admission policies keep the label out of the tenants' hands.
 func HolderOf(namespace metav1.Object) string {

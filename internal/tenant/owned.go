@@ -97,6 +97,12 @@ func Hosts(object runtime.Object) []string {
 	return hosts
 }
 
+// NamedAfterHost reports whether an object has one host and is named after it, as those are
+// that the operator makes. Of other objects that take hosts, only the hosts matter.
+func NamedAfterHost(object Object) bool {
+	return slices.Equal(Hosts(object), []string{object.GetName()})
+}
+
 // AttachedTo are the Gateways that an HTTPRoute or a ListenerSet names as its parent,
 // as namespace/name. Other objects have none.
 func AttachedTo(object runtime.Object) []string {

@@ -182,7 +182,7 @@ func (e *evaluation) leaveRecord(replaced, by route, since time.Time) time.Time 
 	switch {
 	case hidden.After(since) && !hidden.After(e.in.Now):
 		return hidden
-	case !hidden.IsZero() || e.overlap(replaced) == 0 || len(e.addresses(by)) == 0 || e.failedToWrite(replaced.Object):
+	case !hidden.IsZero() || e.overlap(replaced) == 0 || len(e.addresses(by)) == 0 || !e.hideable(replaced):
 		return since
 	case e.in.Now.Before(settled):
 		e.out.LookAgain = staffing.Earlier(e.out.LookAgain, settled)
@@ -190,6 +190,12 @@ func (e *evaluation) leaveRecord(replaced, by route, since time.Time) time.Time 
 	}
 	e.out.Objects = append(e.out.Objects, replaced.hide(e.in.Now))
 	return e.in.Now
+}
+
+// hideable reports whether a route can be hidden from external-dns. Of one that has other
+// hosts, too, the caches hold too little to write it.
+func (e *evaluation) hideable(route route) bool {
+	return NamedAfterHost(route.Object) && !e.failedToWrite(route.Object)
 }
 
 // failedToWrite reports whether an object could not be written in this reconcile.

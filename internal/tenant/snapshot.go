@@ -90,7 +90,7 @@ type Snapshot struct {
 	Plan *v1alpha1.SupportPlan
 	// Allocations are those that name the Partner.
 	Allocations []v1alpha1.PCSMAllocation
-	// Namespace is the namespace of the tenant's name, whoever made it; nil if
+	// Namespace is the namespace that the Partner declares, whoever made it; nil if
 	// there is none.
 	Namespace *corev1.Namespace
 	// Rivals are the other Partners that declare the same namespace, by name. Only their
@@ -115,7 +115,7 @@ type Snapshot struct {
 	// the namespace: those in it that Owned names, and all claims of the Partner.
 	Children []Object
 	// Routes are the routes in tenants' namespaces, whoever made them, with a host
-	// that the Partner declares or holds.
+	// that the Partner declares, holds or hands over.
 	Routes []RouteRef
 	// Wanted has the hosts that the Partner holds and does not declare, and that
 	// another Partner declares.
@@ -147,6 +147,8 @@ type RouteRef struct {
 	Host, Kind, Namespace, Name string
 	// Partner is the partner whose tenant namespace the object is in.
 	Partner string
+	// Created is when the object was created; zero if it was not yet.
+	Created metav1.Time
 }
 
 // String names the object as messages do.
@@ -186,8 +188,8 @@ type Outcome struct {
 	LookAgain time.Time
 }
 
-// child finds the observed object of the same kind, namespace and name; nil if
-// there is none.
+// child finds the observed object by its kind and name; nil if there is none. All
+// children that are looked up so are in one namespace, or cluster-scoped.
 func (s *Snapshot) child(kind, name string) Object {
 	for _, object := range s.Children {
 		if nameOfKind(object) == kind && object.GetName() == name {
@@ -255,6 +257,9 @@ func (s *Snapshot) Remove(deleted Object) {
 	})
 	if s.Claim != nil && sameObject(s.Claim, deleted) {
 		s.Claim = nil
+	}
+	if s.Handed != nil && sameObject(s.Handed, deleted) {
+		s.Handed = nil
 	}
 }
 

@@ -189,8 +189,8 @@ func (d *Directory) build(host string, now time.Time) (*asset, error) {
 }
 
 // giver is the Partner that hands a host over to another and still serves it with its
-// widget; nil if none does.
-func (d *Directory) giver(host, successor string) (*v1alpha1.Partner, error) {
+// widget, which one of both holds; nil if none does.
+func (d *Directory) giver(host, holder string) (*v1alpha1.Partner, error) {
 	var givers v1alpha1.PartnerList
 	if err := d.reader.List(context.Background(), &givers, index.PartnerByHandOver.Is(host), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
@@ -200,7 +200,7 @@ func (d *Directory) giver(host, successor string) (*v1alpha1.Partner, error) {
 		pending := meta.FindStatusCondition(giver.Status.Conditions, string(v1alpha1.ConditionHostReleaseBlocked))
 		serves := widget.EnabledOn(giver, host) ||
 			pending != nil && pending.Reason == string(v1alpha1.ReasonHandOverPending) && ptr.Deref(ptr.Deref(giver.Status.SupportWidget, v1alpha1.SupportWidgetStatus{}).Enabled, false)
-		if serves && string(giver.Spec.HandOver.PartnerRef.Name) == successor {
+		if serves && (giver.Name == holder || string(giver.Spec.HandOver.PartnerRef.Name) == holder) {
 			return giver, nil
 		}
 	}

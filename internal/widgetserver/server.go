@@ -44,7 +44,7 @@ type Options struct {
 	MetricsAddress string
 	// ShutdownDelay is how long to keep serving once told to stop.
 	ShutdownDelay time.Duration
-	// ShutdownTimeout is how long requests under way may take to end, after that.
+	// ShutdownTimeout is how long to wait for open requests, after ShutdownDelay.
 	ShutdownTimeout time.Duration
 	// Contact is how end customers reach the P-CSMs.
 	Contact widget.Contact

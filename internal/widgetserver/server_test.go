@@ -18,6 +18,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -173,6 +174,16 @@ var _ = Describe("The widget server", func() {
 		}}
 		Expect(direct.Status().Patch(ctx, pending, client.MergeFrom(handing))).To(Succeed())
 		Eventually(func() string { return get(address, host, ConfigPath).body }).Should(ContainSubstring(`"partner":"acme"`))
+
+		By("serving it on, too, before the successor takes the claim")
+		claim := &v1alpha1.SubdomainClaim{ObjectMeta: metav1.ObjectMeta{Name: host}}
+		Expect(direct.Patch(ctx, claim, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"partnerRef":{"name":"acme"}}}`)))).NotTo(Succeed(), "a claim changes hands by an offer alone")
+		Expect(direct.Delete(ctx, claim)).To(Succeed())
+		Eventually(status(host, ConfigPath)).Should(Equal(http.StatusNotFound))
+		claim = &v1alpha1.SubdomainClaim{ObjectMeta: metav1.ObjectMeta{Name: host}, Spec: v1alpha1.SubdomainClaimSpec{PartnerRef: v1alpha1.PartnerReference{Name: "acme"}, HandOverTo: &v1alpha1.PartnerReference{Name: "globex"}}}
+		Expect(direct.Create(ctx, claim)).To(Succeed())
+		Eventually(func() string { return get(address, host, ConfigPath).body }).Should(ContainSubstring(`"partner":"acme"`))
+		Expect(direct.Patch(ctx, claim, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"partnerRef":{"name":"globex"},"handOverTo":null}}`)))).To(Succeed())
 
 		By("going on to the successor once that serves, and ending with the hand-over")
 		enable(ctx, successor, host, true)
