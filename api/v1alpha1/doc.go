@@ -1,10 +1,10 @@
 // Package v1alpha1 holds the kinds that describe Dispel's partner contracts to
 // a cluster: Partner, SupportPlan, PCSMAllocation and SubdomainClaim.
 //
-// The kinds say what was agreed; the operator makes it so and reports in the
-// status. Nothing is ever written into a spec, and the schemas carry no
-// defaults: what a manifest leaves out is decided by the operator and shown in
-// the status, so that a live object is always the manifest that Git holds.
+// The kinds describe what was agreed. The operator provisions it and reports the result in the
+// status. The operator does not write into specs that people declare, and the schemas have no
+// defaults: the operator decides what an omitted field means and shows the result in the status.
+// So applying a manifest from Git again changes nothing.
 //
 // +kubebuilder:object:generate=true
 // +groupName=partner.dispel.com

@@ -43,7 +43,7 @@ func (m ChannelModel) WhiteLabels() bool {
 // +kubebuilder:printcolumn:name="Plan",type=string,JSONPath=`.status.supportPlan.name`,description="The support plan in force"
 // +kubebuilder:printcolumn:name="Host",type=string,JSONPath=`.spec.subdomain.host`,description="The partner's sub-domain"
 // +kubebuilder:printcolumn:name="Customers",type=integer,JSONPath=`.spec.customerCount`,description="The partner's customers"
-// +kubebuilder:printcolumn:name="FTE",type=number,JSONPath=`.status.staffing.allocatedFTE`,description="P-CSMs at work for the partner, in FTE"
+// +kubebuilder:printcolumn:name="FTE",type=number,JSONPath=`.status.staffing.allocatedFTE`,description="FTE of the partner's active PCSMAllocations"
 // +kubebuilder:printcolumn:name="Capacity",type=string,JSONPath=`.status.staffing.capacity`,description="Customers, and the most that the P-CSMs support"
 // +kubebuilder:printcolumn:name="Coverage",type=string,JSONPath=`.status.coverage.summary`,description="Operating hours a week with P-CSMs on duty, and all operating hours"
 // +kubebuilder:printcolumn:name="Widget",type=string,JSONPath=`.status.conditions[?(@.type=="SupportWidgetEnabled")].status`,description="Whether the support widget is enabled"
@@ -159,9 +159,10 @@ type PartnerSpec struct {
 	// +optional
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 
-	// suspend stops the operator from reconciling this Partner while it is true. The
-	// operator adds the condition Suspended and leaves the rest of the status
-	// unchanged. Defaults to false.
+	// suspend stops the operator from reconciling this Partner while it is true. The operator
+	// adds the condition Suspended and leaves the rest of the status unchanged. It still
+	// removes from the annotation partner.dispel.com/hosts the hosts that the partner no
+	// longer holds. Defaults to false.
 	// +optional
 	Suspend *bool `json:"suspend,omitempty"`
 }
@@ -217,9 +218,10 @@ type Subdomain struct {
 	// +required
 	Backend Backend `json:"backend,omitzero"`
 
-	// tls specifies where the certificate comes from: either issuerRef or
-	// secretName. If omitted, the operator's default issuer signs one. Without a
-	// default issuer, the operator configures no TLS.
+	// tls specifies where the certificate comes from: either issuerRef or secretName. If
+	// omitted, the operator's default issuer signs one, unless a Gateway without ListenerSets
+	// serves the sub-domain with its own listener. Without either, the operator configures no
+	// TLS.
 	// +optional
 	TLS *TLS `json:"tls,omitempty"`
 
@@ -383,10 +385,10 @@ type AnnotationValue string
 
 // Tenant configures a partner's namespace.
 type Tenant struct {
-	// namespace is the name of the tenant namespace. Defaults to partner-<name>, and
-	// cannot be changed. A namespace that exists is taken over only if its annotation
-	// partner.dispel.com/adopt names the Partner. Only one Partner can have it; others
-	// report the holder in TenantReady.
+	// namespace is the name of the tenant namespace. Defaults to partner-<name>, and cannot be
+	// changed. An existing namespace is adopted only if its label partner.dispel.com/partner
+	// or its annotation partner.dispel.com/adopt names the Partner. Only one Partner can have
+	// it; others report the holder in TenantReady.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",messageExpression="'the tenant namespace ' + oldSelf + ' cannot be changed: write it as it was, or create another Partner for another namespace'"
 	Namespace TenantNamespace `json:"namespace,omitempty"`
@@ -547,8 +549,8 @@ type PartnerStatus struct {
 	// +optional
 	SupportPlan *SupportPlanSummary `json:"supportPlan,omitempty"`
 
-	// subdomain is the sub-domain that end customers reach: the previous one while a
-	// new one is not ready. Absent if none is reachable.
+	// subdomain is the sub-domain that is being served: the previous one while a new one is not ready.
+	// Absent if none is served.
 	// +optional
 	Subdomain *SubdomainStatus `json:"subdomain,omitempty"`
 
@@ -563,7 +565,7 @@ type PartnerStatus struct {
 	Staffing *StaffingStatus `json:"staffing,omitempty"`
 
 	// coverage reports how much of the plan's operating hours have P-CSMs on duty.
-	// Absent while no PCSMAllocation at work declares shifts, or the SupportPlan is
+	// Absent while no active PCSMAllocation declares shifts, or the SupportPlan is
 	// missing or not ready.
 	// +optional
 	Coverage *CoverageStatus `json:"coverage,omitempty"`
@@ -636,9 +638,8 @@ type SubdomainStatus struct {
 	// +kubebuilder:validation:items:MaxLength=253
 	Addresses []string `json:"addresses,omitempty"`
 
-	// formerAddresses are those at which a replaced route of the same host still
-	// serves, for whoever has the previous DNS record. Sorted, without those in
-	// addresses.
+	// formerAddresses are the addresses at which a replaced route of the same host is still served,
+	// for clients with the previous DNS record. They are sorted and do not repeat addresses.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
@@ -667,16 +668,16 @@ type StaffingStatus struct {
 	// +required
 	AllocatedFTE FTE `json:"allocatedFTE"`
 
-	// minimumFTE is the FTE that the plan requires for any number of customers.
+	// minimumFTE is the plan's minimum FTE, regardless of the number of customers.
 	// +required
 	MinimumFTE FTE `json:"minimumFTE"`
 
-	// requiredFTE is the least FTE that meets the plan's minimum and its maximum
+	// requiredFTE is the lowest FTE that satisfies the plan's minimum and its maximum
 	// customers per FTE.
 	// +required
 	RequiredFTE FTE `json:"requiredFTE"`
 
-	// recommendedFTE is the least FTE that meets the plan's minimum and its
+	// recommendedFTE is the lowest FTE that satisfies the plan's minimum and its
 	// recommended customers per FTE.
 	// +required
 	RecommendedFTE FTE `json:"recommendedFTE"`
@@ -708,7 +709,7 @@ type StaffingStatus struct {
 	// +kubebuilder:validation:MaxLength=32
 	Capacity string `json:"capacity,omitempty"`
 
-	// nextShortfall is the first future day on which more FTE are missing than today.
+	// nextShortfall is the first future day on which the shortfall of FTE is larger than today's.
 	// Absent if there is none.
 	// +optional
 	NextShortfall *NextShortfall `json:"nextShortfall,omitempty"`

@@ -64,9 +64,9 @@ type PCSMAllocationSpec struct {
 	// +optional
 	Localization *Localization `json:"localization,omitempty"`
 
-	// shifts specify when the P-CSMs are on duty. Their times are in
-	// localization.timeZone, which is required with shifts. If shifts are omitted, the
-	// P-CSMs count as staffing, but the hours that they cover are unknown.
+	// shifts specify when the P-CSMs are on duty. The times are in localization.timeZone,
+	// which is required if shifts are set. If shifts are omitted, the allocation counts as
+	// staffing, but its coverage is unknown.
 	//
 	// At most fte may be on duty at once, for at most 40 hours a week per FTE. Otherwise
 	// the allocation is not accepted.
@@ -92,11 +92,11 @@ type PCSMAllocationSpec struct {
 //
 // +kubebuilder:validation:MinProperties=1
 type Localization struct {
-	// timeZone is the time zone in which the P-CSMs work.
+	// timeZone is the time zone in which the contracted people work.
 	// +optional
 	TimeZone TimeZone `json:"timeZone,omitempty"`
 
-	// languages are those that the P-CSMs speak, as BCP 47 tags such as en or pt-BR.
+	// languages are the languages that the contracted people speak, as BCP 47 tags such as en or pt-BR.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1

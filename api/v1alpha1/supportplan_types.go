@@ -15,17 +15,17 @@ const (
 	MissionCritical Tier = "MissionCritical"
 )
 
-// SupportPlan is an entry in the catalogue of support plans. Partners share it as
-// volumes share a StorageClass. Fields that it omits default to the values of its
-// tier, and the status shows the result.
+// SupportPlan is an entry in the catalogue of support plans. Many Partners can reference
+// it, as PersistentVolumeClaims reference a StorageClass. Fields that it omits default to
+// the values of its tier, and the status shows the result.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=splan,categories=dispel
 // +kubebuilder:metadata:annotations="partner.dispel.com/schema-revision=3"
 // +kubebuilder:printcolumn:name="Tier",type=string,JSONPath=`.spec.tier`
-// +kubebuilder:printcolumn:name="Hours",type=string,JSONPath=`.status.hours`,description="When P-CSMs are at work"
-// +kubebuilder:printcolumn:name="Minimum FTE",type=number,JSONPath=`.status.effective.staffing.minimumFTE`,description="The least P-CSM staffing"
+// +kubebuilder:printcolumn:name="Hours",type=string,JSONPath=`.status.hours`,description="When support is offered"
+// +kubebuilder:printcolumn:name="Minimum FTE",type=number,JSONPath=`.status.effective.staffing.minimumFTE`,description="Minimum P-CSM staffing, in FTE"
 // +kubebuilder:printcolumn:name="Partners",type=integer,JSONPath=`.status.totals.partners`,description="Partners on this plan"
 // +kubebuilder:printcolumn:name="Customers",type=integer,JSONPath=`.status.totals.customers`,description="Their customers"
 // +kubebuilder:printcolumn:name="Over Capacity",type=integer,JSONPath=`.status.totals.overCapacity`,description="Partners with more customers than their P-CSMs support"
@@ -64,7 +64,7 @@ type SupportPlanSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",messageExpression="'the tier of a plan cannot change from ' + oldSelf + ' to ' + self + ', since partners rely on it: make a new SupportPlan and point supportPlanRef of its partners there'"
 	Tier Tier `json:"tier,omitempty"`
 
-	// operatingHours specify when P-CSMs are at work. Defaults to the tier's hours,
+	// operatingHours specify the hours in which support is offered. Defaults to the tier's hours,
 	// field by field.
 	// +optional
 	OperatingHours *OperatingHours `json:"operatingHours,omitempty"`
@@ -197,7 +197,7 @@ type OperatingHours struct {
 	// +optional
 	Holidays HolidayCalendar `json:"holidays,omitempty"`
 
-	// closures are additional dates on which P-CSMs do not work.
+	// closures are additional dates without operating hours.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -289,7 +289,7 @@ const (
 
 // ResponseTarget is the time within which Dispel responds at one severity.
 type ResponseTarget struct {
-	// severity is from 1, the most severe, to 4.
+	// severity is the severity level, from 1 (most severe) to 4.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=4
@@ -303,8 +303,8 @@ type ResponseTarget struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,4}h)?([0-9]{1,6}m)?$') && duration(self) >= duration('1m')",message="this is no time to answer in: write hours and minutes, at least one minute, such as 30m, 4h or 1h30m"
 	Within string `json:"within,omitempty"`
 
-	// clock is OperatingHours, the default, if the time passes only during the plan's
-	// operating hours; Always if it passes around the clock.
+	// clock determines when the time counts: OperatingHours, the default, only during the plan's
+	// operating hours, or Always, around the clock.
 	// +optional
 	Clock ResponseClock `json:"clock,omitempty"`
 }
@@ -357,7 +357,7 @@ type SupportPlanStatus struct {
 
 // EffectivePlan is a plan with all defaults filled in.
 type EffectivePlan struct {
-	// operatingHours specify when P-CSMs are at work.
+	// operatingHours specify the hours in which support is offered.
 	// +required
 	OperatingHours OperatingHours `json:"operatingHours,omitzero"`
 

@@ -59,7 +59,7 @@ func newProbeCommand() *cobra.Command {
 	flags.SortFlags = false // what belongs together stands together
 	flags.DurationVar(&options.Interval, "interval", time.Minute, "how often each sub-domain is probed")
 	flags.IntVar(&options.Concurrency, "concurrency", 512, "sub-domains probed at once")
-	flags.DurationVar(&options.Prober.Timeout, "timeout", probe.DefaultTimeout, "how long each step of a probe may take; all of them together take twice as long at most")
+	flags.DurationVar(&options.Prober.Timeout, "timeout", probe.DefaultTimeout, "timeout of each step; the whole probe takes at most twice this time")
 	flags.StringVar(&given.shard, "shard", "", "the part of all partners that this prober has, as number/count, such as 1/3 beside probers with 2/3 and 3/3; all of them if empty")
 	flags.StringSliceVar(&given.allowed, "allowed-targets", nil, "networks to which it may connect beside public addresses, such as 10.20.0.0/16")
 	flags.BoolVar(&options.CompareAddresses, "compare-addresses", true, "report a host that resolves to none of its route's addresses; switch it off if hosts are behind a content delivery network")
