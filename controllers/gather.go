@@ -13,10 +13,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/index"
@@ -89,11 +90,8 @@ func (r *PartnerReconciler) gatherHeld(ctx context.Context, s *tenant.Snapshot, 
 	if err := r.gatherClaims(ctx, s); err != nil {
 		return err
 	}
-	declared := ""
-	if s.Partner.Spec.Subdomain != nil {
-		declared = string(s.Partner.Spec.Subdomain.Host)
-	}
-	held := s.Claimed()
+	declared, held := tenant.HostOf(s.Partner), s.Claimed()
+	s.Wanted = sets.New[string]()
 	for _, host := range held {
 		if host == declared {
 			continue
@@ -103,7 +101,7 @@ func (r *PartnerReconciler) gatherHeld(ctx context.Context, s *tenant.Snapshot, 
 			return err
 		}
 		if len(declaring.Items) > 0 {
-			s.Wanted = withKey(s.Wanted, host)
+			s.Wanted.Insert(host)
 		}
 	}
 	hosts := held
@@ -128,9 +126,7 @@ func (r *PartnerReconciler) gatherClaims(ctx context.Context, s *tenant.Snapshot
 		return err
 	}
 	for i := range claims.Items {
-		if err := r.addChild(s, &claims.Items[i]); err != nil {
-			return err
-		}
+		r.addChild(s, v1alpha1.GroupVersion.WithKind("SubdomainClaim"), &claims.Items[i])
 	}
 	return nil
 }
@@ -139,14 +135,6 @@ func (r *PartnerReconciler) gatherClaims(ctx context.Context, s *tenant.Snapshot
 // writes a spec, so there is no write to wait for.
 func (r *PartnerReconciler) declaring(ctx context.Context, list *v1alpha1.PartnerList, options ...client.ListOption) error {
 	return r.Client.List(ctx, list, append(options, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency)...)
-}
-
-func withKey(set map[string]bool, key string) map[string]bool {
-	if set == nil {
-		set = map[string]bool{}
-	}
-	set[key] = true
-	return set
 }
 
 // gone reports whether this process deleted an object that was read from a cache which does
@@ -162,100 +150,52 @@ func (r *PartnerReconciler) gone(object client.Object, now time.Time) bool {
 	return false
 }
 
-// addChild adds an object to the snapshot, unless it is gone.
-func (r *PartnerReconciler) addChild(s *tenant.Snapshot, child client.Object) error {
+// addChild adds an object of a kind to the snapshot, unless it is gone.
+func (r *PartnerReconciler) addChild(s *tenant.Snapshot, kind schema.GroupVersionKind, child client.Object) {
 	if r.gone(child, s.Now) {
-		return nil
+		return
 	}
-	gvk, err := r.Client.GroupVersionKindFor(child)
-	if err != nil {
-		return err
-	}
-	child.GetObjectKind().SetGroupVersionKind(gvk)
+	child.GetObjectKind().SetGroupVersionKind(kind)
 	s.Children = append(s.Children, child)
-	return nil
 }
 
 // gatherChildren reads the objects in a namespace of the partner's that are the
-// operator's, but for claims: by the names that it gives.
+// operator's, but for claims: by the names that it gives. ReferenceGrants are in the widget
+// server's namespace, or in one where it was before.
 func (r *PartnerReconciler) gatherChildren(ctx context.Context, s *tenant.Snapshot, namespace string, hosts []string) error {
 	for kind := range r.APIs.Kinds() {
-		switch {
-		case !kind.Made, kind.Relation == tenant.ByHolder: // claims are read by their partner
-			continue
-		case kind.Relation == tenant.ByName:
-			if err := r.gatherGrants(ctx, s, namespace); err != nil {
-				return err
-			}
+		if !kind.Made && kind.Exposure != tenant.ByCertificateKey || kind.Relation == tenant.ByHolder {
 			continue
 		}
 		for _, name := range kind.Names {
-			if err := r.gatherChild(ctx, s, namespace, name, kind.New()); err != nil {
+			child := kind.New()
+			switch err := r.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, child); {
+			case err == nil:
+				r.addChild(s, kind.GroupVersionKind, child)
+			case !apierrors.IsNotFound(err):
 				return err
 			}
 		}
 		if len(kind.Names) > 0 {
 			continue
 		}
+		var in client.ListOption = client.InNamespace(namespace)
+		if kind.Relation == tenant.ByName {
+			in = index.GrantByName.Is(namespace)
+		}
 		list := kind.NewList()
-		if err := r.Client.List(ctx, list, client.InNamespace(namespace)); err != nil {
+		if err := r.Client.List(ctx, list, in); err != nil {
 			return err
 		}
 		if err := meta.EachListItem(list, func(item runtime.Object) error {
 			child := item.(tenant.Object)
-			if !tenant.Owned(child, s.Partner.Name, hosts) {
-				return nil
+			child.GetObjectKind().SetGroupVersionKind(kind.GroupVersionKind)
+			if tenant.Owned(child, s.Partner.Name, hosts) {
+				r.addChild(s, kind.GroupVersionKind, child)
 			}
-			return r.addChild(s, child.(client.Object))
+			return nil
 		}); err != nil {
 			return err
-		}
-	}
-	return r.gatherCertificateSecrets(ctx, s, namespace)
-}
-
-// gatherChild adds an object to the snapshot if it is there.
-func (r *PartnerReconciler) gatherChild(ctx context.Context, s *tenant.Snapshot, namespace, name string, into client.Object) error {
-	err := r.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, into)
-	if err != nil {
-		return client.IgnoreNotFound(err)
-	}
-	return r.addChild(s, into)
-}
-
-// gatherCertificateSecrets reads the Secrets that cert-manager wrote for the
-// operator's Certificates in a namespace of the partner's.
-func (r *PartnerReconciler) gatherCertificateSecrets(ctx context.Context, s *tenant.Snapshot, namespace string) error {
-	kind := tenant.KindNamed("Secret")
-	secrets := kind.NewList().(*metav1.PartialObjectMetadataList)
-	// Secrets are never written, so there is no write to wait for.
-	if err := r.Client.List(ctx, secrets, client.InNamespace(namespace), client.DisableReadYourWritesConsistency); err != nil {
-		return err
-	}
-	for i := range secrets.Items {
-		secret := &secrets.Items[i]
-		secret.SetGroupVersionKind(kind.GroupVersionKind)
-		if tenant.OwnedSecret(secret, s.Partner.Name) {
-			if err := r.addChild(s, secret); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// gatherGrants reads the ReferenceGrants for a namespace of the partner's: they are in
-// the widget server's namespace, or in one where it was before.
-func (r *PartnerReconciler) gatherGrants(ctx context.Context, s *tenant.Snapshot, namespace string) error {
-	var grants gatewayv1beta1.ReferenceGrantList
-	if err := r.Client.List(ctx, &grants, index.GrantByName.Is(namespace)); err != nil {
-		return err
-	}
-	for i := range grants.Items {
-		if grant := &grants.Items[i]; tenant.Owned(grant, s.Partner.Name, nil) {
-			if err := r.addChild(s, grant); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
@@ -311,11 +251,12 @@ func (r *PartnerReconciler) gatherHandOver(ctx context.Context, s *tenant.Snapsh
 			s.Handed = nil
 		}
 	}
-	if s.Partner.Spec.Subdomain == nil {
+	host := tenant.HostOf(s.Partner)
+	if host == "" {
 		return nil
 	}
 	var givers v1alpha1.PartnerList
-	if err := r.declaring(ctx, &givers, index.PartnerByHandOver.Is(string(s.Partner.Spec.Subdomain.Host))); err != nil {
+	if err := r.declaring(ctx, &givers, index.PartnerByHandOver.Is(host)); err != nil {
 		return err
 	}
 	for i := range givers.Items {

@@ -55,11 +55,11 @@ func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manag
 		Named("partner").
 		WithOptions(options).
 		For(&v1alpha1.Partner{}, builder.WithPredicates(r.ownPartners())).
-		Watches(&v1alpha1.Partner{}, handler.EnqueueRequestsFromMapFunc(r.byRival), builder.WithPredicates(respecified)).
-		Watches(&v1alpha1.Partner{}, handler.EnqueueRequestsFromMapFunc(r.byHandOver), builder.WithPredicates(versioned)).
-		Watches(&v1alpha1.SupportPlan{}, inBulk(r.byPlan), builder.WithPredicates(respecified)).
-		Watches(&v1alpha1.PCSMAllocation{}, handler.EnqueueRequestsFromMapFunc(r.byAllocation), builder.WithPredicates(respecified)).
-		Watches(&networkingv1.IngressClass{}, inBulk(r.all), builder.WithPredicates(versioned)).
+		Watches(&v1alpha1.Partner{}, handler.EnqueueRequestsFromMapFunc(r.byRival), builder.WithPredicates(respecified, sinceStart)).
+		Watches(&v1alpha1.Partner{}, handler.EnqueueRequestsFromMapFunc(r.byHandOver), builder.WithPredicates(versioned, sinceStart)).
+		Watches(&v1alpha1.SupportPlan{}, inBulk(r.byPlan), builder.WithPredicates(respecified, sinceStart)).
+		Watches(&v1alpha1.PCSMAllocation{}, handler.EnqueueRequestsFromMapFunc(r.byAllocation), builder.WithPredicates(respecified, sinceStart)).
+		Watches(&networkingv1.IngressClass{}, inBulk(r.all), builder.WithPredicates(versioned, sinceStart)).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.byNamespace), builder.WithPredicates(versioned)).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.byRouted), builder.WithPredicates(changesHands)).
 		WatchesRawSource(source.Channel(changed, inBulk(r.all)))
@@ -72,7 +72,7 @@ func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manag
 			continue
 		}
 		enqueue, filter := r.eventsOf(kind)
-		b.Watches(kind.New(), enqueue, builder.WithPredicates(filter))
+		b.Watches(kind.New(), enqueue, builder.WithPredicates(filter...))
 		held = append(held, kind.New())
 		indexes = append(indexes, index.OfKind(kind)...)
 	}
@@ -129,6 +129,11 @@ func (r *PartnerReconciler) ownPartners() predicate.Predicate {
 	}
 }
 
+// sinceStart leaves out what is there when a manager starts: every Partner is looked at then by
+// itself, with all that concerns it. Namespaces and claims are also those of Partners that are
+// gone.
+var sinceStart = predicate.Funcs{CreateFunc: func(e event.CreateEvent) bool { return !e.IsInInitialList }}
+
 // versioned leaves out resyncs: that of the Partner, which looks at everything, is enough.
 var versioned = predicate.ResourceVersionChangedPredicate{}
 
@@ -143,25 +148,26 @@ var changesHands = predicate.Funcs{
 }
 
 // eventsOf says which events of a kind matter, and which partners they concern.
-func (r *PartnerReconciler) eventsOf(kind tenant.Kind) (handler.EventHandler, predicate.Predicate) {
+func (r *PartnerReconciler) eventsOf(kind tenant.Kind) (handler.EventHandler, []predicate.Predicate) {
+	enqueue, filter := handler.EnqueueRequestsFromMapFunc(r.byTenant), predicate.Predicate(versioned)
 	switch kind.Relation {
-	case tenant.ByHost:
-		return handler.EnqueueRequestsFromMapFunc(r.byRoute), versioned
-	case tenant.ByReference:
-		return handler.EnqueueRequestsFromMapFunc(r.byReference), versioned
 	case tenant.ByHolder:
-		return handler.EnqueueRequestsFromMapFunc(r.byClaim), versioned
+		return handler.EnqueueRequestsFromMapFunc(r.byClaim), []predicate.Predicate{versioned}
+	case tenant.ByHost:
+		enqueue = handler.EnqueueRequestsFromMapFunc(r.byRoute)
+	case tenant.ByReference:
+		enqueue = handler.EnqueueRequestsFromMapFunc(r.byReference)
 	case tenant.ByGateway:
-		return inBulk(r.byGateway), predicate.Funcs{UpdateFunc: gatewayChanged}
+		enqueue, filter = inBulk(r.byGateway), predicate.Funcs{UpdateFunc: gatewayChanged}
 	case tenant.ByGatewayClass:
-		return inBulk(r.byGatewayClass), respecified
+		enqueue, filter = inBulk(r.byGatewayClass), respecified
 	case tenant.ByName:
-		return handler.EnqueueRequestsFromMapFunc(r.byGrant), versioned
+		enqueue = handler.EnqueueRequestsFromMapFunc(r.byGrant)
 	}
 	if _, quota := kind.New().(*corev1.ResourceQuota); quota {
-		return handler.EnqueueRequestsFromMapFunc(r.byTenant), predicate.Funcs{UpdateFunc: quotaChanged}
+		filter = predicate.Funcs{UpdateFunc: quotaChanged}
 	}
-	return handler.EnqueueRequestsFromMapFunc(r.byTenant), versioned
+	return enqueue, []predicate.Predicate{filter, sinceStart}
 }
 
 // watchAPI watches the kinds of an optional API that are not watched yet. What fails
@@ -180,7 +186,7 @@ func (r *PartnerReconciler) watchAPI(ctx context.Context, mgr ctrl.Manager, part
 				}
 			}
 			enqueue, filter := r.eventsOf(kind)
-			return partners.Watch(source.Kind(mgr.GetCache(), object, enqueue, filter))
+			return partners.Watch(source.Kind(mgr.GetCache(), object, enqueue, filter...))
 		}))
 	}
 	return errors.Join(errs...)
@@ -341,10 +347,10 @@ func (r *PartnerReconciler) byRoute(ctx context.Context, object client.Object) [
 func (r *PartnerReconciler) byRival(ctx context.Context, object client.Object) []reconcile.Request {
 	partner := object.(*v1alpha1.Partner)
 	requests := r.requests(ctx, index.PartnerByNamespace.Is(tenant.NamespaceOf(partner)))
-	if partner.Spec.Subdomain == nil {
+	host := tenant.HostOf(partner)
+	if host == "" {
 		return requests
 	}
-	host := string(partner.Spec.Subdomain.Host)
 	requests = append(requests, r.requests(ctx, index.PartnerByHost.Is(host))...)
 	var claim v1alpha1.SubdomainClaim
 	if err := r.Client.Get(ctx, types.NamespacedName{Name: host}, &claim, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err == nil {

@@ -74,7 +74,7 @@ func (r *PCSMAllocationReconciler) SetupWithManager(mgr ctrl.Manager, options co
 		For(&v1alpha1.PCSMAllocation{}, builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
 			return r.Shard.Has(string(o.(*v1alpha1.PCSMAllocation).Spec.PartnerRef.Name))
 		}))).
-		Watches(&v1alpha1.Partner{}, handler.EnqueueRequestsFromMapFunc(r.byPartner), builder.WithPredicates(respecified)).
+		Watches(&v1alpha1.Partner{}, handler.EnqueueRequestsFromMapFunc(r.byPartner), builder.WithPredicates(respecified, sinceStart)).
 		Complete(r)
 }
 

@@ -84,22 +84,23 @@ var _ = Describe("A host", func() {
 
 	It("that is routed in a namespace which becomes a tenant's is told of, and when that ends", func(ctx SpecContext) {
 		startManager()
-		applyYAML(ctx, partnerYAML("routed", ""))
-		eventually(ctx, "routed", "Ready=True/Provisioned")
+		applyYAML(ctx, partnerYAML("invaded", ""))
+		eventually(ctx, "invaded", "Ready=True/Provisioned")
 		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "legacy-prod", Annotations: map[string]string{v1alpha1.AdoptAnnotation: "adopter"}}}
 		Expect(direct.Create(ctx, namespace)).To(Succeed())
 		Expect(direct.Create(ctx, &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: "legacy"}, Spec: networkingv1.IngressSpec{
 			DefaultBackend: &networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: "engine", Port: networkingv1.ServiceBackendPort{Number: 80}}},
-			Rules:          []networkingv1.IngressRule{{Host: "routed.example.com"}},
+			Rules:          []networkingv1.IngressRule{{Host: "invaded.example.com"}},
 		}})).To(Succeed())
 		applyYAML(ctx, partnerYAML("adopter", inNamespace(namespace.Name)))
 		eventually(ctx, "adopter", "Ready=True/Provisioned")
-		eventually(ctx, "routed", "SubdomainReady=False/HostRoutedElsewhere")
+		eventually(ctx, "invaded", "SubdomainReady=False/HostRoutedElsewhere")
 
 		By("taking the label off, with the Partner gone")
 		Expect(direct.Delete(ctx, partner(ctx, "adopter"))).To(Succeed())
+		eventuallyForgetsHosts(ctx, namespace.Name)
 		patch(ctx, namespace, `metadata: {labels: {partner.dispel.com/partner: null}}`)
-		eventually(ctx, "routed", "Ready=True/Provisioned")
+		eventually(ctx, "invaded", "Ready=True/Provisioned")
 	})
 
 	It("that many want at once has one holder, and the others are told who", func(ctx SpecContext) {

@@ -53,7 +53,7 @@ func (r *report) markdown() string {
 	line("On %s; etcd, API server, kube-controller-manager, manager and client together. The plain client does %d things at once, and so do the people who declare partners and the manager. "+
 		"kube-controller-manager makes up to 5,000 requests a second, so that its garbage collection is not what a deletion waits for; by default it makes 20.\n", r.Machine, r.Workers)
 	if len(r.Comparisons) > 0 {
-		line("| %d partners | plain client, creating | plain client, creating and writing status | operator | beside creating | beside both |", r.Comparisons[0].Operator.Partners)
+		line("| %d partners | plain client, creating | plain client, creating and writing status | operator | operator ÷ creating | operator ÷ both |", r.Comparisons[0].Operator.Partners)
 		line("|---|---|---|---|---|---|")
 		var created, finished []float64
 		for i, c := range r.Comparisons {
@@ -91,7 +91,7 @@ func (r *report) markdown() string {
 		return ms(f.Convergence.Others["kube-apiserver"]+f.Convergence.Others["etcd"], f)
 	})
 	row("manager's memory after, and peak", func(f fleet) string { return memory(f.Convergence.Manager.Memory, f.Convergence.Manager.Peak) })
-	row("64 MiB and 40 KiB a partner are", func(f fleet) string { return fmt.Sprintf("%d MiB", 64+f.Partners*40/1024) })
+	row("limit: 64 MiB and 40 KiB a partner", func(f fleet) string { return fmt.Sprintf("%d MiB", 64+f.Partners*40/1024) })
 	stepRows := func(what string, of func(f fleet) step) {
 		row("**"+what+"**", func(f fleet) string { return fmt.Sprintf("%.1f s", of(f).Seconds) })
 		row("writes, Events, reads", func(f fleet) string { return fmt.Sprintf("%d, %d, %d", of(f).Writes, of(f).Events, of(f).Reads) })
@@ -106,7 +106,7 @@ func (r *report) markdown() string {
 		return fmt.Sprintf("%.2f s", f.Change)
 	})
 	stepRows("quiet, three resyncs", func(f fleet) step { return f.Quiet })
-	stepRows("plan edited that all share", func(f fleet) step { return f.Plan })
+	stepRows("shared plan edited", func(f fleet) step { return f.Plan })
 	if slices.ContainsFunc(r.Fleets, func(f fleet) bool { return f.ChangeDuringEdit.Partners > 0 }) {
 		row("**one changed right after such an edit, until its status says so**, p50 / p99", func(f fleet) string {
 			return fmt.Sprintf("%.2f / %.2f s", f.ChangeDuringEdit.P50, f.ChangeDuringEdit.P99)
@@ -121,7 +121,7 @@ func (r *report) markdown() string {
 	row("manager's memory after, and peak", func(f fleet) string { return memory(f.Deletion.Memory, f.Deletion.Peak) })
 	if growth := r.growth(); len(growth) > 0 {
 		few, many := r.ends()
-		line("\nWhat one partner of %d costs beside one of %d; 1 is linear:\n", many.Partners, few.Partners)
+		line("\nCost of one partner among %d, divided by that of one among %d; 1 is linear:\n", many.Partners, few.Partners)
 		line("| | time | manager's CPU |")
 		line("|---|---|---|")
 		for _, g := range growth {
@@ -137,7 +137,7 @@ func (r *report) markdown() string {
 			p.Partners, p.First, p.Seconds, p.Probes, p.CPU/p.Seconds, p.Peak/mebibyte, p.Writes, p.Reads)
 	}
 	if r.Races.Hosts > 0 {
-		line("\nOf %d hosts that two partners wanted at once, %d had one holder, and %d partners were told who holds theirs; all within %.1f s.",
+		line("\nEach of %d hosts was declared by two partners at the same time: %d had one holder, and %d partners reported who holds theirs, all within %.1f s.",
 			r.Races.Hosts, r.Races.Held, r.Races.Told, r.Races.Seconds)
 	}
 	return b.String()
@@ -182,7 +182,7 @@ func (r *report) growth() []growth {
 	return []growth{
 		between("declared until all Ready", ready(few), ready(many)),
 		between("manager restarted, until idle", few.Restart, many.Restart),
-		between("plan edited that all share", few.Plan, many.Plan),
+		between("shared plan edited", few.Plan, many.Plan),
 		between("all allocations raised", few.Raise, many.Raise),
 		between("all deleted", gone(few), gone(many)),
 	}

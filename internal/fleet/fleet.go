@@ -12,6 +12,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
@@ -32,7 +33,7 @@ type Fleet struct {
 	// Namespaces are by name.
 	Namespaces map[string]*corev1.Namespace
 
-	noted          map[string]string          // partners, by the hosts that their namespaces note
+	noted          map[string][]string        // names of namespaces, by the hosts that they note, or once did
 	declaring      map[string][]string        // names of Partners, by the namespace that they declare
 	allocations    map[string][]string        // names, by partner
 	claims         map[string][]tenant.Object // by partner
@@ -57,7 +58,7 @@ func New() *Fleet {
 		Allocations: map[string]*v1alpha1.PCSMAllocation{},
 		Claims:      map[string]*v1alpha1.SubdomainClaim{},
 		Namespaces:  map[string]*corev1.Namespace{},
-		noted:       map[string]string{},
+		noted:       map[string][]string{},
 		declaring:   map[string][]string{},
 		allocations: map[string][]string{},
 		claims:      map[string][]tenant.Object{},
@@ -74,7 +75,7 @@ func (f *Fleet) Clone() *Fleet {
 	clone.Allocations, clone.Claims = maps.Clone(f.Allocations), maps.Clone(f.Claims)
 	clone.Namespaces, clone.references, clone.gateways = maps.Clone(f.Namespaces), maps.Clone(f.references), maps.Clone(f.gateways)
 	clone.classes, clone.gatewayClasses = slices.Clone(f.classes), slices.Clone(f.gatewayClasses)
-	clone.noted = maps.Clone(f.noted)
+	clone.noted = cloned(f.noted)
 	clone.declaring, clone.allocations = cloned(f.declaring), cloned(f.allocations)
 	clone.claims, clone.objects = cloned(f.claims), cloned(f.objects)
 	return &clone
@@ -121,7 +122,9 @@ func (f *Fleet) Add(object tenant.Object) {
 	case *corev1.Namespace:
 		f.Namespaces[object.Name] = object
 		for _, host := range tenant.NotedHosts(object) {
-			f.noted[host] = tenant.HolderOf(object)
+			if !slices.Contains(f.noted[host], object.Name) {
+				f.noted[host] = append(f.noted[host], object.Name)
+			}
 		}
 		return
 	case *networkingv1.IngressClass:
@@ -138,7 +141,7 @@ func (f *Fleet) Add(object tenant.Object) {
 	_, onlyMetadata := object.(*metav1.PartialObjectMetadata)
 	switch {
 	case kind.Exposure == tenant.ByCertificateKey:
-		if tenant.OwnedSecret(object, object.GetLabels()[v1alpha1.PartnerLabel]) {
+		if tenant.Owned(object, object.GetLabels()[v1alpha1.PartnerLabel], nil) {
 			put(f.objects, object.GetNamespace(), object)
 		}
 	case kind.Relation == tenant.ByName:
@@ -161,8 +164,8 @@ func put(lists map[string][]tenant.Object, key string, object tenant.Object) {
 // knows them.
 func (f *Fleet) children(partner *v1alpha1.Partner) []tenant.Object {
 	var hosts []string
-	if partner.Spec.Subdomain != nil {
-		hosts = append(hosts, string(partner.Spec.Subdomain.Host))
+	if host := tenant.HostOf(partner); host != "" {
+		hosts = append(hosts, host)
 	}
 	if handed := partner.Spec.HandOver; handed != nil {
 		of := tenant.Snapshot{Partner: partner, Namespace: f.Namespaces[tenant.NamespaceOf(partner)], Handed: f.Claims[string(handed.Host)]}
@@ -175,8 +178,7 @@ func (f *Fleet) children(partner *v1alpha1.Partner) []tenant.Object {
 		hosts = append(hosts, claim.GetName())
 	}
 	for _, object := range f.objects[tenant.NamespaceOf(partner)] {
-		if secret := tenant.KindOf(object).Exposure == tenant.ByCertificateKey; secret && tenant.OwnedSecret(object, partner.Name) ||
-			!secret && tenant.Owned(object, partner.Name, hosts) {
+		if tenant.Owned(object, partner.Name, hosts) {
 			children = append(children, object)
 		}
 	}
@@ -202,7 +204,7 @@ func (f *Fleet) AllocationsOf(partner string) []v1alpha1.PCSMAllocation {
 // declares reports whether a Partner of the fleet declares a host.
 func (f *Fleet) declares(host string) bool {
 	for _, partner := range f.Partners {
-		if partner.Spec.Subdomain != nil && string(partner.Spec.Subdomain.Host) == host {
+		if tenant.HostOf(partner) == host {
 			return true
 		}
 	}
@@ -221,6 +223,20 @@ func (f *Fleet) givers(to *v1alpha1.Partner) []string {
 		return []string{holder.Name}
 	}
 	return nil
+}
+
+// notedBy is another partner on whose namespace the declared host is noted; empty if it is on
+// none.
+func (f *Fleet) notedBy(partner *v1alpha1.Partner) string {
+	host := tenant.HostOf(partner)
+	for _, name := range f.noted[host] {
+		namespace := f.Namespaces[name]
+		holder := tenant.HolderOf(namespace)
+		if holder != "" && holder != partner.Name && namespace.DeletionTimestamp.IsZero() && slices.Contains(tenant.NotedHosts(namespace), host) {
+			return holder
+		}
+	}
+	return ""
 }
 
 // Snapshot is what Evaluate decides from about a partner of the fleet.
@@ -247,25 +263,21 @@ func (f *Fleet) Snapshot(partner *v1alpha1.Partner, settings tenant.Settings, no
 		snapshot.Successor, snapshot.Handed = f.Partners[string(handed.PartnerRef.Name)], f.Claims[string(handed.Host)]
 	}
 	subdomain := partner.Spec.Subdomain
-	for _, child := range snapshot.Children {
-		if claim, ok := child.(*v1alpha1.SubdomainClaim); ok && (subdomain == nil || claim.Name != string(subdomain.Host)) && f.declares(claim.Name) {
-			if snapshot.Wanted == nil {
-				snapshot.Wanted = map[string]bool{}
-			}
-			snapshot.Wanted[claim.Name] = true
+	snapshot.Wanted = sets.New[string]()
+	for _, host := range snapshot.Claimed() {
+		if host != tenant.HostOf(partner) && f.declares(host) {
+			snapshot.Wanted.Insert(host)
 		}
 	}
 	if subdomain == nil {
 		return snapshot
 	}
 	snapshot.Givers = f.givers(partner)
-	snapshot.Noted = f.noted[string(subdomain.Host)]
-	if snapshot.Noted == partner.Name {
-		snapshot.Noted = ""
-	}
 	snapshot.Claim = f.Claims[string(subdomain.Host)]
-	if snapshot.Claim != nil {
-		snapshot.Holder = f.Partners[string(snapshot.Claim.Spec.PartnerRef.Name)]
+	if snapshot.Claim == nil {
+		snapshot.Noted = f.notedBy(partner)
+	} else if holder := string(snapshot.Claim.Spec.PartnerRef.Name); holder != partner.Name {
+		snapshot.Holder = f.Partners[holder]
 	}
 	there := func(kind, name string) bool {
 		return f.references[reference{kind, types.NamespacedName{Namespace: namespace, Name: name}}]

@@ -72,10 +72,7 @@ func (f *Fleet) Overview(now time.Time) []Status {
 func statusOf(partner *v1alpha1.Partner, now time.Time) Status {
 	s := Status{
 		Partner: partner.Name, DisplayName: partner.Spec.DisplayName, ChannelModel: partner.Spec.ChannelModel,
-		SupportPlan: tenant.PlanName(partner), State: Fine,
-	}
-	if partner.Spec.Subdomain != nil {
-		s.Host = string(partner.Spec.Subdomain.Host)
+		SupportPlan: tenant.PlanName(partner), State: Fine, Host: tenant.HostOf(partner),
 	}
 	find := func(condition v1alpha1.ConditionType) metav1.Condition {
 		return ptr.Deref(meta.FindStatusCondition(partner.Status.Conditions, string(condition)), metav1.Condition{})
@@ -173,6 +170,7 @@ func (f *Fleet) Tree(name string, now time.Time) *Part {
 		root.Parts = append(root.Parts, allocationPart(&allocation, partner, now))
 	}
 	root.Parts = append(root.Parts, staffingParts(partner)...)
+	root.Parts = append(root.Parts, releasePart(partner)...)
 	root.Parts = append(root.Parts, f.chain(partner)...)
 	explained := slices.ContainsFunc(root.Parts, func(part Part) bool { return part.Note == note && part.State == state })
 	if (state == Broken || state == Pending) && !explained {
@@ -367,6 +365,19 @@ func certificateNote(subdomain *v1alpha1.Subdomain) string {
 		return "from where this version does not know"
 	}
 	return fmt.Sprintf("from %s %s", cmp.Or(subdomain.TLS.IssuerRef.Kind, v1alpha1.ClusterIssuer), subdomain.TLS.IssuerRef.Name)
+}
+
+// releasePart is what keeps a host from being released or handed over; nothing if none is to be.
+func releasePart(partner *v1alpha1.Partner) []Part {
+	blocked := meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionHostReleaseBlocked))
+	if blocked == nil || blocked.Status != metav1.ConditionTrue {
+		return nil
+	}
+	part := Part{What: "Former host " + blocked.Reason, State: Strained, Note: blocked.Message}
+	if blocked.Reason == string(v1alpha1.ReasonHandOverPending) {
+		part.State = Idle
+	}
+	return []Part{part}
 }
 
 // reachabilityPart is what the prober reports; nothing where none runs.

@@ -128,6 +128,14 @@ var _ = Describe("Tree", func() {
 		Expect(checked).To(BeNumerically(">", 10))
 	})
 
+	DescribeTable("says what a former host waits for", func(of, what string, state fleet.State) {
+		f, partner := outcome("../tenant/testdata/" + of + ".in.yaml")
+		Expect(f.Tree(partner.Name, now).Parts).To(ContainElement(And(HaveField("What", what), HaveField("State", state))))
+	},
+		Entry("its successor", "hand-over-offered", "Former host HandOverPending", fleet.Idle),
+		Entry("a route that somebody else made", "host-release-blocked", "Former host RouteRemains", fleet.Strained),
+	)
+
 	It("ends with what end customers meet, where a prober runs", func() {
 		f, partner := outcome("../tenant/testdata/gateway-accepted.in.yaml")
 		reachable := func(status metav1.ConditionStatus, reason v1alpha1.Reason) {

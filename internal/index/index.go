@@ -26,19 +26,19 @@ var (
 		return []string{tenant.PlanName(o.(*v1alpha1.Partner))}
 	}}
 	PartnerByHost = Index{"partner/host", &v1alpha1.Partner{}, func(o client.Object) []string {
-		if subdomain := o.(*v1alpha1.Partner).Spec.Subdomain; subdomain != nil {
-			return []string{string(subdomain.Host)}
+		if host := tenant.HostOf(o.(*v1alpha1.Partner)); host != "" {
+			return []string{host}
 		}
 		return nil
 	}}
-	// PartnerByHandOver has the partners that hand a host over, by the host, and
-	// PartnerBySuccessor by the Partner that is to have it.
+	// PartnerByHandOver has the partners that hand a host over, by the host.
 	PartnerByHandOver = Index{"partner/hand-over", &v1alpha1.Partner{}, func(o client.Object) []string {
 		if handOver := o.(*v1alpha1.Partner).Spec.HandOver; handOver != nil {
 			return []string{string(handOver.Host)}
 		}
 		return nil
 	}}
+	// PartnerBySuccessor has them by the Partner that is to have it.
 	PartnerBySuccessor = Index{"partner/successor", &v1alpha1.Partner{}, func(o client.Object) []string {
 		if handOver := o.(*v1alpha1.Partner).Spec.HandOver; handOver != nil {
 			return []string{string(handOver.PartnerRef.Name)}

@@ -166,8 +166,8 @@ func disjoint(readings []*reading) {
 		}
 		share(names, "the name", r.partner.Name, r)
 		share(namespaces, "the namespace", tenant.NamespaceOf(&r.partner), r)
-		if r.partner.Spec.Subdomain != nil {
-			share(hosts, "the host", string(r.partner.Spec.Subdomain.Host), r)
+		if host := tenant.HostOf(&r.partner); host != "" {
+			share(hosts, "the host", host, r)
 		}
 	}
 }

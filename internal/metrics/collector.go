@@ -18,6 +18,7 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/staffing"
+	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
@@ -167,12 +168,8 @@ func (s *Snapshot) Collect(to chan<- prometheus.Metric) {
 // show makes the metrics of a Partner by its spec and status.
 func show(partner *v1alpha1.Partner, gauge func(*prometheus.Desc, float64, ...string)) {
 	name, status := partner.Name, &partner.Status
-	host := ""
-	if partner.Spec.Subdomain != nil {
-		host = string(partner.Spec.Subdomain.Host)
-	}
 	plan := ptr.Deref(status.SupportPlan, v1alpha1.SupportPlanSummary{})
-	gauge(partnerInfo, 1, name, string(partner.Spec.ChannelModel), string(plan.Name), string(plan.Tier), host, status.Namespace)
+	gauge(partnerInfo, 1, name, string(partner.Spec.ChannelModel), string(plan.Name), string(plan.Tier), tenant.HostOf(partner), status.Namespace)
 	has := float64(ptr.Deref(partner.Spec.CustomerCount, 0))
 	gauge(customers, has, name)
 	if given := status.Staffing; given != nil {
@@ -197,7 +194,7 @@ func show(partner *v1alpha1.Partner, gauge func(*prometheus.Desc, float64, ...st
 			gauge(shortfall, float64(day.Unix()), name, string(given.NextShortfall.Reason))
 		}
 	}
-	if window, err := staffing.PartnerWindow(partner); host != "" && err == nil && !window.Until.IsZero() { // the schema refuses other dates
+	if window, err := staffing.PartnerWindow(partner); tenant.HostOf(partner) != "" && err == nil && !window.Until.IsZero() { // the schema refuses other dates
 		gauge(contractEnd, float64(window.Until.Unix()), name)
 	}
 	if given := status.Customers; given != nil && given.Since != nil {

@@ -107,10 +107,7 @@ func (p *Plan) partner(name string) (*Partner, error) {
 	settings := p.options.Settings
 	settings.RouteOverlap = -1 // what is replaced is told as gone
 	snapshot := p.fleet.Snapshot(declared, settings, p.options.Now)
-	host := ""
-	if declared.Spec.Subdomain != nil {
-		host = string(declared.Spec.Subdomain.Host)
-	}
+	host := tenant.HostOf(declared)
 	// Of several that want a host, the first one that is declared gets it.
 	if holder := p.holders[host]; holder != "" && holder != name && (snapshot.Claim == nil || p.letsGo(host)) {
 		snapshot.Claim = &v1alpha1.SubdomainClaim{
@@ -322,12 +319,12 @@ func (p *Plan) source(partner string) manifests.Source {
 	return p.sources[key{group: v1alpha1.GroupVersion.Group, kind: "Partner", name: partner}]
 }
 
-// letsGo tells whether the holder of a host no longer wants it.
+// letsGo tells whether the holder of a host no longer declares it.
 func (p *Plan) letsGo(host string) bool {
 	claim := p.fleet.Claims[host]
 	if claim == nil {
 		return false
 	}
 	holder := p.fleet.Partners[string(claim.Spec.PartnerRef.Name)]
-	return holder != nil && (holder.Spec.Subdomain == nil || string(holder.Spec.Subdomain.Host) != host)
+	return holder != nil && tenant.HostOf(holder) != host
 }

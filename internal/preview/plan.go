@@ -341,8 +341,8 @@ func (p *Plan) take(object judged) {
 	case *v1alpha1.Partner:
 		p.affected[typed.Name] = true
 		suspended := ptr.Deref(typed.Spec.Suspend, false) // which claims nothing
-		if subdomain := typed.Spec.Subdomain; subdomain != nil && !suspended && p.holders[string(subdomain.Host)] == "" {
-			p.holders[string(subdomain.Host)] = typed.Name
+		if host := tenant.HostOf(typed); host != "" && !suspended && p.holders[host] == "" {
+			p.holders[host] = typed.Name
 		}
 	case *v1alpha1.PCSMAllocation:
 		p.affected[string(typed.Spec.PartnerRef.Name)] = true

@@ -536,7 +536,7 @@ func (e *evaluation) mayServe(host string) bool {
 		return !reserved
 	}
 	claim := e.in.child(claimKind, host)
-	return !reserved && claim != nil && claim.GetDeletionTimestamp().IsZero() && (!e.contested || !e.in.Wanted[host])
+	return !reserved && claim != nil && claim.GetDeletionTimestamp().IsZero() && (!e.contested || !e.in.Wanted.Has(host))
 }
 
 // report writes the status and the events.

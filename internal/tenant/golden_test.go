@@ -21,6 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/sets"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
@@ -168,7 +169,7 @@ func readSnapshot(path string) tenant.Snapshot {
 		}
 	}
 	snapshot.Children = slices.DeleteFunc(snapshot.Children, func(child tenant.Object) bool {
-		return !tenant.Owned(child, snapshot.Partner.Name, hosts) && !tenant.OwnedSecret(child, snapshot.Partner.Name)
+		return !tenant.Owned(child, snapshot.Partner.Name, hosts)
 	})
 	return snapshot
 }
@@ -187,12 +188,7 @@ func applyCase(snapshot *tenant.Snapshot, document []byte) {
 	if given.Now != nil {
 		snapshot.Now = given.Now.Time
 	}
-	for _, host := range given.Wanted {
-		if snapshot.Wanted == nil {
-			snapshot.Wanted = map[string]bool{}
-		}
-		snapshot.Wanted[host] = true
-	}
+	snapshot.Wanted = sets.New(given.Wanted...)
 	for _, failure := range given.Failures {
 		object := &unstructured.Unstructured{}
 		object.SetAPIVersion(failure.APIVersion)

@@ -176,7 +176,7 @@ func (e *evaluation) handOverPending() string {
 		return ""
 	case e.in.Successor == nil:
 		return fmt.Sprintf("%s is handed over to Partner %q, which does not exist: create it, or correct spec.handOver.partnerRef; %s", host, successor, until)
-	case e.in.Successor.Spec.Subdomain == nil || e.in.Successor.Spec.Subdomain.Host != host:
+	case HostOf(e.in.Successor) != string(host):
 		return fmt.Sprintf("%s is handed over to Partner %q, which does not declare it: write it in that Partner's spec.subdomain; %s", host, successor, until)
 	}
 	why := "its SubdomainReady says why it is not served there yet"

@@ -46,6 +46,14 @@ func NamespaceOf(partner *v1alpha1.Partner) string {
 	return DefaultNamespace(partner.Name)
 }
 
+// HostOf is the host that a Partner declares; empty if it declares none.
+func HostOf(partner *v1alpha1.Partner) string {
+	if partner.Spec.Subdomain == nil {
+		return ""
+	}
+	return string(partner.Spec.Subdomain.Host)
+}
+
 // DefaultNamespace is the name of the tenant namespace of a Partner that names none.
 func DefaultNamespace(partner string) string {
 	return "partner-" + partner

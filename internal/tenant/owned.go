@@ -27,23 +27,19 @@ var ReservedNames = func() (names []string) {
 // operator makes there, is the operator's: by a reserved name, by the name of a host
 // that the partner declares or holds, or because it carries what the operator puts on
 // everything that it applies. Names come first, since a tenant's administrator may
-// be able to change labels.
+// be able to change labels. Of Secrets, those with the certificate of an own Certificate are:
+// cert-manager writes them, and leaves them when the Certificate goes.
 func Owned(object Object, partner string, hosts []string) bool {
+	if KindOf(object).Exposure == ByCertificateKey {
+		return object.GetLabels()[v1alpha1.PartnerLabel] == partner && object.GetLabels()[v1alpha1.ManagedByLabel] == v1alpha1.FieldManager &&
+			object.GetAnnotations()[CertificateNameAnnotation] == object.GetName()
+	}
 	if slices.Contains(ReservedNames, object.GetName()) || slices.Contains(hosts, object.GetName()) {
 		return true
 	}
 	labels := object.GetLabels()
 	return labels[v1alpha1.PartnerLabel] == partner && labels[v1alpha1.ManagedByLabel] == v1alpha1.FieldManager &&
 		object.GetAnnotations()[v1alpha1.AppliedAnnotation] != ""
-}
-
-// OwnedSecret reports whether a Secret has the certificate of one of the partner's
-// Certificates that the operator made. cert-manager writes such a Secret, and leaves
-// it when the Certificate goes.
-func OwnedSecret(secret Object, partner string) bool {
-	labels := secret.GetLabels()
-	return labels[v1alpha1.PartnerLabel] == partner && labels[v1alpha1.ManagedByLabel] == v1alpha1.FieldManager &&
-		secret.GetAnnotations()[CertificateNameAnnotation] == secret.GetName()
 }
 
 // Hosts are the hosts that a route, a ListenerSet or a Gateway takes, or that a

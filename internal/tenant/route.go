@@ -155,7 +155,7 @@ func (e *evaluation) lingerReplaced() {
 		since = created
 	}
 	for _, route := range e.in.routes() {
-		if e.declared(route) || e.in.Wanted[route.GetName()] || !e.mayServe(route.GetName()) {
+		if e.declared(route) || e.in.Wanted.Has(route.GetName()) || !e.mayServe(route.GetName()) {
 			continue
 		}
 		from := since

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/sets"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
@@ -119,7 +120,7 @@ type Snapshot struct {
 	Routes []RouteRef
 	// Wanted has the hosts that the Partner holds and does not declare, and that
 	// another Partner declares.
-	Wanted map[string]bool
+	Wanted sets.Set[string]
 	// CertificateRequest is the last one that cert-manager made for the Certificate of
 	// the declared host; nil if there is none.
 	CertificateRequest *unstructured.Unstructured
@@ -226,7 +227,7 @@ func (s *Snapshot) Observe(written Object) {
 		s.Namespace = written
 		return
 	case *v1alpha1.SubdomainClaim:
-		if s.Partner.Spec.Subdomain != nil && string(s.Partner.Spec.Subdomain.Host) == written.Name {
+		if HostOf(s.Partner) == written.Name {
 			s.Claim = written
 		} else {
 			s.Handed = written

@@ -344,7 +344,7 @@ func (e *evaluation) heldByAnother() *conditions.Finding {
 // holderDeclares reports whether the Partner that holds the declared host, another
 // one, declares it, too.
 func (e *evaluation) holderDeclares() bool {
-	return e.in.Holder != nil && e.in.Holder.Spec.Subdomain != nil && e.in.Holder.Spec.Subdomain.Host == e.in.Partner.Spec.Subdomain.Host
+	return e.in.Holder != nil && HostOf(e.in.Holder) == HostOf(e.in.Partner)
 }
 
 // routedElsewhere are the routes to the declared host in the namespaces of other
