@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -229,10 +230,11 @@ func (r *PartnerReconciler) letGo(ctx context.Context, name string) (again time.
 	if err = r.gatherHeld(ctx, s, namesOf(namespaces)...); err != nil {
 		return 0, err
 	}
-	if again, err = r.deleteAbandoned(ctx, s, namespaces); again > 0 || err != nil {
+	again, err = r.deleteAbandoned(ctx, s, namespaces)
+	if again > 0 {
 		return again, err
 	}
-	var errs []error
+	errs := []error{err}
 	for i := range namespaces {
 		errs = append(errs, r.limitHosts(ctx, &namespaces[i], s.Held()))
 	}
@@ -277,7 +279,11 @@ func (r *PartnerReconciler) letFormerGo(ctx context.Context, partner *v1alpha1.P
 	s.Children = slices.DeleteFunc(s.Children, func(child tenant.Object) bool {
 		return tenant.KindOf(child).Exposure == tenant.ByClaim // which the Partner holds
 	})
-	return r.deleteAbandoned(ctx, s, former)
+	again, err = r.deleteAbandoned(ctx, s, former)
+	if err != nil && errors.Is(writes.failed(ctx, tenant.Failure{Object: &former[0], Delete: true}, err), errOvertaken) {
+		return 0, errOvertaken
+	}
+	return again, nil
 }
 
 // deleteAbandoned deletes what exposes a snapshot's partner in some namespaces and has no
@@ -289,14 +295,18 @@ func (r *PartnerReconciler) deleteAbandoned(ctx context.Context, s *tenant.Snaps
 			return again, nil
 		}
 	}
+	tried := sets.New[string]()
+	var errs []error
 	for {
-		abandoned := tenant.Abandoned(*s)
+		abandoned := slices.DeleteFunc(tenant.Abandoned(*s), func(object tenant.Object) bool { return tried.Has(tenant.NameOf(object)) })
 		if len(abandoned) == 0 {
-			return 0, nil
+			return 0, errors.Join(errs...)
 		}
 		for _, object := range abandoned {
+			tried.Insert(tenant.NameOf(object))
 			if err := r.delete(ctx, object); err != nil {
-				return 0, err
+				errs = append(errs, err)
+				continue
 			}
 			s.Remove(object)
 		}

@@ -72,7 +72,11 @@ func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manag
 			continue
 		}
 		enqueue, filter := r.eventsOf(kind)
-		b.Watches(kind.New(), enqueue, builder.WithPredicates(filter...))
+		filters := []predicate.Predicate{filter}
+		if kind.Relation != tenant.ByHolder {
+			filters = append(filters, sinceStart)
+		}
+		b.Watches(kind.New(), enqueue, builder.WithPredicates(filters...))
 		held = append(held, kind.New())
 		indexes = append(indexes, index.OfKind(kind)...)
 	}
@@ -83,12 +87,14 @@ func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manag
 	if err := errors.Join(HoldFromStart(ctx, mgr.GetCache(), held...), index.Add(ctx, mgr.GetFieldIndexer(), indexes...)); err != nil {
 		return err
 	}
+	// Of an API that appears later, a watch can begin after the partners were looked at, so
+	// that what it finds then counts.
 	appeared := func(api *optionalAPI) error { return r.watchAPI(ctx, mgr, partners, api) }
 	for _, api := range r.APIs.used {
 		if !api.installed.Load() {
 			continue
 		}
-		if err := appeared(api); err != nil {
+		if err := r.watchAPI(ctx, mgr, partners, api, sinceStart); err != nil {
 			return err
 		}
 	}
@@ -138,9 +144,9 @@ var sinceStart = predicate.Funcs{CreateFunc: func(e event.CreateEvent) bool { re
 var versioned = predicate.ResourceVersionChangedPredicate{}
 
 // changesHands leaves out what does not change whose tenant namespace a namespace is. One that
-// is new or gone has no routes.
+// is gone has no routes; the routes of one that is new can come to a cache before it.
 var changesHands = predicate.Funcs{
-	CreateFunc: func(event.CreateEvent) bool { return false },
+	CreateFunc: func(e event.CreateEvent) bool { return !e.IsInInitialList && tenant.HolderOf(e.Object) != "" },
 	DeleteFunc: func(event.DeleteEvent) bool { return false },
 	UpdateFunc: func(e event.UpdateEvent) bool {
 		return tenant.HolderOf(e.ObjectOld) != tenant.HolderOf(e.ObjectNew)
@@ -148,11 +154,11 @@ var changesHands = predicate.Funcs{
 }
 
 // eventsOf says which events of a kind matter, and which partners they concern.
-func (r *PartnerReconciler) eventsOf(kind tenant.Kind) (handler.EventHandler, []predicate.Predicate) {
-	enqueue, filter := handler.EnqueueRequestsFromMapFunc(r.byTenant), predicate.Predicate(versioned)
+func (r *PartnerReconciler) eventsOf(kind tenant.Kind) (enqueue handler.EventHandler, filter predicate.Predicate) {
+	enqueue, filter = handler.EnqueueRequestsFromMapFunc(r.byTenant), versioned
 	switch kind.Relation {
 	case tenant.ByHolder:
-		return handler.EnqueueRequestsFromMapFunc(r.byClaim), []predicate.Predicate{versioned}
+		enqueue = handler.EnqueueRequestsFromMapFunc(r.byClaim)
 	case tenant.ByHost:
 		enqueue = handler.EnqueueRequestsFromMapFunc(r.byRoute)
 	case tenant.ByReference:
@@ -167,12 +173,12 @@ func (r *PartnerReconciler) eventsOf(kind tenant.Kind) (handler.EventHandler, []
 	if _, quota := kind.New().(*corev1.ResourceQuota); quota {
 		filter = predicate.Funcs{UpdateFunc: quotaChanged}
 	}
-	return enqueue, []predicate.Predicate{filter, sinceStart}
+	return enqueue, filter
 }
 
 // watchAPI watches the kinds of an optional API that are not watched yet. What fails
 // is tried again by whoever calls it again.
-func (r *PartnerReconciler) watchAPI(ctx context.Context, mgr ctrl.Manager, partners controller.Controller, api *optionalAPI) error {
+func (r *PartnerReconciler) watchAPI(ctx context.Context, mgr ctrl.Manager, partners controller.Controller, api *optionalAPI, filters ...predicate.Predicate) error {
 	var errs []error
 	for _, kind := range api.kinds {
 		errs = append(errs, api.watchOnce(kind, func() error {
@@ -186,7 +192,7 @@ func (r *PartnerReconciler) watchAPI(ctx context.Context, mgr ctrl.Manager, part
 				}
 			}
 			enqueue, filter := r.eventsOf(kind)
-			return partners.Watch(source.Kind(mgr.GetCache(), object, enqueue, filter...))
+			return partners.Watch(source.Kind(mgr.GetCache(), object, enqueue, append(filters, filter)...))
 		}))
 	}
 	return errors.Join(errs...)
@@ -342,19 +348,32 @@ func (r *PartnerReconciler) byRoute(ctx context.Context, object client.Object) [
 	return requests
 }
 
-// byRival finds the partners that declare the namespace or the host of another, and the one
-// that holds the host: what they report depends on what it declares.
+// byRival finds the partners that declare the namespace of another, or a host that it
+// declares, holds or hands over, and the one that holds its host: what they report depends on
+// what it declares.
 func (r *PartnerReconciler) byRival(ctx context.Context, object client.Object) []reconcile.Request {
 	partner := object.(*v1alpha1.Partner)
 	requests := r.requests(ctx, index.PartnerByNamespace.Is(tenant.NamespaceOf(partner)))
-	host := tenant.HostOf(partner)
-	if host == "" {
-		return requests
+	hosts := sets.New[string]()
+	if host := tenant.HostOf(partner); host != "" {
+		hosts.Insert(host)
+		var claim v1alpha1.SubdomainClaim
+		if err := r.Client.Get(ctx, types.NamespacedName{Name: host}, &claim, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err == nil {
+			requests = append(requests, r.own(string(claim.Spec.PartnerRef.Name))...)
+		}
 	}
-	requests = append(requests, r.requests(ctx, index.PartnerByHost.Is(host))...)
-	var claim v1alpha1.SubdomainClaim
-	if err := r.Client.Get(ctx, types.NamespacedName{Name: host}, &claim, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err == nil {
-		requests = append(requests, r.own(string(claim.Spec.PartnerRef.Name))...)
+	if handed := partner.Spec.HandOver; handed != nil {
+		hosts.Insert(string(handed.Host))
+	}
+	var claims v1alpha1.SubdomainClaimList
+	if err := r.Client.List(ctx, &claims, index.ClaimByPartner.Is(partner.Name), client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "Listing the claims of a partner")
+	}
+	for i := range claims.Items {
+		hosts.Insert(claims.Items[i].Name)
+	}
+	for host := range hosts {
+		requests = append(requests, r.requests(ctx, index.PartnerByHost.Is(host))...)
 	}
 	return requests
 }

@@ -116,6 +116,9 @@ func (r *reading) fromIngresses(subdomain *v1alpha1.Subdomain, ingresses []*netw
 		for _, rule := range ingress.Spec.Rules {
 			hosts = append(hosts, rule.Host)
 		}
+		for _, tls := range ingress.Spec.TLS {
+			hosts = append(hosts, tls.Hosts...) // some tools make DNS records and certificates of them
+		}
 		if ingress.Name == host && r.losesHosts("Ingress "+ingress.Name, host, hosts) {
 			return
 		}

@@ -151,6 +151,7 @@ func foundBy(object client.Object) client.Object {
 	little.SetCreationTimestamp(object.GetCreationTimestamp())
 	little.SetDeletionTimestamp(object.GetDeletionTimestamp())
 	little.SetFinalizers(object.GetFinalizers())
+	little.SetOwnerReferences(object.GetOwnerReferences()) // without any, it may be left of a Partner that is gone
 	var hostnames []gatewayv1.Hostname
 	for _, host := range tenant.Hosts(object) {
 		hostnames = append(hostnames, gatewayv1.Hostname(host))

@@ -65,11 +65,18 @@ func (e *evaluation) judgeHandOver() {
 // servedSince is when the successor's route got ready: a Partner that was ready with another
 // host stays ready, so its route can be younger than that.
 func (e *evaluation) servedSince() time.Time {
-	since := meta.FindStatusCondition(e.in.Successor.Status.Conditions, string(v1alpha1.ConditionSubdomainReady)).LastTransitionTime.Time
+	since, seen := meta.FindStatusCondition(e.in.Successor.Status.Conditions, string(v1alpha1.ConditionSubdomainReady)).LastTransitionTime.Time, false
 	for _, ref := range e.in.Routes {
-		if ref.Partner == e.in.Successor.Name && ref.Host == e.giving && ref.Created.After(since) {
+		if ref.Partner != e.in.Successor.Name || ref.Host != e.giving {
+			continue
+		}
+		seen = true
+		if ref.Created.After(since) {
 			since = ref.Created.Time
 		}
+	}
+	if !seen {
+		return e.in.Now // the cache does not show it yet
 	}
 	return since
 }
@@ -87,11 +94,13 @@ func (e *evaluation) leave(route route, since time.Time) (over bool) {
 	case !hidden.IsZero() && !hidden.After(e.in.Now):
 		next = hidden.Add(overlap)
 		e.left = true
-	case !e.hideable(route):
-		next = settled.Add(overlap)
-		e.left = true
 	case len(e.in.Successor.Status.Subdomain.Addresses) == 0 && len(e.addresses(route)) > 0:
 		return false // its status comes with an event
+	case !NamedAfterHost(route.Object) || e.writeRefused(route.Object):
+		next = settled.Add(overlap) // it cannot be hidden
+		e.left = true
+	case e.failedToWrite(route.Object):
+		return false // that passes
 	case e.in.Now.Before(settled):
 		next = settled
 	default:

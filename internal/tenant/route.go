@@ -203,6 +203,11 @@ func (e *evaluation) failedToWrite(object Object) bool {
 	return slices.ContainsFunc(e.in.Failures, func(f Failure) bool { return !f.Delete && NameOf(f.Object) == NameOf(object) })
 }
 
+// writeRefused reports whether the API server refused to write an object in this reconcile.
+func (e *evaluation) writeRefused(object Object) bool {
+	return slices.ContainsFunc(e.in.Failures, func(f Failure) bool { return f.Refused && !f.Delete && NameOf(f.Object) == NameOf(object) })
+}
+
 // oldRoute is a route other than the declared one, which is served while that is
 // not ready; nil if there is none. Of several it is the oldest: a host that was
 // never ready came after the one that was.
