@@ -560,6 +560,7 @@ var _ = Describe("The tenant namespace", func() {
 			g.Expect(direct.Get(ctx, client.ObjectKeyFromObject(left), left)).To(Succeed())
 			g.Expect(left.OwnerReferences).To(BeEmpty())
 		}).Should(Succeed())
+		eventuallyGone(ctx, &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "relocated"}})
 		applyYAML(ctx, partnerYAML("relocated", inNamespace("relocated-prod")))
 		startManager()
 		eventuallyGone(ctx, left)
