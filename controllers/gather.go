@@ -349,8 +349,7 @@ func (r *PartnerReconciler) noted(ctx context.Context, partner *v1alpha1.Partner
 		return "", err
 	}
 	for i := range namespaces.Items {
-		holder := tenant.HolderOf(&namespaces.Items[i])
-		if holder != "" && holder != partner.Name && namespaces.Items[i].DeletionTimestamp.IsZero() {
+		if holder := tenant.ReservedBy(&namespaces.Items[i], partner.Name); holder != "" {
 			return holder, nil
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/events"
@@ -216,13 +217,17 @@ func debug(ctx context.Context, message string, object tenant.Object, reason str
 	ctrl.LoggerFrom(ctx).V(1).Info(message, "object", tenant.NameOf(object), "reason", reason)
 }
 
+// named begins a snapshot of a partner of which only the name matters.
+func (r *PartnerReconciler) named(partner string) *tenant.Snapshot {
+	return &tenant.Snapshot{Partner: &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: partner}}, Now: r.Clock.Now()}
+}
+
 // letGo ends what is left of a Partner that is gone. Garbage collection deletes what
 // the Partner owned; this is for what has no owner any more, after a deletion that
 // orphaned it or in a restored cluster, and for the note of the hosts on a namespace
 // that stays. In a restore, it waits for the Partner, and says for how long.
 func (r *PartnerReconciler) letGo(ctx context.Context, name string) (again time.Duration, err error) {
-	s := &tenant.Snapshot{Partner: &v1alpha1.Partner{}, Now: r.Clock.Now()}
-	s.Partner.Name = name
+	s := r.named(name)
 	namespaces, err := r.labelled(ctx, name)
 	if err != nil {
 		return 0, err
@@ -271,8 +276,7 @@ func (r *PartnerReconciler) letFormerGo(ctx context.Context, partner *v1alpha1.P
 	if suspended || len(former) == 0 {
 		return 0, nil
 	}
-	s := &tenant.Snapshot{Partner: &v1alpha1.Partner{}, Now: r.Clock.Now()}
-	s.Partner.Name = partner.Name
+	s := r.named(partner.Name)
 	if err = r.gatherHeld(ctx, s, namesOf(former)...); err != nil {
 		return 0, err
 	}
@@ -351,8 +355,7 @@ func namesOf(namespaces []corev1.Namespace) []string {
 
 // held are the hosts that a partner holds.
 func (r *PartnerReconciler) held(ctx context.Context, partner string) ([]string, error) {
-	s := &tenant.Snapshot{Partner: &v1alpha1.Partner{}, Now: r.Clock.Now()}
-	s.Partner.Name = partner
+	s := r.named(partner)
 	err := r.gatherClaims(ctx, s)
 	return s.Held(), err
 }

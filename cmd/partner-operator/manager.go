@@ -63,7 +63,7 @@ func newManagerCommand() *cobra.Command {
 
 	flags.StringVar(&given.shard, "shard", "", "shard of the partners that this manager reconciles, as number/count, such as 1/3; the other managers use 2/3 and 3/3. Empty: all partners")
 	flags.IntVar(&options.Workers, "workers", 8, "Partners reconciled at once")
-	flags.DurationVar(&options.TotalsInterval, "plan-totals-interval", 10*time.Second, "how often the totals of a SupportPlan are updated at most")
+	flags.DurationVar(&options.TotalsInterval, "plan-totals-interval", 10*time.Second, "shortest time between two updates of the totals of a SupportPlan")
 	flags.DurationVar(&options.ResyncPeriod, "resync-period", 10*time.Hour, "how often all objects are reconciled even if nothing changed")
 	flags.DurationVar(&options.RestoreGrace, "restore-grace", 10*time.Minute, "how long the claims and routes of a Partner that does not exist are kept after their creation, in case a restore brings the Partner back; 0 deletes them at once")
 	flags.DurationVar(&options.ShutdownDelay, "shutdown-delay", 5*time.Second, "how long to keep serving after SIGTERM while reporting not ready, until proxies have noticed")

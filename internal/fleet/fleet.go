@@ -231,8 +231,7 @@ func (f *Fleet) notedBy(partner *v1alpha1.Partner) string {
 	host := tenant.HostOf(partner)
 	for _, name := range f.noted[host] {
 		namespace := f.Namespaces[name]
-		holder := tenant.HolderOf(namespace)
-		if holder != "" && holder != partner.Name && namespace.DeletionTimestamp.IsZero() && slices.Contains(tenant.NotedHosts(namespace), host) {
+		if holder := tenant.ReservedBy(namespace, partner.Name); holder != "" && slices.Contains(tenant.NotedHosts(namespace), host) {
 			return holder
 		}
 	}

@@ -100,7 +100,7 @@ type evaluation struct {
 	giving string
 	// By judgeHandOver: its routes that are to be hidden now, since the successor serves.
 	leaving []route
-	// By judgeHandOver: whether the overlap runs of some of its routes.
+	// By judgeHandOver: whether the overlap of one of its routes has begun.
 	left bool
 
 	// By judgeStaffing.

@@ -85,7 +85,7 @@ func (e *evaluation) servedSince() time.Time {
 // finds whether it is to be hidden from external-dns. since is when the successor's got ready:
 // that has to have an address for the record, if the giver's has, and to have settled.
 func (e *evaluation) leave(route route, since time.Time) (over bool) {
-	hidden, overlap := route.hidden(), e.overlap(route)
+	hidden, overlap, failure := route.hidden(), e.overlap(route), e.writeFailure(route.Object)
 	settled := since.Add(min(settling, overlap/2))
 	var next time.Time
 	switch {
@@ -96,11 +96,11 @@ func (e *evaluation) leave(route route, since time.Time) (over bool) {
 		e.left = true
 	case len(e.in.Successor.Status.Subdomain.Addresses) == 0 && len(e.addresses(route)) > 0:
 		return false // its status comes with an event
-	case !NamedAfterHost(route.Object) || e.writeRefused(route.Object):
+	case !NamedAfterHost(route.Object) || failure != nil && failure.Refused:
 		next = settled.Add(overlap) // it cannot be hidden
 		e.left = true
-	case e.failedToWrite(route.Object):
-		return false // that passes
+	case failure != nil:
+		return false // it passes
 	case e.in.Now.Before(settled):
 		next = settled
 	default:

@@ -65,6 +65,16 @@ func NotedHosts(namespace metav1.Object) []string {
 	return strings.FieldsFunc(namespace.GetAnnotations()[v1alpha1.HostsAnnotation], func(r rune) bool { return r == ',' })
 }
 
+// ReservedBy is the partner for which a namespace keeps the hosts that it notes, if that is
+// another than the given one; empty if it keeps them for nobody else.
+func ReservedBy(namespace metav1.Object, partner string) string {
+	holder := HolderOf(namespace)
+	if holder == partner || namespace.GetDeletionTimestamp() != nil {
+		return ""
+	}
+	return holder
+}
+
 // NoteOf is how hosts are noted on a namespace.
 func NoteOf(hosts []string) string { return strings.Join(hosts, ",") }
 

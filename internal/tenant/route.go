@@ -174,7 +174,8 @@ func (e *evaluation) lingerReplaced() {
 	}
 }
 
-// leaveRecord hides a replaced route from external-dns once the route in its place, which
+// leaveRecord hides a replaced route from external-dns, unless it has other hosts, too, of which
+// the caches hold too little to write it, once the route in its place, which
 // is ready since some time, has settled and has an address for the record. It returns when
 // the overlap begins.
 func (e *evaluation) leaveRecord(replaced, by route, since time.Time) time.Time {
@@ -182,7 +183,7 @@ func (e *evaluation) leaveRecord(replaced, by route, since time.Time) time.Time 
 	switch {
 	case hidden.After(since) && !hidden.After(e.in.Now):
 		return hidden
-	case !hidden.IsZero() || e.overlap(replaced) == 0 || len(e.addresses(by)) == 0 || !e.hideable(replaced):
+	case !hidden.IsZero() || e.overlap(replaced) == 0 || len(e.addresses(by)) == 0 || !NamedAfterHost(replaced.Object) || e.failedToWrite(replaced.Object):
 		return since
 	case e.in.Now.Before(settled):
 		e.out.LookAgain = staffing.Earlier(e.out.LookAgain, settled)
@@ -192,20 +193,19 @@ func (e *evaluation) leaveRecord(replaced, by route, since time.Time) time.Time 
 	return e.in.Now
 }
 
-// hideable reports whether a route can be hidden from external-dns. Of one that has other
-// hosts, too, the caches hold too little to write it.
-func (e *evaluation) hideable(route route) bool {
-	return NamedAfterHost(route.Object) && !e.failedToWrite(route.Object)
-}
-
 // failedToWrite reports whether an object could not be written in this reconcile.
 func (e *evaluation) failedToWrite(object Object) bool {
-	return slices.ContainsFunc(e.in.Failures, func(f Failure) bool { return !f.Delete && NameOf(f.Object) == NameOf(object) })
+	return e.writeFailure(object) != nil
 }
 
-// writeRefused reports whether the API server refused to write an object in this reconcile.
-func (e *evaluation) writeRefused(object Object) bool {
-	return slices.ContainsFunc(e.in.Failures, func(f Failure) bool { return f.Refused && !f.Delete && NameOf(f.Object) == NameOf(object) })
+// writeFailure is why an object could not be written in this reconcile; nil if it could, or was
+// not to be.
+func (e *evaluation) writeFailure(object Object) *Failure {
+	i := slices.IndexFunc(e.in.Failures, func(f Failure) bool { return !f.Delete && NameOf(f.Object) == NameOf(object) })
+	if i < 0 {
+		return nil
+	}
+	return &e.in.Failures[i]
 }
 
 // oldRoute is a route other than the declared one, which is served while that is
