@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -44,6 +45,8 @@ type floor struct {
 	Seconds  float64  `json:"seconds"`
 	Writes   int      `json:"writes"`
 	Requests requests `json:"requests"`
+	// CPU are the seconds of the client itself, which evaluates each partner once.
+	CPU float64 `json:"cpuSeconds,omitempty"`
 	// Others are the CPU seconds of the control plane meanwhile.
 	Others map[string]float64 `json:"controlPlaneCPUSeconds"`
 }
@@ -65,6 +68,10 @@ func (g *ground) floor(ctx context.Context, n int, status bool) (floor, error) {
 		return floor{}, err
 	}
 	others, err := g.componentsCPU()
+	if err != nil {
+		return floor{}, err
+	}
+	before, err := usageOf(os.Getpid())
 	if err != nil {
 		return floor{}, err
 	}
@@ -104,6 +111,11 @@ func (g *ground) floor(ctx context.Context, n int, status bool) (floor, error) {
 	if err != nil {
 		return f, err
 	}
+	after, err := usageOf(os.Getpid())
+	if err != nil {
+		return f, err
+	}
+	f.CPU = after.CPU - before.CPU
 	if f.Others, err = g.componentsCPU(); err != nil {
 		return f, err
 	}
@@ -148,7 +160,7 @@ func (g *ground) converge(ctx context.Context, n int) (c convergence, err error)
 	if err != nil {
 		return c, err
 	}
-	before, err := usageOf(g.manager)
+	before, err := usageOf(g.manager.PID())
 	if err != nil {
 		return c, err
 	}
@@ -206,7 +218,7 @@ func (g *ground) converge(ctx context.Context, n int) (c convergence, err error)
 	if _, err = g.settle(ctx); err != nil {
 		return c, err
 	}
-	if c.Manager, err = usageOf(g.manager); err != nil {
+	if c.Manager, err = usageOf(g.manager.PID()); err != nil {
 		return c, err
 	}
 	c.Manager.CPU -= before.CPU
@@ -221,7 +233,7 @@ const agent = "partner-operator-manager/"
 func (g *ground) componentsCPU() (map[string]float64, error) {
 	seconds := map[string]float64{}
 	for name, process := range g.cluster.Components() {
-		used, err := usageOf(process)
+		used, err := usageOf(process.PID())
 		if err != nil {
 			return nil, err
 		}
@@ -288,7 +300,7 @@ func (g *ground) step(ctx context.Context, what string, do func() error) (s step
 	}
 	var before usage
 	if g.manager != nil {
-		if before, err = usageOf(g.manager); err != nil {
+		if before, err = usageOf(g.manager.PID()); err != nil {
 			return s, err
 		}
 		if err = forgetPeak(g.manager); err != nil {
@@ -307,7 +319,7 @@ func (g *ground) step(ctx context.Context, what string, do func() error) (s step
 	if err != nil {
 		return s, err
 	}
-	after, err := usageOf(g.manager)
+	after, err := usageOf(g.manager.PID())
 	if err != nil {
 		return s, err
 	}

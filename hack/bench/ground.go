@@ -150,8 +150,8 @@ type usage struct {
 	Peak   uint64 `json:"peakMemoryBytes"`
 }
 
-func usageOf(process *controlplane.Process) (usage, error) {
-	proc, err := procfs.NewProc(process.PID())
+func usageOf(pid int) (usage, error) {
+	proc, err := procfs.NewProc(pid)
 	if err != nil {
 		return usage{}, err
 	}
@@ -179,7 +179,7 @@ func (g *ground) settle(ctx context.Context) (time.Time, error) {
 	var asked int64
 	var busy time.Time
 	err := poll(ctx, step, func() (bool, error) {
-		now, err := usageOf(g.manager)
+		now, err := usageOf(g.manager.PID())
 		if err != nil {
 			return false, err
 		}

@@ -103,7 +103,7 @@ func (g *ground) probing(ctx context.Context, n int) (p probing, err error) {
 	if _, err = g.requested(proberAgent); err != nil {
 		return p, err
 	}
-	before, err := usageOf(prober)
+	before, err := usageOf(prober.PID())
 	if err != nil {
 		return p, err
 	}
@@ -113,7 +113,7 @@ func (g *ground) probing(ctx context.Context, n int) (p probing, err error) {
 		return p, ctx.Err()
 	case <-time.After(3 * time.Minute):
 	}
-	after, err := usageOf(prober)
+	after, err := usageOf(prober.PID())
 	if err != nil {
 		return p, err
 	}

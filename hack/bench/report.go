@@ -64,7 +64,14 @@ func (r *report) markdown() string {
 		}
 		slices.Sort(created)
 		slices.Sort(finished)
-		line("| median | | | | **%.2f** | **%.2f** |\n", quantile(created, 0.5), quantile(finished, 0.5))
+		line("| median | | | | **%.2f** | **%.2f** |", quantile(created, 0.5), quantile(finished, 0.5))
+		if last := r.Comparisons[len(r.Comparisons)-1]; last.Finished.CPU > 0 {
+			cpu := func(seconds float64) string {
+				return fmt.Sprintf("%.1f ms", 1000*seconds/float64(last.Operator.Partners))
+			}
+			line("| its CPU a partner, last round | %s | %s | manager: %s | | |", cpu(last.Created.CPU), cpu(last.Finished.CPU), cpu(last.Operator.Manager.CPU))
+		}
+		line("")
 	}
 	row := func(what string, cell func(f fleet) string) {
 		cells := []string{what}
