@@ -25,30 +25,49 @@ import (
 // concurrently that others do not.
 const slow = "slow"
 
-// backedUp are the kinds of a backup in the groups in which it is restored: what is in a
+// backedUp are the kinds of a backup in the groups in which it is restored. What is in a
 // namespace comes after it.
 var backedUp = map[string][]schema.GroupVersionKind{
-	"partners": {v1alpha1.GroupVersion.WithKind("Partner")},
-	"claims":   {v1alpha1.GroupVersion.WithKind("SubdomainClaim")},
-	"contract": {v1alpha1.GroupVersion.WithKind("SupportPlan"), v1alpha1.GroupVersion.WithKind("PCSMAllocation")},
-	"namespaces": {
-		{Version: "v1", Kind: "Namespace"}, {Version: "v1", Kind: "ConfigMap"}, {Version: "v1", Kind: "Service"}, {Version: "v1", Kind: "ResourceQuota"},
-		{Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"}, {Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
-		{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "RoleBinding"},
-	},
+	"partners":   {v1alpha1.GroupVersion.WithKind("Partner")},
+	"claims":     {v1alpha1.GroupVersion.WithKind("SubdomainClaim")},
+	"contract":   {v1alpha1.GroupVersion.WithKind("SupportPlan"), v1alpha1.GroupVersion.WithKind("PCSMAllocation")},
+	"namespaces": {{Version: "v1", Kind: "Namespace"}},
 }
 
-// there are the objects of a group whose name or namespace has a token.
+// inNamespaces are the kinds that come with a namespace.
+var inNamespaces = []schema.GroupVersionKind{
+	{Version: "v1", Kind: "ConfigMap"}, {Version: "v1", Kind: "Service"}, {Version: "v1", Kind: "ResourceQuota"},
+	{Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"}, {Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
+	{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "RoleBinding"},
+}
+
+// there are the objects of a group that have a token in their name, or in that of their
+// namespace. Nothing is listed across namespaces: those of all other specs are there, too.
 func there(ctx context.Context, group, token string) []unstructured.Unstructured {
 	GinkgoHelper()
-	var found []unstructured.Unstructured
-	for _, kind := range backedUp[group] {
+	list := func(kind schema.GroupVersionKind, options ...client.ListOption) []unstructured.Unstructured {
 		list := &unstructured.UnstructuredList{}
 		list.SetGroupVersionKind(kind)
-		Expect(direct.List(ctx, list)).To(Succeed())
-		for _, object := range list.Items {
-			if strings.Contains(object.GetNamespace()+"/"+object.GetName(), token) && object.GetName() != "kube-root-ca.crt" {
+		Expect(direct.List(ctx, list, options...)).To(Succeed())
+		return list.Items
+	}
+	var found []unstructured.Unstructured
+	for _, kind := range backedUp[group] {
+		for _, object := range list(kind) {
+			if strings.Contains(object.GetName(), token) {
 				found = append(found, object)
+			}
+		}
+	}
+	for _, namespace := range found {
+		if namespace.GetKind() != "Namespace" {
+			continue
+		}
+		for _, kind := range inNamespaces {
+			for _, object := range list(kind, client.InNamespace(namespace.GetName())) {
+				if object.GetName() != "kube-root-ca.crt" {
+					found = append(found, object)
+				}
 			}
 		}
 	}
@@ -200,7 +219,7 @@ var _ = Describe("A backup", func() {
 		// comesBack expects what a restore made to be there still, and all to be as before.
 		comesBack := func(to string, order []string, created map[string]client.Object) {
 			GinkgoHelper()
-			Eventually(func() map[string]any { return ends(ctx, to) }).WithTimeout(time.Minute).Should(Equal(want), "%s: %v", to, order)
+			Eventually(func() map[string]any { return ends(ctx, to) }).WithTimeout(time.Minute).WithPolling(100*time.Millisecond).Should(Equal(want), "%s: %v", to, order)
 			for name, object := range created {
 				if object.GetName() == tenant.WidgetServiceName {
 					continue // there is no widget until the P-CSMs are there
@@ -251,7 +270,7 @@ var _ = Describe("A backup", func() {
 			i++
 			to := fmt.Sprintf("orphan%02d", i)
 			restore(ctx, saved, order, token, to, true)
-			Eventually(func() map[string]any { return ends(ctx, to) }).WithTimeout(time.Minute).Should(Equal(want), "%s: %v", to, order)
+			Eventually(func() map[string]any { return ends(ctx, to) }).WithTimeout(time.Minute).WithPolling(100*time.Millisecond).Should(Equal(want), "%s: %v", to, order)
 			forget(ctx, to)
 		}
 	})
