@@ -214,7 +214,7 @@ var _ = Describe("The deletion guard", func() {
 		Expect(direct.Delete(ctx, allocationNamed("lively"))).To(Succeed())
 		applyYAML(ctx, allocationYAML("lively", "1", "  validUntil: \"2020-01-01\""))
 		eventuallyOf(ctx, allocationNamed("lively"), "Active=False/Expired")
-		Expect(direct.Delete(ctx, allocationNamed("lively"))).To(Succeed(), "it is not at work")
+		Expect(direct.Delete(ctx, allocationNamed("lively"))).To(Succeed(), "it is not active")
 
 		patchPartner(ctx, "lively", `metadata: {annotations: {partner.dispel.com/confirm-deletion: other}}`)
 		Expect(deletion(ctx)).To(MatchError(ContainSubstring("annotate it")))

@@ -26,7 +26,7 @@ const (
 	ConditionReady ConditionType = "Ready"
 
 	// ConditionReconciling is True, with the reason of Ready, while the operator or
-	// somebody else is at work and Ready will become True by itself.
+	// somebody else works on it and Ready becomes True by itself.
 	ConditionReconciling ConditionType = "Reconciling"
 
 	// ConditionStalled is True, with the reason of Ready, while Ready cannot become

@@ -99,7 +99,7 @@ var _ = Describe("A regular week", func() {
 		}, "2026-12-01T12:00:00Z", "40/40h", "", "", ""),
 	)
 
-	It("counts what is at work, accepted and the partner's, and tells of those without shifts", func() {
+	It("counts what is active, accepted and the partner's, and tells of those without shifts", func() {
 		late, early, other, greedy, silent := onShift("America/New_York", workdays, "13:00", "17:00"), onShift("America/New_York", workdays, "09:00", "13:00"),
 			onShift("America/New_York", workdays, "09:00", "13:00"), onShift("America/New_York", everyDay, "09:00", "13:00"), onShift("America/New_York", workdays, "09:00", "13:00")
 		early.Spec.ValidFrom = "2027-01-01"

@@ -23,7 +23,7 @@ type Roster struct {
 	others []contract
 }
 
-// contract is when how many FTE are at work.
+// contract is when how many FTE are active.
 type contract struct {
 	window staffing.Window
 	fte    v1alpha1.FTE

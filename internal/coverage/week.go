@@ -92,14 +92,14 @@ func (w Week) Lost(before Week) Week {
 
 // Verdict is what a roster is worth.
 type Verdict struct {
-	// Declared tells that an allocation at work has shifts. Without any, nothing is
+	// Declared tells that an active allocation has shifts. Without any, nothing is
 	// known, and the rest is empty.
 	Declared bool
 	// Week is the regular week, with the clocks as far apart as they are now.
 	Week
 	// Zone is the plan's, in which weeks are told.
 	Zone *time.Location
-	// Undeclared are the FTE of allocations at work without shifts.
+	// Undeclared are the FTE of active allocations without shifts.
 	Undeclared v1alpha1.FTE
 	// Worse is the week of the next 365 days in which the most hours are uncovered,
 	// if these are more than now; nil if none are. It comes at WorseFrom.

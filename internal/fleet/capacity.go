@@ -54,7 +54,7 @@ type Verdict struct {
 	KeepsWidgetOff bool `json:"keepsWidgetOff,omitempty"`
 }
 
-// Contracted tells whether any P-CSM is at work.
+// Contracted tells whether any P-CSM is active.
 func (s Staffing) Contracted() bool {
 	return s.AllocatedFTE > 0
 }

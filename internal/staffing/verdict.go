@@ -13,7 +13,7 @@ import (
 type Verdict struct {
 	// Customers is how many the partner has.
 	Customers int64
-	// Allocated is the FTE at work.
+	// Allocated is the active FTE.
 	Allocated v1alpha1.FTE
 	// Terms are the plan's.
 	Terms v1alpha1.EffectiveStaffing
@@ -45,7 +45,7 @@ func fteFor(customers, perFTE int64) v1alpha1.FTE {
 	return v1alpha1.FTE((customers*int64(v1alpha1.OneFTE) + perFTE - 1) / perFTE) //nolint:gosec // the schema bounds customers at a million
 }
 
-// Contracted tells whether any P-CSM is at work.
+// Contracted tells whether any P-CSM is active.
 func (v Verdict) Contracted() bool {
 	return v.Allocated > 0
 }

@@ -166,7 +166,7 @@ func Responsibilities(model v1alpha1.ChannelModel, pcsm bool) []v1alpha1.Respons
 }
 
 // FirstContacts are how many of the Contacts an end customer turns to at first: with
-// P-CSMs at work, the partner's team and the P-CSMs alike ("Customer Success Manager
+// active P-CSMs, the partner's team and the P-CSMs alike ("Customer Success Manager
 // (P-CSM)", How customers interact with P-CSMs).
 func (t Task) FirstContacts() int {
 	if t.WithPCSM {
@@ -178,7 +178,7 @@ func (t Task) FirstContacts() int {
 // Contacts returns to whom an end customer turns with a task, the first one first
 // ("Partner Support Enablement", Shared Responsibility): an OEM or MSP is the sole
 // point of contact of its customers, and Dispel helps when it cannot. The customers
-// of the others turn to Dispel. Where P-CSMs are at work, the partner's team and
+// of the others turn to Dispel. Where P-CSMs are active, the partner's team and
 // they are both first contacts.
 func (t Task) Contacts(model v1alpha1.ChannelModel) []Contact {
 	var contacts []Contact

@@ -27,7 +27,7 @@ type Contract struct {
 	// ResponseTargets are the times within which Dispel answers, the gravest
 	// severity first; none if the plan names none.
 	ResponseTargets []v1alpha1.ResponseTarget `json:"responseTargets"`
-	// Languages are what the P-CSMs at work speak, as sorted BCP 47 tags.
+	// Languages are what the active P-CSMs speak, as sorted BCP 47 tags.
 	Languages []v1alpha1.Language `json:"languages"`
 	// Responsibilities say who does which kind of work.
 	Responsibilities []v1alpha1.Responsibility `json:"responsibilities"`

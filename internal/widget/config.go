@@ -35,14 +35,14 @@ type Config struct {
 	// saving or holidays.
 	Openings []support.Span `json:"openings,omitempty"`
 	// OnDuty is when P-CSMs are on duty during the operating hours. It is absent unless
-	// all P-CSMs at work declare shifts.
+	// all active P-CSMs declare shifts.
 	OnDuty *OnDuty `json:"onDuty,omitempty"`
 	// Closures are the days off in the same time, in the time zone of Hours.
 	Closures []support.Holiday `json:"closures,omitempty"`
 	// ResponseTargets are the times within which Dispel answers, the gravest
 	// severity first.
 	ResponseTargets []ResponseTarget `json:"responseTargets,omitempty"`
-	// Languages are what the P-CSMs at work speak, as sorted BCP 47 tags.
+	// Languages are what the active P-CSMs speak, as sorted BCP 47 tags.
 	Languages []v1alpha1.Language `json:"languages,omitempty"`
 	// Contact is how to reach the P-CSMs.
 	Contact Contact `json:"contact"`
@@ -145,7 +145,7 @@ func ConfigFor(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, allocation
 	return config
 }
 
-// onDuty is who is on duty from a day on; nil unless all allocations at work declare
+// onDuty is who is on duty from a day on; nil unless all active allocations declare
 // shifts.
 func onDuty(partner *v1alpha1.Partner, hours v1alpha1.OperatingHours, all, atWork []v1alpha1.PCSMAllocation, today time.Time) (*OnDuty, error) {
 	if len(atWork) == 0 || slices.ContainsFunc(atWork, func(a v1alpha1.PCSMAllocation) bool { return len(a.Spec.Shifts) == 0 }) {
