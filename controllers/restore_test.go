@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -187,6 +188,20 @@ var _ = Describe("A backup", func() {
 		return created
 	}
 
+	// inEveryOrder does something for every order of the groups at once, each in terms of a
+	// token of its own.
+	inEveryOrder := func(prefix string, do func(order []string, token string)) {
+		GinkgoHelper()
+		var all sync.WaitGroup
+		for i, order := range orders(groups) {
+			all.Go(func() {
+				defer GinkgoRecover()
+				do(order, fmt.Sprintf("%s%02d", prefix, i))
+			})
+		}
+		all.Wait()
+	}
+
 	patient := func(o *manager.Options) { o.RestoreGrace = time.Hour }
 
 	// setUp makes partners of all sorts, one of them a rival for another's host. It returns
@@ -214,12 +229,12 @@ var _ = Describe("A backup", func() {
 	}
 
 	It("comes back in every order of kinds, with the operator running or not, and with a rival for a host", Label(slow), func(ctx SpecContext) {
-		const token = "restore00"
+		const token = "restore000"
 		m, want, saved := setUp(ctx, token, false)
 		// comesBack expects what a restore made to be there still, and all to be as before.
 		comesBack := func(to string, order []string, created map[string]client.Object) {
 			GinkgoHelper()
-			Eventually(func() map[string]any { return ends(ctx, to) }).WithTimeout(time.Minute).WithPolling(100*time.Millisecond).Should(Equal(want), "%s: %v", to, order)
+			Eventually(func() map[string]any { return ends(ctx, to) }).WithTimeout(time.Minute).WithPolling(time.Second/2).Should(Equal(want), "%s: %v", to, order)
 			for name, object := range created {
 				if object.GetName() == tenant.WidgetServiceName {
 					continue // there is no widget until the P-CSMs are there
@@ -232,8 +247,7 @@ var _ = Describe("A backup", func() {
 		}
 
 		By("restoring while the operator runs")
-		for i, order := range orders(groups) {
-			to := fmt.Sprintf("restore%02d", i+1)
+		inEveryOrder("restore1", func(order []string, to string) {
 			// Without a claim and a note, nothing says who had the host: the rival comes last.
 			position := func(group string) int { return slices.Index(order, group) }
 			known := position("partners") > min(position("claims"), position("namespaces"))
@@ -243,36 +257,32 @@ var _ = Describe("A backup", func() {
 				restore(ctx, saved, order, token, to, true)
 			}
 			comesBack(to, order, created)
-		}
+		})
 
 		By("restoring while it does not")
 		m.stop()
-		created := map[string]map[string]client.Object{}
-		for i, order := range orders(groups) {
-			to := fmt.Sprintf("restore%02d", i+51)
-			created[to] = restore(ctx, saved, order, token, to, true)
-		}
+		var created sync.Map
+		inEveryOrder("restore2", func(order []string, to string) {
+			created.Store(to, restore(ctx, saved, order, token, to, true))
+		})
 		startManager(patient)
-		for i, order := range orders(groups) {
-			to := fmt.Sprintf("restore%02d", i+51)
-			comesBack(to, order, created[to])
-		}
+		inEveryOrder("restore2", func(order []string, to string) {
+			restored, _ := created.Load(to)
+			comesBack(to, order, restored.(map[string]client.Object))
+		})
 	})
 
 	It("comes back with owners that are gone, too, if the namespaces come before the Partners", Label(slow), func(ctx SpecContext) {
-		const token = "orphan00"
+		const token = "orphan000"
 		_, want, saved := setUp(ctx, token, true)
-		i := 0
-		for _, order := range orders(groups) {
+		inEveryOrder("orphan1", func(order []string, to string) {
 			if slices.Index(order, "namespaces") > slices.Index(order, "partners") {
-				continue
+				return
 			}
-			i++
-			to := fmt.Sprintf("orphan%02d", i)
 			restore(ctx, saved, order, token, to, true)
-			Eventually(func() map[string]any { return ends(ctx, to) }).WithTimeout(time.Minute).WithPolling(100*time.Millisecond).Should(Equal(want), "%s: %v", to, order)
+			Eventually(func() map[string]any { return ends(ctx, to) }).WithTimeout(time.Minute).WithPolling(time.Second/2).Should(Equal(want), "%s: %v", to, order)
 			forget(ctx, to)
-		}
+		})
 	})
 
 	It("comes back after a deletion that the operator saw", func(ctx SpecContext) {
