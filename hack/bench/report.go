@@ -69,7 +69,7 @@ func (r *report) markdown() string {
 			cpu := func(seconds float64) string {
 				return fmt.Sprintf("%.1f ms", 1000*seconds/float64(last.Operator.Partners))
 			}
-			line("| its CPU a partner, last round | %s | %s | manager: %s | | |", cpu(last.Created.CPU), cpu(last.Finished.CPU), cpu(last.Operator.Manager.CPU))
+			line("| client's CPU a partner, last round | %s | %s | %s (manager's) | | |", cpu(last.Created.CPU), cpu(last.Finished.CPU), cpu(last.Operator.Manager.CPU))
 		}
 		line("")
 	}
