@@ -52,7 +52,7 @@ test-matrix: ## Run all tests on every version of Kubernetes that is supported, 
 
 .PHONY: test-race
 test-race: controlplane tools ## Run the tests of what runs concurrently with the race detector, which needs a C compiler.
-	CGO_ENABLED=1 go test -race ./controllers ./internal/manager ./internal/preview ./internal/prober ./internal/widgetserver -timeout 15m -ginkgo.label-filter='!slow'
+	CGO_ENABLED=1 go test -race ./controllers ./internal/manager ./internal/preview ./internal/prober ./internal/widgetserver -timeout 15m
 
 .PHONY: test-e2e
 test-e2e: controlplane bin/traefik debian ## Show partners in a real browser, behind real controllers and DNS; needs npm, and root to install Chromium and BIND.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -22,12 +23,7 @@ import (
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
 
-// slow is the label of specs that take minutes with the race detector, and run nothing
-// concurrently that others do not.
-const slow = "slow"
-
-// backedUp are the kinds of a backup in the groups in which it is restored. What is in a
-// namespace comes after it.
+// backedUp are the kinds of a backup in the groups in which it is restored.
 var backedUp = map[string][]schema.GroupVersionKind{
 	"partners":   {v1alpha1.GroupVersion.WithKind("Partner")},
 	"claims":     {v1alpha1.GroupVersion.WithKind("SubdomainClaim")},
@@ -35,22 +31,23 @@ var backedUp = map[string][]schema.GroupVersionKind{
 	"namespaces": {{Version: "v1", Kind: "Namespace"}},
 }
 
-// inNamespaces are the kinds that come with a namespace.
-var inNamespaces = []schema.GroupVersionKind{
+// namespacedKinds are the kinds in a tenant namespace, which are restored right after it.
+var namespacedKinds = []schema.GroupVersionKind{
 	{Version: "v1", Kind: "ConfigMap"}, {Version: "v1", Kind: "Service"}, {Version: "v1", Kind: "ResourceQuota"},
 	{Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"}, {Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
 	{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "RoleBinding"},
 }
 
 // there are the objects of a group that have a token in their name, or in that of their
-// namespace. Nothing is listed across namespaces: those of all other specs are there, too.
+// namespace. Namespaced kinds are listed one namespace at a time: a list of all would have
+// what the other specs left.
 func there(ctx context.Context, group, token string) []unstructured.Unstructured {
 	GinkgoHelper()
 	list := func(kind schema.GroupVersionKind, options ...client.ListOption) []unstructured.Unstructured {
-		list := &unstructured.UnstructuredList{}
-		list.SetGroupVersionKind(kind)
-		Expect(direct.List(ctx, list, options...)).To(Succeed())
-		return list.Items
+		objects := &unstructured.UnstructuredList{}
+		objects.SetGroupVersionKind(kind)
+		Expect(direct.List(ctx, objects, options...)).To(Succeed())
+		return objects.Items
 	}
 	var found []unstructured.Unstructured
 	for _, kind := range backedUp[group] {
@@ -60,12 +57,12 @@ func there(ctx context.Context, group, token string) []unstructured.Unstructured
 			}
 		}
 	}
-	for _, namespace := range found {
-		if namespace.GetKind() != "Namespace" {
+	for _, owner := range slices.Clone(found) {
+		if owner.GetKind() != "Namespace" {
 			continue
 		}
-		for _, kind := range inNamespaces {
-			for _, object := range list(kind, client.InNamespace(namespace.GetName())) {
+		for _, kind := range namespacedKinds {
+			for _, object := range list(kind, client.InNamespace(owner.GetName())) {
 				if object.GetName() != "kube-root-ca.crt" {
 					found = append(found, object)
 				}
@@ -190,16 +187,19 @@ var _ = Describe("A backup", func() {
 
 	// inEveryOrder does something for every order of the groups at once, each in terms of a
 	// token of its own.
-	inEveryOrder := func(prefix string, do func(order []string, token string)) {
+	inEveryOrder := func(prefix string, do func(i int, order []string, token string)) {
 		GinkgoHelper()
 		var all sync.WaitGroup
+		var done atomic.Int32
 		for i, order := range orders(groups) {
 			all.Go(func() {
 				defer GinkgoRecover()
-				do(order, fmt.Sprintf("%s%02d", prefix, i))
+				do(i, order, fmt.Sprintf("%s%02d", prefix, i))
+				done.Add(1)
 			})
 		}
 		all.Wait()
+		Expect(done.Load()).To(BeEquivalentTo(len(orders(groups))), "an order failed")
 	}
 
 	patient := func(o *manager.Options) { o.RestoreGrace = time.Hour }
@@ -228,13 +228,13 @@ var _ = Describe("A backup", func() {
 		return m, want, saved
 	}
 
-	It("comes back in every order of kinds, with the operator running or not, and with a rival for a host", Label(slow), func(ctx SpecContext) {
+	It("comes back in every order of kinds, with the operator running or not, and with a rival for a host", func(ctx SpecContext) {
 		const token = "restore000"
 		m, want, saved := setUp(ctx, token, false)
 		// comesBack expects what a restore made to be there still, and all to be as before.
 		comesBack := func(to string, order []string, created map[string]client.Object) {
 			GinkgoHelper()
-			Eventually(func() map[string]any { return ends(ctx, to) }).WithTimeout(time.Minute).WithPolling(time.Second/2).Should(Equal(want), "%s: %v", to, order)
+			Eventually(func() map[string]any { return ends(ctx, to) }).WithTimeout(3*time.Minute).WithPolling(time.Second/2).Should(Equal(want), "%s: %v", to, order)
 			for name, object := range created {
 				if object.GetName() == tenant.WidgetServiceName {
 					continue // there is no widget until the P-CSMs are there
@@ -247,7 +247,7 @@ var _ = Describe("A backup", func() {
 		}
 
 		By("restoring while the operator runs")
-		inEveryOrder("restore1", func(order []string, to string) {
+		inEveryOrder("restore1", func(_ int, order []string, to string) {
 			// Without a claim and a note, nothing says who had the host: the rival comes last.
 			position := func(group string) int { return slices.Index(order, group) }
 			known := position("partners") > min(position("claims"), position("namespaces"))
@@ -261,26 +261,23 @@ var _ = Describe("A backup", func() {
 
 		By("restoring while it does not")
 		m.stop()
-		var created sync.Map
-		inEveryOrder("restore2", func(order []string, to string) {
-			created.Store(to, restore(ctx, saved, order, token, to, true))
+		created := make([]map[string]client.Object, len(orders(groups)))
+		inEveryOrder("restore2", func(i int, order []string, to string) {
+			created[i] = restore(ctx, saved, order, token, to, true)
 		})
 		startManager(patient)
-		inEveryOrder("restore2", func(order []string, to string) {
-			restored, _ := created.Load(to)
-			comesBack(to, order, restored.(map[string]client.Object))
-		})
+		inEveryOrder("restore2", func(i int, order []string, to string) { comesBack(to, order, created[i]) })
 	})
 
-	It("comes back with owners that are gone, too, if the namespaces come before the Partners", Label(slow), func(ctx SpecContext) {
+	It("comes back with owners that are gone, too, if the namespaces come before the Partners", func(ctx SpecContext) {
 		const token = "orphan000"
 		_, want, saved := setUp(ctx, token, true)
-		inEveryOrder("orphan1", func(order []string, to string) {
+		inEveryOrder("orphan1", func(_ int, order []string, to string) {
 			if slices.Index(order, "namespaces") > slices.Index(order, "partners") {
 				return
 			}
 			restore(ctx, saved, order, token, to, true)
-			Eventually(func() map[string]any { return ends(ctx, to) }).WithTimeout(time.Minute).WithPolling(time.Second/2).Should(Equal(want), "%s: %v", to, order)
+			Eventually(func() map[string]any { return ends(ctx, to) }).WithTimeout(3*time.Minute).WithPolling(time.Second/2).Should(Equal(want), "%s: %v", to, order)
 			forget(ctx, to)
 		})
 	})

@@ -25,8 +25,9 @@ const (
 	// PlanInconsistent.
 	ConditionReady ConditionType = "Ready"
 
-	// ConditionReconciling is True, with the reason of Ready, while the operator or
-	// somebody else works on it and Ready becomes True by itself.
+	// ConditionReconciling is True, with the reason of Ready, while Ready is
+	// expected to become True without a change to the object, because the operator or
+	// somebody else is still working.
 	ConditionReconciling ConditionType = "Reconciling"
 
 	// ConditionStalled is True, with the reason of Ready, while Ready cannot become

@@ -45,7 +45,7 @@ type floor struct {
 	Seconds  float64  `json:"seconds"`
 	Writes   int      `json:"writes"`
 	Requests requests `json:"requests"`
-	// CPU are the seconds of the client itself, which evaluates each partner once.
+	// CPU is the CPU time of this process, in seconds. It evaluates each partner once.
 	CPU float64 `json:"cpuSeconds,omitempty"`
 	// Others are the CPU seconds of the control plane meanwhile.
 	Others map[string]float64 `json:"controlPlaneCPUSeconds"`

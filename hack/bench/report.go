@@ -55,21 +55,20 @@ func (r *report) markdown() string {
 	if len(r.Comparisons) > 0 {
 		line("| %d partners | plain client, creating | plain client, creating and writing status | operator | operator ÷ creating | operator ÷ both |", r.Comparisons[0].Operator.Partners)
 		line("|---|---|---|---|---|---|")
-		var created, finished []float64
+		var created, finished, createdCPU, finishedCPU, managerCPU []float64
 		for i, c := range r.Comparisons {
 			created = append(created, c.Operator.Seconds/c.Created.Seconds)
 			finished = append(finished, c.Operator.Seconds/c.Finished.Seconds)
+			createdCPU, finishedCPU = append(createdCPU, c.Created.CPU), append(finishedCPU, c.Finished.CPU)
+			managerCPU = append(managerCPU, c.Operator.Manager.CPU)
 			line("| round %d | %.1f s, %d writes | %.1f s, %d writes | %.1f s, %d writes | %.2f | %.2f |", i+1, c.Created.Seconds, c.Created.Writes,
 				c.Finished.Seconds, c.Finished.Writes, c.Operator.Seconds, c.Operator.Writes+3*c.Operator.Partners, created[i], finished[i])
 		}
-		slices.Sort(created)
-		slices.Sort(finished)
-		line("| median | | | | **%.2f** | **%.2f** |", quantile(created, 0.5), quantile(finished, 0.5))
-		if last := r.Comparisons[len(r.Comparisons)-1]; last.Finished.CPU > 0 {
-			cpu := func(seconds float64) string {
-				return fmt.Sprintf("%.1f ms", 1000*seconds/float64(last.Operator.Partners))
-			}
-			line("| client's CPU a partner, last round | %s | %s | %s (manager's) | | |", cpu(last.Created.CPU), cpu(last.Finished.CPU), cpu(last.Operator.Manager.CPU))
+		median := func(of []float64) float64 { return quantile(slices.Sorted(slices.Values(of)), 0.5) }
+		line("| median | | | | **%.2f** | **%.2f** |", median(created), median(finished))
+		if median(createdCPU) > 0 { // reports of earlier versions do not have it
+			cpu := func(of []float64) float64 { return 1000 * median(of) / float64(r.Comparisons[0].Operator.Partners) }
+			line("| client's CPU a partner, median | %.1f ms | %.1f ms | %.1f ms (manager's) | | |", cpu(createdCPU), cpu(finishedCPU), cpu(managerCPU))
 		}
 		line("")
 	}

@@ -22,7 +22,7 @@ const (
 	// Done is the progress of a condition that is as it should be, or that says
 	// something no one waits for.
 	Done Progress = iota
-	// Waiting means that the operator, or somebody else, is at work.
+	// Waiting means that the operator, or somebody else, is still working.
 	Waiting
 	// Stalled means that nothing moves until somebody acts.
 	Stalled

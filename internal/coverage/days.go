@@ -45,7 +45,8 @@ func (r *Roster) Zone() *time.Location {
 	return r.hours.Zone()
 }
 
-// HasShifts reports whether any allocation with shifts is active between two instants.
+// HasShifts reports whether any allocation with shifts is active at some time between
+// two instants.
 func (r *Roster) HasShifts(from, until time.Time) bool {
 	return slices.ContainsFunc(r.shifts, func(s shift) bool { return s.window.From.Before(until) && !s.window.Ended(from) })
 }

@@ -23,8 +23,8 @@ func (f *Fleet) RosterOf(partner *v1alpha1.Partner) (*coverage.Roster, *conditio
 	return roster, nil
 }
 
-// CoverageOf judges the regular week of a partner; nil without active P-CSMs, or
-// without a plan that can be used.
+// CoverageOf judges the regular week of a partner; nil if there is no such partner, or it
+// has no plan that can be used.
 func (f *Fleet) CoverageOf(name string, now time.Time) *coverage.Verdict {
 	partner := f.Partners[name]
 	if partner == nil {

@@ -144,10 +144,10 @@ func (s *Snapshot) Collect(to chan<- prometheus.Metric) {
 			continue // it cannot hold P-CSMs
 		}
 		allocations := ofPartner[partner.Name]
-		total, atWork, _ := staffing.Sum(partner, allocations, s.Now)
+		total, active, _ := staffing.Sum(partner, allocations, s.Now)
 		gauge(allocated, fte(total), partner.Name)
-		for i := range atWork {
-			gauge(allocationFTE, fte(atWork[i].Spec.FTE), atWork[i].Name, partner.Name)
+		for i := range active {
+			gauge(allocationFTE, fte(active[i].Spec.FTE), active[i].Name, partner.Name)
 		}
 		for _, end := range staffing.Ends(partner, allocations, s.Now) {
 			gauge(allocationEnd, float64(end.At.Unix()), end.Allocation, partner.Name, strconv.FormatBool(end.Succeeded))

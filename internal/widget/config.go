@@ -147,8 +147,8 @@ func ConfigFor(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, allocation
 
 // onDuty is who is on duty from a day on; nil unless all active allocations declare
 // shifts.
-func onDuty(partner *v1alpha1.Partner, hours v1alpha1.OperatingHours, all, atWork []v1alpha1.PCSMAllocation, today time.Time) (*OnDuty, error) {
-	if len(atWork) == 0 || slices.ContainsFunc(atWork, func(a v1alpha1.PCSMAllocation) bool { return len(a.Spec.Shifts) == 0 }) {
+func onDuty(partner *v1alpha1.Partner, hours v1alpha1.OperatingHours, all, active []v1alpha1.PCSMAllocation, today time.Time) (*OnDuty, error) {
+	if len(active) == 0 || slices.ContainsFunc(active, func(a v1alpha1.PCSMAllocation) bool { return len(a.Spec.Shifts) == 0 }) {
 		return nil, nil
 	}
 	roster, err := coverage.New(hours, partner, all)
