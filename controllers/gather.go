@@ -70,6 +70,17 @@ func (r *PartnerReconciler) gatherTenant(ctx context.Context, s *tenant.Snapshot
 	if s.Namespace, err = found(ctx, r.Client, namespace, &corev1.Namespace{}); err != nil {
 		return err
 	}
+	s.Ignored = r.Limits.Ignored(namespace)
+	labelled, err := r.labelled(ctx, s.Partner.Name)
+	if err != nil {
+		return err
+	}
+	for _, name := range namesOf(labelled) {
+		if name != namespace {
+			s.Undeclared = append(s.Undeclared, name)
+		}
+	}
+	slices.Sort(s.Undeclared)
 	var declaring v1alpha1.PartnerList
 	if err := r.declaring(ctx, &declaring, index.PartnerByNamespace.Is(namespace)); err != nil {
 		return err
@@ -225,7 +236,7 @@ func (r *PartnerReconciler) gatherRoutes(ctx context.Context, s *tenant.Snapshot
 				}
 				if holder != "" {
 					s.Routes = append(s.Routes, tenant.RouteRef{
-						Host: host, Kind: kind.Kind, Namespace: route.GetNamespace(), Name: route.GetName(), Partner: holder, Created: route.GetCreationTimestamp(),
+						Host: host, Kind: kind.Kind, Namespace: route.GetNamespace(), Name: route.GetName(), Partner: holder, Created: route.GetCreationTimestamp(), Solver: tenant.Solver(route),
 					})
 				}
 				return err
@@ -262,6 +273,7 @@ func (r *PartnerReconciler) gatherHandOver(ctx context.Context, s *tenant.Snapsh
 	for i := range givers.Items {
 		if giver := &givers.Items[i]; string(giver.Spec.HandOver.PartnerRef.Name) == s.Partner.Name {
 			s.Givers = append(s.Givers, giver.Name)
+			s.GiverAddresses = append(s.GiverAddresses, tenant.AddressesOf(giver, host)...)
 		}
 	}
 	return nil
@@ -359,7 +371,7 @@ func (r *PartnerReconciler) noted(ctx context.Context, partner *v1alpha1.Partner
 // lastRequest is the newest CertificateRequest for a Certificate; nil if there is none.
 func (r *PartnerReconciler) lastRequest(ctx context.Context, namespace, certificate string) (*unstructured.Unstructured, error) {
 	requests := tenant.KindNamed(tenant.CertificateRequestGVK.Kind).NewList().(*unstructured.UnstructuredList)
-	if err := r.Client.List(ctx, requests, client.InNamespace(namespace)); err != nil {
+	if err := r.Client.List(ctx, requests, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
 	}
 	var last *unstructured.Unstructured

@@ -24,6 +24,7 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/apply"
+	"github.com/dispel/partner-operator/internal/cachelimit"
 	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/index"
 	"github.com/dispel/partner-operator/internal/shard"
@@ -48,6 +49,8 @@ type PartnerReconciler struct {
 	// RestoreGrace is how long what belongs to a Partner that is not there is left alone
 	// after its creation, unless the Partner was seen to go: a restore may bring it later.
 	RestoreGrace time.Duration
+	// Limits know what the cache does not keep.
+	Limits *cachelimit.Limits
 
 	// deleted are the objects that it deleted lately.
 	deleted deletions
@@ -83,7 +86,10 @@ func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 		}
 		return ctrl.Result{RequeueAfter: again}, nil
 	case !snapshot.Partner.DeletionTimestamp.IsZero():
-		return ctrl.Result{}, nil // somebody's finalizer; garbage collection does the rest
+		if tenant.Orphans(snapshot.Partner) {
+			return ctrl.Result{}, nil
+		}
+		return r.overtakenOr(r.end(ctx, snapshot))
 	}
 	before := snapshot.Partner.Status
 	writes := &writer{reconciler: r, namespace: tenant.NamespaceOf(snapshot.Partner)}
@@ -97,11 +103,8 @@ func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 	}
 	counted = outcomeOf(outcome.Status.Conditions)
 	before.Conditions = conditions.Own(before.Conditions, v1alpha1.PartnerConditions)
-	if !equality.Semantic.DeepEqual(before, outcome.Status) {
-		if err = (apply.Applier{Client: r.Client}).Status(ctx, snapshot.Partner, &outcome.Status); err != nil {
-			return ctrl.Result{}, apply.UnlessGone(err)
-		}
-		emit(r.Recorder, snapshot.Partner, outcome.Events)
+	if err = r.report(ctx, snapshot.Partner, before, outcome); err != nil {
+		return ctrl.Result{}, apply.UnlessGone(err)
 	}
 	again, err := r.letFormerGo(ctx, snapshot.Partner, writes)
 	if err != nil {
@@ -111,6 +114,41 @@ func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 		outcome.LookAgain = staffing.Earlier(outcome.LookAgain, snapshot.Now.Add(again))
 	}
 	return r.lookAgain(outcome, writes)
+}
+
+// report writes the status of a Partner, if it differs, and tells of what changed in it.
+func (r *PartnerReconciler) report(ctx context.Context, partner *v1alpha1.Partner, before v1alpha1.PartnerStatus, outcome tenant.Outcome) error {
+	if equality.Semantic.DeepEqual(before, outcome.Status) {
+		return nil
+	}
+	if err := (apply.Applier{Client: r.Client}).Status(ctx, partner, &outcome.Status, v1alpha1.PartnerConditions); err != nil {
+		return err
+	}
+	emit(r.Recorder, partner, outcome.Events)
+	return nil
+}
+
+// end ends the exposure of a Partner that is being deleted. What cannot be written keeps
+// nothing else from being done.
+func (r *PartnerReconciler) end(ctx context.Context, s *tenant.Snapshot) error {
+	namespaces, err := r.labelled(ctx, s.Partner.Name)
+	if err != nil {
+		return err
+	}
+	if err = r.gatherHeld(ctx, s, namesOf(namespaces)...); err != nil {
+		return err
+	}
+	var errs []error
+	for i := range namespaces {
+		errs = append(errs, r.limitHosts(ctx, &namespaces[i], nil))
+	}
+	outcome, before := tenant.End(*s), s.Partner.Status
+	for _, object := range outcome.Prune {
+		errs = append(errs, r.delete(ctx, object))
+	}
+	before.Conditions = conditions.Own(before.Conditions, v1alpha1.PartnerConditions)
+	errs = append(errs, apply.UnlessGone(r.report(ctx, s.Partner, before, outcome)))
+	return errors.Join(errs...)
 }
 
 // overtakenOr looks again soon after a write that came too late.
@@ -241,7 +279,7 @@ func (r *PartnerReconciler) letGo(ctx context.Context, name string) (again time.
 	}
 	errs := []error{err}
 	for i := range namespaces {
-		errs = append(errs, r.limitHosts(ctx, &namespaces[i], s.Held()))
+		errs = append(errs, r.limitHosts(ctx, &namespaces[i], nil)) // whatever still routes them
 	}
 	return 0, errors.Join(errs...)
 }

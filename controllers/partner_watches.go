@@ -62,7 +62,8 @@ func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manag
 		Watches(&networkingv1.IngressClass{}, inBulk(r.all), builder.WithPredicates(versioned, sinceStart)).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.byNamespace), builder.WithPredicates(versioned)).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.byRouted), builder.WithPredicates(changesHands)).
-		WatchesRawSource(source.Channel(changed, inBulk(r.all)))
+		WatchesRawSource(source.Channel(changed, inBulk(r.all))).
+		WatchesRawSource(source.Channel(r.Limits.Changed(), handler.EnqueueRequestsFromMapFunc(r.byNamespace)))
 	crds := &metav1.PartialObjectMetadata{}
 	crds.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"))
 	held := []client.Object{&corev1.Namespace{}, crds}

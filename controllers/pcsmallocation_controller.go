@@ -54,7 +54,7 @@ func (r *PCSMAllocationReconciler) Reconcile(ctx context.Context, request ctrl.R
 	before := allocation.Status
 	before.Conditions = conditions.Own(before.Conditions, v1alpha1.PCSMAllocationConditions)
 	if !equality.Semantic.DeepEqual(before, status) {
-		err := apply.Applier{Client: r.Client}.Status(ctx, allocation, &status)
+		err := apply.Applier{Client: r.Client}.Status(ctx, allocation, &status, v1alpha1.PCSMAllocationConditions)
 		if err != nil {
 			return ctrl.Result{}, apply.UnlessGone(err)
 		}

@@ -58,7 +58,7 @@ func (r *SupportPlanReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 	if equality.Semantic.DeepEqual(before, status) {
 		return ctrl.Result{}, nil
 	}
-	if err := (apply.Applier{Client: r.Client}).Status(ctx, plan, &status); err != nil {
+	if err := (apply.Applier{Client: r.Client}).Status(ctx, plan, &status, v1alpha1.SupportPlanConditions); err != nil {
 		return ctrl.Result{}, apply.UnlessGone(err)
 	}
 	emit(r.Recorder, plan, conditions.Events(before.Conditions, findings))

@@ -125,6 +125,18 @@ const (
 	// True with WithinContractWindow; False with ContractNotStarted or ContractEnded.
 	ConditionContractActive ConditionType = "ContractActive"
 
+	// ConditionObjectsIgnored is True while the tenant namespace has more objects, or larger
+	// ones, than the operator reads. It is present only while True.
+	//
+	// True with LimitExceeded.
+	ConditionObjectsIgnored ConditionType = "ObjectsIgnored"
+
+	// ConditionUndeclaredNamespaces is True while a namespace that the Partner does not
+	// declare bears its label. It is present only while True.
+	//
+	// True with NamespaceLabelled.
+	ConditionUndeclaredNamespaces ConditionType = "UndeclaredNamespaces"
+
 	// ConditionSubdomainReachable reports whether end customers can reach the
 	// sub-domain, from its DNS record to the support widget. Its reason names the first
 	// broken link. The prober alone writes it, so it is present only where that runs.
@@ -153,6 +165,9 @@ const (
 const (
 	ReasonProvisioned     Reason = "Provisioned"
 	ReasonSuspendedBySpec Reason = "SuspendedBySpec"
+	// ReasonBeingDeleted is of a Partner that is deleted, and stays until its finalizers are
+	// removed.
+	ReasonBeingDeleted Reason = "BeingDeleted"
 
 	ReasonTenantProvisioned Reason = "TenantProvisioned"
 	ReasonNamespaceNotOwned Reason = "NamespaceNotOwned"
@@ -185,6 +200,9 @@ const (
 	ReasonGatewayNotFound              Reason = "GatewayNotFound"
 	ReasonListenerNotProgrammed        Reason = "ListenerNotProgrammed"
 	ReasonRefsNotResolved              Reason = "RefsNotResolved"
+	// ReasonListenerConflict is of a host that is handed over, whose listener the Gateway
+	// refuses as long as it has that of the Partner that hands it over.
+	ReasonListenerConflict Reason = "ListenerConflict"
 
 	ReasonRenewalFailed Reason = "RenewalFailed"
 	ReasonRouteRemains  Reason = "RouteRemains"
@@ -213,6 +231,12 @@ const (
 	ReasonNoneExpected      Reason = "NoneExpected"
 
 	ReasonCountTooOld Reason = "CountTooOld"
+
+	// ReasonLimitExceeded is of a namespace with more objects, or larger ones, than are read.
+	ReasonLimitExceeded Reason = "LimitExceeded"
+	// ReasonNamespaceLabelled is of a namespace that bears the label of a Partner that does
+	// not declare it.
+	ReasonNamespaceLabelled Reason = "NamespaceLabelled"
 
 	ReasonContractNotStarted Reason = "ContractNotStarted"
 	ReasonContractEnded      Reason = "ContractEnded"
@@ -259,6 +283,7 @@ var (
 		ConditionReady, ConditionReconciling, ConditionStalled, ConditionSuspended, ConditionTenantReady,
 		ConditionSubdomainReady, ConditionCertificateRenewalFailed, ConditionHostReleaseBlocked, ConditionSupportWidgetEnabled, ConditionStaffingSufficient, ConditionCapacityExceeded,
 		ConditionHoursCovered, ConditionShortfallExpected, ConditionCustomerCountStale, ConditionContractActive,
+		ConditionObjectsIgnored, ConditionUndeclaredNamespaces,
 	}
 	PCSMAllocationConditions = []ConditionType{
 		ConditionReady, ConditionReconciling, ConditionStalled, ConditionAccepted, ConditionActive,

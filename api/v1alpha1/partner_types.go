@@ -584,8 +584,8 @@ type PartnerStatus struct {
 	// conditions report the state of the Partner: Ready, Reconciling, Stalled,
 	// Suspended, TenantReady, SubdomainReady, CertificateRenewalFailed,
 	// HostReleaseBlocked, SupportWidgetEnabled, StaffingSufficient, CapacityExceeded,
-	// HoursCovered, ShortfallExpected, CustomerCountStale and ContractActive; and
-	// SubdomainReachable where the prober runs. A condition that does not apply is absent.
+	// HoursCovered, ShortfallExpected, CustomerCountStale, ContractActive, ObjectsIgnored
+	// and UndeclaredNamespaces; and SubdomainReachable where the prober runs. A condition that does not apply is absent.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

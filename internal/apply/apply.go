@@ -266,9 +266,14 @@ func (a Applier) Delete(ctx context.Context, observed client.Object) error {
 	return client.IgnoreNotFound(err)
 }
 
-// Status applies a status, which is a struct of the object's, in one write that
-// cannot conflict. The object only says which one it is.
-func (a Applier) Status(ctx context.Context, object client.Object, status any) error {
+// Status applies a status, which is a struct of the object's, in one write that cannot
+// conflict. The object only says which one it is. own are the types of the conditions that are
+// the manager's of the status, and those alone if it has a StatusManager.
+//
+// Server-side apply leaves what another field manager applied, too, with whatever value. So
+// what is stored after the write is compared with what was meant, and a second write takes out
+// the rest.
+func (a Applier) Status(ctx context.Context, object client.Object, status any, own []v1alpha1.ConditionType) error {
 	gvk, err := a.Client.GroupVersionKindFor(object)
 	if err != nil {
 		return err
@@ -283,10 +288,103 @@ func (a Applier) Status(ctx context.Context, object client.Object, status any) e
 	if err != nil {
 		return err
 	}
-	err = a.Client.Status().Patch(ctx, object.DeepCopyObject().(client.Object), client.RawPatch(types.ApplyPatchType, data),
+	stored := object.DeepCopyObject().(client.Object)
+	err = a.Client.Status().Patch(ctx, stored, client.RawPatch(types.ApplyPatchType, data),
 		client.FieldOwner(cmp.Or(a.StatusManager, v1alpha1.FieldManager)), client.ForceOwnership)
 	count("status", gvk.Kind, err)
+	if err != nil {
+		return err
+	}
+	if data, err = a.surplus(stored, status, own); err != nil || data == nil {
+		return err
+	}
+	err = a.Client.Status().Patch(ctx, stored, client.RawPatch(types.MergePatchType, data), client.FieldOwner(cmp.Or(a.StatusManager, v1alpha1.FieldManager)))
+	count("status", gvk.Kind, err)
 	return err
+}
+
+// surplus is the merge patch that takes out of a stored status what is not in the one that was
+// applied; nil if there is nothing. Conditions of other types than the given ones are left
+// alone, and all else is, too, if a StatusManager has only these.
+func (a Applier) surplus(stored client.Object, status any, own []v1alpha1.ConditionType) ([]byte, error) {
+	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(stored)
+	if err != nil {
+		return nil, err
+	}
+	meant := map[string]any{}
+	data, err := json.Marshal(status)
+	if err == nil {
+		err = json.Unmarshal(data, &meant)
+	}
+	if err != nil {
+		return nil, err
+	}
+	is, _ := object["status"].(map[string]any)
+	change := map[string]any{}
+	if a.StatusManager == "" {
+		change, _ = removals(is, meant)
+		delete(change, conditionsField)
+	}
+	wanted := conditionTypes(meant[conditionsField])
+	var left []any
+	surplus := false
+	list, _ := is[conditionsField].([]any)
+	for _, condition := range list {
+		fields, _ := condition.(map[string]any)
+		kind, _ := fields["type"].(string)
+		if slices.Contains(own, v1alpha1.ConditionType(kind)) && !slices.Contains(wanted, kind) {
+			surplus = true
+			continue
+		}
+		left = append(left, condition)
+	}
+	if surplus {
+		change[conditionsField] = left
+	}
+	if len(change) == 0 {
+		return nil, nil
+	}
+	return json.Marshal(map[string]any{"metadata": map[string]any{"resourceVersion": stored.GetResourceVersion()}, "status": change})
+}
+
+const conditionsField = "conditions"
+
+func conditionTypes(conditions any) []string {
+	var found []string
+	list, _ := conditions.([]any)
+	for _, condition := range list {
+		fields, _ := condition.(map[string]any)
+		kind, _ := fields["type"].(string)
+		found = append(found, kind)
+	}
+	return found
+}
+
+// removals is the merge patch that takes out of a status the fields that are not meant, and
+// makes lists what they are meant to be. It reports whether it takes out anything.
+func removals(is, meant map[string]any) (change map[string]any, some bool) {
+	change = map[string]any{}
+	for key, value := range is {
+		wanted, declared := meant[key]
+		switch value := value.(type) {
+		case map[string]any:
+			if wanted, ok := wanted.(map[string]any); ok {
+				if nested, some := removals(value, wanted); some {
+					change[key] = nested
+				}
+				continue
+			}
+		case []any:
+			if list, _ := wanted.([]any); declared && len(list) != len(value) {
+				change[key] = wanted
+				continue
+			}
+		}
+		if !declared {
+			change[key] = nil
+		}
+	}
+	return change, len(change) > 0
 }
 
 // UnlessGone drops the error of a status write to an object that is gone, or in whose

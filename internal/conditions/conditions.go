@@ -146,7 +146,8 @@ func Wished(condition v1alpha1.ConditionType) metav1.ConditionStatus {
 	switch condition {
 	case v1alpha1.ConditionCapacityExceeded, v1alpha1.ConditionSuspended,
 		v1alpha1.ConditionCertificateRenewalFailed, v1alpha1.ConditionHostReleaseBlocked,
-		v1alpha1.ConditionShortfallExpected, v1alpha1.ConditionCustomerCountStale:
+		v1alpha1.ConditionShortfallExpected, v1alpha1.ConditionCustomerCountStale,
+		v1alpha1.ConditionObjectsIgnored, v1alpha1.ConditionUndeclaredNamespaces:
 		return metav1.ConditionFalse
 	}
 	return metav1.ConditionTrue

@@ -239,6 +239,8 @@ func staffingParts(partner *v1alpha1.Partner) []Part {
 	ifTrue := func(c metav1.Condition) bool { return c.Status == metav1.ConditionTrue }
 	add(v1alpha1.ConditionShortfallExpected, "Shortfall", ifTrue)
 	add(v1alpha1.ConditionCustomerCountStale, "Customers", ifTrue)
+	add(v1alpha1.ConditionObjectsIgnored, "Namespace", ifTrue)
+	add(v1alpha1.ConditionUndeclaredNamespaces, "Namespace", ifTrue)
 	return parts
 }
 
@@ -257,6 +259,7 @@ const (
 // ObjectRefused and ApplyFailed may be about any of them, and say which: they count
 // as the route's.
 var brokenLink = map[v1alpha1.Reason]int{
+	v1alpha1.ReasonListenerConflict:             linkRoute,
 	v1alpha1.ReasonChannelModelWithoutSubdomain: linkClaim,
 	v1alpha1.ReasonHostReserved:                 linkClaim,
 	v1alpha1.ReasonHostClaimedByAnotherPartner:  linkClaim,

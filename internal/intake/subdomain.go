@@ -239,6 +239,9 @@ func (r *reading) annotations(from map[string]string, route string) map[string]v
 		case refused != "":
 			reason, _, _ := strings.Cut(refused, ":")
 			r.warn("annotation %s of %s is not carried over: %s", key, route, reason)
+		case !tenant.AnnotationPlain(key, from[key]):
+			r.warn("annotation %s of %s is not carried over, since the admission policies refuse it: controllers can read further hosts or configuration from it, or its value is not plain. "+
+				"Check it; if it is harmless, have it allowed (admissionPolicies.allowedAnnotations of the chart), and write it in spec.subdomain.route.annotations", key, route)
 		default:
 			carried[key] = v1alpha1.AnnotationValue(from[key])
 		}

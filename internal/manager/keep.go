@@ -1,50 +1,236 @@
 package manager
 
 import (
+	"encoding/json"
+	"math"
 	"reflect"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/cachelimit"
 	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
 
-// keep makes the function that decides how much of an object the cache keeps:
-// nothing that nobody asks for, and of what is not this shard's, or not the
-// operator's, only by what it is found. Words that many objects have are shared.
-func keep(own shard.Shard, shared words) toolscache.TransformFunc {
-	return func(in any) (any, error) {
-		object, ok := in.(client.Object)
-		if !ok {
-			return in, nil
-		}
-		if wanted(own, object) {
-			var counted []metav1.ManagedFieldsEntry
-			if partner, ok := object.(*v1alpha1.Partner); ok {
-				counted = staffing.CountManagers(partner.ManagedFields) // which the status names
+const (
+	// maxHosts is how many hosts of an object are kept: as many as a Gateway can have.
+	maxHosts = 64
+	// maxWhole is up to how many bytes an object is kept whole that does not bear the
+	// operator's mark, and maxMarked one that does: the annotations that a Partner can
+	// give its route take most of them.
+	maxWhole, maxMarked = cachelimit.EntrySize, 160 << 10
+	// maxGateway is up to how many bytes a Gateway is kept: it can have as many listeners
+	// as hosts.
+	maxGateway = 64 << 10
+	// maxLabels is how many bytes of a namespace's labels are kept, by which a Gateway
+	// may select it.
+	maxLabels = 4 << 10
+	// maxFinalizers and maxOwners are how many are kept: that there are some matters,
+	// and whether the Partner is an owner.
+	maxFinalizers, maxOwners = 2, 4
+	// maxName and maxNote are how long values of labels and annotations are kept: of those
+	// that are names, and of that which lists hosts.
+	maxName, maxNote = 253, 4 << 10
+	// maxWords is how long a message of cert-manager's is kept, in bytes.
+	maxWords = 1 << 10
+)
+
+// keep makes the function that decides how much of an object the cache keeps: nothing that
+// nobody asks for, of what is not this shard's, or not the operator's, only by what it is
+// found, and of what others write no more than the constants above. Words that many objects
+// have are shared.
+func keep(mine shard.Shard, shared words) cachelimit.Reduce {
+	return func(object client.Object) cachelimit.Kept {
+		kept := cachelimit.Kept{Object: object, Entries: 1}
+		prune(object)
+		switch whole, size := wanted(mine, object), 0; {
+		case !whole:
+			kept.Object = foundBy(object)
+		case bounded(object):
+			kept.Cut = limitLabels(object)
+		default:
+			if size = sizeOf(object); size > mostOf(object) {
+				kept.Object, kept.Cut, size = foundBy(object), true, 0
 			}
-			object.SetManagedFields(counted)
-			delete(object.GetAnnotations(), corev1.LastAppliedConfigAnnotation)
-			if quota, ok := object.(*corev1.ResourceQuota); ok {
-				quota.Status = corev1.ResourceQuotaStatus{} // kube-controller-manager's count
-			}
-		} else {
-			object = foundBy(object)
+			kept.Entries = size/cachelimit.EntrySize + 1
 		}
-		shared.use(object)
-		return object, nil
+		if hosts, more := tenant.FirstHosts(object, maxHosts); object.GetNamespace() != "" {
+			kept.Entries, kept.Cut = max(kept.Entries, len(hosts)), kept.Cut || more
+		}
+		shared.use(kept.Object)
+		return kept
 	}
+}
+
+// mostOf is up to how many bytes an object is kept whole.
+func mostOf(object client.Object) int {
+	if _, gateway := object.(*gatewayv1.Gateway); gateway {
+		return maxGateway
+	}
+	if tenant.Marked(object) {
+		return maxMarked
+	}
+	return maxWhole
+}
+
+// bounded reports whether the size of an object is bounded by its schema and by prune.
+func bounded(object client.Object) bool {
+	return object.GetNamespace() == ""
+}
+
+// sizeOf is how many bytes an object has, about.
+func sizeOf(object client.Object) int {
+	if sized, ok := object.(interface{ Size() int }); ok {
+		return sized.Size()
+	}
+	data, err := json.Marshal(object)
+	if err != nil {
+		return math.MaxInt // it was decoded, so it can be encoded
+	}
+	return len(data)
+}
+
+// prune takes out of an object what no controller looks at.
+func prune(object client.Object) {
+	var counted []metav1.ManagedFieldsEntry
+	if partner, ok := object.(*v1alpha1.Partner); ok {
+		counted = staffing.CountManagers(partner.ManagedFields) // which the status names
+	}
+	object.SetManagedFields(counted)
+	if finalizers := object.GetFinalizers(); len(finalizers) > maxFinalizers {
+		object.SetFinalizers(slices.Clone(finalizers[:maxFinalizers]))
+	}
+	if owners := object.GetOwnerReferences(); len(owners) > maxOwners {
+		isPartner := func(owner metav1.OwnerReference) int {
+			if owner.Kind == "Partner" {
+				return 0
+			}
+			return 1
+		}
+		slices.SortStableFunc(owners, func(a, b metav1.OwnerReference) int { return isPartner(a) - isPartner(b) })
+		object.SetOwnerReferences(slices.Clone(owners[:maxOwners]))
+	}
+	switch object := object.(type) {
+	case *v1alpha1.Partner:
+		object.Labels, object.Annotations = nil, nil
+		object.Status.Conditions = own(object.Status.Conditions, v1alpha1.PartnerConditions, v1alpha1.ConditionSubdomainReachable)
+	case *v1alpha1.SupportPlan:
+		object.Labels, object.Annotations = nil, nil
+		object.Status.Conditions = own(object.Status.Conditions, v1alpha1.SupportPlanConditions)
+	case *v1alpha1.PCSMAllocation:
+		object.Labels, object.Annotations = nil, nil
+		object.Status.Conditions = own(object.Status.Conditions, v1alpha1.PCSMAllocationConditions)
+	case *corev1.Namespace:
+		pick(object.Annotations, maxNote, v1alpha1.HostsAnnotation, v1alpha1.AdoptAnnotation, v1alpha1.AppliedAnnotation)
+		object.Status.Conditions = nil
+		object.Spec.Finalizers = slices.Clone(object.Spec.Finalizers[:min(len(object.Spec.Finalizers), maxFinalizers)])
+	case *v1alpha1.SubdomainClaim:
+		pick(object.Labels, maxName, v1alpha1.PartnerLabel, v1alpha1.ManagedByLabel)
+		pick(object.Annotations, maxName, v1alpha1.AppliedAnnotation)
+	case *networkingv1.IngressClass:
+		object.Labels = nil
+		pick(object.Annotations, maxName, networkingv1.AnnotationIsDefaultIngressClass)
+	case *gatewayv1.GatewayClass:
+		object.Labels, object.Annotations = nil, nil
+	case *corev1.ResourceQuota:
+		object.Status = corev1.ResourceQuotaStatus{} // kube-controller-manager's count
+	case *gatewayv1.Gateway:
+		pruneGateway(object)
+	case *unstructured.Unstructured:
+		if object.GetKind() == tenant.CertificateRequestGVK.Kind {
+			pruneRequest(object)
+		}
+	}
+	if annotations := object.GetAnnotations(); annotations[corev1.LastAppliedConfigAnnotation] != "" {
+		delete(annotations, corev1.LastAppliedConfigAnnotation)
+		object.SetAnnotations(annotations)
+	}
+}
+
+// own are the observed conditions of some types.
+func own(observed []metav1.Condition, types []v1alpha1.ConditionType, also ...v1alpha1.ConditionType) []metav1.Condition {
+	return slices.DeleteFunc(observed, func(condition metav1.Condition) bool {
+		return !slices.Contains(types, v1alpha1.ConditionType(condition.Type)) && !slices.Contains(also, v1alpha1.ConditionType(condition.Type))
+	})
+}
+
+// pruneGateway leaves of a Gateway its class, whom it lets attach ListenerSets, where its
+// listeners are, and what its controller says of all of it.
+func pruneGateway(gateway *gatewayv1.Gateway) {
+	gateway.Labels, gateway.Annotations = nil, nil
+	listeners := make([]gatewayv1.Listener, 0, len(gateway.Spec.Listeners))
+	for _, l := range gateway.Spec.Listeners {
+		listeners = append(listeners, gatewayv1.Listener{Name: l.Name, Hostname: l.Hostname, Port: l.Port, Protocol: l.Protocol})
+	}
+	gateway.Spec = gatewayv1.GatewaySpec{GatewayClassName: gateway.Spec.GatewayClassName, Listeners: listeners, AllowedListeners: gateway.Spec.AllowedListeners}
+	gateway.Status.Listeners = nil // which count routes
+}
+
+// pick leaves only some entries, and of these only values of up to some bytes.
+func pick(in map[string]string, most int, keys ...string) {
+	for key, value := range in {
+		if !slices.Contains(keys, key) || len(value) > most {
+			delete(in, key)
+		}
+	}
+}
+
+// pruneRequest leaves of a CertificateRequest which Certificate it is of, and what
+// cert-manager says of it. What it asks to have signed is large, and nobody reads it.
+func pruneRequest(request *unstructured.Unstructured) {
+	var said []any
+	all, _, _ := unstructured.NestedSlice(request.Object, "status", "conditions")
+	for _, condition := range all {
+		fields, ok := condition.(map[string]any)
+		if !ok || len(said) == maxConditions {
+			continue
+		}
+		words := map[string]any{}
+		for _, key := range []string{"type", "status", "reason", "message"} {
+			if word, ok := fields[key].(string); ok {
+				words[key] = strings.Clone(strings.ToValidUTF8(word[:min(len(word), maxWords)], ""))
+			}
+		}
+		said = append(said, words)
+	}
+	annotations := request.GetAnnotations()
+	pick(annotations, maxName, tenant.CertificateNameAnnotation)
+	request.SetAnnotations(annotations)
+	request.SetLabels(nil)
+	unstructured.RemoveNestedField(request.Object, "spec")
+	delete(request.Object, "status")
+	if said != nil {
+		request.Object["status"] = map[string]any{"conditions": said}
+	}
+}
+
+// maxConditions is how many conditions of a CertificateRequest are kept.
+const maxConditions = 8
+
+// limitLabels drops the labels of a namespace that are too large, but for the operator's.
+// It reports whether there are such.
+func limitLabels(object client.Object) bool {
+	size := 0
+	for key, value := range object.GetLabels() {
+		size += len(key) + len(value)
+	}
+	if size <= maxLabels {
+		return false
+	}
+	labels := object.GetLabels()
+	pick(labels, maxName, slices.Concat([]string{v1alpha1.PartnerLabel, v1alpha1.ManagedByLabel, corev1.LabelMetadataName}, tenant.PodSecurityLabels)...)
+	return true
 }
 
 // wanted reports whether a shard looks at more of an object than what it is found by.
@@ -73,21 +259,15 @@ func wanted(own shard.Shard, object client.Object) bool {
 	case *corev1.Service:
 		return slices.Contains(tenant.ReservedNames, object.Name)
 	case *networkingv1.Ingress, *gatewayv1.HTTPRoute, *gatewayv1.ListenerSet:
-		return tenant.NamedAfterHost(object) // which the operator may take over, or hide
+		return tenant.NamedAfterHost(object) || // which the operator may take over, or hide
+			tenant.Solver(object)
 	case *gatewayv1.GRPCRoute, *gatewayv1.TLSRoute:
 		return false
 	case *unstructured.Unstructured: // cert-manager's
 		if object.GetKind() == tenant.CertificateGVK.Kind {
 			return partner != "" && tenant.NamedAfterHost(object)
 		}
-		if object.GetAnnotations()[tenant.CertificateNameAnnotation] == "" {
-			return false
-		}
-		// What it asks to have signed is large, and nobody reads it.
-		unstructured.RemoveNestedField(object.Object, "spec")
-		unstructured.RemoveNestedField(object.Object, "status", "certificate")
-		unstructured.RemoveNestedField(object.Object, "status", "ca")
-		return true
+		return object.GetAnnotations()[tenant.CertificateNameAnnotation] != ""
 	}
 	return true
 }
@@ -139,7 +319,7 @@ func foundBy(object client.Object) client.Object {
 		little.(*v1alpha1.PCSMAllocation).Spec.PartnerRef = object.Spec.PartnerRef
 		return little
 	case *metav1.PartialObjectMetadata: // Secrets and CRDs
-		if certificate, ok := object.Annotations[tenant.CertificateNameAnnotation]; ok && labelled {
+		if certificate := object.Annotations[tenant.CertificateNameAnnotation]; certificate == object.Name && labelled {
 			little.SetAnnotations(map[string]string{tenant.CertificateNameAnnotation: certificate})
 			little.SetLabels(map[string]string{
 				v1alpha1.PartnerLabel: partner, v1alpha1.ManagedByLabel: object.Labels[v1alpha1.ManagedByLabel],
@@ -153,7 +333,8 @@ func foundBy(object client.Object) client.Object {
 	little.SetFinalizers(object.GetFinalizers())
 	little.SetOwnerReferences(object.GetOwnerReferences()) // without any, it may be left of a Partner that is gone
 	var hostnames []gatewayv1.Hostname
-	for _, host := range tenant.Hosts(object) {
+	hosts, _ := tenant.FirstHosts(object, maxHosts)
+	for _, host := range hosts {
 		hostnames = append(hostnames, gatewayv1.Hostname(host))
 	}
 	switch little := little.(type) {
@@ -176,6 +357,11 @@ func foundBy(object client.Object) client.Object {
 			names = append(names, string(host))
 		}
 		_ = unstructured.SetNestedSlice(little.Object, names, "spec", "dnsNames") // an empty object takes it
+	case *gatewayv1.Gateway:
+		little.Spec.GatewayClassName = object.(*gatewayv1.Gateway).Spec.GatewayClassName
+		for i := range hostnames {
+			little.Spec.Listeners = append(little.Spec.Listeners, gatewayv1.Listener{Hostname: &hostnames[i]})
+		}
 	case *gatewayv1.ListenerSet:
 		for i := range hostnames {
 			little.Spec.Listeners = append(little.Spec.Listeners, gatewayv1.ListenerEntry{Hostname: &hostnames[i]})

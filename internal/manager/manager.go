@@ -35,6 +35,7 @@ import (
 	"github.com/dispel/partner-operator/config/plans"
 	"github.com/dispel/partner-operator/controllers"
 	"github.com/dispel/partner-operator/internal/authenticated"
+	"github.com/dispel/partner-operator/internal/cachelimit"
 	"github.com/dispel/partner-operator/internal/drain"
 	"github.com/dispel/partner-operator/internal/index"
 	"github.com/dispel/partner-operator/internal/metrics"
@@ -106,7 +107,8 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err := CheckCRDs(ctx, config); err != nil {
 		return nil, err
 	}
-	base, err := ctrl.NewManager(config, managerOptions(options, wordsOf(samples(options))))
+	limits := cachelimit.New(keep(options.Shard, wordsOf(samples(options))), options.Clock)
+	base, err := ctrl.NewManager(config, managerOptions(options, limits))
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +120,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 		index.AllocationByPartner, index.ClaimByPartner, index.NamespaceByPartner, index.NamespaceByHost); err != nil {
 		return nil, err
 	}
-	if err := addControllers(ctx, mgr, options); err != nil {
+	if err := addControllers(ctx, mgr, options, limits); err != nil {
 		return nil, err
 	}
 	if options.DefaultPlans && options.Shard.First() {
@@ -134,7 +136,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	return mgr, addChecks(ctx, mgr)
 }
 
-func managerOptions(options Options, shared words) ctrl.Options {
+func managerOptions(options Options, limits *cachelimit.Limits) ctrl.Options {
 	serve := metricsserver.Options{BindAddress: options.MetricsAddress}
 	if !options.MetricsInsecure {
 		serve.SecureServing = true
@@ -144,10 +146,9 @@ func managerOptions(options Options, shared words) ctrl.Options {
 	return ctrl.Options{
 		Scheme: scheme.New(),
 		Cache: cache.Options{
-			ByObject:         controllers.Selected(),
-			DefaultTransform: keep(options.Shard, shared),
-			SyncPeriod:       &options.ResyncPeriod,
-			NewInformer:      newInformer,
+			ByObject:    controllers.Selected(),
+			SyncPeriod:  &options.ResyncPeriod,
+			NewInformer: newInformer(limits),
 		},
 		Client: client.Options{Cache: &client.CacheOptions{
 			Unstructured:                    true,
@@ -164,16 +165,36 @@ func managerOptions(options Options, shared words) ctrl.Options {
 	}
 }
 
-// newInformer makes an informer, without the index by namespace for kinds that are read
-// by name alone: with one object in each namespace, the index takes about half as much
-// memory as the objects do.
-func newInformer(lw toolscache.ListerWatcher, object runtime.Object, resync time.Duration, indexers toolscache.Indexers) toolscache.SharedIndexInformer {
-	if slices.ContainsFunc(tenant.Kinds, func(kind tenant.Kind) bool {
-		return len(kind.Names) > 0 && reflect.TypeOf(kind.New()) == reflect.TypeOf(object)
-	}) {
-		delete(indexers, toolscache.NamespaceIndex)
+// newInformer makes informers that keep of objects what the limits allow. For kinds that are
+// read by name alone, one has no index by namespace: with one object in each namespace, the
+// index takes about half as much memory as the objects do.
+func newInformer(limits *cachelimit.Limits) func(toolscache.ListerWatcher, runtime.Object, time.Duration, toolscache.Indexers) toolscache.SharedIndexInformer {
+	return func(lw toolscache.ListerWatcher, object runtime.Object, resync time.Duration, indexers toolscache.Indexers) toolscache.SharedIndexInformer {
+		kind := kindOf(object)
+		if kind != nil && len(kind.Names) > 0 {
+			delete(indexers, toolscache.NamespaceIndex)
+		}
+		if kind == nil { // of the cluster, and not of a namespace
+			kind = &tenant.Kind{}
+		}
+		// Of a kind with one name, a namespace has one object.
+		return toolscache.NewSharedIndexInformer(limits.Of(kind.Kind, kind.Kind != "" && len(kind.Names) != 1, lw), object, resync, indexers)
 	}
-	return toolscache.NewSharedIndexInformer(lw, object, resync, indexers)
+}
+
+// kindOf is the kind of an object that an informer is for; nil if it is none of the table's.
+func kindOf(object runtime.Object) *tenant.Kind {
+	for i := range tenant.Kinds {
+		kind := &tenant.Kinds[i]
+		if reflect.TypeOf(kind.New()) != reflect.TypeOf(object) {
+			continue
+		}
+		// Those without Go types of their own say their kind.
+		if said := object.GetObjectKind().GroupVersionKind(); said.Empty() || said == kind.GroupVersionKind {
+			return kind
+		}
+	}
+	return nil
 }
 
 // givenKinds are the kinds that others make, or that matter whoever made them.
@@ -224,7 +245,7 @@ func samples(options Options) []client.Object {
 	return found
 }
 
-func addControllers(ctx context.Context, mgr ctrl.Manager, options Options) error {
+func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, limits *cachelimit.Limits) error {
 	each := func() controller.Options {
 		return controller.Options{
 			MaxConcurrentReconciles: options.Workers,
@@ -243,7 +264,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options) erro
 	err = errors.Join(
 		(&controllers.PartnerReconciler{
 			Client: patient{mgr.GetClient()}, APIs: apis,
-			Settings: options.Settings, Shard: options.Shard, Clock: options.Clock, Recorder: recorder, RestoreGrace: options.RestoreGrace,
+			Settings: options.Settings, Shard: options.Shard, Clock: options.Clock, Recorder: recorder, RestoreGrace: options.RestoreGrace, Limits: limits,
 		}).SetupWithManager(ctx, mgr, each()),
 		(&controllers.PCSMAllocationReconciler{
 			Client: patient{mgr.GetClient()}, Shard: options.Shard, Clock: options.Clock, Recorder: recorder,

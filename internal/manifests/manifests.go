@@ -123,7 +123,7 @@ func Read(input Input) ([]Document, error) {
 // files reads the files at a path.
 func (input Input) files(path string, add func(name string, data []byte)) error {
 	if path == "-" {
-		data, err := io.ReadAll(input.Stdin)
+		data, err := atMost(input.Stdin)
 		if err != nil {
 			return fmt.Errorf("reading standard input: %w", err)
 		}
@@ -147,13 +147,49 @@ func (input Input) files(path string, add func(name string, data []byte)) error 
 			return nil
 		}
 		name = filepath.Clean(name)
-		data, err := os.ReadFile(name) //nolint:gosec // reading what the user names is the point
+		data, err := ReadFile(name)
 		if err != nil {
 			return err
 		}
 		add(name, data)
 		return nil
 	})
+}
+
+// MaxFile is how many bytes a file can have.
+const MaxFile = 64 << 20
+
+// ReadFile reads a file that a user names, or that is in a folder. It takes regular files, and
+// pipes if the shell made them of a command's output; the error is that of others, which may
+// never end, and of files that are larger than MaxFile.
+func ReadFile(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	piped := info.Mode()&os.ModeNamedPipe != 0 && strings.HasPrefix(name, "/dev/fd/")
+	if !info.Mode().IsRegular() && !piped {
+		return nil, fmt.Errorf("%s is no regular file: name files and folders with manifests, or - for standard input", name)
+	}
+	file, err := os.Open(name) //nolint:gosec // reading what the user names is the point
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, err := atMost(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return data, nil
+}
+
+// atMost reads all of a file that is not too large.
+func atMost(from io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(from, MaxFile+1))
+	if err == nil && len(data) > MaxFile {
+		err = fmt.Errorf("it has more than %d MiB: split it into several files", MaxFile>>20)
+	}
+	return data, err
 }
 
 // isManifest tells whether a file of a folder is read.

@@ -92,6 +92,9 @@ const (
 	maxBody = 1 << 20
 	// stepsInAll is for how many steps that take their whole time a probe has time.
 	stepsInAll = 2
+	// maxTried is how many addresses of a host are connected to, half of them at most of
+	// one family, and maxAddresses how many are reported.
+	maxTried, maxAddresses = 8, 64
 	// maxRedirects is how many redirects within the host are followed.
 	maxRedirects = 5
 	widgetPath   = "/.dispel/support/"
@@ -109,17 +112,22 @@ func (b *broken) Error() string { return b.message }
 const maxMessage = 1024
 
 func fail(reason v1alpha1.Reason, format string, args ...any) *broken {
-	// A server must not draw lines or hide words in a message.
-	message := strings.Map(func(r rune) rune {
+	return &broken{reason, said(fmt.Sprintf(format, args...))}
+}
+
+// said is a text in which servers have a say: they must not draw lines, hide words, or go on
+// without end.
+func said(text string) string {
+	text = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r
-	}, strings.ToValidUTF8(fmt.Sprintf(format, args...), "?"))
-	if len(message) > maxMessage {
-		message = strings.ToValidUTF8(message[:maxMessage], "") + " …"
+	}, strings.ToValidUTF8(text, "?"))
+	if len(text) > maxMessage {
+		text = strings.ToValidUTF8(text[:maxMessage], "") + " …"
 	}
-	return &broken{reason, message}
+	return text
 }
 
 // walk is one probe.
@@ -154,7 +162,7 @@ func (p *Prober) Probe(ctx context.Context, target Target) Result {
 		limited, end := context.WithTimeout(ctx, p.timeout())
 		seen, err := step.take(limited)
 		end()
-		taken := Taken{Step: step.step, Took: metav1.Duration{Duration: time.Since(start).Round(100 * time.Microsecond)}, Seen: seen}
+		taken := Taken{Step: step.step, Took: metav1.Duration{Duration: time.Since(start).Round(100 * time.Microsecond)}, Seen: said(seen)}
 		if link, ok := errors.AsType[*broken](err); ok {
 			taken.Seen = link.message
 			w.result.Steps = append(w.result.Steps, taken)
@@ -233,14 +241,32 @@ func (w *walk) resolve(ctx context.Context) (string, error) {
 	for _, address := range found {
 		w.addresses = append(w.addresses, netip.AddrPortFrom(address, w.port()))
 	}
-	w.result.Addresses = found
+	w.result.Addresses = found[:min(len(found), maxAddresses)]
 	if err := w.checkAllowed(); err != nil {
 		return "", err
 	}
+	w.addresses = some(w.addresses)
 	if err := w.compare(ctx, found); err != nil {
 		return "", err
 	}
 	return joined(found), nil
+}
+
+// some are the addresses to try: as many of each family as a browser would, and no more
+// than maxTried, however many a DNS server answers with.
+func some(addresses []netip.AddrPort) []netip.AddrPort {
+	var tried []netip.AddrPort
+	var v4, v6 int
+	for _, address := range addresses {
+		count := &v6
+		if address.Addr().Is4() {
+			count = &v4
+		}
+		if *count++; *count <= maxTried/2 {
+			tried = append(tried, address)
+		}
+	}
+	return tried
 }
 
 // lookup resolves a fully qualified name.
@@ -339,8 +365,12 @@ func (p *Prober) mayReach(address netip.Addr) bool {
 }
 
 func joined(addresses []netip.Addr) string {
-	texts := make([]string, 0, len(addresses))
-	for _, address := range addresses {
+	texts := make([]string, 0, maxAddresses)
+	for i, address := range addresses {
+		if i == maxTried {
+			texts = append(texts, fmt.Sprintf("and %d more", len(addresses)-i))
+			break
+		}
 		texts = append(texts, address.String())
 	}
 	return strings.Join(texts, ", ")

@@ -233,7 +233,7 @@ func (r *reconciler) write(ctx context.Context, partner *v1alpha1.Partner, condi
 	if condition != nil {
 		status.Conditions = []metav1.Condition{*condition}
 	}
-	err := apply.Applier{Client: r.client, StatusManager: v1alpha1.ProberFieldManager}.Status(ctx, partner, status)
+	err := apply.Applier{Client: r.client, StatusManager: v1alpha1.ProberFieldManager}.Status(ctx, partner, status, []v1alpha1.ConditionType{v1alpha1.ConditionSubdomainReachable})
 	return apply.UnlessGone(err)
 }
 

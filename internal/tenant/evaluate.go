@@ -327,7 +327,11 @@ func (e *evaluation) noteHosts() {
 	noted := slices.DeleteFunc(e.in.Held(), func(host string) bool { return !slices.Contains(served, host) })
 	slices.Sort(noted)
 	// Without a host, too: another's note may be there from before.
-	e.out.Objects[i].SetAnnotations(map[string]string{v1alpha1.HostsAnnotation: NoteOf(noted)})
+	annotations := map[string]string{v1alpha1.HostsAnnotation: NoteOf(noted)}
+	if e.in.Namespace != nil && PromisedToAnother(e.in.Namespace, e.in.Partner.Name) {
+		annotations[v1alpha1.AdoptAnnotation] = "" // or it would count once this Partner is gone
+	}
+	e.out.Objects[i].SetAnnotations(annotations)
 }
 
 // Claimed are the hosts of the partner's claims, those that are being deleted included.
@@ -434,16 +438,16 @@ func inOrder(objects []Object) {
 }
 
 // Abandoned are the objects to delete, in this order, of a Partner that is gone:
-// what exposes it and has no owner that garbage collection would go by. Of the
-// snapshot's Partner only the name matters; its children are those in the namespaces
-// that are still the partner's. Certificates' keys stay: the Partner may come back, as
-// in a restore.
+// its claims, and what exposes it and bears the operator's mark, if they have no owner that
+// garbage collection would go by. Of the snapshot's Partner only the name matters; its children are those in
+// the namespaces that are still the partner's. Certificates' keys stay: the Partner may
+// come back, as in a restore.
 func Abandoned(s Snapshot) []Object {
 	var abandoned []Object
 	for _, child := range s.Children {
 		exposure := KindOf(child).Exposure
 		switch {
-		case exposure == NotExposed, exposure == ByCertificateKey, len(child.GetOwnerReferences()) > 0, !child.GetDeletionTimestamp().IsZero(),
+		case exposure == NotExposed, exposure == ByCertificateKey, exposure != ByClaim && !Marked(child), len(child.GetOwnerReferences()) > 0, !child.GetDeletionTimestamp().IsZero(),
 			exposure == ByClaim && len(s.routing(child.GetName())) > 0:
 			continue
 		}
@@ -550,7 +554,8 @@ func (e *evaluation) mayServe(host string) bool {
 //	   `- SupportWidgetEnabled     no part of Ready
 //	StaffingSufficient, CapacityExceeded, HoursCovered,
 //	ShortfallExpected, CustomerCountStale,
-//	ContractActive                          no part of Ready
+//	ContractActive,
+//	ObjectsIgnored, UndeclaredNamespaces    no part of Ready
 func (e *evaluation) report() {
 	var findings []conditions.Finding
 	links := []conditions.Finding{e.tenantReady, e.planReady}
@@ -573,6 +578,7 @@ func (e *evaluation) report() {
 		findings = append(findings, *e.renewal)
 	}
 	findings = append(findings, e.releaseFindings()...)
+	findings = append(findings, e.namespaceFindings()...)
 	findings = append(findings, conditions.Summary(
 		conditions.True(v1alpha1.ConditionReady, v1alpha1.ReasonProvisioned, e.readyMessage()), links...)...)
 
@@ -784,12 +790,29 @@ func (e *evaluation) served() *v1alpha1.SubdomainStatus {
 		return nil
 	}
 	status := &v1alpha1.SubdomainStatus{URL: e.url(*route), Route: route.kind, Addresses: e.addresses(*route)}
-	for _, address := range e.former {
+	for _, address := range slices.Concat(e.former, e.giverAddresses()) {
 		if !slices.Contains(status.Addresses, address) {
 			status.FormerAddresses = append(status.FormerAddresses, address)
 		}
 	}
+	slices.Sort(status.FormerAddresses)
+	status.FormerAddresses = slices.Compact(status.FormerAddresses)
+	status.FormerAddresses = status.FormerAddresses[:min(len(status.FormerAddresses), mostAddresses)]
 	return status
+}
+
+// giverAddresses are where the Partner that handed the host over still serves it: as its
+// status says, or said before this one served the host, while its route is there.
+func (e *evaluation) giverAddresses() []string {
+	if !e.exposed() || !slices.ContainsFunc(e.in.Routes, func(ref RouteRef) bool {
+		return ref.Host == HostOf(e.in.Partner) && slices.Contains(e.in.Givers, ref.Partner)
+	}) {
+		return nil
+	}
+	if before := e.in.Partner.Status.Subdomain; len(e.in.GiverAddresses) == 0 && before != nil {
+		return before.FormerAddresses
+	}
+	return e.in.GiverAddresses
 }
 
 // servedBefore reports whether the status says that a host is served.

@@ -247,6 +247,10 @@ func (e *evaluation) gatewayRouteUnready() *conditions.Finding {
 			set = &gatewayv1.ListenerSet{} // about to be created
 		}
 		name := fmt.Sprintf("ListenerSet %s/%s", namespace, host)
+		if giver := e.conflicting(set); giver != "" {
+			return broken(v1alpha1.ReasonListenerConflict, conditions.Waiting,
+				"%s conflicts with the one of Partner %q, which hands the host over and removes its own now", name, giver)
+		}
 		links = append(links,
 			statusLink{v1alpha1.ReasonRouteNotAccepted, name, set.Status.Conditions, set.Generation, string(gatewayv1.ListenerSetConditionAccepted)},
 			statusLink{v1alpha1.ReasonListenerNotProgrammed, name, set.Status.Conditions, set.Generation, string(gatewayv1.ListenerSetConditionProgrammed)})
@@ -263,6 +267,24 @@ func (e *evaluation) gatewayRouteUnready() *conditions.Finding {
 		}
 	}
 	return nil
+}
+
+// conflicting is the Partner that hands the declared host over and whose ListenerSet is what a
+// new one conflicts with: of two, a Gateway takes the older. It is empty if there is none.
+func (e *evaluation) conflicting(set *gatewayv1.ListenerSet) string {
+	if !slices.ContainsFunc(set.Status.Listeners, func(listener gatewayv1.ListenerEntryStatus) bool {
+		return meta.IsStatusConditionTrue(listener.Conditions, string(gatewayv1.ListenerEntryConditionConflicted))
+	}) {
+		return ""
+	}
+	host := string(e.in.Partner.Spec.Subdomain.Host)
+	i := slices.IndexFunc(e.in.Routes, func(ref RouteRef) bool {
+		return ref.Kind == listenerSetKind && ref.Host == host && ref.Name == host && slices.Contains(e.in.Givers, ref.Partner)
+	})
+	if i < 0 {
+		return ""
+	}
+	return e.in.Routes[i].Partner
 }
 
 // saidOf is what the controller of a Gateway's class says of a route at a parent. A

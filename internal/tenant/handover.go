@@ -50,7 +50,13 @@ func (e *evaluation) judgeHandOver() {
 		return
 	}
 	e.giving = string(handing.Host)
-	if e.offering || !e.successorServes() {
+	switch {
+	case e.offering:
+		return
+	case e.successorConflicts():
+		e.giving = "" // the successor's listener can only take the place of this one's
+		return
+	case !e.successorServes():
 		return
 	}
 	since, over := e.servedSince(), true
@@ -85,17 +91,19 @@ func (e *evaluation) servedSince() time.Time {
 // finds whether it is to be hidden from external-dns. since is when the successor's got ready:
 // that has to have an address for the record, if the giver's has, and to have settled.
 func (e *evaluation) leave(route route, since time.Time) (over bool) {
-	hidden, overlap, failure := route.hidden(), e.overlap(route), e.writeFailure(route.Object)
+	noted, overlap, failure := route.replacedAt(), e.overlap(route), e.writeFailure(route.Object)
 	settled := since.Add(min(settling, overlap/2))
 	var next time.Time
 	switch {
 	case overlap == 0:
 		return true
-	case !hidden.IsZero() && !hidden.After(e.in.Now):
-		next = hidden.Add(overlap)
+	case route.hidden() && !noted.After(e.in.Now):
+		next = noted.Add(overlap)
 		e.left = true
 	case len(e.in.Successor.Status.Subdomain.Addresses) == 0 && len(e.addresses(route)) > 0:
-		return false // its status comes with an event
+		// Its status comes with an event, unless its controller never reports an address.
+		next = since.Add(2 * overlap)
+		e.left = true
 	case !NamedAfterHost(route.Object) || failure != nil && failure.Refused:
 		next = settled.Add(overlap) // it cannot be hidden
 		e.left = true
@@ -123,6 +131,16 @@ func (e *evaluation) successorServes() bool {
 	return host == string(handOver(e.in.Partner).Host) && meta.IsStatusConditionTrue(e.in.Successor.Status.Conditions, string(v1alpha1.ConditionSubdomainReady))
 }
 
+// successorConflicts reports whether the Gateway refuses the successor's listener because of
+// the one that serves the host here, and nothing else is in the way.
+func (e *evaluation) successorConflicts() bool {
+	if e.in.Successor == nil || HostOf(e.in.Successor) != string(handOver(e.in.Partner).Host) {
+		return false
+	}
+	ready := meta.FindStatusCondition(e.in.Successor.Status.Conditions, string(v1alpha1.ConditionSubdomainReady))
+	return ready != nil && ready.Reason == string(v1alpha1.ReasonListenerConflict) && ready.ObservedGeneration == e.in.Successor.Generation
+}
+
 // givenRoutes are the Partner's routes of the host that it hands over.
 func (e *evaluation) givenRoutes() []route {
 	return slices.DeleteFunc(e.in.routes(), func(r route) bool { return r.GetName() != string(handOver(e.in.Partner).Host) })
@@ -148,16 +166,17 @@ func (e *evaluation) giveHost() {
 		}
 	}
 	for _, route := range e.givenRoutes() {
-		if !e.successorServes() && !route.hidden().IsZero() && !e.failedToWrite(route.Object) {
+		if !e.successorServes() && route.hidden() && !e.failedToWrite(route.Object) {
 			e.out.Objects = append(e.out.Objects, route.show())
 		}
 	}
 }
 
-// given is the route by which the Partner still serves the host that it hands over; nil
-// if there is none.
+// given is the route by which the Partner serves the host that it hands over; nil if there
+// is none, or the successor serves the host, too: from then on it is the successor's to
+// report.
 func (e *evaluation) given() *route {
-	if e.giving == "" {
+	if e.giving == "" || e.successorServes() {
 		return nil
 	}
 	if routes := e.givenRoutes(); len(routes) > 0 {
@@ -189,6 +208,11 @@ func (e *evaluation) handOverPending() string {
 		return fmt.Sprintf("%s is handed over to Partner %q, which does not declare it: write it in that Partner's spec.subdomain; %s", host, successor, until)
 	}
 	why := "its SubdomainReady says why it is not served there yet"
+	active := meta.FindStatusCondition(e.in.Successor.Status.Conditions, string(v1alpha1.ConditionContractActive))
+	if active != nil && active.Status != metav1.ConditionTrue {
+		return fmt.Sprintf("%s is handed over to Partner %q, whose contract is not in force (%s), so that it takes no host yet, and %s: correct its spec.validFrom or spec.validUntil",
+			host, successor, active.Reason, until)
+	}
 	if ready := meta.FindStatusCondition(e.in.Successor.Status.Conditions, string(v1alpha1.ConditionSubdomainReady)); ready != nil && ready.Status != metav1.ConditionTrue {
 		why = "its SubdomainReady is False with " + ready.Reason
 	}

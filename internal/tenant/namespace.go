@@ -91,6 +91,36 @@ func (e *evaluation) namespaceNotOwned() *conditions.Finding {
 		namespace.Name, why, v1alpha1.AdoptAnnotation, partner)
 }
 
+// namespaceFindings tell of what in the namespace is not read, and of other namespaces that
+// bear the partner's label.
+func (e *evaluation) namespaceFindings() []conditions.Finding {
+	var findings []conditions.Finding
+	if len(e.in.Ignored) > 0 {
+		var ignored []string
+		for _, of := range e.in.Ignored {
+			words := fmt.Sprintf("%d of kind %s", of.Count, of.Kind)
+			if of.Example != "" {
+				words += " (such as " + of.Example + ")"
+			}
+			ignored = append(ignored, words)
+		}
+		findings = append(findings, conditions.True(v1alpha1.ConditionObjectsIgnored, v1alpha1.ReasonLimitExceeded, fmt.Sprintf(
+			"namespace %s has more or larger objects than the operator reads, so it may not see all hosts that are routed there: %s; have them deleted or split up",
+			NamespaceOf(e.in.Partner), strings.Join(ignored, ", "))))
+	}
+	if len(e.in.Undeclared) > 0 {
+		const most = 5
+		named := strings.Join(e.in.Undeclared[:min(most, len(e.in.Undeclared))], ", ")
+		if more := len(e.in.Undeclared) - most; more > 0 {
+			named += fmt.Sprintf(" and %d more", more)
+		}
+		findings = append(findings, conditions.True(v1alpha1.ConditionUndeclaredNamespaces, v1alpha1.ReasonNamespaceLabelled, fmt.Sprintf(
+			"the label %s says that these namespaces are this partner's, which declares %s: %s; remove the label, or delete them",
+			v1alpha1.PartnerLabel, NamespaceOf(e.in.Partner), named)))
+	}
+	return findings
+}
+
 func unready(reason v1alpha1.Reason, progress conditions.Progress, format string, args ...any) *conditions.Finding {
 	return new(conditions.False(v1alpha1.ConditionTenantReady, reason, progress, fmt.Sprintf(format, args...)))
 }

@@ -75,6 +75,13 @@ func ReservedBy(namespace metav1.Object, partner string) string {
 	return holder
 }
 
+// PromisedToAnother reports whether a namespace has an annotation by which another Partner
+// than the given one, which has it, could adopt it.
+func PromisedToAnother(namespace metav1.Object, partner string) bool {
+	adopter, annotated := namespace.GetAnnotations()[v1alpha1.AdoptAnnotation]
+	return annotated && adopter != partner
+}
+
 // NoteOf is how hosts are noted on a namespace.
 func NoteOf(hosts []string) string { return strings.Join(hosts, ",") }
 
@@ -101,6 +108,9 @@ func Labels(partner string) map[string]string {
 		v1alpha1.ManagedByLabel: v1alpha1.FieldManager,
 	}
 }
+
+// PodSecurityLabels are on every tenant namespace.
+var PodSecurityLabels = []string{"pod-security.kubernetes.io/enforce", "pod-security.kubernetes.io/warn"}
 
 // builder makes the objects of one partner.
 type builder struct {
@@ -140,8 +150,8 @@ func (b builder) namespace() *corev1.Namespace {
 			Labels: Labels(b.partner.Name),
 		},
 	}
-	for _, mode := range []string{"enforce", "warn"} {
-		namespace.Labels["pod-security.kubernetes.io/"+mode] = "restricted"
+	for _, label := range PodSecurityLabels {
+		namespace.Labels[label] = "restricted"
 	}
 	if b.partner.Spec.DeletionPolicy == v1alpha1.DeletionPolicyDelete {
 		namespace.OwnerReferences = b.owner()
@@ -285,12 +295,22 @@ func (b builder) externalService(name string, to v1alpha1.ExternalBackend) *core
 		ObjectMeta: b.ownedMeta(name),
 		Spec: corev1.ServiceSpec{
 			Type:         corev1.ServiceTypeExternalName,
-			ExternalName: string(to.Host),
+			ExternalName: absolute(to.Host),
 			// The target port is what the API server would fill in; a Service has
 			// no way to leave it out.
 			Ports: []corev1.ServicePort{{Name: "http", Port: to.Port, TargetPort: intstr.FromInt32(to.Port), Protocol: corev1.ProtocolTCP}},
 		},
 	}
+}
+
+// absolute is a host with the final dot, with which resolvers do not try it below the search
+// domains of a Pod first: engine.dev there can be Service engine in namespace dev. The name
+// of a Service of this cluster is meant to be completed so.
+func absolute(host v1alpha1.Host) string {
+	if strings.HasSuffix(string(host), ".svc") {
+		return string(host)
+	}
+	return string(host) + "."
 }
 
 // ingressClassName is that of the route, of the operator or of the cluster,

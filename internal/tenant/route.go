@@ -93,8 +93,14 @@ func (e *evaluation) overlap(replaced route) time.Duration {
 // it made a record of, so that the record would follow only once that route is gone.
 var hidingAnnotations = []string{"external-dns.kubernetes.io/controller", "external-dns.alpha.kubernetes.io/controller"}
 
-// hidden is when a route was hidden from external-dns; zero if it was not.
-func (r route) hidden() time.Time {
+// hidden reports whether a route is hidden from external-dns.
+func (r route) hidden() bool {
+	return r.GetAnnotations()[hidingAnnotations[0]] == v1alpha1.FieldManager
+}
+
+// replacedAt is when a route became a former one, or was hidden from external-dns; zero if
+// neither is noted on it.
+func (r route) replacedAt() time.Time {
 	at, err := time.Parse(time.RFC3339, r.GetAnnotations()[v1alpha1.ReplacedAnnotation])
 	if err != nil {
 		return time.Time{}
@@ -115,6 +121,13 @@ func (r route) annotated(change func(map[string]string)) Object {
 	change(annotations)
 	annotated.SetAnnotations(annotations)
 	return annotated
+}
+
+// retire is the route with a note that it is a former one, from now on.
+func (r route) retire(now time.Time) Object {
+	return r.annotated(func(annotations map[string]string) {
+		annotations[v1alpha1.ReplacedAnnotation] = now.UTC().Format(time.RFC3339)
+	})
 }
 
 // hide is the route hidden from external-dns, from now on.
@@ -155,13 +168,10 @@ func (e *evaluation) lingerReplaced() {
 		since = created
 	}
 	for _, route := range e.in.routes() {
-		if e.declared(route) || e.in.Wanted.Has(route.GetName()) || !e.mayServe(route.GetName()) {
+		if e.declared(route) || route.GetName() == e.giving || e.in.Wanted.Has(route.GetName()) || !e.mayServe(route.GetName()) {
 			continue
 		}
-		from := since
-		if e.replaced(route.Object) {
-			from = e.leaveRecord(route, *declared, since)
-		}
+		from := e.retiredSince(route, *declared, since)
 		over := from.Add(e.overlap(route))
 		if !e.in.Now.Before(over) {
 			continue
@@ -174,22 +184,28 @@ func (e *evaluation) lingerReplaced() {
 	}
 }
 
-// leaveRecord hides a replaced route from external-dns, unless it has other hosts, too, of which
-// the caches hold too little to write it, once the route in its place, which
-// is ready since some time, has settled and has an address for the record. It returns when
-// the overlap begins.
-func (e *evaluation) leaveRecord(replaced, by route, since time.Time) time.Time {
-	hidden, settled := replaced.hidden(), since.Add(min(settling, e.overlap(replaced)/2))
-	switch {
-	case hidden.After(since) && !hidden.After(e.in.Now):
-		return hidden
-	case !hidden.IsZero() || e.overlap(replaced) == 0 || len(e.addresses(by)) == 0 || !NamedAfterHost(replaced.Object) || e.failedToWrite(replaced.Object):
-		return since
-	case e.in.Now.Before(settled):
+// retiredSince is when the overlap of a former route begins: when it became one, which is
+// noted on it, and not before the declared route was ready, since which some time has passed.
+// One of the declared host is hidden from external-dns, from which on the overlap counts, once
+// the route in its place has settled and has an address for the record. One that has other
+// hosts, too, has no note: the caches hold too little to write it.
+func (e *evaluation) retiredSince(former, declared route, since time.Time) time.Time {
+	noted, overlap := former.replacedAt(), e.overlap(former)
+	writable := overlap > 0 && NamedAfterHost(former.Object) && !e.failedToWrite(former.Object)
+	settled := since.Add(min(settling, overlap/2))
+	switch leaves := e.replaced(former.Object) && len(e.addresses(declared)) > 0; {
+	case leaves && writable && !former.hidden() && e.in.Now.Before(settled):
 		e.out.LookAgain = staffing.Earlier(e.out.LookAgain, settled)
 		return since
+	case leaves && writable && !former.hidden():
+		e.out.Objects = append(e.out.Objects, former.hide(e.in.Now))
+		return e.in.Now
+	case noted.After(since) && !noted.After(e.in.Now):
+		return noted
+	case !noted.IsZero() || !writable:
+		return since
 	}
-	e.out.Objects = append(e.out.Objects, replaced.hide(e.in.Now))
+	e.out.Objects = append(e.out.Objects, former.retire(e.in.Now))
 	return e.in.Now
 }
 
@@ -274,10 +290,24 @@ func (e *evaluation) addresses(route route) []string {
 		}
 	}
 	slices.Sort(addresses)
-	const most = 16 // as the schema has it
 	addresses = slices.Compact(addresses)
-	return addresses[:min(len(addresses), most)]
+	return addresses[:min(len(addresses), mostAddresses)]
 }
+
+// AddressesOf are where a Partner serves a host, by its status; none if it does not.
+func AddressesOf(partner *v1alpha1.Partner, host string) []string {
+	status := partner.Status.Subdomain
+	if status == nil {
+		return nil
+	}
+	if _, served, _ := strings.Cut(status.URL, "://"); served != host {
+		return nil
+	}
+	return slices.Concat(status.Addresses, status.FormerAddresses)
+}
+
+// mostAddresses is how many the schema lets a status have.
+const mostAddresses = 16
 
 // hasWidget tells whether a route, nil for none, leads to the widget server.
 func hasWidget(route *route) bool {

@@ -54,7 +54,9 @@ var _ = Describe("A route that another has taken the place of", func() {
 		By("not being hidden while the record would have nowhere to lead")
 		snapshot.Gateways = append([]gatewayv1.Gateway{}, snapshot.Gateways...)
 		snapshot.Gateways[0].Status.Addresses = nil
-		Expect(ingressOf(tenant.Evaluate(snapshot))).To(BeNil())
+		Expect(ingressOf(tenant.Evaluate(snapshot)).Annotations).To(Equal(map[string]string{
+			"external-dns.kubernetes.io/ttl": "60", "partner.dispel.com/replaced-at": "2026-12-01T12:00:00Z",
+		}))
 	})
 
 	It("is the declared one again as it is declared, in sight of external-dns", func() {

@@ -112,6 +112,8 @@ type Snapshot struct {
 	Handed    *v1alpha1.SubdomainClaim
 	// Givers are the names of the Partners that hand the declared host over to this one.
 	Givers []string
+	// GiverAddresses are where these serve the host, by their status.
+	GiverAddresses []string
 	// Children are the objects that are the operator's for the Partner, without
 	// the namespace: those in it that Owned names, and all claims of the Partner.
 	Children []Object
@@ -135,12 +137,27 @@ type Snapshot struct {
 	GatewayClasses []gatewayv1.GatewayClass
 	// APIs are the optional APIs that are installed.
 	APIs APIs
+	// Ignored are the objects in the namespace that were not read, or not whole, by kind.
+	Ignored []Ignored
+	// Undeclared are the namespaces, other than the declared one, that are the partner's by
+	// their label.
+	Undeclared []string
 	// Failures are the writes that failed since the snapshot was taken.
 	Failures []Failure
 	// Settings are the operator's defaults.
 	Settings Settings
 	// Now is the time.
 	Now time.Time
+}
+
+// Ignored are objects of one kind that were not read, or not whole, since they exceed what
+// is read of a namespace.
+type Ignored struct {
+	// Kind is theirs, and Count how many there are.
+	Kind  string `json:"kind"`
+	Count int    `json:"count"`
+	// Example is the name of one of them; it may be empty.
+	Example string `json:"example,omitempty"`
 }
 
 // RouteRef names an object that leads a host somewhere.
@@ -150,6 +167,9 @@ type RouteRef struct {
 	Partner string
 	// Created is when the object was created; zero if it was not yet.
 	Created metav1.Time
+	// Solver reports that the object only answers an authority that asks for a proof that the
+	// host is the partner's.
+	Solver bool
 }
 
 // String names the object as messages do.

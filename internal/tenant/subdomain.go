@@ -47,7 +47,7 @@ func (e *evaluation) subdomain() {
 		link = new(conditions.True(v1alpha1.ConditionSubdomainReady, v1alpha1.ReasonRouteAccepted,
 			fmt.Sprintf("%s is routed by %s", e.in.Partner.Spec.Subdomain.Host, e.routeName())))
 	} else if old := e.oldRoute(); old != nil {
-		if e.replaced(old.Object) && !old.hidden().IsZero() && !e.failedToWrite(old.Object) {
+		if e.replaced(old.Object) && old.hidden() && !e.failedToWrite(old.Object) {
 			e.out.Objects = append(e.out.Objects, old.show())
 		}
 		link.Message += fmt.Sprintf("; until then %s is served by the %s as before", e.url(*old), old.kind)
@@ -307,6 +307,10 @@ func (e *evaluation) heldByAnother() *conditions.Finding {
 			"%s is held by Partner %q: write another host, or remove it from that partner", host, holder)
 	}
 	if handing := handOver(e.in.Holder); handing.Host == host {
+		if string(handing.PartnerRef.Name) == e.in.Partner.Name && !e.inForce() {
+			return broken(v1alpha1.ReasonHostReleasing, conditions.Waiting,
+				"Partner %q hands over %s, which this Partner takes once its contract is in force: %s", holder, host, e.contractActive.Message)
+		}
 		if string(handing.PartnerRef.Name) == e.in.Partner.Name {
 			return broken(v1alpha1.ReasonHostReleasing, conditions.Waiting,
 				"waiting for Partner %q to hand over %s, which it does unless its spec.suspend is true", holder, host)
@@ -318,6 +322,8 @@ func (e *evaluation) heldByAnother() *conditions.Finding {
 	switch {
 	case e.in.Holder == nil:
 		why = "which does not exist"
+	case !e.in.Holder.DeletionTimestamp.IsZero():
+		why = "which is being deleted"
 	case ptr.Deref(e.in.Holder.Spec.Suspend, false):
 		return broken(v1alpha1.ReasonHostClaimedByAnotherPartner, conditions.Stalled,
 			"%s is still held for Partner %q, %s and is suspended: set its spec.suspend to false, so that it lets go", host, holder, why)
@@ -344,18 +350,18 @@ func (e *evaluation) heldByAnother() *conditions.Finding {
 // holderDeclares reports whether the Partner that holds the declared host, another
 // one, declares it, too.
 func (e *evaluation) holderDeclares() bool {
-	return e.in.Holder != nil && HostOf(e.in.Holder) == HostOf(e.in.Partner)
+	return e.in.Holder != nil && e.in.Holder.DeletionTimestamp.IsZero() && HostOf(e.in.Holder) == HostOf(e.in.Partner)
 }
 
 // routedElsewhere are the routes to the declared host in the namespaces of other
 // tenants, in order. Those named by the host are a former holder's, made by the
-// operator and about to go; those of who hands it over are meant to serve beside the
-// declared one for a while.
+// operator and about to go; those of who hands it over, and those that renew its
+// certificate meanwhile, are meant to serve beside the declared one for a while.
 func (e *evaluation) routedElsewhere() (elsewhere []string, progress conditions.Progress) {
 	host := string(e.in.Partner.Spec.Subdomain.Host)
 	progress = conditions.Waiting
 	for _, ref := range e.in.Routes {
-		if ref.Host != host || ref.Namespace == NamespaceOf(e.in.Partner) || slices.Contains(e.in.Givers, ref.Partner) && ref.Name == host {
+		if ref.Host != host || ref.Namespace == NamespaceOf(e.in.Partner) || slices.Contains(e.in.Givers, ref.Partner) && (ref.Name == host || ref.Solver) {
 			continue
 		}
 		elsewhere = append(elsewhere, ref.String())

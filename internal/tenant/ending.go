@@ -1,0 +1,43 @@
+package tenant
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/conditions"
+)
+
+// Orphans reports whether a Partner is deleted in such a way that what it owns is to stay.
+func Orphans(partner *v1alpha1.Partner) bool {
+	return slices.Contains(partner.Finalizers, metav1.FinalizerOrphanDependents)
+}
+
+// End is what becomes of a Partner that is being deleted and stays until its finalizers are
+// gone. Its right to hosts ends at once, whatever else goes on: what exposes it, its claims
+// included, is to be deleted, even where garbage collection would do that later, or never
+// comes to it. What is left is up to whoever put the finalizers there.
+func End(s Snapshot) Outcome {
+	var outcome Outcome
+	for _, child := range s.Children {
+		if exposure := KindOf(child).Exposure; exposure != NotExposed && exposure != ByCertificateKey && child.GetDeletionTimestamp().IsZero() && (exposure == ByClaim || Marked(child)) {
+			outcome.Prune = append(outcome.Prune, child)
+		}
+	}
+	inOrder(outcome.Prune)
+	message := fmt.Sprintf("the Partner is being deleted, no longer has a host, and stays until these finalizers are removed: %s", strings.Join(s.Partner.Finalizers, ", "))
+	if slices.Contains(s.Partner.Finalizers, metav1.FinalizerDeleteDependents) {
+		message += fmt.Sprintf("; %s waits for objects that name the Partner in metadata.ownerReferences with blockOwnerDeletion: look for them in namespace %s, and remove that reference or the finalizers that keep them",
+			metav1.FinalizerDeleteDependents, NamespaceOf(s.Partner))
+	}
+	findings := conditions.Summary(conditions.Finding{}, conditions.False("", v1alpha1.ReasonBeingDeleted, conditions.Waiting, message))
+	outcome.Status = v1alpha1.PartnerStatus{
+		ObservedGeneration: s.Partner.Generation,
+		Namespace:          NamespaceOf(s.Partner),
+		Conditions:         conditions.Merge(s.Partner.Status.Conditions, findings, s.Partner.Generation, s.Now),
+	}
+	return outcome
+}
