@@ -187,6 +187,43 @@ var _ = Describe("The host guard", func() {
 })
 
 var _ = Describe("The deletion guard", func() {
+	It("lets whoever may delete a namespace confirm that, and do it", func(ctx SpecContext) {
+		startManager()
+		applyYAML(ctx, partnerYAML("confirmed", everything))
+		eventually(ctx, "confirmed", "Ready=True/Provisioned")
+		for _, object := range cluster.ParseObjects([]byte(`
+{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: namespace-janitor}, rules: [{apiGroups: [""], resources: [namespaces], verbs: [get, patch, update, delete]}]}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: namespace-janitor}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: namespace-janitor}, subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: janitor}]}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: namespace-labeller}, rules: [{apiGroups: [""], resources: [namespaces], verbs: [get, patch, update]}]}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: namespace-labeller}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: namespace-labeller}, subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: labeller}]}
+`)) {
+			createForNow(ctx, object)
+		}
+		janitor, labeller := as("janitor"), as("labeller")
+		namespace := get(ctx, &corev1.Namespace{}, "partner-confirmed")
+		deletion := func(ctx context.Context) error { return janitor.Delete(ctx, namespace, client.DryRunAll) }
+		touch := func(ctx context.Context) error {
+			return labeller.Patch(ctx, namespace.DeepCopy(), jsonPatch(`{"metadata":{"annotations":{"partner.dispel.com/hosts":"x"}}}`), client.DryRunAll)
+		}
+		Eventually(deletion).WithContext(ctx).Should(Succeed(), "the rights are known")
+		Eventually(touch).WithContext(ctx).Should(Succeed(), "the rights are known")
+		applyAdmission(ctx, touch, "tenant-guard.yaml")
+		applyAdmission(ctx, func(ctx context.Context) error { return client.IgnoreNotFound(deletion(ctx)) }, "deletion-guard", "deletion-guard.yaml")
+		Eventually(touch).WithContext(ctx).Should(MatchError(ContainSubstring("is the partner operator's to write")))
+		advice := "annotate it with partner.dispel.com/confirm-deletion=partner-confirmed first"
+		Eventually(deletion).WithContext(ctx).Should(MatchError(ContainSubstring(advice)))
+
+		confirmation := jsonPatch(`{"metadata":{"annotations":{"partner.dispel.com/confirm-deletion":"partner-confirmed"}}}`)
+		Expect(labeller.Patch(ctx, namespace.DeepCopy(), confirmation)).To(MatchError(ContainSubstring("is the partner operator's to write")), "who may not delete it")
+		Expect(janitor.Patch(ctx, namespace.DeepCopy(), confirmation)).To(Succeed())
+		Expect(janitor.Patch(ctx, namespace.DeepCopy(), jsonPatch(`{"metadata":{"annotations":{"partner.dispel.com/confirm-deletion":null}}}`))).To(Succeed())
+		Expect(janitor.Patch(ctx, namespace.DeepCopy(), confirmation)).To(Succeed())
+		Expect(deletion(ctx)).To(Succeed())
+	})
+
 	It("wants a live sub-domain's deletion confirmed", func(ctx SpecContext) {
 		startManager()
 		applyYAML(ctx, allocationYAML("lively", "1", "")+partnerYAML("lively", ""))

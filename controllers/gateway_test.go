@@ -74,8 +74,14 @@ func said(about client.Object, condition string, status metav1.ConditionStatus, 
 // acceptRoute says what a Gateway's controller would say of a partner's HTTPRoute.
 func acceptRoute(ctx context.Context, name string, resolved metav1.ConditionStatus, message string) {
 	GinkgoHelper()
+	acceptRouteOf(ctx, name, name+".example.com", resolved, message)
+}
+
+// acceptRouteOf does the same for a host that is not named after the partner.
+func acceptRouteOf(ctx context.Context, name, host string, resolved metav1.ConditionStatus, message string) {
+	GinkgoHelper()
 	route := &gatewayv1.HTTPRoute{}
-	Eventually(direct.Get).WithArguments(ctx, key(name+".example.com", tenant.DefaultNamespace(name)), route).Should(Succeed())
+	Eventually(direct.Get).WithArguments(ctx, key(host, tenant.DefaultNamespace(name)), route).Should(Succeed())
 	route.Status.Parents = []gatewayv1.RouteParentStatus{{
 		ParentRef: route.Spec.ParentRefs[0], ControllerName: "example.net/test",
 		Conditions: []metav1.Condition{
@@ -197,6 +203,59 @@ var _ = Describe("A Gateway", func() {
 		acceptRoute(ctx, "listened", metav1.ConditionTrue, "")
 		eventually(ctx, "listened", "Ready=True/Provisioned")
 		eventuallyGone(ctx, set)
+	})
+
+	It("serves a host that is handed over between two listeners of it, of which it takes only one", func(ctx SpecContext) {
+		installGatewayAPI()
+		gateway := programmedGateway(ctx)
+		patch(ctx, gateway, `spec: {allowedListeners: {namespaces: {from: All}}}`)
+		gateway.Status.Conditions[0].ObservedGeneration = gateway.Generation
+		Expect(direct.Status().Update(ctx, gateway)).To(Succeed())
+		startManager(throughGateway, func(o *manager.Options) { o.Settings.RouteOverlap = 10 * time.Minute })
+		const host = "listener-giver.example.com"
+		certificate := func(name string) {
+			Expect(direct.Create(ctx, &corev1.Secret{
+				ObjectMeta: metav1.ObjectMeta{Namespace: tenant.DefaultNamespace(name), Name: "own"}, Type: corev1.SecretTypeTLS, Data: map[string][]byte{"tls.crt": {}, "tls.key": {}},
+			})).To(Succeed())
+		}
+		// say what a Gateway's controller says of a set, which conflicts with an older one or not.
+		say := func(name string, conflicts bool) {
+			GinkgoHelper()
+			set := &gatewayv1.ListenerSet{}
+			Eventually(direct.Get).WithArguments(ctx, key(host, tenant.DefaultNamespace(name)), set).Should(Succeed())
+			good, bad, reason := metav1.ConditionTrue, metav1.ConditionFalse, "NoConflicts"
+			if conflicts {
+				good, bad, reason = bad, good, "HostnameConflict"
+			}
+			set.Status.Conditions = []metav1.Condition{said(set, "Accepted", good, "ListenersNotValid", ""), said(set, "Programmed", good, "ListenersNotValid", "")}
+			set.Status.Listeners = []gatewayv1.ListenerEntryStatus{{Name: "https", SupportedKinds: []gatewayv1.RouteGroupKind{}, Conditions: []metav1.Condition{
+				said(set, "Conflicted", bad, reason, ""), said(set, "Accepted", good, reason, ""), said(set, "Programmed", good, reason, ""),
+			}}}
+			Expect(direct.Status().Update(ctx, set)).To(Succeed())
+		}
+		applyYAML(ctx, partnerYAML("listener-giver", "").withTLS("{secretName: own}"))
+		eventually(ctx, "listener-giver", "SubdomainReady=False/SecretNotFound")
+		certificate("listener-giver")
+		say("listener-giver", false)
+		acceptRouteOf(ctx, "listener-giver", host, metav1.ConditionTrue, "")
+		eventually(ctx, "listener-giver", "Ready=True/Provisioned")
+
+		patchPartner(ctx, "listener-giver", `spec: {subdomain: null, handOver: {host: `+host+`, partnerRef: {name: listener-taker}}}`)
+		applyYAML(ctx, partnerYAML("listener-taker", "").withTLS("{secretName: own}").replacing("host: listener-taker.example.com", "host: "+host))
+		eventually(ctx, "listener-taker", "SubdomainReady=False/SecretNotFound")
+		Expect(get(ctx, &gatewayv1.ListenerSet{}, host, "partner-listener-giver").DeletionTimestamp).To(BeNil(), "it is served there until only the conflict is in the way")
+		patchPartner(ctx, "listener-giver", `spec: {suspend: true}`)
+		eventuallySuspended(ctx, "listener-giver")
+		certificate("listener-taker")
+		say("listener-taker", true)
+		eventually(ctx, "listener-taker", "SubdomainReady=False/ListenerConflict", "Reconciling=True/ListenerConflict")
+		patchPartner(ctx, "listener-giver", `spec: {suspend: false}`)
+		By("having the older one go, which is the sign to switch")
+		eventuallyGone(ctx, &gatewayv1.ListenerSet{ObjectMeta: metav1.ObjectMeta{Namespace: "partner-listener-giver", Name: host}})
+		say("listener-taker", false)
+		acceptRouteOf(ctx, "listener-taker", host, metav1.ConditionTrue, "")
+		eventually(ctx, "listener-taker", "Ready=True/Provisioned", "SubdomainReady=True/RouteAccepted")
+		eventually(ctx, "listener-giver", "Ready=True/Provisioned")
 	})
 
 	It("takes its leave to reach the widget server along when that moves to another namespace", func(ctx SpecContext) {

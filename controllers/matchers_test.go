@@ -70,6 +70,15 @@ func eventuallyOf(ctx context.Context, object client.Object, conditions ...strin
 	Eventually(state(object)).WithContext(ctx).Should(And(all...))
 }
 
+// eventuallySuspended waits until a Partner says that it is suspended: its status is about an
+// earlier spec then.
+func eventuallySuspended(ctx context.Context, name string) {
+	GinkgoHelper()
+	Eventually(func() bool {
+		return meta.IsStatusConditionTrue(partner(ctx, name).Status.Conditions, string(v1alpha1.ConditionSuspended))
+	}).Should(BeTrue())
+}
+
 // message is that of a Partner's condition.
 func message(ctx context.Context, name string, condition v1alpha1.ConditionType) string {
 	GinkgoHelper()

@@ -286,7 +286,7 @@ func (r *PartnerReconciler) letGo(ctx context.Context, name string) (again time.
 
 // letFormerGo does the same in the namespaces that an earlier Partner of the name left: all
 // that are labelled but the declared one. Of a suspended Partner, it only takes hosts off the
-// notes. What cannot be written keeps nothing else from being done.
+// notes, and keeps to the declared deletion policy. What cannot be written keeps nothing else from being done.
 func (r *PartnerReconciler) letFormerGo(ctx context.Context, partner *v1alpha1.Partner, writes *writer) (again time.Duration, err error) {
 	namespaces, err := r.labelled(ctx, partner.Name)
 	if err != nil {
@@ -305,6 +305,9 @@ func (r *PartnerReconciler) letFormerGo(ctx context.Context, partner *v1alpha1.P
 		default:
 			if held, err = r.held(ctx, partner.Name); err != nil {
 				return 0, err
+			}
+			if err = r.keepPolicy(ctx, partner, namespace); err != nil && errors.Is(writes.failed(ctx, tenant.Failure{Object: namespace}, err), errOvertaken) {
+				return 0, errOvertaken
 			}
 		}
 		if err = r.limitHosts(ctx, namespace, held); err != nil && errors.Is(writes.failed(ctx, tenant.Failure{Object: namespace}, err), errOvertaken) {
@@ -326,6 +329,21 @@ func (r *PartnerReconciler) letFormerGo(ctx context.Context, partner *v1alpha1.P
 		return 0, errOvertaken
 	}
 	return again, nil
+}
+
+// keepPolicy keeps the namespace of a suspended Partner to its deletion policy, which says what
+// becomes of it if the Partner is deleted next, and to the Partner that has it.
+func (r *PartnerReconciler) keepPolicy(ctx context.Context, partner *v1alpha1.Partner, namespace *corev1.Namespace) error {
+	if wanted := tenant.ByPolicy(partner, namespace); wanted != nil {
+		debug(ctx, "Changing the owner of a namespace", namespace, "spec.deletionPolicy changed")
+		if _, err := (apply.Applier{Client: r.Client}).Apply(ctx, wanted, namespace.DeepCopy()); err != nil {
+			return err
+		}
+	}
+	if !tenant.PromisedToAnother(namespace, partner.Name) || namespace.Annotations[v1alpha1.AdoptAnnotation] == "" {
+		return nil
+	}
+	return apply.Applier{Client: r.Client}.Annotate(ctx, namespace, map[string]string{v1alpha1.AdoptAnnotation: ""})
 }
 
 // deleteAbandoned deletes what exposes a snapshot's partner in some namespaces and has no

@@ -118,6 +118,7 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 			dry(`{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: probe, namespace: partner-fenced}, spec: {gatewayClassName: x, listeners: [{name: a, port: 80, protocol: HTTP}]}}`),
 			dry(`{apiVersion: gateway.networking.k8s.io/v1, kind: TCPRoute, metadata: {name: probe, namespace: partner-fenced}, spec: {parentRefs: [{namespace: default, name: public}], rules: [{backendRefs: [{name: x, port: 80}]}]}}`),
 			dry(`{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: probe, namespace: partner-fenced}, spec: {secretName: x, dnsNames: [victim.example.com], issuerRef: {name: x}}}`),
+			dry(`{apiVersion: batch/v1, kind: Job, metadata: {name: probe, namespace: partner-fenced, ownerReferences: [{apiVersion: partner.dispel.com/v1alpha1, kind: Partner, name: fenced, uid: x}]}, spec: {template: {spec: {restartPolicy: Never, containers: [{name: x, image: x}]}}}}`),
 			dry(`{apiVersion: cert-manager.io/v1, kind: CertificateRequest, metadata: {name: probe, namespace: partner-fenced}, spec: {request: eA==, issuerRef: {name: x}}}`),
 		)
 	})
@@ -131,6 +132,8 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 			`{apiVersion: v1, kind: ConfigMap, metadata: {name: x, namespace: partner-fenced, labels: {app.kubernetes.io/managed-by: partner-operator}}}`),
 		Entry("an object under a reserved name", "metadata.name: services dispel-mine is the partner operator's, "+reserved,
 			`{apiVersion: v1, kind: Service, metadata: {name: dispel-mine, namespace: partner-fenced}, spec: {ports: [{port: 80}]}}`),
+		Entry("an object that would keep the Partner from going", "metadata.ownerReferences: only the partner operator makes objects that a Partner owns: remove the reference to the Partner from configmaps hook",
+			`{apiVersion: v1, kind: ConfigMap, metadata: {name: hook, namespace: partner-fenced, finalizers: [example.com/never], ownerReferences: [{apiVersion: partner.dispel.com/v1alpha1, kind: Partner, name: fenced, uid: x, blockOwnerDeletion: true}]}}`),
 		Entry("an HTTPRoute named like the host", "metadata.name: httproutes fenced.example.com is the partner operator's, "+reserved,
 			`{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: fenced.example.com, namespace: partner-fenced}, spec: {hostnames: [fenced.example.com]}}`),
 		Entry("a labelled Certificate", "metadata.name: certificates flood is the partner operator's, "+reserved,

@@ -15,8 +15,8 @@ const (
 	//
 	// Partner: True with Provisioned; False with the reason of the first that fails:
 	// TenantReady, the support plan (SupportPlanNotFound, SupportPlanNotReady) or
-	// SubdomainReady; or with SuspendedBySpec if the Partner was suspended before
-	// anything was provisioned.
+	// SubdomainReady; with SuspendedBySpec if the Partner was suspended before anything
+	// was provisioned; or with BeingDeleted if it is deleted, and its finalizers keep it.
 	//
 	// PCSMAllocation: True with Counted or OutsideContractWindow; False with the
 	// reason of Accepted.
@@ -52,7 +52,7 @@ const (
 	//
 	// True with RouteAccepted; False with ChannelModelWithoutSubdomain,
 	// HostReserved, HostClaimedByAnotherPartner, HostReleasing,
-	// HostRoutedElsewhere, TenantNotReady,
+	// HostRoutedElsewhere, ListenerConflict, TenantNotReady,
 	// APINotInstalled, GatewayNotFound, IssuerNotReady, CertificateFailed,
 	// CertificatePending, SecretNotFound, BackendNotAllowed, BackendNotFound,
 	// ListenerNotProgrammed, RouteNotAccepted, RefsNotResolved, ObjectRefused or

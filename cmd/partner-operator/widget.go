@@ -60,7 +60,7 @@ func newWidgetCommand() *cobra.Command {
 	flags.StringVar(&options.Contact.Email, "support-email", "", "e-mail address of the P-CSMs, shown in addition to the messenger or instead of it")
 	flags.StringVar(&options.Address, "bind-address", ":8082", "address where the widget is served")
 	flags.StringVar(&options.HealthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 for none")
-	flags.StringVar(&options.MetricsAddress, "metrics-bind-address", ":8083", "address of /metrics, in plain HTTP; 0 for none")
+	flags.StringVar(&options.MetricsAddress, "metrics-bind-address", ":8083", "address of /metrics, which are served over HTTPS to those whom the API server lets get them; 0 for none")
 	flags.DurationVar(&options.ShutdownDelay, "shutdown-delay", 5*time.Second, "how long to keep serving after SIGTERM while reporting not ready, until proxies have noticed")
 	flags.DurationVar(&options.ShutdownTimeout, "shutdown-timeout", 10*time.Second, "how long to wait for open requests, after --shutdown-delay")
 	cluster.add(flags)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/fleet"
+	"github.com/dispel/partner-operator/internal/manifests"
 	"github.com/dispel/partner-operator/internal/probe"
 )
 
@@ -72,7 +72,7 @@ func (f checkFlags) prober() (*probe.Prober, error) {
 		}
 	}
 	if f.caFile != "" {
-		data, err := os.ReadFile(f.caFile)
+		data, err := manifests.ReadFile(f.caFile)
 		if err != nil {
 			return nil, usageError{fmt.Errorf("--ca-file: %w", err)}
 		}

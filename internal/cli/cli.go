@@ -45,16 +45,23 @@ var errViolations = errors.New("violations were found")
 // cannot be read.
 func Run(ctx context.Context, terminal *Terminal, args []string) int {
 	err := execute(ctx, newRoot(terminal), args)
+	said := func() string {
+		lines := strings.Split(err.Error(), "\n")
+		for i := range lines {
+			lines[i] = clean(lines[i]) // it can quote a cluster or a file
+		}
+		return strings.Join(lines, "\n")
+	}
 	switch _, usage := errors.AsType[usageError](err); {
 	case err == nil:
 		return exitFine
 	case errors.Is(err, errViolations):
 		return exitViolations
 	case usage || strings.HasPrefix(err.Error(), "unknown command"):
-		fmt.Fprintf(terminal.Err, "error: %s\nSee `kubectl partner --help`.\n", err)
+		fmt.Fprintf(terminal.Err, "error: %s\nSee `kubectl partner --help`.\n", said())
 		return exitUsage
 	}
-	fmt.Fprintf(terminal.Err, "error: %s\n", err)
+	fmt.Fprintf(terminal.Err, "error: %s\n", said())
 	return exitFailed
 }
 

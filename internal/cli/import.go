@@ -22,6 +22,7 @@ import (
 	"github.com/dispel/partner-operator/controllers"
 	"github.com/dispel/partner-operator/internal/fleet"
 	"github.com/dispel/partner-operator/internal/intake"
+	"github.com/dispel/partner-operator/internal/manifests"
 	"github.com/dispel/partner-operator/internal/preview"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
@@ -144,12 +145,11 @@ func (p *plugin) readTable(file string) ([]intake.Row, []preview.Finding, error)
 	case "-":
 		from, file = p.terminal.In, "<stdin>"
 	default:
-		opened, err := os.Open(file) //nolint:gosec // the file that the user names
+		data, err := manifests.ReadFile(file)
 		if err != nil {
 			return nil, nil, err
 		}
-		defer opened.Close()
-		from = opened
+		from = bytes.NewReader(data)
 	}
 	rows, findings := intake.ReadTable(file, from)
 	return rows, findings, nil
@@ -255,7 +255,11 @@ func (p *plugin) writeImport(result *intake.Import, folder string) error {
 		return nil
 	}
 	for _, f := range files {
-		if there, err := os.ReadFile(f.name); err == nil && !bytes.Equal(there, f.data) {
+		there, err := manifests.ReadFile(f.name)
+		if err != nil && !os.IsNotExist(err) {
+			return err
+		}
+		if err == nil && !bytes.Equal(there, f.data) {
 			return fmt.Errorf("%s is there already and says something else, so nothing is written: name another folder with --into and compare, or remove the file", f.name)
 		}
 	}

@@ -314,7 +314,7 @@ func (g *githubPlan) findings(findings []preview.Finding) error {
 		if f.File != "" {
 			properties = append(properties, "file="+githubProperty.Replace(f.File), fmt.Sprintf("line=%d", max(1, f.Line)))
 		}
-		if _, err := fmt.Fprintf(g.out, "::%s %s::%s\n", f.Severity, strings.Join(properties, ","), githubData.Replace(f.Message)); err != nil {
+		if _, err := fmt.Fprintf(g.out, "::%s %s::%s\n", f.Severity, strings.Join(properties, ","), githubData.Replace(clean(f.Message))); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -80,7 +81,7 @@ func (t *Terminal) newTable(header ...any) table.Writer {
 	})
 	w.SuppressTrailingSpaces()
 	w.AppendHeader(header)
-	return w
+	return cleanTable{w, t}
 }
 
 // newTree makes a tree, without its root.
@@ -92,10 +93,11 @@ func (t *Terminal) newTree() list.Writer {
 	return w
 }
 
-// wrap breaks a text where the terminal ends, if it is one, for a place that is
+// wrap cleans a text, and breaks it where the terminal ends, if it is one, for a place that is
 // indented by some columns.
 func (t *Terminal) wrap(s string, indent int) string {
 	const least = 30
+	s = t.clean(s)
 	if t.Width == 0 {
 		return s
 	}
@@ -103,14 +105,64 @@ func (t *Terminal) wrap(s string, indent int) string {
 }
 
 // clean makes a text of somebody else harmless to a terminal and to the log of a CI
-// server, which both obey what a line begins with or escapes.
+// server, which both obey what a line begins with or escapes, and to its reader: it ends no
+// line, and turns no other text around.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
 			return unicode.ReplacementChar
 		}
 		return r
 	}, s)
+}
+
+// colours are those that this program paints with.
+var colours = []string{
+	text.Reset.EscapeSeq(), text.Bold.EscapeSeq(), text.Faint.EscapeSeq(),
+	text.FgRed.EscapeSeq(), text.FgGreen.EscapeSeq(), text.FgYellow.EscapeSeq(), text.FgBlue.EscapeSeq(), text.FgHiBlack.EscapeSeq(), text.FgCyan.EscapeSeq(),
+}
+
+// clean cleans a text in which there can be colours of ours, if the terminal takes any.
+func (t *Terminal) clean(s string) string {
+	if !t.Colour || !strings.Contains(s, "\x1b") {
+		return clean(s)
+	}
+	var b strings.Builder
+next:
+	for s != "" {
+		plain, rest, found := strings.Cut(s, "\x1b")
+		b.WriteString(clean(plain))
+		if !found {
+			break
+		}
+		for _, colour := range colours {
+			if after, ours := strings.CutPrefix("\x1b"+rest, colour); ours {
+				b.WriteString(colour)
+				s = after
+				continue next
+			}
+		}
+		b.WriteRune(unicode.ReplacementChar)
+		s = rest
+	}
+	return b.String()
+}
+
+// cleanTable cleans the texts of its rows.
+type cleanTable struct {
+	table.Writer
+	terminal *Terminal
+}
+
+// AppendRow implements table.Writer.
+func (c cleanTable) AppendRow(row table.Row, configs ...table.RowConfig) {
+	cleaned := slices.Clone(row)
+	for i, cell := range cleaned {
+		if v := reflect.ValueOf(cell); v.Kind() == reflect.String {
+			cleaned[i] = c.terminal.clean(v.String())
+		}
+	}
+	c.Writer.AppendRow(cleaned, configs...)
 }
 
 // fit renders a table, without its lesser columns where it is wider than the

@@ -181,7 +181,7 @@ var Catalogue = []Kind{
 		},
 		{Type: v1alpha1.ConditionCustomerCountStale,
 			Cases: []Case{
-				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonCountTooOld}, Remedy: "find out why the field manager that the message names stopped writing `spec.customerCount`, or apply the count anew"},
+				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonCountTooOld}, Remedy: "find out why the field manager that the message names stopped writing `spec.customerCount`. If the count is right, confirm it as [the runbook](runbooks/PartnerCustomerCountStale.md) shows"},
 			},
 		},
 		{Type: v1alpha1.ConditionContractActive,

@@ -6,11 +6,12 @@ package drain
 import (
 	"context"
 	"errors"
-	"net/http"
 	"sync/atomic"
 	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/dispel/partner-operator/internal/readiness"
 )
 
 // Manager is a manager that reports not ready as soon as it is told to stop, and stops
@@ -21,15 +22,19 @@ type Manager struct {
 	draining atomic.Bool
 }
 
-// New gives a manager a delay, and adds the check of readiness.
-func New(of ctrl.Manager, delay time.Duration) (*Manager, error) {
-	m := &Manager{Manager: of, delay: delay}
-	return m, of.AddReadyzCheck("draining", func(*http.Request) error {
+// New gives a manager a delay.
+func New(of ctrl.Manager, delay time.Duration) *Manager {
+	return &Manager{Manager: of, delay: delay}
+}
+
+// Check is by which it is not ready once it was told to stop.
+func (m *Manager) Check() readiness.Check {
+	return readiness.Check{Name: "draining", Fails: func() error {
 		if m.Draining() {
-			return errors.New("it was told to stop")
+			return errors.New("the process was told to stop")
 		}
 		return nil
-	})
+	}}
 }
 
 // Draining reports whether the manager was told to stop.

@@ -11,7 +11,9 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
@@ -39,6 +41,54 @@ var _ = Describe("Tenants that were set up by hand", func() {
 			golden.ExpectFile(filepath.Join(folder, "out.txt"), []byte(text(result, findings)))
 		})
 	}
+})
+
+var _ = Describe("An annotation of a route", func() {
+	DescribeTable("is carried over if the admission policies let a tenant have it, and named otherwise", func(ctx SpecContext, key, value string, carried bool) {
+		namespace := intake.Namespace{Namespace: &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "acme"}}}
+		prefix := networkingv1.PathTypePrefix
+		namespace.Add(&networkingv1.Ingress{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "web", Annotations: map[string]string{key: value}},
+			Spec: networkingv1.IngressSpec{Rules: []networkingv1.IngressRule{{Host: "remote.acmecorp.com", IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{
+				Paths: []networkingv1.HTTPIngressPath{{Path: "/", PathType: &prefix, Backend: networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: "engine", Port: networkingv1.ServiceBackendPort{Number: 80}}}}},
+			}}}}},
+		})
+		result, err := intake.New(ctx, nil, []intake.Namespace{namespace}, intake.Options{ChannelModel: v1alpha1.OEM})
+		Expect(err).NotTo(HaveOccurred())
+		said := ContainElement(And(HaveField("Severity", preview.Warning), HaveField("Message", HavePrefix("annotation "+key+" of Ingress web is not carried over, since the admission policies refuse it"))))
+		if carried {
+			Expect(result.Findings).NotTo(said)
+			Expect(text(result, nil)).To(ContainSubstring(key))
+		} else {
+			Expect(result.Findings).To(said)
+			Expect(text(result, nil)).NotTo(ContainSubstring(key))
+		}
+	},
+		Entry("a setting", "nginx.ingress.kubernetes.io/proxy-body-size", "8m", true),
+		Entry("a setting of a family", "haproxy.org/timeout-server", "5s", true),
+		Entry("a setting with a value that is no plain one", "nginx.ingress.kubernetes.io/proxy-body-size", "8m; server_name x;", false),
+		Entry("a piece of configuration", "nginx.ingress.kubernetes.io/configuration-snippet", "x", false),
+		Entry("what nobody knows", "example.com/x", "y", false),
+	)
+
+	It("is judged by the list that the policies have", func() {
+		for _, policy := range cluster.ReadObjects("config", "admission", "host-guard.yaml") {
+			if policy.GetName() != "partner-annotations.partner.dispel.com" || policy.GetKind() != "ValidatingAdmissionPolicy" {
+				continue
+			}
+			variables, _, err := unstructured.NestedSlice(policy.Object, "spec", "variables")
+			Expect(err).NotTo(HaveOccurred())
+			for _, variable := range variables {
+				if variable.(map[string]any)["name"] != "settings" {
+					continue
+				}
+				listed := strings.FieldsFunc(variable.(map[string]any)["expression"].(string), func(r rune) bool { return strings.ContainsRune("[]', \n", r) })
+				Expect(tenant.SettingAnnotations).To(ConsistOf(listed))
+				return
+			}
+		}
+		Fail("no such policy")
+	})
 })
 
 // imported imports the tenants of a folder.

@@ -105,7 +105,7 @@ var _ = Describe("Of what is not the operator's, the cache keeps", func() {
 				"apiVersion": "cert-manager.io/v1", "kind": kind,
 				"metadata": map[string]any{"name": name, "namespace": "partner-acme", "annotations": map[string]any{tenant.CertificateNameAnnotation: "x"}},
 				"spec":     map[string]any{"request": "large"},
-				"status":   map[string]any{"certificate": "large", "conditions": []any{}},
+				"status":   map[string]any{"certificate": "large", "conditions": []any{map[string]any{"type": "Ready", "status": "False", "message": strings.Repeat("x", 2<<10)}}},
 			}}
 		}
 		certificate := object("Certificate", "mine")
@@ -113,7 +113,7 @@ var _ = Describe("Of what is not the operator's, the cache keeps", func() {
 		Expect(unstructured.SetNestedField(certificate.Object, "large", "spec", "secretTemplate")).To(Succeed())
 		Expect(kept(certificate).(*unstructured.Unstructured).Object["spec"]).To(Equal(map[string]any{"dnsNames": []any{"remote.acmecorp.com"}}))
 		Expect(kept(object("CertificateRequest", "x-1")).(*unstructured.Unstructured).Object).To(And(
-			Not(HaveKey("spec")), HaveKeyWithValue("status", map[string]any{"conditions": []any{}})))
+			Not(HaveKey("spec")), HaveKeyWithValue("status", map[string]any{"conditions": []any{map[string]any{"type": "Ready", "status": "False", "message": strings.Repeat("x", 1<<10)}}})))
 	})
 
 	It("a tenant's quota, without what is used of it", func() {

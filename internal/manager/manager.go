@@ -112,10 +112,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err != nil {
 		return nil, err
 	}
-	mgr, err := drain.New(base, options.ShutdownDelay)
-	if err != nil {
-		return nil, err
-	}
+	mgr := drain.New(base, options.ShutdownDelay)
 	if err := index.Add(ctx, mgr.GetFieldIndexer(), index.PartnerByPlan, index.PartnerByHost, index.PartnerByHandOver, index.PartnerBySuccessor, index.PartnerByNamespace, index.PartnerByReference, index.PartnerByGateway,
 		index.AllocationByPartner, index.ClaimByPartner, index.NamespaceByPartner, index.NamespaceByHost); err != nil {
 		return nil, err
@@ -133,7 +130,11 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 			return nil, err
 		}
 	}
-	return mgr, addChecks(ctx, mgr)
+	if err := controllers.HoldFromStart(ctx, mgr.GetCache(), givenKinds()...); err != nil {
+		return nil, err
+	}
+	_, err = readiness.Serve(mgr, options.HealthAddress, nil, mgr.Check())
+	return mgr, err
 }
 
 func managerOptions(options Options, limits *cachelimit.Limits) ctrl.Options {
@@ -158,7 +159,7 @@ func managerOptions(options Options, limits *cachelimit.Limits) ctrl.Options {
 		LeaderElectionID:              options.Shard.Lease(LeaseName),
 		LeaderElectionNamespace:       options.LeaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true,
-		HealthProbeBindAddress:        options.HealthAddress,
+		HealthProbeBindAddress:        "0", // see package readiness
 		Metrics:                       serve,
 		PprofBindAddress:              options.ProfilesAddress,
 		GracefulShutdownTimeout:       &options.ShutdownTimeout,
@@ -323,13 +324,4 @@ func addCollector(mgr ctrl.Manager, options Options) error {
 		ctrlmetrics.Registry.Unregister(collector)
 		return nil
 	}))
-}
-
-// addChecks serves /healthz, and /readyz that is well once the caches are full.
-func addChecks(ctx context.Context, mgr ctrl.Manager) error {
-	if err := controllers.HoldFromStart(ctx, mgr.GetCache(), givenKinds()...); err != nil {
-		return err
-	}
-	_, err := readiness.AfterCaches(mgr)
-	return err
 }

@@ -167,7 +167,7 @@ func ReadFile(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	piped := info.Mode()&os.ModeNamedPipe != 0 && strings.HasPrefix(name, "/dev/fd/")
+	piped := info.Mode()&os.ModeNamedPipe != 0 && (strings.HasPrefix(name, "/dev/") || strings.HasPrefix(name, "/proc/"))
 	if !info.Mode().IsRegular() && !piped {
 		return nil, fmt.Errorf("%s is no regular file: name files and folders with manifests, or - for standard input", name)
 	}
@@ -198,9 +198,15 @@ func isManifest(name string) bool {
 		name != "kustomization.yaml" && name != "kustomization.yml"
 }
 
+// disk is the file system for kustomize, with ReadFile in place of its own.
+type disk struct{ filesys.FileSystem }
+
+// ReadFile implements filesys.FileSystem.
+func (disk) ReadFile(name string) ([]byte, error) { return ReadFile(name) }
+
 // build runs kustomize on a folder.
 func build(folder string) ([]byte, error) {
-	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), folder)
+	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(disk{filesys.MakeFsOnDisk()}, folder)
 	if err != nil {
 		return nil, fmt.Errorf("building the kustomization %s: %w", folder, err)
 	}

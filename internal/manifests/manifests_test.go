@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -183,6 +184,41 @@ var _ = Describe("Read", func() {
 		Expect(objects).To(Equal([]string{"ConfigMap one a.yaml:1"}))
 	})
 
+	DescribeTable("reads no file that may never end", func(make func(link string) error) {
+		root := folder(map[string]string{"a.yaml": settings + "one}\n", "kustomized/kustomization.yaml": "resources: [endless.yaml]\n"})
+		for _, input := range []struct {
+			link string
+			manifests.Input
+		}{
+			{"endless.yaml", manifests.Input{Paths: []string{root}}},
+			{"endless.yaml", manifests.Input{Paths: []string{filepath.Join(root, "endless.yaml")}}},
+			{"kustomized/endless.yaml", manifests.Input{Kustomization: filepath.Join(root, "kustomized")}},
+		} {
+			link := filepath.Join(root, input.link)
+			Expect(make(link)).To(Succeed())
+			_, err := manifests.Read(input.Input)
+			if info, statErr := os.Lstat(link); input.Kustomization == "" || statErr == nil && info.Mode().Type() != os.ModeSymlink {
+				Expect(err).To(MatchError(ContainSubstring(link + " is no regular file: name files and folders with manifests, or - for standard input")))
+			} else {
+				Expect(err).To(MatchError(ContainSubstring("is not in or below")), "kustomize follows no link out of its folder")
+			}
+			Expect(os.Remove(link)).To(Succeed())
+		}
+	},
+		Entry("a link to a device", func(link string) error { return os.Symlink("/dev/zero", link) }),
+		Entry("a pipe", func(link string) error { return syscall.Mkfifo(link, 0o600) }),
+	)
+
+	It("reads no file that is larger than any manifest", func() {
+		root := folder(map[string]string{"a.yaml": ""})
+		name := filepath.Join(root, "a.yaml")
+		Expect(os.Truncate(name, manifests.MaxFile+1)).To(Succeed())
+		_, err := manifests.Read(manifests.Input{Paths: []string{root}})
+		Expect(err).To(MatchError(name + ": it has more than 64 MiB: split it into several files"))
+		_, err = manifests.Read(manifests.Input{Paths: []string{"-"}, Stdin: endless{}})
+		Expect(err).To(MatchError("reading standard input: it has more than 64 MiB: split it into several files"))
+	})
+
 	It("counts what is no object apart", func() {
 		for _, text := range []string{"replicas: 2\n", "- a\n- b\n", "just a text\n"} {
 			documents, err := manifests.Read(manifests.Input{Paths: []string{"-"}, Stdin: strings.NewReader(text)})
@@ -243,3 +279,8 @@ spec:
 		Expect(documents[0].Decode().Objects[1].At("metadata.name").Line).To(Equal(9))
 	})
 })
+
+// endless is a reader that never ends.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }

@@ -34,6 +34,9 @@ type Target struct {
 	// those of a replaced route that still serves. If there are none, any address is taken
 	// for the route's.
 	Addresses []string
+	// Former are those of Addresses at which only a replaced route serves: perhaps another
+	// partner's, which handed the host over, and perhaps without a widget.
+	Former []string
 	// Partner is the name that the support widget is to show; empty if the sub-domain
 	// has no widget.
 	Partner string
@@ -41,7 +44,8 @@ type Target struct {
 
 // Equal reports whether two targets are the same.
 func (t Target) Equal(other Target) bool {
-	return t.Host == other.Host && t.TLS == other.TLS && t.Partner == other.Partner && slices.Equal(t.Addresses, other.Addresses)
+	return t.Host == other.Host && t.TLS == other.TLS && t.Partner == other.Partner &&
+		slices.Equal(t.Addresses, other.Addresses) && slices.Equal(t.Former, other.Former)
 }
 
 // TargetOf is the sub-domain that end customers of a partner reach, by the partner's
@@ -54,7 +58,10 @@ func TargetOf(partner *v1alpha1.Partner) (target Target, found bool) {
 	if err != nil || address.Hostname() == "" {
 		return Target{}, false
 	}
-	target = Target{Host: address.Hostname(), TLS: address.Scheme == "https", Addresses: slices.Concat(partner.Status.Subdomain.Addresses, partner.Status.Subdomain.FormerAddresses)}
+	target = Target{
+		Host: address.Hostname(), TLS: address.Scheme == "https",
+		Addresses: slices.Concat(partner.Status.Subdomain.Addresses, partner.Status.Subdomain.FormerAddresses), Former: partner.Status.Subdomain.FormerAddresses,
+	}
 	if widget := partner.Status.SupportWidget; widget != nil && ptr.Deref(widget.Enabled, false) {
 		target.Partner = partner.Spec.DisplayName
 	}
@@ -571,8 +578,17 @@ type config struct {
 	Partner string `json:"partner"`
 }
 
-// widget sees that the partner's widget is served, or none.
+// widget sees that the partner's widget is served, or none. At the address of a replaced
+// route, it judges nothing.
 func (w *walk) widget(ctx context.Context) (string, error) {
+	seen, err := w.servedWidget(ctx)
+	if err != nil && slices.Contains(w.target.Former, w.connected.Addr().String()) {
+		return "not judged, since the DNS record still leads to a replaced route", nil
+	}
+	return seen, err
+}
+
+func (w *walk) servedWidget(ctx context.Context) (string, error) {
 	const remedy = "see that the widget server runs, and that the controller routes " + widgetPath + " to it"
 	status, body, err := w.get(ctx, widgetPath+"config.json")
 	switch {

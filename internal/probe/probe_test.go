@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -74,6 +75,39 @@ var _ = Describe("A probe", func() {
 		expect(p.Probe(ctx, with), v1alpha1.ReasonAddressNotTheRoutes, probe.Resolution, "resolves to 127.0.0.1, and the route is served at old.example.net, 192.0.2.8")
 		with.Addresses = []string{"unknown.example.net"}
 		Expect(p.Probe(ctx, with).Reason).To(Equal(v1alpha1.ReasonReachable), "nothing is known of the route")
+	}, SpecTimeout(time.Minute))
+
+	It("does not judge the widget of a route that was replaced", func(ctx SpecContext) {
+		with := target
+		with.Addresses, with.Former = []string{"192.0.2.1", "127.0.0.1"}, []string{"127.0.0.1"}
+		for _, name := range []string{"", "Globex"} {
+			result := at(site.Serve(site.Engine(name), good())).Probe(ctx, with)
+			expect(result, v1alpha1.ReasonReachable, probe.Widget, "answers")
+			Expect(result.Steps[4].Seen).To(Equal("not judged, since the DNS record still leads to a replaced route"))
+		}
+		with.Former = nil
+		Expect(at(site.Serve(site.Engine(""), good())).Probe(ctx, with).Reason).To(Equal(v1alpha1.ReasonWidgetFailed))
+	}, SpecTimeout(time.Minute))
+
+	It("connects to a few addresses, however many there are", func(ctx SpecContext) {
+		var many []string
+		for i := range 60 { // as many as fit into one datagram
+			many = append(many, fmt.Sprintf("127.0.1.%d", i+1))
+		}
+		p := at(netip.MustParseAddrPort("127.0.0.1:1"))
+		p.Resolver = site.NewZone(map[string][]string{host: many}).Resolver
+		result := p.Probe(ctx, target)
+		expect(result, v1alpha1.ReasonConnectionFailed, probe.Connection, "nobody answers for remote.acmecorp.com")
+		Expect(strings.Count(result.Message, "connection refused")).To(Equal(4), result.Message)
+		Expect(result.Steps[0].Seen).To(HaveSuffix("127.0.1.8, and 52 more"))
+	}, SpecTimeout(time.Minute))
+
+	It("shows nothing of a server's as it is", func(ctx SpecContext) {
+		p := at(site.Serve(site.Engine("Acme\u202eCorp"), good()))
+		with := target
+		with.Partner = "Acme\u202eCorp"
+		result := p.Probe(ctx, with)
+		Expect(result.Steps[4].Seen).To(Equal("that of Acme Corp"))
 	}, SpecTimeout(time.Minute))
 
 	DescribeTable("does not talk to what no end customer reaches",

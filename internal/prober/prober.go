@@ -72,7 +72,7 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                 scheme,
 		Cache:                  cache.Options{DefaultTransform: keep(options.Shard)},
-		HealthProbeBindAddress: options.HealthAddress,
+		HealthProbeBindAddress: "0", // see package readiness
 		Metrics:                metricsserver.Options{BindAddress: options.MetricsAddress, SecureServing: true, FilterProvider: authenticated.Filter},
 		Client:                 client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
 		// Probes under way end with the process: they leave nothing behind.
@@ -83,7 +83,7 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 	}
 	shards.Set(float64(max(1, options.Shard.Count)))
 	r := &reconciler{Options: options, client: mgr.GetClient(), known: map[string]*state{}}
-	if _, err := readiness.AfterCaches(mgr); err != nil {
+	if _, err := readiness.Serve(mgr, options.HealthAddress, nil); err != nil {
 		return nil, err
 	}
 	return mgr, ctrl.NewControllerManagedBy(mgr).

@@ -35,10 +35,10 @@ func AnnotationRefused(key string) string {
 	return ""
 }
 
-// settingAnnotations are settings of controllers by which a route takes no further hosts,
+// SettingAnnotations are settings of controllers by which a route takes no further hosts,
 // if their values are plain. One that ends with * stands for all that begin so. The policy
 // in config/admission/host-guard.yaml has the same.
-var settingAnnotations = []string{
+var SettingAnnotations = []string{
 	"external-dns.kubernetes.io/ttl", "external-dns.alpha.kubernetes.io/ttl", "kubernetes.io/ingress.class",
 	"nginx.ingress.kubernetes.io/backend-protocol", "nginx.ingress.kubernetes.io/force-ssl-redirect",
 	"nginx.ingress.kubernetes.io/limit-connections", "nginx.ingress.kubernetes.io/limit-rps",
@@ -57,7 +57,7 @@ var plainValue = regexp.MustCompile(`^[-A-Za-z0-9 .,:/_]*$`)
 // controller on its route: one that is known to be harmless, with a value that a controller
 // can copy into its configuration as it is.
 func AnnotationPlain(key, value string) bool {
-	return plainValue.MatchString(value) && slices.ContainsFunc(settingAnnotations, func(known string) bool {
+	return plainValue.MatchString(value) && slices.ContainsFunc(SettingAnnotations, func(known string) bool {
 		prefix, all := strings.CutSuffix(known, "*")
 		return key == known || all && strings.HasPrefix(key, prefix)
 	})

@@ -396,10 +396,30 @@ func (e *evaluation) failed(condition v1alpha1.ConditionType, subdomain bool) *c
 		if failure.Refused {
 			finding = conditions.False(condition, v1alpha1.ReasonObjectRefused, conditions.Stalled,
 				fmt.Sprintf("the API server refuses %s, which is tried again within two minutes; change what the Partner declares for it, or what refuses it: %s", what, failure.Message))
+			if others := e.routedBeside(failure.Object); !failure.Delete && len(others) > 0 {
+				finding.Message += fmt.Sprintf("; the host is also routed by %s: if the ingress controller lets only one route have a host, delete that one first", strings.Join(others, ", "))
+			}
 		}
 		return &finding
 	}
 	return nil
+}
+
+// routedBeside are the other routes that have the declared host while a route of it cannot be
+// written, in order: a former tenant's in the namespace, or those of who hands it over.
+func (e *evaluation) routedBeside(object Object) []string {
+	if KindOf(object).Exposure != ByRoute || !e.declaresHost(object.GetName()) {
+		return nil
+	}
+	var others []string
+	for _, ref := range e.in.Routes {
+		if ref.Host != object.GetName() || ref.Namespace == object.GetNamespace() && ref.Name == object.GetName() || KindNamed(ref.Kind).Exposure != ByRoute || ref.Solver {
+			continue
+		}
+		others = append(others, ref.String())
+	}
+	slices.Sort(others)
+	return others
 }
 
 // prune removes what the Partner has and no longer wants. What an old host is

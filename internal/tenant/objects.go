@@ -159,6 +159,18 @@ func (b builder) namespace() *corev1.Namespace {
 	return namespace
 }
 
+// ByPolicy is a Partner's namespace as it is, but owned by the Partner if its deletion policy
+// says so, and only then; nil if that is so already, or the namespace is another's.
+func ByPolicy(partner *v1alpha1.Partner, namespace *corev1.Namespace) *corev1.Namespace {
+	owned := slices.ContainsFunc(namespace.OwnerReferences, func(owner metav1.OwnerReference) bool { return owner.UID == partner.UID })
+	if owned == (partner.Spec.DeletionPolicy == v1alpha1.DeletionPolicyDelete) || HolderOf(namespace) != partner.Name || !namespace.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	wanted := builder{partner: partner}.namespace()
+	wanted.Annotations = map[string]string{v1alpha1.HostsAnnotation: namespace.Annotations[v1alpha1.HostsAnnotation]}
+	return wanted
+}
+
 // guards bound who and what is in the namespace. They have no owner, since a
 // namespace that is retained keeps them.
 func (b builder) guards() []Object {

@@ -25,12 +25,15 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/authenticated"
 	"github.com/dispel/partner-operator/internal/drain"
 	"github.com/dispel/partner-operator/internal/readiness"
 	"github.com/dispel/partner-operator/internal/widget"
 )
 
 // +kubebuilder:rbac:groups=partner.dispel.com,resources=partners;supportplans;pcsmallocations;subdomainclaims,verbs=list;watch
+// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 
 // Options are what the widget server can be told.
 type Options struct {
@@ -40,7 +43,8 @@ type Options struct {
 	Listener net.Listener
 	// HealthAddress is where /healthz and /readyz are served; "0" for nowhere.
 	HealthAddress string
-	// MetricsAddress is where /metrics are served, in plain HTTP; "0" for nowhere.
+	// MetricsAddress is where /metrics are served, over HTTPS, to those whom the API server
+	// lets get them; "0" for nowhere.
 	MetricsAddress string
 	// ShutdownDelay is how long to keep serving once told to stop.
 	ShutdownDelay time.Duration
@@ -70,17 +74,14 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	base, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                  scheme,
 		Cache:                   cache.Options{DefaultTransform: strip},
-		HealthProbeBindAddress:  options.HealthAddress,
-		Metrics:                 metricsserver.Options{BindAddress: options.MetricsAddress},
+		HealthProbeBindAddress:  "0", // see package readiness
+		Metrics:                 metricsserver.Options{BindAddress: options.MetricsAddress, SecureServing: true, FilterProvider: authenticated.Filter},
 		GracefulShutdownTimeout: &options.ShutdownTimeout,
 	})
 	if err != nil {
 		return nil, err
 	}
-	mgr, err := drain.New(base, options.ShutdownDelay)
-	if err != nil {
-		return nil, err
-	}
+	mgr := drain.New(base, options.ShutdownDelay)
 	directory, err := NewDirectory(ctx, mgr.GetCache(), options.Contact, options.Clock)
 	if err != nil {
 		return nil, err
@@ -91,7 +92,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 			return nil, fmt.Errorf("serving the widget: %w", err)
 		}
 	}
-	full, err := readiness.AfterCaches(mgr, func() { ready.Set(1) })
+	full, err := readiness.Serve(mgr, options.HealthAddress, func() { ready.Set(1) }, mgr.Check())
 	if err != nil {
 		return nil, err
 	}
@@ -175,8 +176,15 @@ const (
 	manyConnections = 1000
 )
 
-// strip forgets what is not served. Of the conditions, one says that a host is handed over.
+// strip forgets what is not served, and what others can write without a bound. Of the
+// conditions, one says that a host is handed over.
 func strip(in any) (any, error) {
+	if object, ok := in.(metav1.Object); ok {
+		object.SetLabels(nil)
+		object.SetAnnotations(nil)
+		object.SetFinalizers(nil)
+		object.SetOwnerReferences(nil)
+	}
 	if partner, ok := in.(*v1alpha1.Partner); ok {
 		var kept []metav1.Condition
 		if blocked := meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionHostReleaseBlocked)); blocked != nil {

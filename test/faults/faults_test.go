@@ -54,6 +54,21 @@ func until(ctx context.Context, done <-chan struct{}, least, most time.Duration,
 	}
 }
 
+// progressed waits until managers have written so often, and reports whether that was before
+// a channel is closed. However slow the machine, they get on between two calls.
+func (w *world) progressed(ctx context.Context, done <-chan struct{}, writes int) bool {
+	for from := len(w.proxy.written()); len(w.proxy.written()) < from+writes; {
+		select {
+		case <-done:
+			return false
+		case <-ctx.Done():
+			return false
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return true
+}
+
 // ready is closed once all partners are.
 func (w *world) ready(ctx context.Context, n int) <-chan struct{} {
 	done := make(chan struct{})
@@ -70,7 +85,14 @@ var _ = Describe("Partners come about as if nothing had happened", func() {
 		w := newWorld(ctx, controlplane.Arguments{})
 		m := w.runManager()
 		w.declare(ctx, many)
-		kills := until(ctx, w.ready(ctx, many), 500*time.Millisecond, 3*time.Second, func() { _ = m.running().Kill() })
+		seed := uint64(GinkgoRandomSeed()) //nolint:gosec // any number does
+		chance := rand.New(rand.NewPCG(seed, seed))
+		GinkgoWriter.Println("kills after numbers of writes by the seed", seed)
+		kills, done := 0, w.ready(ctx, many)
+		for w.progressed(ctx, done, 50+chance.IntN(500)) {
+			_ = m.running().Kill()
+			kills++
+		}
 		Expect(kills).To(BeNumerically(">", 5))
 		w.converged(ctx, many, m)
 	})

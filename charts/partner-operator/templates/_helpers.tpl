@@ -201,14 +201,23 @@ spec:
             - name: {{ .name }}
               containerPort: {{ .port }}
             {{- end }}
+          startupProbe:
+            httpGet:
+              path: /healthz
+              port: health
+            timeoutSeconds: 5
+            periodSeconds: 2
+            failureThreshold: 60
           livenessProbe:
             httpGet:
               path: /healthz
               port: health
+            timeoutSeconds: 5
           readinessProbe:
             httpGet:
               path: /readyz
               port: health
+            timeoutSeconds: 5
           resources:
             {{- toYaml $values.resources | nindent 12 }}
           securityContext:
@@ -336,7 +345,6 @@ spec:
     {{- end }}
     - ports:
         - {port: metrics, protocol: TCP}
-        - {port: health, protocol: TCP}
   egress:
     - ports:
         - {port: 53, protocol: UDP}

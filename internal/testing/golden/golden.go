@@ -1,10 +1,13 @@
 // Package golden compares outcomes with files. UPDATE_GOLDEN=1 writes the files
-// anew.
+// anew, once all specs of the suite have passed: what a suite in trouble gets is no
+// outcome.
 package golden
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -20,9 +23,25 @@ func ExpectOutcome(input string, got []byte) {
 func ExpectFile(output string, got []byte) {
 	GinkgoHelper()
 	if os.Getenv("UPDATE_GOLDEN") != "" {
-		Expect(os.WriteFile(output, got, 0o644)).To(Succeed())
+		path, err := filepath.Abs(output)
+		Expect(err).NotTo(HaveOccurred())
+		outcomes.Store(path, got)
+		return
 	}
 	want, err := os.ReadFile(output)
 	Expect(err).NotTo(HaveOccurred())
 	Expect(string(got)).To(Equal(string(want)), "run `make generate` if this is meant, and read the difference")
 }
+
+// outcomes are what to write when the suite is over, by the path of the file.
+var outcomes sync.Map
+
+var _ = ReportAfterSuite("Golden files are written", func(report Report) {
+	if !report.SuiteSucceeded {
+		return
+	}
+	outcomes.Range(func(output, got any) bool {
+		Expect(os.WriteFile(output.(string), got.([]byte), 0o644)).To(Succeed())
+		return true
+	})
+})

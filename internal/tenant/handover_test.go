@@ -1,0 +1,211 @@
+package tenant_test
+
+import (
+	"slices"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/tenant"
+)
+
+// found is a condition of an outcome; the zero value if it has none.
+func found(outcome tenant.Outcome, condition v1alpha1.ConditionType) metav1.Condition {
+	if c := meta.FindStatusCondition(outcome.Status.Conditions, string(condition)); c != nil {
+		return *c
+	}
+	return metav1.Condition{}
+}
+
+var _ = Describe("A host on its way from one Partner to another", func() {
+	const host = "remote.acmecorp.com"
+	giverRoute := tenant.RouteRef{Host: host, Kind: "Ingress", Namespace: "partner-globex", Name: host, Partner: "globex"}
+
+	Context("seen by the successor", func() {
+		var snapshot tenant.Snapshot
+		BeforeEach(func() {
+			snapshot = readSnapshot("testdata/hand-over-successor.in.yaml")
+			snapshot.Givers = []string{"globex"}
+			snapshot.Routes = []tenant.RouteRef{giverRoute}
+			snapshot.GiverAddresses = []string{"192.0.2.7", "192.0.2.3"}
+		})
+
+		It("is served at the former addresses, too, while the source's route is there", func() {
+			outcome := tenant.Converge(snapshot)
+			Expect(outcome.Status.Subdomain.FormerAddresses).To(Equal([]string{"192.0.2.3", "192.0.2.7"}))
+
+			By("remembering them once the source's status no longer has them")
+			snapshot.Partner.Status, snapshot.GiverAddresses = outcome.Status, nil
+			Expect(tenant.Converge(snapshot).Status).To(Equal(outcome.Status))
+
+			By("forgetting them with the route")
+			snapshot.Routes = nil
+			Expect(tenant.Converge(snapshot).Status.Subdomain.FormerAddresses).To(BeEmpty())
+		})
+
+		It("may be routed by what renews the source's certificate, and by nothing else", func() {
+			solver := tenant.RouteRef{Host: host, Kind: "Ingress", Namespace: "partner-globex", Name: "cm-acme-http-solver-x", Partner: "globex", Solver: true}
+			snapshot.Routes = append(snapshot.Routes, solver)
+			Expect(found(tenant.Converge(snapshot), v1alpha1.ConditionSubdomainReady).Reason).To(Equal("RouteAccepted"))
+			solver.Partner, solver.Namespace = "third", "partner-third"
+			snapshot.Routes = []tenant.RouteRef{giverRoute, solver}
+			Expect(found(tenant.Converge(snapshot), v1alpha1.ConditionSubdomainReady).Reason).To(Equal("HostRoutedElsewhere"), "it is not part of the hand-over")
+		})
+
+		It("names the way out where the controller takes no second route", func() {
+			snapshot.Failures = []tenant.Failure{{Object: tenant.Converge(snapshot).Objects[slices.IndexFunc(tenant.Converge(snapshot).Objects, func(o tenant.Object) bool {
+				_, ingress := o.(*networkingv1.Ingress)
+				return ingress
+			})], Refused: true, Message: "host and path are already defined"}}
+			ready := found(tenant.Evaluate(snapshot), v1alpha1.ConditionSubdomainReady)
+			Expect(ready.Reason).To(Equal("ObjectRefused"))
+			Expect(ready.Message).To(HaveSuffix("host and path are already defined; the host is also routed by Ingress partner-globex/" + host +
+				": if the ingress controller lets only one route have a host, delete that one first"))
+		})
+
+		It("waits for its own contract, and says so", func() {
+			snapshot.Partner.Spec.ValidFrom = "2027-01-01"
+			snapshot.Claim = &v1alpha1.SubdomainClaim{ObjectMeta: metav1.ObjectMeta{Name: host}, Spec: v1alpha1.SubdomainClaimSpec{
+				PartnerRef: v1alpha1.PartnerReference{Name: "globex"}, HandOverTo: &v1alpha1.PartnerReference{Name: v1alpha1.PartnerName(snapshot.Partner.Name)},
+			}}
+			snapshot.Children = slices.DeleteFunc(snapshot.Children, func(o tenant.Object) bool { _, claim := o.(*v1alpha1.SubdomainClaim); return claim })
+			snapshot.Holder = &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "globex"}, Spec: v1alpha1.PartnerSpec{HandOver: &v1alpha1.HandOver{
+				Host: host, PartnerRef: v1alpha1.PartnerReference{Name: v1alpha1.PartnerName(snapshot.Partner.Name)},
+			}}}
+			Expect(found(tenant.Converge(snapshot), v1alpha1.ConditionSubdomainReady).Message).To(Equal(
+				`Partner "globex" hands over ` + host + ", which this Partner takes once its contract is in force: the contract starts on 2027-01-01, and the sub-domain is served from then on: set spec.validFrom to an earlier day to serve it before"))
+		})
+	})
+
+	Context("seen by the source", func() {
+		served := func(reason string, status metav1.ConditionStatus, addresses ...string) *v1alpha1.Partner {
+			successor := &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "globex", Generation: 3}, Spec: v1alpha1.PartnerSpec{Subdomain: &v1alpha1.Subdomain{Host: host}}}
+			successor.Status.Conditions = []metav1.Condition{{Type: "SubdomainReady", Status: status, Reason: reason, ObservedGeneration: 3, LastTransitionTime: metav1.NewTime(goldenNow.Add(-time.Minute))}}
+			if status == metav1.ConditionTrue {
+				successor.Status.Subdomain = &v1alpha1.SubdomainStatus{URL: "https://" + host, Addresses: addresses}
+			}
+			return successor
+		}
+		var snapshot tenant.Snapshot
+		BeforeEach(func() {
+			snapshot = readSnapshot("testdata/hand-over-settling.in.yaml")
+			snapshot.Routes = nil
+			snapshot.Routes = append(snapshot.Routes, tenant.RouteRef{
+				Host: host, Kind: "Ingress", Namespace: "partner-globex", Name: host, Partner: "globex", Created: metav1.NewTime(goldenNow.Add(-time.Minute)),
+			})
+		})
+
+		It("is served here until the successor serves, whose it is from then on, although the route stays", func() {
+			snapshot.Successor = served("CertificatePending", metav1.ConditionFalse)
+			Expect(tenant.Converge(snapshot).Status.Subdomain).To(HaveField("URL", "http://"+host))
+			snapshot.Successor = served("RouteAccepted", metav1.ConditionTrue)
+			outcome := tenant.Converge(snapshot)
+			Expect(outcome.Status.Subdomain).To(BeNil())
+			Expect(outcome.Status.SupportWidget).To(BeNil())
+			Expect(outcome.Prune).NotTo(ContainElement(HaveField("Name", host)))
+		})
+
+		It("ends at once where the Gateway takes the successor's listener only in place of this one", func() {
+			snapshot.Successor = served("ListenerConflict", metav1.ConditionFalse)
+			outcome := tenant.Converge(snapshot)
+			Expect(outcome.Prune).To(ContainElement(And(BeAssignableToTypeOf(&networkingv1.Ingress{}), HaveField("Name", host))))
+			snapshot = readSnapshot("testdata/hand-over-settling.in.yaml")
+			snapshot.Successor = served("ListenerConflict", metav1.ConditionFalse)
+			snapshot.Successor.Generation = 4
+			Expect(tenant.Converge(snapshot).Prune).NotTo(ContainElement(HaveField("Name", host)), "it may have another Gateway by now")
+		})
+
+		It("does not wait for an address that never comes", func() {
+			snapshot.Successor = served("RouteAccepted", metav1.ConditionTrue)
+			for _, child := range snapshot.Children {
+				if ingress, ok := child.(*networkingv1.Ingress); ok {
+					ingress.Status.LoadBalancer.Ingress = []networkingv1.IngressLoadBalancerIngress{{IP: "192.0.2.1"}}
+				}
+			}
+			outcome := tenant.Converge(snapshot)
+			Expect(outcome.Prune).NotTo(ContainElement(HaveField("Name", host)))
+			Expect(outcome.LookAgain).To(Equal(goldenNow.Add(time.Minute)), "two overlaps after it was ready")
+			snapshot.Now = outcome.LookAgain
+			Expect(tenant.Converge(snapshot).Prune).To(ContainElement(HaveField("Name", host)))
+		})
+
+		It("names the contract that keeps the successor from it", func() {
+			snapshot.Successor = served("HostReleasing", metav1.ConditionFalse)
+			snapshot.Successor.Status.Conditions = append(snapshot.Successor.Status.Conditions, metav1.Condition{Type: "ContractActive", Status: metav1.ConditionFalse, Reason: "ContractNotStarted"})
+			Expect(found(tenant.Converge(snapshot), v1alpha1.ConditionHostReleaseBlocked).Message).To(Equal(
+				host + ` is handed over to Partner "globex", whose contract is not in force (ContractNotStarted), so that it takes no host yet, and until then it is served here: correct its spec.validFrom or spec.validUntil`))
+		})
+	})
+})
+
+var _ = Describe("A listener of a host that is handed over", func() {
+	It("says that it conflicts with the source's, as the Gateway API prescribes", func() {
+		snapshot := readSnapshot("testdata/gateway-own-listener.in.yaml")
+		host := string(snapshot.Partner.Spec.Subdomain.Host)
+		for i, child := range snapshot.Children {
+			if set, ok := child.(*gatewayv1.ListenerSet); ok {
+				refused := set.DeepCopy()
+				refused.Status.Conditions = []metav1.Condition{
+					{Type: "Accepted", Status: metav1.ConditionFalse, Reason: "ListenersNotValid"}, {Type: "Programmed", Status: metav1.ConditionFalse, Reason: "Invalid"},
+				}
+				refused.Status.Listeners = []gatewayv1.ListenerEntryStatus{{Name: "https", Conditions: []metav1.Condition{
+					{Type: "Conflicted", Status: metav1.ConditionTrue, Reason: "HostnameConflict"}, {Type: "Accepted", Status: metav1.ConditionFalse, Reason: "HostnameConflict"},
+				}}}
+				snapshot.Children[i] = refused
+			}
+		}
+		Expect(found(tenant.Evaluate(snapshot), v1alpha1.ConditionSubdomainReady).Reason).To(Equal("RouteNotAccepted"), "somebody else's is no hand-over")
+		snapshot.Givers = []string{"globex"}
+		snapshot.Routes = []tenant.RouteRef{{Host: host, Kind: "ListenerSet", Namespace: "partner-globex", Name: host, Partner: "globex"}}
+		ready := found(tenant.Evaluate(snapshot), v1alpha1.ConditionSubdomainReady)
+		Expect(ready.Reason).To(Equal("ListenerConflict"))
+		Expect(ready.Message).To(HavePrefix("ListenerSet partner-acme/" + host + ` conflicts with the one of Partner "globex", which hands the host over and removes its own now`))
+	})
+})
+
+var _ = Describe("A former host", func() {
+	It("stays for the overlap from when it became one, however long the declared one is ready", func() {
+		snapshot := readSnapshot("testdata/host-changed-done.in.yaml")
+		long := metav1.NewTime(goldenNow.Add(-30 * 24 * time.Hour))
+		for _, child := range snapshot.Children {
+			if ingress, ok := child.(*networkingv1.Ingress); ok {
+				ingress.CreationTimestamp = long
+				delete(ingress.Annotations, v1alpha1.ReplacedAnnotation)
+				if ingress.Name == "remote.acmecorp.com" { // which the Partner declared for some minutes
+					ingress.CreationTimestamp = metav1.NewTime(goldenNow.Add(-3 * time.Minute))
+				}
+			}
+		}
+		outcome := tenant.Converge(snapshot)
+		Expect(outcome.Prune).To(BeEmpty())
+		Expect(outcome.LookAgain).To(Equal(goldenNow.Add(10 * time.Second)))
+		Expect(tenant.Evaluate(snapshot).Objects).To(ContainElement(And(
+			HaveField("Name", "remote.acmecorp.com"), HaveField("Annotations", HaveKeyWithValue(v1alpha1.ReplacedAnnotation, goldenNow.Format(time.RFC3339))))))
+	})
+})
+
+var _ = Describe("A solver's route", func() {
+	ingress := func(label string, paths ...string) *networkingv1.Ingress {
+		o := &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{label: "true"}}}
+		rule := networkingv1.IngressRule{Host: "a.example.com", IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{}}}
+		for _, path := range paths {
+			rule.HTTP.Paths = append(rule.HTTP.Paths, networkingv1.HTTPIngressPath{Path: path})
+		}
+		o.Spec.Rules = []networkingv1.IngressRule{rule}
+		return o
+	}
+	DescribeTable("is known by its label, and by leading nothing else anywhere", func(of *networkingv1.Ingress, solver bool) {
+		Expect(tenant.Solver(of)).To(Equal(solver))
+	},
+		Entry("cert-manager's", ingress(tenant.SolverLabel, "/.well-known/acme-challenge/x"), true),
+		Entry("without its label", ingress("x", "/.well-known/acme-challenge/x"), false),
+		Entry("one that takes more", ingress(tenant.SolverLabel, "/.well-known/acme-challenge/x", "/"), false),
+		Entry("one without a path", ingress(tenant.SolverLabel), false),
+	)
+})
