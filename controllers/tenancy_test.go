@@ -93,6 +93,7 @@ func enforce(ctx context.Context, probes ...func(context.Context) error) {
 var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() {
 	const namespace = "partner-fenced"
 	var eve client.Client
+	var m *running
 
 	BeforeAll(func(ctx SpecContext) {
 		installGatewayAPI()
@@ -100,7 +101,7 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 		installCertManager()
 		createForNow(ctx, cluster.Object(aggregatedRights))
 		programmedGateway(ctx)
-		startManager()
+		m = startManager()
 		applyYAML(ctx, partnerYAML("fenced", everything))
 		applyYAML(ctx, partnerYAML("victim", everything))
 		eventually(ctx, "fenced", "Ready=True/Provisioned")
@@ -121,6 +122,21 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 			dry(`{apiVersion: batch/v1, kind: Job, metadata: {name: probe, namespace: partner-fenced, ownerReferences: [{apiVersion: partner.dispel.com/v1alpha1, kind: Partner, name: fenced, uid: x}]}, spec: {template: {spec: {restartPolicy: Never, containers: [{name: x, image: x}]}}}}`),
 			dry(`{apiVersion: cert-manager.io/v1, kind: CertificateRequest, metadata: {name: probe, namespace: partner-fenced}, spec: {request: eA==, issuerRef: {name: x}}}`),
 		)
+	})
+
+	It("fills no memory with names that nobody can declare", func(ctx SpecContext) {
+		certificate := cluster.Object(`{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: flood, namespace: partner-fenced}, spec: {secretName: x, issuerRef: {name: x}}}`)
+		var names []any
+		for i := range 18000 {
+			names = append(names, fmt.Sprintf("s%05d-%s.partner-fenced.svc", i, strings.Repeat("x", 24)))
+		}
+		certificate.Object["spec"].(map[string]any)["dnsNames"] = names
+		Expect(eve.Create(ctx, certificate)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(eve.Delete(ctx, certificate)).To(Succeed()) })
+		kept := certificate.DeepCopy()
+		Eventually(func() error { return m.cache.Get(ctx, client.ObjectKeyFromObject(certificate), kept) }).Should(Succeed())
+		Expect(kept.Object).NotTo(HaveKey("spec"))
+		eventually(ctx, "fenced", "Ready=True/Provisioned")
 	})
 
 	reserved := "by its name or its label app.kubernetes.io/managed-by: have what you need declared in Partner fenced"

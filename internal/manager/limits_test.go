@@ -3,9 +3,12 @@ package manager
 import (
 	"context"
 	"fmt"
+	"maps"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -95,6 +98,23 @@ var largest = map[string]func(namespace string, i int) client.Object{
 			ingress.Spec.Rules = append(ingress.Spec.Rules, networkingv1.IngressRule{Host: host})
 		}
 		return ingress
+	},
+	"Ingress, as large as it is kept whole": func(namespace string, i int) client.Object {
+		host := hosts(i, 1)[0]
+		return &networkingv1.Ingress{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: host, ResourceVersion: "1", Annotations: map[string]string{"example.com/x": text(3 << 10)}},
+			Spec:       networkingv1.IngressSpec{Rules: []networkingv1.IngressRule{{Host: host}}},
+		}
+	},
+	"Ingress, with the operator's mark": func(namespace string, i int) client.Object {
+		host := hosts(i, 1)[0]
+		return &networkingv1.Ingress{
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace: namespace, Name: host, ResourceVersion: "1", Labels: tenant.Labels("acme"),
+				Annotations: map[string]string{v1alpha1.AppliedAnnotation: "x", "example.com/x": text(150 << 10)},
+			},
+			Spec: networkingv1.IngressSpec{Rules: []networkingv1.IngressRule{{Host: host}}},
+		}
 	},
 	"SubdomainClaim": func(_ string, i int) client.Object {
 		return &v1alpha1.SubdomainClaim{ObjectMeta: largeMeta("", hosts(i, 1)[0])}
@@ -272,6 +292,22 @@ var _ = Describe("However large objects are that others write, the caches", func
 		}, SpecTimeout(3*time.Minute))
 	}
 })
+
+// BenchmarkKeep measures the work for one change of an object that is as large as can be.
+func BenchmarkKeep(b *testing.B) {
+	reduce := keep(shard.Shard{}, words{})
+	for _, kind := range slices.Sorted(maps.Keys(largest)) {
+		b.Run(kind, func(b *testing.B) {
+			RegisterTestingT(b)
+			for range b.N {
+				b.StopTimer()
+				object := largest[kind]("partner-acme", 0)
+				b.StartTimer()
+				reduce(object)
+			}
+		})
+	}
+}
 
 // bookmark is an object that says how far a watch has come.
 func bookmark(like client.Object, version string) client.Object {

@@ -186,6 +186,10 @@ func strip(in any) (any, error) {
 		object.SetOwnerReferences(nil)
 	}
 	if partner, ok := in.(*v1alpha1.Partner); ok {
+		partner.Spec.Tenant = nil
+		if partner.Spec.Subdomain != nil {
+			partner.Spec.Subdomain.Route = nil
+		}
 		var kept []metav1.Condition
 		if blocked := meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionHostReleaseBlocked)); blocked != nil {
 			kept = []metav1.Condition{*blocked}

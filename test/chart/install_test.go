@@ -224,8 +224,8 @@ var _ = Describe("An installation of the chart", func() {
 	It("works with default values and a prober, and leaves the partners when it goes", func(ctx SpecContext) {
 		i := newInstallation(ctx)
 		By("installing")
-		notes := i.helm(ctx, "install", release, chart(), "--create-namespace", "--set=probe.enabled=true")
-		Expect(notes).To(And(ContainSubstring("helm test partner-operator"), ContainSubstring("Set widget.supportEmail")))
+		notes := i.helm(ctx, "install", release, chart(), "--create-namespace", "--set=probe.enabled=true", "--set=image.tag=v9.9.9")
+		Expect(notes).To(And(ContainSubstring("partner-operator v9.9.9 is installed in namespace "+namespace), ContainSubstring("helm test partner-operator"), ContainSubstring("Set widget.supportEmail")))
 
 		By("running its Pods under the restricted pod security standard")
 		i.kubectl(ctx, "label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
@@ -280,7 +280,7 @@ var _ = Describe("An installation of the chart", func() {
 		i.kubectl(ctx, "delete", "partner", "vandelay")
 		Eventually(ofPartners).ShouldNot(ContainSubstring(`"vandelay"`))
 		i.kubectl(ctx, "apply", "--server-side", "-k", "config/samples/rival")
-		Expect(scrape(ctx, "http://"+widget.metrics+"/metrics", "")).To(ContainSubstring(`partner_operator_widget_requests_total{code="200"}`))
+		Expect(scrape(ctx, "https://"+widget.metrics+"/metrics", token)).To(ContainSubstring(`partner_operator_widget_requests_total{code="200"}`))
 
 		By("probing the sub-domains, which lead nowhere here")
 		var ofProber rights.Recorder

@@ -11,6 +11,9 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/spf13/pflag"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -166,6 +169,36 @@ var _ = Describe("The chart", func() {
 		Expect(out).To(And(ContainSubstring("--interval=30s"), ContainSubstring("--allowed-targets=10.20.0.0/16,fd00:20::/64"), ContainSubstring("cidr: 10.20.0.0/16")))
 		Expect(out).To(And(ContainSubstring("--ca-file=/etc/partner-operator/ca/ca.crt"), ContainSubstring("name: authorities")))
 		Expect(out).NotTo(ContainSubstring("name: partner-operator-probe\n  maxUnavailable"))
+	})
+
+	It("gives every process time to start and to answer on a busy node, and lets no other Pod ask after its health", func(ctx SpecContext) {
+		for _, objects := range [][]*unstructured.Unstructured{
+			cluster.ParseObjects([]byte(rendered(ctx, "--set=probe.enabled=true"))), cluster.ParseObjects(built(ctx, "default")), cluster.ParseObjects(built(ctx, "probe")),
+		} {
+			for _, object := range objects {
+				switch object.GetKind() {
+				case "Deployment":
+					var deployment appsv1.Deployment
+					Expect(runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &deployment)).To(Succeed())
+					for _, container := range deployment.Spec.Template.Spec.Containers {
+						for _, probe := range []*corev1.Probe{container.StartupProbe, container.LivenessProbe, container.ReadinessProbe} {
+							Expect(probe).NotTo(BeNil(), object.GetName())
+							Expect(probe.TimeoutSeconds).To(BeNumerically(">=", 5), object.GetName())
+						}
+						Expect(container.StartupProbe.PeriodSeconds*container.StartupProbe.FailureThreshold).To(BeNumerically(">=", 120), object.GetName())
+					}
+				case "NetworkPolicy":
+					var policy networkingv1.NetworkPolicy
+					Expect(runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &policy)).To(Succeed())
+					for _, rule := range policy.Spec.Ingress {
+						Expect(rule.Ports).NotTo(BeEmpty(), object.GetName())
+						for _, port := range rule.Ports {
+							Expect(port.Port.String()).To(BeElementOf("http", "metrics"), object.GetName())
+						}
+					}
+				}
+			}
+		}
 	})
 
 	It("runs no Pods of what has no replicas", func(ctx SpecContext) {

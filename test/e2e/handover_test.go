@@ -5,6 +5,8 @@ package e2e
 import (
 	"context"
 	"net/http"
+	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,7 +19,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/probe"
+	"github.com/dispel/partner-operator/internal/prober"
 	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/testing/site"
 	"github.com/dispel/partner-operator/internal/widgetserver"
 )
 
@@ -106,6 +111,7 @@ var _ = Describe("A host that one partner hands over to another", func() {
 		Eventually(widgetStatus(address)).Should(Equal(http.StatusOK))
 		var before v1alpha1.SubdomainClaim
 		Expect(direct.Get(ctx, client.ObjectKey{Name: host}, &before)).To(Succeed())
+		alarms := alarmsOf(ctx, host, names[:])
 		load := steadyRequests(ingress.trusting, address+"/", address+widgetserver.ConfigPath)
 
 		done := func(from, to string) {
@@ -170,8 +176,54 @@ var _ = Describe("A host that one partner hands over to another", func() {
 			}
 		}
 		Expect(load.stop()).To(BeEmpty())
+		Expect(alarms()).To(BeEmpty(), "a hand-over raises no alert")
 		AddReportEntry("killed after as many writes", kills)
 		AddReportEntry("requests served while the host passed to and fro", load.served.Load())
 		Expect(kills).To(BeNumerically(">=", 8))
 	})
 })
+
+// alarmsOf runs a prober of a host until the spec ends, and collects what it finds wrong with
+// some partners. It has found the first of them reachable when this returns.
+func alarmsOf(ctx context.Context, host string, names []string) (collected func() []string) {
+	GinkgoHelper()
+	at := netip.MustParseAddrPort(ingress.address)
+	probing, err := prober.New(controlPlane.Config(), prober.Options{
+		CompareAddresses: true,
+		Prober: probe.Prober{
+			Resolver: site.NewZone(map[string][]string{host: {at.Addr().String()}}).Resolver, Roots: ca.Pool(), Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+			HTTPSPort: at.Port(), Timeout: 2 * time.Second,
+		},
+		Interval: 100 * time.Millisecond, Concurrency: 2, HealthAddress: "0", MetricsAddress: "0",
+	})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(start(probing))
+	verdict := func(name string) *metav1.Condition {
+		var partner v1alpha1.Partner
+		if err := direct.Get(ctx, client.ObjectKey{Name: name}, &partner); err != nil {
+			return nil
+		}
+		return meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionSubdomainReachable))
+	}
+	Eventually(func() *metav1.Condition { return verdict(names[0]) }).Should(HaveField("Reason", string(v1alpha1.ReasonReachable)))
+	var found []string
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			for _, name := range names {
+				if condition := verdict(name); condition != nil && condition.Status != metav1.ConditionTrue {
+					found = append(found, name+": "+condition.Reason+": "+condition.Message)
+				}
+			}
+			select {
+			case <-done:
+				return
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+	}()
+	stop := sync.OnceFunc(func() { close(done); <-ended })
+	DeferCleanup(stop)
+	return func() []string { stop(); return found }
+}
