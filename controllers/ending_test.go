@@ -45,8 +45,8 @@ var _ = Describe("The end of a Partner", func() {
 		eventually(ctx, "waits-for-blocked", "Ready=False/HostRoutedElsewhere")
 		Expect(message(ctx, "waits-for-blocked", v1alpha1.ConditionReady)).To(ContainSubstring("Ingress partner-blocked/copy"))
 		eventually(ctx, "blocked", "Ready=False/BeingDeleted")
-		Expect(message(ctx, "blocked", v1alpha1.ConditionReady)).To(Equal("the Partner is being deleted, no longer has a host, and stays until these finalizers are removed: foregroundDeletion; " +
-			"foregroundDeletion waits for objects that name the Partner in metadata.ownerReferences with blockOwnerDeletion: look for them in namespace partner-blocked, and remove that reference or the finalizers that keep them"))
+		Expect(message(ctx, "blocked", v1alpha1.ConditionReady)).To(Equal("the Partner is being deleted and releases its hosts; these finalizers still block the deletion: foregroundDeletion; " +
+			"foregroundDeletion waits for objects whose metadata.ownerReferences name the Partner with blockOwnerDeletion: look for them in namespace partner-blocked, and remove that reference or their finalizers"))
 		Expect(partner(ctx, "blocked").Status.Subdomain).To(BeNil())
 
 		By("following both pieces of advice")
@@ -55,19 +55,6 @@ var _ = Describe("The end of a Partner", func() {
 		patch(ctx, hook, `metadata: {finalizers: null}`)
 		eventuallyGone(ctx, &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "blocked"}})
 	}, SpecTimeout(3*time.Minute))
-
-	It("is not taken for one while what it owns is to stay", func(ctx SpecContext) {
-		startManager()
-		applyYAML(ctx, partnerYAML("orphaning", ""))
-		eventually(ctx, "orphaning", "Ready=True/Provisioned")
-		patchPartner(ctx, "orphaning", `metadata: {finalizers: [example.com/wait]}`)
-		Expect(direct.Delete(ctx, partner(ctx, "orphaning"), client.PropagationPolicy(metav1.DeletePropagationOrphan))).To(Succeed())
-		Eventually(func() []metav1.OwnerReference {
-			return get(ctx, &v1alpha1.SubdomainClaim{}, "orphaning.example.com").OwnerReferences
-		}).Should(BeEmpty())
-		Expect(get(ctx, &corev1.Namespace{}, "partner-orphaning").Annotations).To(HaveKeyWithValue(v1alpha1.HostsAnnotation, "orphaning.example.com"))
-		patchPartner(ctx, "orphaning", `metadata: {finalizers: null}`)
-	})
 
 	It("keeps a namespace by the last deletion policy, although the Partner was suspended", func(ctx SpecContext) {
 		startManager()
@@ -128,7 +115,7 @@ var _ = Describe("The end of a Partner", func() {
 		Expect(direct.Get(ctx, client.ObjectKeyFromObject(in("original.example.com")), in(""))).To(Succeed())
 		eventually(ctx, "original", "UndeclaredNamespaces=True/NamespaceLabelled")
 		Expect(message(ctx, "original", v1alpha1.ConditionUndeclaredNamespaces)).To(Equal(
-			"the label partner.dispel.com/partner says that these namespaces are this partner's, which declares partner-original: original-copy; remove the label, or delete them"))
+			"Partner original declares namespace partner-original, but these namespaces have the label partner.dispel.com/partner=original, too: original-copy: remove the label, or delete the namespaces"))
 		patch(ctx, copied, `metadata: {labels: {partner.dispel.com/partner: null}}`)
 		Eventually(state(&v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "original"}})).WithContext(ctx).ShouldNot(ContainElement(HavePrefix("UndeclaredNamespaces")))
 	})
@@ -168,7 +155,7 @@ var _ = Describe("A status", func() {
 		// A day and some seconds later.
 		startManager(func(o *manager.Options) { o.Clock = clockAt(time.Now().Add(24*time.Hour + 3*time.Second)) })
 		eventually(ctx, "counted", "CustomerCountStale=True/CountTooOld")
-		Expect(message(ctx, "counted", v1alpha1.ConditionCustomerCountStale)).To(HaveSuffix("see why that stopped; if the count is right, apply it together with an annotation that changes, since Kubernetes does not record that the same count is applied again"))
+		Expect(message(ctx, "counted", v1alpha1.ConditionCustomerCountStale)).To(HaveSuffix("see why that stopped; if the count is right, apply it together with a changed annotation: Kubernetes does not record an apply that changes nothing"))
 		for range 2 {
 			before := partner(ctx, "counted").Status.Customers.Since
 			Eventually(time.Now).Should(BeTemporally(">", before.Add(5*time.Second)), "the count is some seconds old, in whole seconds")
@@ -207,7 +194,7 @@ var _ = Describe("What exceeds the limits of the caches", func() {
 		createForNow(ctx, large)
 		eventually(ctx, "flooded", "ObjectsIgnored=True/LimitExceeded", "Ready=True/Provisioned")
 		Expect(message(ctx, "flooded", v1alpha1.ConditionObjectsIgnored)).To(Equal(
-			"namespace partner-flooded has more or larger objects than the operator reads, so it may not see all hosts that are routed there: 1 of kind Certificate (such as large); have them deleted or split up"))
+			"namespace partner-flooded exceeds the operator's limits, so the operator ignores some objects, and may miss hosts that they route: Certificate objects, such as large: delete or split them"))
 		Expect(direct.Delete(ctx, large)).To(Succeed())
 		Eventually(state(&v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "flooded"}})).WithContext(ctx).ShouldNot(ContainElement(HavePrefix("ObjectsIgnored")))
 
@@ -217,7 +204,7 @@ var _ = Describe("What exceeds the limits of the caches", func() {
 			Expect(direct.Create(ctx, service)).To(Succeed(), "%d", i)
 		}
 		eventually(ctx, "flooded", "ObjectsIgnored=True/LimitExceeded", "Ready=True/Provisioned")
-		Eventually(func() string { return message(ctx, "flooded", v1alpha1.ConditionObjectsIgnored) }).Should(MatchRegexp(`: 10\d of kind Service \(such as s-`))
+		Eventually(func() string { return message(ctx, "flooded", v1alpha1.ConditionObjectsIgnored) }).Should(ContainSubstring(": Service objects, such as s-"))
 		Expect(direct.DeleteAllOf(ctx, &corev1.Service{}, client.InNamespace("partner-flooded"))).To(Succeed())
 		Eventually(state(&v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "flooded"}})).WithContext(ctx).ShouldNot(ContainElement(HavePrefix("ObjectsIgnored")))
 	}, SpecTimeout(3*time.Minute))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -234,11 +235,17 @@ func (r *PartnerReconciler) gatherRoutes(ctx context.Context, s *tenant.Snapshot
 				if s.Namespace != nil && s.Namespace.Name == route.GetNamespace() {
 					holder = s.Partner.Name
 				}
-				if holder != "" {
-					s.Routes = append(s.Routes, tenant.RouteRef{
-						Host: host, Kind: kind.Kind, Namespace: route.GetNamespace(), Name: route.GetName(), Partner: holder, Created: route.GetCreationTimestamp(), Solver: tenant.Solver(route),
-					})
+				if holder == "" || err != nil {
+					return err
 				}
+				ref := tenant.RouteRef{
+					Host: host, Kind: kind.Kind, Namespace: route.GetNamespace(), Name: route.GetName(), Partner: holder,
+					Created: route.GetCreationTimestamp(), Own: tenant.Marked(route), Solver: tenant.Solver(route),
+				}
+				if slices.Contains(s.Givers, holder) {
+					ref.Gateway, ref.Addresses, err = r.whereServed(ctx, route)
+				}
+				s.Routes = append(s.Routes, ref)
 				return err
 			}); err != nil {
 				return err
@@ -246,6 +253,28 @@ func (r *PartnerReconciler) gatherRoutes(ctx context.Context, s *tenant.Snapshot
 		}
 	}
 	return nil
+}
+
+// whereServed is the Gateway that a route of a Partner which hands a host over is attached to,
+// and where it is served.
+func (r *PartnerReconciler) whereServed(ctx context.Context, route client.Object) (gateway string, addresses []string, err error) {
+	attached := tenant.AttachedTo(route)
+	if http, ok := route.(*gatewayv1.HTTPRoute); ok && len(attached) == 0 && r.APIs.Installed().ListenerSets {
+		var set gatewayv1.ListenerSet // which is named as the route
+		if err := r.Client.Get(ctx, client.ObjectKeyFromObject(http), &set, client.DisableReadYourWritesConsistency); client.IgnoreNotFound(err) != nil {
+			return "", nil, err
+		}
+		attached = tenant.AttachedTo(&set)
+	}
+	if len(attached) == 0 {
+		return "", tenant.AddressesOf(route, nil), nil
+	}
+	namespace, name, _ := strings.Cut(attached[0], "/")
+	var served gatewayv1.Gateway
+	if err := r.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &served, client.DisableReadYourWritesConsistency); err != nil {
+		return attached[0], nil, client.IgnoreNotFound(err)
+	}
+	return attached[0], tenant.AddressesOf(route, &served), nil
 }
 
 // gatherHandOver reads to whom the Partner hands a host over, and from whom it gets one.
@@ -273,7 +302,6 @@ func (r *PartnerReconciler) gatherHandOver(ctx context.Context, s *tenant.Snapsh
 	for i := range givers.Items {
 		if giver := &givers.Items[i]; string(giver.Spec.HandOver.PartnerRef.Name) == s.Partner.Name {
 			s.Givers = append(s.Givers, giver.Name)
-			s.GiverAddresses = append(s.GiverAddresses, tenant.AddressesOf(giver, host)...)
 		}
 	}
 	return nil

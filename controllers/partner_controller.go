@@ -86,9 +86,6 @@ func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 		}
 		return ctrl.Result{RequeueAfter: again}, nil
 	case !snapshot.Partner.DeletionTimestamp.IsZero():
-		if tenant.Orphans(snapshot.Partner) {
-			return ctrl.Result{}, nil
-		}
 		return r.overtakenOr(r.end(ctx, snapshot))
 	}
 	before := snapshot.Partner.Status
@@ -144,6 +141,9 @@ func (r *PartnerReconciler) end(ctx context.Context, s *tenant.Snapshot) error {
 	}
 	outcome, before := tenant.End(*s), s.Partner.Status
 	for _, object := range outcome.Prune {
+		if tenant.KindOf(object).Exposure == tenant.ByClaim && errors.Join(errs...) != nil {
+			continue // the host is free once nothing of the operator's routes it
+		}
 		errs = append(errs, r.delete(ctx, object))
 	}
 	before.Conditions = conditions.Own(before.Conditions, v1alpha1.PartnerConditions)
@@ -334,13 +334,13 @@ func (r *PartnerReconciler) letFormerGo(ctx context.Context, partner *v1alpha1.P
 // keepPolicy keeps the namespace of a suspended Partner to its deletion policy, which says what
 // becomes of it if the Partner is deleted next, and to the Partner that has it.
 func (r *PartnerReconciler) keepPolicy(ctx context.Context, partner *v1alpha1.Partner, namespace *corev1.Namespace) error {
-	if wanted := tenant.ByPolicy(partner, namespace); wanted != nil {
+	if wanted := tenant.WithOwnerByPolicy(partner, namespace); wanted != nil {
 		debug(ctx, "Changing the owner of a namespace", namespace, "spec.deletionPolicy changed")
 		if _, err := (apply.Applier{Client: r.Client}).Apply(ctx, wanted, namespace.DeepCopy()); err != nil {
 			return err
 		}
 	}
-	if !tenant.PromisedToAnother(namespace, partner.Name) || namespace.Annotations[v1alpha1.AdoptAnnotation] == "" {
+	if !tenant.AdoptableByAnother(namespace, partner.Name) || namespace.Annotations[v1alpha1.AdoptAnnotation] == "" {
 		return nil
 	}
 	return apply.Applier{Client: r.Client}.Annotate(ctx, namespace, map[string]string{v1alpha1.AdoptAnnotation: ""})

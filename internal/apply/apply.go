@@ -17,6 +17,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -267,8 +268,8 @@ func (a Applier) Delete(ctx context.Context, observed client.Object) error {
 }
 
 // Status applies a status, which is a struct of the object's, in one write that cannot
-// conflict. The object only says which one it is. own are the types of the conditions that are
-// the manager's of the status, and those alone if it has a StatusManager.
+// conflict. The object only says which one it is. own are the types of the conditions that the
+// writer owns; with a StatusManager, it owns nothing else.
 //
 // Server-side apply leaves what another field manager applied, too, with whatever value. So
 // what is stored after the write is compared with what was meant, and a second write takes out
@@ -288,7 +289,9 @@ func (a Applier) Status(ctx context.Context, object client.Object, status any, o
 	if err != nil {
 		return err
 	}
-	stored := object.DeepCopyObject().(client.Object)
+	// Of an object with fields, a decoder keeps those that the answer does not have.
+	stored := reflect.New(reflect.TypeOf(object).Elem()).Interface().(client.Object)
+	stored.SetName(object.GetName())
 	err = a.Client.Status().Patch(ctx, stored, client.RawPatch(types.ApplyPatchType, data),
 		client.FieldOwner(cmp.Or(a.StatusManager, v1alpha1.FieldManager)), client.ForceOwnership)
 	count("status", gvk.Kind, err)
@@ -300,6 +303,9 @@ func (a Applier) Status(ctx context.Context, object client.Object, status any, o
 	}
 	err = a.Client.Status().Patch(ctx, stored, client.RawPatch(types.MergePatchType, data), client.FieldOwner(cmp.Or(a.StatusManager, v1alpha1.FieldManager)))
 	count("status", gvk.Kind, err)
+	if apierrors.IsConflict(err) {
+		return nil // what changed meanwhile comes with an event
+	}
 	return err
 }
 

@@ -134,5 +134,5 @@ func (t *Terminal) printChecked(of checked) {
 		w.AppendRow([]any{t.paint(mark.colour, mark.mark), string(step.Step), step.Took.Duration, clean(seen)})
 	}
 	w.Render()
-	fmt.Fprintf(t.Out, "\n%s\n", t.wrap(clean(of.Message), 0))
+	fmt.Fprintf(t.Out, "\n%s\n", t.wrap(of.Message, 0))
 }

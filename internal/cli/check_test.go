@@ -110,7 +110,7 @@ http://remote.acmecorp.com/.dispel/support/ serves the widget of "Globex", not o
 		Entry("no IP address", "check acme --connect-to lb.example.net", 2, `error: --connect-to: "lb.example.net" is no IP address: write one, with a port if need be`, SpecTimeout(time.Minute)),
 		Entry("no DNS server", "check acme --dns-server dns", 2, `error: --dns-server: "dns" is no IP address`, SpecTimeout(time.Minute)),
 		Entry("both of them", "check acme --dns-server 192.0.2.53 --connect-to 192.0.2.10", 2, "error: --dns-server and --connect-to: give one of them; no name is resolved with --connect-to", SpecTimeout(time.Minute)),
-		Entry("no such file", "check acme --ca-file nowhere.pem", 2, "error: --ca-file: stat nowhere.pem: no such file or directory", SpecTimeout(time.Minute)),
+		Entry("no such file", "check acme --ca-file nowhere.pem", 2, "error: --ca-file: open nowhere.pem: no such file or directory", SpecTimeout(time.Minute)),
 		Entry("a file without certificates", "check acme --ca-file go.mod", 2, "error: --ca-file \"go.mod\": it has no certificate in PEM format, which begins with -----BEGIN CERTIFICATE-----", SpecTimeout(time.Minute)),
 		Entry("no such partner", "check nobody", 3, `error: there is no Partner "nobody" at `, SpecTimeout(time.Minute)),
 		Entry("a partner without a sub-domain", "check wayne", 3, "error: Partner \"wayne\" has no sub-domain to check: `kubectl partner status wayne` says why", SpecTimeout(time.Minute)),

@@ -49,6 +49,9 @@ func Run(ctx context.Context, terminal *Terminal, args []string) int {
 		lines := strings.Split(err.Error(), "\n")
 		for i := range lines {
 			lines[i] = clean(lines[i]) // it can quote a cluster or a file
+			if i > 0 && lines[i] != "" {
+				lines[i] = "  " + lines[i] // so that no quoted line stands for one of ours
+			}
 		}
 		return strings.Join(lines, "\n")
 	}

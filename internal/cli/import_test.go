@@ -100,6 +100,6 @@ var _ = Describe("import", func() {
 		Entry("no channel model", "import zorg-prod", "--channel-model is missing: a namespace does not say how its partner sells, so write it, or a table with --table", 2),
 		Entry("a selector that is none", "import --selector a=b=c --channel-model OEM", "--selector: ", 2),
 		Entry("a namespace that is not there", "import nowhere --channel-model OEM", `there is no namespace "nowhere": kubectl get namespaces lists those that are there`, 3),
-		Entry("a table that is not there", "import --table nowhere.csv", "stat nowhere.csv: no such file or directory", 3),
+		Entry("a table that is not there", "import --table nowhere.csv", "open nowhere.csv: no such file or directory", 3),
 	)
 })

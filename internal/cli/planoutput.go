@@ -107,7 +107,7 @@ func (t *textPlan) partner(p *preview.Partner) error {
 	tree := t.terminal.newTree()
 	if p.Verdict != nil {
 		const indent = 4
-		tree.AppendItem(t.terminal.wrap(t.verdict(p)+": "+clean(p.Verdict.Message), indent))
+		tree.AppendItem(t.terminal.wrap(t.verdict(p)+": "+p.Verdict.Message, indent))
 	}
 	namespace := p.Namespace
 	for _, object := range p.Objects {
@@ -126,7 +126,7 @@ func (t *textPlan) partner(p *preview.Partner) error {
 			tree.AppendItem(t.object(object, ""))
 		}
 	}
-	_, err := fmt.Fprintf(t.out, "%s   %s\n%s\n\n", t.terminal.paint(text.Bold, p.Name), clean(title), tree.Render())
+	_, err := fmt.Fprintf(t.out, "%s   %s\n%s\n\n", t.terminal.paint(text.Bold, clean(p.Name)), clean(title), tree.Render())
 	return err
 }
 
@@ -194,7 +194,7 @@ func printFindings(out io.Writer, terminal *Terminal, findings []preview.Finding
 		}
 		severity := fmt.Sprintf("%-7s", f.Severity)
 		const indent = 8
-		message := strings.ReplaceAll(terminal.wrap(clean(where+about+f.Message), indent), "\n", "\n"+strings.Repeat(" ", indent))
+		message := strings.ReplaceAll(terminal.wrap(where+about+f.Message, indent), "\n", "\n"+strings.Repeat(" ", indent))
 		if _, err := fmt.Fprintf(out, "%s %s\n", terminal.paint(severityColour[f.Severity], severity), message); err != nil {
 			return err
 		}
@@ -211,7 +211,7 @@ func printFindings(out io.Writer, terminal *Terminal, findings []preview.Finding
 func (t *textPlan) ignored() error {
 	var ignored []string
 	for _, kind := range t.plan.IgnoredKinds() {
-		ignored = append(ignored, fmt.Sprintf("%d %s", t.plan.Ignored[kind], kind))
+		ignored = append(ignored, fmt.Sprintf("%d %s", t.plan.Ignored[kind], clean(kind)))
 	}
 	if t.plan.Others > 0 {
 		ignored = append(ignored, plural(t.plan.Others, "document")+" of another sort")
@@ -310,9 +310,9 @@ var (
 
 func (g *githubPlan) findings(findings []preview.Finding) error {
 	for _, f := range findings {
-		properties := []string{"title=" + githubProperty.Replace(strings.TrimSpace(f.About()+" "+f.Reason))}
+		properties := []string{"title=" + githubProperty.Replace(clean(strings.TrimSpace(f.About()+" "+f.Reason)))}
 		if f.File != "" {
-			properties = append(properties, "file="+githubProperty.Replace(f.File), fmt.Sprintf("line=%d", max(1, f.Line)))
+			properties = append(properties, "file="+githubProperty.Replace(clean(f.File)), fmt.Sprintf("line=%d", max(1, f.Line)))
 		}
 		if _, err := fmt.Fprintf(g.out, "::%s %s::%s\n", f.Severity, strings.Join(properties, ","), githubData.Replace(clean(f.Message))); err != nil {
 			return err

@@ -193,7 +193,7 @@ var Catalogue = []Kind{
 		},
 		{Type: v1alpha1.ConditionObjectsIgnored,
 			Cases: []Case{
-				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonLimitExceeded}, Remedy: "have the objects that the message names deleted, or split up. Until then the operator does not see all hosts that are routed in the namespace"},
+				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonLimitExceeded}, Remedy: "delete or split the objects that the message names. Until then the operator does not see all hosts that are routed in the namespace"},
 			},
 		},
 		{Type: v1alpha1.ConditionUndeclaredNamespaces,

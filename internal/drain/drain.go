@@ -29,7 +29,7 @@ func New(of ctrl.Manager, delay time.Duration) *Manager {
 
 // Check is by which it is not ready once it was told to stop.
 func (m *Manager) Check() readiness.Check {
-	return readiness.Check{Name: "draining", Fails: func() error {
+	return readiness.Check{Name: "draining", Err: func() error {
 		if m.Draining() {
 			return errors.New("the process was told to stop")
 		}

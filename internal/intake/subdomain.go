@@ -216,7 +216,7 @@ func (r *reading) backend(subdomain *v1alpha1.Subdomain, to *networkingv1.Ingres
 	case port == 0 && r.row.values["service"] == "" && r.row.values["external"] == "":
 		r.fail("%s leads to port %q of Service %s, which is not there: create the Service, or write the backend in a table", route, to.Port.Name, to.Name)
 	case service != nil && service.Spec.Type == corev1.ServiceTypeExternalName:
-		subdomain.Backend.External = &v1alpha1.ExternalBackend{Host: v1alpha1.Host(service.Spec.ExternalName), Port: port}
+		subdomain.Backend.External = &v1alpha1.ExternalBackend{Host: v1alpha1.Host(strings.TrimSuffix(service.Spec.ExternalName, ".")), Port: port}
 	default:
 		subdomain.Backend.Service = &v1alpha1.ServiceBackend{Name: to.Name, Port: port}
 		if service == nil {

@@ -9,7 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,18 +25,17 @@ import (
 const (
 	// maxHosts is how many hosts of an object are kept: as many as a Gateway can have.
 	maxHosts = 64
-	// maxWhole is up to how many bytes an object is kept whole that does not bear the
-	// operator's mark, and maxMarked one that does: the annotations that a Partner can
-	// give its route take most of them.
-	maxWhole, maxMarked = cachelimit.EntrySize, 160 << 10
-	// maxGateway is up to how many bytes a Gateway is kept: it can have as many listeners
-	// as hosts.
-	maxGateway = 64 << 10
+	// maxWhole is up to how many bytes an object is kept whole: the annotations that a
+	// Partner can give its route take most of them.
+	maxWhole = 160 << 10
+	// maxUnmarked is the same for an object of which each namespace has one, and which does
+	// not bear the operator's mark.
+	maxUnmarked = cachelimit.EntrySize
 	// maxLabels is how many bytes of a namespace's labels are kept, by which a Gateway
 	// may select it.
 	maxLabels = 4 << 10
-	// maxFinalizers and maxOwners are how many are kept: that there are some matters,
-	// and whether the Partner is an owner.
+	// maxFinalizers and maxOwners are how many are kept of objects other than Partners: it
+	// matters whether there are some, and whether the Partner is an owner.
 	maxFinalizers, maxOwners = 2, 4
 	// maxName and maxNote are how long values of labels and annotations are kept: of those
 	// that are names, and of that which lists hosts.
@@ -52,41 +50,38 @@ const (
 // have are shared.
 func keep(mine shard.Shard, shared words) cachelimit.Reduce {
 	return func(object client.Object) cachelimit.Kept {
-		kept := cachelimit.Kept{Object: object, Entries: 1}
+		kept := cachelimit.Kept{Object: object, Own: tenant.Marked(object) || slices.Contains(tenant.ReservedNames, object.GetName())}
+		counted := counts(object)
+		hosts, more := tenant.FirstHosts(object, maxHosts)
 		prune(object)
-		switch whole, size := wanted(mine, object), 0; {
+		size := 0
+		switch whole := wanted(mine, object); {
 		case !whole:
-			kept.Object = foundBy(object)
-		case bounded(object):
+			kept.Object = stub(object)
+		case object.GetNamespace() == "":
 			kept.Cut = limitLabels(object)
 		default:
-			if size = sizeOf(object); size > mostOf(object) {
-				kept.Object, kept.Cut, size = foundBy(object), true, 0
+			if size = sizeOf(object); size > maxWhole || !counted && !kept.Own && size > maxUnmarked {
+				kept.Object, size = stub(object), 0
+				tenant.MarkStub(kept.Object)
+				kept.Cut = true
 			}
-			kept.Entries = size/cachelimit.EntrySize + 1
 		}
-		if hosts, more := tenant.FirstHosts(object, maxHosts); object.GetNamespace() != "" {
-			kept.Entries, kept.Cut = max(kept.Entries, len(hosts)), kept.Cut || more
+		if counted {
+			kept.Entries, kept.Cut = max(1, size/cachelimit.EntrySize, len(hosts)), kept.Cut || more
 		}
 		shared.use(kept.Object)
 		return kept
 	}
 }
 
-// mostOf is up to how many bytes an object is kept whole.
-func mostOf(object client.Object) int {
-	if _, gateway := object.(*gatewayv1.Gateway); gateway {
-		return maxGateway
-	}
-	if tenant.Marked(object) {
-		return maxMarked
-	}
-	return maxWhole
-}
-
-// bounded reports whether the size of an object is bounded by its schema and by prune.
-func bounded(object client.Object) bool {
-	return object.GetNamespace() == ""
+// counts reports whether an object counts against the limit of its namespace: not if it is of
+// the cluster, if its kind has one object in each namespace, or if it is a ReferenceGrant of the
+// operator's, which are all in the widget server's namespace.
+func counts(object client.Object) bool {
+	kind := kindOf(object)
+	_, grant := object.(*gatewayv1beta1.ReferenceGrant)
+	return kind != nil && object.GetNamespace() != "" && len(kind.Names) != 1 && !(grant && tenant.Marked(object))
 }
 
 // sizeOf is how many bytes an object has, about.
@@ -108,12 +103,13 @@ func prune(object client.Object) {
 		counted = staffing.CountManagers(partner.ManagedFields) // which the status names
 	}
 	object.SetManagedFields(counted)
-	if finalizers := object.GetFinalizers(); len(finalizers) > maxFinalizers {
+	_, partner := object.(*v1alpha1.Partner) // which reports its finalizers
+	if finalizers := object.GetFinalizers(); len(finalizers) > maxFinalizers && !partner {
 		object.SetFinalizers(slices.Clone(finalizers[:maxFinalizers]))
 	}
 	if owners := object.GetOwnerReferences(); len(owners) > maxOwners {
 		isPartner := func(owner metav1.OwnerReference) int {
-			if owner.Kind == "Partner" {
+			if owner.Kind == "Partner" && strings.HasPrefix(owner.APIVersion, v1alpha1.GroupVersion.Group+"/") {
 				return 0
 			}
 			return 1
@@ -272,10 +268,10 @@ func wanted(own shard.Shard, object client.Object) bool {
 	return true
 }
 
-// foundBy is what of an object it is found by: its names, the partner of an allocation
+// stub is what of an object it is found by: its names, the partner of an allocation
 // or a namespace, the hosts of a route; of a Partner its host, whether it lets go of one
 // or hands one over, whether it serves, its namespace, and its age.
-func foundBy(object client.Object) client.Object {
+func stub(object client.Object) client.Object {
 	little := reflect.New(reflect.TypeOf(object).Elem()).Interface().(client.Object)
 	if _, ok := little.(*unstructured.Unstructured); ok {
 		little.(*unstructured.Unstructured).Object = map[string]any{}
@@ -292,11 +288,11 @@ func foundBy(object client.Object) client.Object {
 		little.SetGeneration(object.GetGeneration())          // by which a change of the spec is known
 		little.(*v1alpha1.Partner).Spec.Suspend = object.Spec.Suspend
 		little.(*v1alpha1.Partner).Spec.HandOver = object.Spec.HandOver
-		if ready := meta.FindStatusCondition(object.Status.Conditions, string(v1alpha1.ConditionSubdomainReady)); ready != nil {
-			// By which a Partner of this shard knows that a host which it hands over is served.
-			little.(*v1alpha1.Partner).Status.Subdomain = object.Status.Subdomain
-			little.(*v1alpha1.Partner).Status.Conditions = []metav1.Condition{*ready}
-		}
+		little.SetDeletionTimestamp(object.DeletionTimestamp)
+		// By which a Partner of this shard knows whether a host that passes between them is
+		// served, and why not.
+		little.(*v1alpha1.Partner).Status.Subdomain = object.Status.Subdomain
+		little.(*v1alpha1.Partner).Status.Conditions = own(object.Status.Conditions, []v1alpha1.ConditionType{v1alpha1.ConditionSubdomainReady, v1alpha1.ConditionContractActive})
 		if object.Spec.Subdomain != nil {
 			little.(*v1alpha1.Partner).Spec.Subdomain = &v1alpha1.Subdomain{Host: object.Spec.Subdomain.Host}
 		}

@@ -107,7 +107,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err := CheckCRDs(ctx, config); err != nil {
 		return nil, err
 	}
-	limits := cachelimit.New(keep(options.Shard, wordsOf(samples(options))), options.Clock)
+	limits := cachelimit.New(keep(options.Shard, wordsOf(samples(options))), clock.RealClock{})
 	base, err := ctrl.NewManager(config, managerOptions(options, limits))
 	if err != nil {
 		return nil, err
@@ -171,15 +171,14 @@ func managerOptions(options Options, limits *cachelimit.Limits) ctrl.Options {
 // index takes about half as much memory as the objects do.
 func newInformer(limits *cachelimit.Limits) func(toolscache.ListerWatcher, runtime.Object, time.Duration, toolscache.Indexers) toolscache.SharedIndexInformer {
 	return func(lw toolscache.ListerWatcher, object runtime.Object, resync time.Duration, indexers toolscache.Indexers) toolscache.SharedIndexInformer {
-		kind := kindOf(object)
-		if kind != nil && len(kind.Names) > 0 {
-			delete(indexers, toolscache.NamespaceIndex)
+		name := reflect.TypeOf(object).Elem().Name()
+		if kind := kindOf(object); kind != nil {
+			name = kind.Kind
+			if len(kind.Names) > 0 {
+				delete(indexers, toolscache.NamespaceIndex)
+			}
 		}
-		if kind == nil { // of the cluster, and not of a namespace
-			kind = &tenant.Kind{}
-		}
-		// Of a kind with one name, a namespace has one object.
-		return toolscache.NewSharedIndexInformer(limits.Of(kind.Kind, kind.Kind != "" && len(kind.Names) != 1, lw), object, resync, indexers)
+		return toolscache.NewSharedIndexInformer(limits.Wrap(name, lw), object, resync, indexers)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	yamlv3 "go.yaml.in/yaml/v3"
 	"golang.org/x/text/encoding/unicode"
@@ -163,19 +164,20 @@ const MaxFile = 64 << 20
 // pipes if the shell made them of a command's output; the error is that of others, which may
 // never end, and of files that are larger than MaxFile.
 func ReadFile(name string) ([]byte, error) {
-	info, err := os.Stat(name)
+	// Without O_NONBLOCK, a pipe would have this wait for a writer.
+	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // reading what the user names is the point
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
 	if err != nil {
 		return nil, err
 	}
 	piped := info.Mode()&os.ModeNamedPipe != 0 && (strings.HasPrefix(name, "/dev/") || strings.HasPrefix(name, "/proc/"))
 	if !info.Mode().IsRegular() && !piped {
-		return nil, fmt.Errorf("%s is no regular file: name files and folders with manifests, or - for standard input", name)
+		return nil, fmt.Errorf("%s is not a regular file", name)
 	}
-	file, err := os.Open(name) //nolint:gosec // reading what the user names is the point
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
 	data, err := atMost(file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)

@@ -119,12 +119,12 @@ func (b *broken) Error() string { return b.message }
 const maxMessage = 1024
 
 func fail(reason v1alpha1.Reason, format string, args ...any) *broken {
-	return &broken{reason, said(fmt.Sprintf(format, args...))}
+	return &broken{reason, sanitize(fmt.Sprintf(format, args...))}
 }
 
-// said is a text in which servers have a say: they must not draw lines, hide words, or go on
-// without end.
-func said(text string) string {
+// sanitize makes a text in which servers have a say safe to print: printable characters only,
+// and a bounded length.
+func sanitize(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return ' '
@@ -169,7 +169,7 @@ func (p *Prober) Probe(ctx context.Context, target Target) Result {
 		limited, end := context.WithTimeout(ctx, p.timeout())
 		seen, err := step.take(limited)
 		end()
-		taken := Taken{Step: step.step, Took: metav1.Duration{Duration: time.Since(start).Round(100 * time.Microsecond)}, Seen: said(seen)}
+		taken := Taken{Step: step.step, Took: metav1.Duration{Duration: time.Since(start).Round(100 * time.Microsecond)}, Seen: sanitize(seen)}
 		if link, ok := errors.AsType[*broken](err); ok {
 			taken.Seen = link.message
 			w.result.Steps = append(w.result.Steps, taken)
@@ -252,16 +252,16 @@ func (w *walk) resolve(ctx context.Context) (string, error) {
 	if err := w.checkAllowed(); err != nil {
 		return "", err
 	}
-	w.addresses = some(w.addresses)
+	w.addresses = firstOfEachFamily(w.addresses)
 	if err := w.compare(ctx, found); err != nil {
 		return "", err
 	}
 	return joined(found), nil
 }
 
-// some are the addresses to try: as many of each family as a browser would, and no more
-// than maxTried, however many a DNS server answers with.
-func some(addresses []netip.AddrPort) []netip.AddrPort {
+// firstOfEachFamily are the addresses to try, however many a DNS server answers with: at most
+// maxTried, half of them IPv4.
+func firstOfEachFamily(addresses []netip.AddrPort) []netip.AddrPort {
 	var tried []netip.AddrPort
 	var v4, v6 int
 	for _, address := range addresses {
@@ -372,7 +372,7 @@ func (p *Prober) mayReach(address netip.Addr) bool {
 }
 
 func joined(addresses []netip.Addr) string {
-	texts := make([]string, 0, maxAddresses)
+	texts := make([]string, 0, maxTried+1)
 	for i, address := range addresses {
 		if i == maxTried {
 			texts = append(texts, fmt.Sprintf("and %d more", len(addresses)-i))
@@ -582,10 +582,22 @@ type config struct {
 // route, it judges nothing.
 func (w *walk) widget(ctx context.Context) (string, error) {
 	seen, err := w.servedWidget(ctx)
-	if err != nil && slices.Contains(w.target.Former, w.connected.Addr().String()) {
+	if err != nil && w.atFormer(ctx) {
 		return "not judged, since the DNS record still leads to a replaced route", nil
 	}
 	return seen, err
+}
+
+// atFormer reports whether the probe is at an address of a replaced route.
+func (w *walk) atFormer(ctx context.Context) bool {
+	at := w.connected.Addr().Unmap()
+	return slices.ContainsFunc(w.target.Former, func(former string) bool {
+		if address, err := netip.ParseAddr(former); err == nil {
+			return address.Unmap() == at
+		}
+		addresses, _ := w.lookup(ctx, former)
+		return slices.Contains(addresses, at)
+	})
 }
 
 func (w *walk) servedWidget(ctx context.Context) (string, error) {

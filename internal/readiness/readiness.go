@@ -20,8 +20,8 @@ import (
 type Check struct {
 	// Name is what answers and logs call it.
 	Name string
-	// Fails says why it does not hold; nil if it does.
-	Fails func() error
+	// Err says why it does not hold; nil if it does.
+	Err func() error
 }
 
 // Serve adds an endpoint for health to a manager: /healthz answers as long as the process
@@ -42,7 +42,7 @@ func Serve(mgr ctrl.Manager, address string, then func(), checks ...Check) (full
 		<-ctx.Done()
 		return nil
 	})
-	if err := mgr.Add(everyReplica{wait}); err != nil || address == "0" {
+	if err := mgr.Add(everyReplica{wait}); err != nil || address == "" || address == "0" {
 		return synced.Load, err
 	}
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
@@ -51,7 +51,7 @@ func Serve(mgr ctrl.Manager, address string, then func(), checks ...Check) (full
 	}
 	checks = append([]Check{{"caches", func() error {
 		if !synced.Load() {
-			return errors.New("they are not full yet")
+			return errors.New("not synced yet")
 		}
 		return nil
 	}}}, checks...)
@@ -61,7 +61,7 @@ func Serve(mgr ctrl.Manager, address string, then func(), checks ...Check) (full
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
 		var failing []string
 		for _, check := range checks {
-			if err := check.Fails(); err != nil {
+			if err := check.Err(); err != nil {
 				failing = append(failing, check.Name+": "+err.Error())
 			}
 		}
@@ -74,7 +74,7 @@ func Serve(mgr ctrl.Manager, address string, then func(), checks ...Check) (full
 	})
 	return synced.Load, mgr.Add(&ctrlmanager.Server{
 		Name:     "health",
-		Server:   &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10},
+		Server:   &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10},
 		Listener: listener,
 	})
 }

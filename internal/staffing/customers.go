@@ -77,6 +77,6 @@ func StaleAt(customers *v1alpha1.CustomersStatus, plan v1alpha1.SupportPlanSpec)
 
 // StaleMessage says how old a number of customers is, and what to do.
 func StaleMessage(customers *v1alpha1.CustomersStatus, plan *v1alpha1.SupportPlan) string {
-	return fmt.Sprintf("spec.customerCount is %d since %s, when field manager %q wrote last, and SupportPlan %q lets it be at most %s old: see why that stopped; if the count is right, apply it together with an annotation that changes, since Kubernetes does not record that the same count is applied again",
+	return fmt.Sprintf("spec.customerCount is %d since %s, when field manager %q wrote last, and SupportPlan %q lets it be at most %s old: see why that stopped; if the count is right, apply it together with a changed annotation: Kubernetes does not record an apply that changes nothing",
 		*customers.Count, customers.Since.UTC().Format(time.RFC3339), customers.Manager, plan.Name, plan.Spec.CustomerCountMaxAge)
 }

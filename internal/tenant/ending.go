@@ -11,11 +11,6 @@ import (
 	"github.com/dispel/partner-operator/internal/conditions"
 )
 
-// Orphans reports whether a Partner is deleted in such a way that what it owns is to stay.
-func Orphans(partner *v1alpha1.Partner) bool {
-	return slices.Contains(partner.Finalizers, metav1.FinalizerOrphanDependents)
-}
-
 // End is what becomes of a Partner that is being deleted and stays until its finalizers are
 // gone. Its right to hosts ends at once, whatever else goes on: what exposes it, its claims
 // included, is to be deleted, even where garbage collection would do that later, or never
@@ -28,9 +23,9 @@ func End(s Snapshot) Outcome {
 		}
 	}
 	inOrder(outcome.Prune)
-	message := fmt.Sprintf("the Partner is being deleted, no longer has a host, and stays until these finalizers are removed: %s", strings.Join(s.Partner.Finalizers, ", "))
+	message := fmt.Sprintf("the Partner is being deleted and releases its hosts; these finalizers still block the deletion: %s", strings.Join(s.Partner.Finalizers, ", "))
 	if slices.Contains(s.Partner.Finalizers, metav1.FinalizerDeleteDependents) {
-		message += fmt.Sprintf("; %s waits for objects that name the Partner in metadata.ownerReferences with blockOwnerDeletion: look for them in namespace %s, and remove that reference or the finalizers that keep them",
+		message += fmt.Sprintf("; %s waits for objects whose metadata.ownerReferences name the Partner with blockOwnerDeletion: look for them in namespace %s, and remove that reference or their finalizers",
 			metav1.FinalizerDeleteDependents, NamespaceOf(s.Partner))
 	}
 	findings := conditions.Summary(conditions.Finding{}, conditions.False("", v1alpha1.ReasonBeingDeleted, conditions.Waiting, message))

@@ -139,7 +139,7 @@ type evaluation struct {
 	// the declared one, which is ready.
 	lingering []string
 	// By subdomain: where those of the declared host are served.
-	former []string
+	formerAddresses []string
 }
 
 func (e *evaluation) judgePlan() {
@@ -328,7 +328,7 @@ func (e *evaluation) noteHosts() {
 	slices.Sort(noted)
 	// Without a host, too: another's note may be there from before.
 	annotations := map[string]string{v1alpha1.HostsAnnotation: NoteOf(noted)}
-	if e.in.Namespace != nil && PromisedToAnother(e.in.Namespace, e.in.Partner.Name) {
+	if e.in.Namespace != nil && AdoptableByAnother(e.in.Namespace, e.in.Partner.Name) {
 		annotations[v1alpha1.AdoptAnnotation] = "" // or it would count once this Partner is gone
 	}
 	e.out.Objects[i].SetAnnotations(annotations)
@@ -381,7 +381,7 @@ func (e *evaluation) writeNow() []Object {
 // others.
 func (e *evaluation) failed(condition v1alpha1.ConditionType, subdomain bool) *conditions.Finding {
 	for _, failure := range e.in.Failures {
-		if e.replaced(failure.Object) && !failure.Delete {
+		if e.former(failure.Object) && !failure.Delete {
 			continue // it serves, whatever its annotations
 		}
 		if exposes := KindOf(failure.Object).Exposure != NotExposed; exposes != subdomain {
@@ -810,7 +810,15 @@ func (e *evaluation) served() *v1alpha1.SubdomainStatus {
 		return nil
 	}
 	status := &v1alpha1.SubdomainStatus{URL: e.url(*route), Route: route.kind, Addresses: e.addresses(*route)}
-	for _, address := range slices.Concat(e.former, e.giverAddresses()) {
+	former := e.formerAddresses
+	if e.declared(*route) {
+		for _, ref := range e.in.Routes { // of who handed the host over
+			if ref.Host == route.GetName() && slices.Contains(e.in.Givers, ref.Partner) {
+				former = append(former, ref.Addresses...)
+			}
+		}
+	}
+	for _, address := range former {
 		if !slices.Contains(status.Addresses, address) {
 			status.FormerAddresses = append(status.FormerAddresses, address)
 		}
@@ -819,20 +827,6 @@ func (e *evaluation) served() *v1alpha1.SubdomainStatus {
 	status.FormerAddresses = slices.Compact(status.FormerAddresses)
 	status.FormerAddresses = status.FormerAddresses[:min(len(status.FormerAddresses), mostAddresses)]
 	return status
-}
-
-// giverAddresses are where the Partner that handed the host over still serves it: as its
-// status says, or said before this one served the host, while its route is there.
-func (e *evaluation) giverAddresses() []string {
-	if !e.exposed() || !slices.ContainsFunc(e.in.Routes, func(ref RouteRef) bool {
-		return ref.Host == HostOf(e.in.Partner) && slices.Contains(e.in.Givers, ref.Partner)
-	}) {
-		return nil
-	}
-	if before := e.in.Partner.Status.Subdomain; len(e.in.GiverAddresses) == 0 && before != nil {
-		return before.FormerAddresses
-	}
-	return e.in.GiverAddresses
 }
 
 // servedBefore reports whether the status says that a host is served.

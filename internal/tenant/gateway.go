@@ -247,9 +247,9 @@ func (e *evaluation) gatewayRouteUnready() *conditions.Finding {
 			set = &gatewayv1.ListenerSet{} // about to be created
 		}
 		name := fmt.Sprintf("ListenerSet %s/%s", namespace, host)
-		if giver := e.conflicting(set); giver != "" {
+		if giver := e.conflicting(set); giver != "" && links[0].unmet() == "" && !refusesRefs(e.in.saidOf(route, e.build.parentRef(e.via), e.via.Gateway)) {
 			return broken(v1alpha1.ReasonListenerConflict, conditions.Waiting,
-				"%s conflicts with the one of Partner %q, which hands the host over and removes its own now", name, giver)
+				"%s conflicts with that of Partner %q at the same Gateway, which is handing the host over and is removing its listener", name, giver)
 		}
 		links = append(links,
 			statusLink{v1alpha1.ReasonRouteNotAccepted, name, set.Status.Conditions, set.Generation, string(gatewayv1.ListenerSetConditionAccepted)},
@@ -269,17 +269,25 @@ func (e *evaluation) gatewayRouteUnready() *conditions.Finding {
 	return nil
 }
 
+// refusesRefs reports whether a controller says that a route's backends cannot be had.
+func refusesRefs(said []metav1.Condition) bool {
+	return meta.IsStatusConditionFalse(said, string(gatewayv1.RouteConditionResolvedRefs))
+}
+
 // conflicting is the Partner that hands the declared host over and whose ListenerSet is what a
 // new one conflicts with: of two, a Gateway takes the older. It is empty if there is none.
 func (e *evaluation) conflicting(set *gatewayv1.ListenerSet) string {
 	if !slices.ContainsFunc(set.Status.Listeners, func(listener gatewayv1.ListenerEntryStatus) bool {
-		return meta.IsStatusConditionTrue(listener.Conditions, string(gatewayv1.ListenerEntryConditionConflicted))
+		conflicted := meta.FindStatusCondition(listener.Conditions, string(gatewayv1.ListenerEntryConditionConflicted))
+		return conflicted != nil && conflicted.Status == metav1.ConditionTrue && conflicted.ObservedGeneration >= set.Generation &&
+			(conflicted.Reason == string(gatewayv1.ListenerEntryReasonHostnameConflict) || conflicted.Reason == string(gatewayv1.ListenerEntryReasonListenerConflict))
 	}) {
 		return ""
 	}
+	gateway := e.via.Namespace + "/" + e.via.Name
 	host := string(e.in.Partner.Spec.Subdomain.Host)
 	i := slices.IndexFunc(e.in.Routes, func(ref RouteRef) bool {
-		return ref.Kind == listenerSetKind && ref.Host == host && ref.Name == host && slices.Contains(e.in.Givers, ref.Partner)
+		return ref.Kind == listenerSetKind && ref.Host == host && ref.Name == host && ref.Gateway == gateway && slices.Contains(e.in.Givers, ref.Partner)
 	})
 	if i < 0 {
 		return ""

@@ -258,6 +258,7 @@ func place(snapshot *tenant.Snapshot, object *unstructured.Unstructured) {
 		for _, host := range routed {
 			snapshot.Routes = append(snapshot.Routes, tenant.RouteRef{
 				Host: host, Kind: object.GetKind(), Namespace: object.GetNamespace(), Name: object.GetName(), Partner: strings.TrimPrefix(object.GetNamespace(), "partner-"), Created: object.GetCreationTimestamp(),
+				Own: object.GetName() == host, // a case does not mark each of them
 			})
 		}
 		return

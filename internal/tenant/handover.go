@@ -104,7 +104,7 @@ func (e *evaluation) leave(route route, since time.Time) (over bool) {
 		// Its status comes with an event, unless its controller never reports an address.
 		next = since.Add(2 * overlap)
 		e.left = true
-	case !NamedAfterHost(route.Object) || failure != nil && failure.Refused:
+	case !Writable(route.Object) || failure != nil && failure.Refused:
 		next = settled.Add(overlap) // it cannot be hidden
 		e.left = true
 	case failure != nil:

@@ -98,15 +98,15 @@ func (e *evaluation) namespaceFindings() []conditions.Finding {
 	if len(e.in.Ignored) > 0 {
 		var ignored []string
 		for _, of := range e.in.Ignored {
-			words := fmt.Sprintf("%d of kind %s", of.Count, of.Kind)
+			words := of.Kind + " objects"
 			if of.Example != "" {
-				words += " (such as " + of.Example + ")"
+				words += ", such as " + of.Example
 			}
 			ignored = append(ignored, words)
 		}
 		findings = append(findings, conditions.True(v1alpha1.ConditionObjectsIgnored, v1alpha1.ReasonLimitExceeded, fmt.Sprintf(
-			"namespace %s has more or larger objects than the operator reads, so it may not see all hosts that are routed there: %s; have them deleted or split up",
-			NamespaceOf(e.in.Partner), strings.Join(ignored, ", "))))
+			"namespace %s exceeds the operator's limits, so the operator ignores some objects, and may miss hosts that they route: %s: delete or split them",
+			NamespaceOf(e.in.Partner), strings.Join(ignored, "; "))))
 	}
 	if len(e.in.Undeclared) > 0 {
 		const most = 5
@@ -115,8 +115,8 @@ func (e *evaluation) namespaceFindings() []conditions.Finding {
 			named += fmt.Sprintf(" and %d more", more)
 		}
 		findings = append(findings, conditions.True(v1alpha1.ConditionUndeclaredNamespaces, v1alpha1.ReasonNamespaceLabelled, fmt.Sprintf(
-			"the label %s says that these namespaces are this partner's, which declares %s: %s; remove the label, or delete them",
-			v1alpha1.PartnerLabel, NamespaceOf(e.in.Partner), named)))
+			"Partner %s declares namespace %s, but these namespaces have the label %s=%s, too: %s: remove the label, or delete the namespaces",
+			e.in.Partner.Name, NamespaceOf(e.in.Partner), v1alpha1.PartnerLabel, e.in.Partner.Name, named)))
 	}
 	return findings
 }

@@ -75,9 +75,9 @@ func ReservedBy(namespace metav1.Object, partner string) string {
 	return holder
 }
 
-// PromisedToAnother reports whether a namespace has an annotation by which another Partner
+// AdoptableByAnother reports whether a namespace has an annotation by which another Partner
 // than the given one, which has it, could adopt it.
-func PromisedToAnother(namespace metav1.Object, partner string) bool {
+func AdoptableByAnother(namespace metav1.Object, partner string) bool {
 	adopter, annotated := namespace.GetAnnotations()[v1alpha1.AdoptAnnotation]
 	return annotated && adopter != partner
 }
@@ -159,9 +159,9 @@ func (b builder) namespace() *corev1.Namespace {
 	return namespace
 }
 
-// ByPolicy is a Partner's namespace as it is, but owned by the Partner if its deletion policy
+// WithOwnerByPolicy is a Partner's namespace as it is, but owned by the Partner if its deletion policy
 // says so, and only then; nil if that is so already, or the namespace is another's.
-func ByPolicy(partner *v1alpha1.Partner, namespace *corev1.Namespace) *corev1.Namespace {
+func WithOwnerByPolicy(partner *v1alpha1.Partner, namespace *corev1.Namespace) *corev1.Namespace {
 	owned := slices.ContainsFunc(namespace.OwnerReferences, func(owner metav1.OwnerReference) bool { return owner.UID == partner.UID })
 	if owned == (partner.Spec.DeletionPolicy == v1alpha1.DeletionPolicyDelete) || HolderOf(namespace) != partner.Name || !namespace.DeletionTimestamp.IsZero() {
 		return nil
@@ -300,6 +300,15 @@ func (b builder) certificate(issuer v1alpha1.IssuerReference) *unstructured.Unst
 	return certificate
 }
 
+// engineService leads to the engine. Its name has the final dot, with which resolvers do not try
+// it below the search domains of a Pod first: engine.dev there can be Service engine in
+// namespace dev.
+func (b builder) engineService(to v1alpha1.ExternalBackend) *corev1.Service {
+	service := b.externalService(EngineServiceName, to)
+	service.Spec.ExternalName += "."
+	return service
+}
+
 // externalService leads to a host outside the namespace.
 func (b builder) externalService(name string, to v1alpha1.ExternalBackend) *corev1.Service {
 	return &corev1.Service{
@@ -307,22 +316,12 @@ func (b builder) externalService(name string, to v1alpha1.ExternalBackend) *core
 		ObjectMeta: b.ownedMeta(name),
 		Spec: corev1.ServiceSpec{
 			Type:         corev1.ServiceTypeExternalName,
-			ExternalName: absolute(to.Host),
+			ExternalName: string(to.Host),
 			// The target port is what the API server would fill in; a Service has
 			// no way to leave it out.
 			Ports: []corev1.ServicePort{{Name: "http", Port: to.Port, TargetPort: intstr.FromInt32(to.Port), Protocol: corev1.ProtocolTCP}},
 		},
 	}
-}
-
-// absolute is a host with the final dot, with which resolvers do not try it below the search
-// domains of a Pod first: engine.dev there can be Service engine in namespace dev. The name
-// of a Service of this cluster is meant to be completed so.
-func absolute(host v1alpha1.Host) string {
-	if strings.HasSuffix(string(host), ".svc") {
-		return string(host)
-	}
-	return string(host) + "."
 }
 
 // ingressClassName is that of the route, of the operator or of the cluster,

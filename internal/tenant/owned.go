@@ -3,6 +3,7 @@ package tenant
 import (
 	"iter"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -43,6 +44,21 @@ func Owned(object Object, partner string, hosts []string) bool {
 		return true
 	}
 	return object.GetLabels()[v1alpha1.PartnerLabel] == partner && Marked(object)
+}
+
+// stubAnnotation marks what a cache holds of an object that is too large to be kept whole.
+const stubAnnotation = "partner.dispel.com/stub"
+
+// MarkStub marks an object of which only the names and hosts are known, so that it is not
+// written as it is.
+func MarkStub(object metav1.Object) {
+	object.SetAnnotations(map[string]string{stubAnnotation: "true"})
+}
+
+// Writable reports whether enough is known of a route to write it as it is, with other
+// annotations: it is whole, and has one host, after which it is named.
+func Writable(object Object) bool {
+	return object.GetAnnotations()[stubAnnotation] == "" && NamedAfterHost(object)
 }
 
 // Marked reports whether an object bears what the operator puts on everything that it
@@ -150,8 +166,8 @@ func asList(value any) []any {
 // SolverLabel is cert-manager's, on what answers for it that a host is the partner's.
 const SolverLabel = "acme.cert-manager.io/http01-solver"
 
-// solverPath is where an authority asks.
-const solverPath = "/.well-known/acme-challenge/"
+// solverPath is where an authority asks, for a token of letters, digits, - and _.
+var solverPath = regexp.MustCompile(`^/\.well-known/acme-challenge/[-_A-Za-z0-9]+$`)
 
 // Solver reports whether a route is one that cert-manager made to prove by HTTP-01 that a host
 // is the partner's: by its label, and because it leads nothing else anywhere.
@@ -170,6 +186,9 @@ func Solver(object metav1.Object) bool {
 				return false
 			}
 			for _, path := range rule.HTTP.Paths {
+				if ptr.Deref(path.PathType, "") == networkingv1.PathTypePrefix {
+					return false
+				}
 				paths = append(paths, path.Path)
 			}
 		}
@@ -179,14 +198,14 @@ func Solver(object metav1.Object) bool {
 				return false
 			}
 			for _, match := range rule.Matches {
-				if match.Path == nil {
+				if match.Path == nil || ptr.Deref(match.Path.Type, gatewayv1.PathMatchPathPrefix) != gatewayv1.PathMatchExact {
 					return false
 				}
 				paths = append(paths, ptr.Deref(match.Path.Value, ""))
 			}
 		}
 	}
-	return len(paths) > 0 && !slices.ContainsFunc(paths, func(path string) bool { return !strings.HasPrefix(path, solverPath) })
+	return len(paths) > 0 && !slices.ContainsFunc(paths, func(path string) bool { return !solverPath.MatchString(path) })
 }
 
 // NamedAfterHost reports whether an object has one host and is named after it, as those are

@@ -156,6 +156,11 @@ func (e *evaluation) replaced(object Object) bool {
 		v1alpha1.RouteKind(nameOfKind(object)) != e.wantedKind()
 }
 
+// former reports whether an object is a route other than the declared one.
+func (e *evaluation) former(object Object) bool {
+	return KindOf(object).Exposure == ByRoute && (!e.declaresHost(object.GetName()) || e.replaced(object))
+}
+
 // lingerReplaced keeps the routes that the declared one has taken the place of until
 // resolvers and controllers have followed. A host that another partner declares goes at
 // once.
@@ -178,7 +183,7 @@ func (e *evaluation) lingerReplaced() {
 		}
 		e.lingering = append(e.lingering, route.GetName())
 		if e.replaced(route.Object) {
-			e.former = e.addresses(route)
+			e.formerAddresses = e.addresses(route)
 		}
 		e.out.LookAgain = staffing.Earlier(e.out.LookAgain, over)
 	}
@@ -191,7 +196,7 @@ func (e *evaluation) lingerReplaced() {
 // hosts, too, has no note: the caches hold too little to write it.
 func (e *evaluation) retiredSince(former, declared route, since time.Time) time.Time {
 	noted, overlap := former.replacedAt(), e.overlap(former)
-	writable := overlap > 0 && NamedAfterHost(former.Object) && !e.failedToWrite(former.Object)
+	writable := overlap > 0 && Writable(former.Object) && !e.failedToWrite(former.Object)
 	settled := since.Add(min(settling, overlap/2))
 	switch leaves := e.replaced(former.Object) && len(e.addresses(declared)) > 0; {
 	case leaves && writable && !former.hidden() && e.in.Now.Before(settled):
@@ -277,33 +282,30 @@ func (e *evaluation) endsTLS(route route) bool {
 // addresses are where a route is served, as far as its controller says: IP
 // addresses or host names, sorted.
 func (e *evaluation) addresses(route route) []string {
+	var gateway *gatewayv1.Gateway
+	if key, ok := e.in.gatewayOf(route); ok {
+		gateway = e.in.gateway(key)
+	}
+	return AddressesOf(route.Object, gateway)
+}
+
+// AddressesOf are where a route is served, as far as its controller says: IP addresses or
+// host names, sorted. gateway is the one that an HTTPRoute is attached to; nil if it is not
+// there.
+func AddressesOf(route Object, gateway *gatewayv1.Gateway) []string {
 	var addresses []string
-	if ingress, ok := route.Object.(*networkingv1.Ingress); ok {
+	if ingress, ok := route.(*networkingv1.Ingress); ok {
 		for _, address := range ingress.Status.LoadBalancer.Ingress {
 			addresses = append(addresses, cmp.Or(address.IP, address.Hostname))
 		}
-	} else if key, ok := e.in.gatewayOf(route); ok {
-		if gateway := e.in.gateway(key); gateway != nil {
-			for _, address := range gateway.Status.Addresses {
-				addresses = append(addresses, address.Value)
-			}
+	} else if gateway != nil {
+		for _, address := range gateway.Status.Addresses {
+			addresses = append(addresses, address.Value)
 		}
 	}
 	slices.Sort(addresses)
 	addresses = slices.Compact(addresses)
 	return addresses[:min(len(addresses), mostAddresses)]
-}
-
-// AddressesOf are where a Partner serves a host, by its status; none if it does not.
-func AddressesOf(partner *v1alpha1.Partner, host string) []string {
-	status := partner.Status.Subdomain
-	if status == nil {
-		return nil
-	}
-	if _, served, _ := strings.Cut(status.URL, "://"); served != host {
-		return nil
-	}
-	return slices.Concat(status.Addresses, status.FormerAddresses)
 }
 
 // mostAddresses is how many the schema lets a status have.

@@ -112,8 +112,6 @@ type Snapshot struct {
 	Handed    *v1alpha1.SubdomainClaim
 	// Givers are the names of the Partners that hand the declared host over to this one.
 	Givers []string
-	// GiverAddresses are where these serve the host, by their status.
-	GiverAddresses []string
 	// Children are the objects that are the operator's for the Partner, without
 	// the namespace: those in it that Owned names, and all claims of the Partner.
 	Children []Object
@@ -153,9 +151,8 @@ type Snapshot struct {
 // Ignored are objects of one kind that were not read, or not whole, since they exceed what
 // is read of a namespace.
 type Ignored struct {
-	// Kind is theirs, and Count how many there are.
-	Kind  string `json:"kind"`
-	Count int    `json:"count"`
+	// Kind is theirs.
+	Kind string `json:"kind"`
 	// Example is the name of one of them; it may be empty.
 	Example string `json:"example,omitempty"`
 }
@@ -167,6 +164,12 @@ type RouteRef struct {
 	Partner string
 	// Created is when the object was created; zero if it was not yet.
 	Created metav1.Time
+	// Own reports that the operator made the object, by its mark.
+	Own bool
+	// Gateway is the one that a ListenerSet is attached to, as namespace/name.
+	Gateway string
+	// Addresses are where a route of a Partner that hands the host over is served.
+	Addresses []string
 	// Solver reports that the object only answers an authority that asks for a proof that the
 	// host is the partner's.
 	Solver bool

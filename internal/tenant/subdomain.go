@@ -186,7 +186,7 @@ func (e *evaluation) routeNotWritten() *conditions.Finding {
 		want(e.build.certificate(*issuer))
 	}
 	if subdomain.Backend.External != nil {
-		want(e.build.externalService(EngineServiceName, *subdomain.Backend.External))
+		want(e.build.engineService(*subdomain.Backend.External))
 	}
 	if service, namespace, inCluster := WidgetService(e.in.Settings); e.widget {
 		if gateway != nil && inCluster && e.via.grants {
@@ -335,7 +335,7 @@ func (e *evaluation) heldByAnother() *conditions.Finding {
 			continue
 		}
 		refs = append(refs, ref.String())
-		if ref.Name != string(host) { // not made by the operator, which deletes its own
+		if !ref.Own || ref.Name != string(host) { // the operator deletes its own
 			reason, progress = v1alpha1.ReasonHostClaimedByAnotherPartner, conditions.Stalled
 		}
 	}
@@ -365,7 +365,7 @@ func (e *evaluation) routedElsewhere() (elsewhere []string, progress conditions.
 			continue
 		}
 		elsewhere = append(elsewhere, ref.String())
-		if ref.Name != host {
+		if !ref.Own || ref.Name != host {
 			progress = conditions.Stalled
 		}
 	}

@@ -1,6 +1,6 @@
 // Package golden compares outcomes with files. UPDATE_GOLDEN=1 writes the files
-// anew, once all specs of the suite have passed: what a suite in trouble gets is no
-// outcome.
+// anew, once all specs of the suite have passed: a failing suite must not change golden
+// files.
 package golden
 
 import (
