@@ -21,6 +21,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/contract"
 	"github.com/dispel/partner-operator/internal/index"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
@@ -42,7 +43,7 @@ func (r *PartnerReconciler) gather(ctx context.Context, name string) (*tenant.Sn
 		return s, nil // nothing else is looked at
 	}
 	var err error
-	if s.Plan, err = found(ctx, r.Client, tenant.PlanName(s.Partner), &v1alpha1.SupportPlan{}); err != nil {
+	if s.Plan, err = found(ctx, r.Client, contract.PlanName(s.Partner), &v1alpha1.SupportPlan{}); err != nil {
 		return nil, err
 	}
 	var allocations v1alpha1.PCSMAllocationList

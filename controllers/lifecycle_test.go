@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/contract"
 	"github.com/dispel/partner-operator/internal/manager"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
@@ -201,7 +202,7 @@ func totalsNow(ctx context.Context, plan string) totals {
 	var sum totals
 	var allocated v1alpha1.FTE
 	for i := range partners.Items {
-		if partner := &partners.Items[i]; tenant.PlanName(partner) == plan {
+		if partner := &partners.Items[i]; contract.PlanName(partner) == plan {
 			sum.partners++
 			sum.customers += int64(ptr.Deref(partner.Spec.CustomerCount, 0))
 			if partner.Status.Staffing != nil {

@@ -20,9 +20,9 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/apply"
 	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/contract"
 	"github.com/dispel/partner-operator/internal/index"
 	"github.com/dispel/partner-operator/internal/support"
-	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 // SupportPlanReconciler shows each SupportPlan in full and totals its partners.
@@ -109,14 +109,14 @@ func (r *SupportPlanReconciler) SetupWithManager(mgr ctrl.Manager, options contr
 		}).
 		Watches(&v1alpha1.Partner{}, handler.Funcs{
 			CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) {
-				later(tenant.PlanName(e.Object.(*v1alpha1.Partner)), q)
+				later(contract.PlanName(e.Object.(*v1alpha1.Partner)), q)
 			},
 			UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
-				later(tenant.PlanName(e.ObjectOld.(*v1alpha1.Partner)), q)
-				later(tenant.PlanName(e.ObjectNew.(*v1alpha1.Partner)), q)
+				later(contract.PlanName(e.ObjectOld.(*v1alpha1.Partner)), q)
+				later(contract.PlanName(e.ObjectNew.(*v1alpha1.Partner)), q)
 			},
 			DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) {
-				later(tenant.PlanName(e.Object.(*v1alpha1.Partner)), q)
+				later(contract.PlanName(e.Object.(*v1alpha1.Partner)), q)
 			},
 		}).
 		Complete(r)

@@ -14,12 +14,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/contract"
 	"github.com/dispel/partner-operator/internal/coverage"
 	"github.com/dispel/partner-operator/internal/fleet"
 	"github.com/dispel/partner-operator/internal/manifests"
 	"github.com/dispel/partner-operator/internal/preview"
 	"github.com/dispel/partner-operator/internal/support"
-	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 // coverageFlags are the flags of the coverage command.
@@ -168,7 +168,7 @@ func (p *plugin) fleetFrom(ctx context.Context, paths []string) (*fleet.Fleet, s
 const foresight = 366
 
 func coverageOf(f *fleet.Fleet, partner *v1alpha1.Partner, flags coverageFlags, now time.Time) covered {
-	c := covered{Partner: partner.Name, plan: tenant.PlanName(partner), Period: coverage.Period{Gaps: []coverage.Span{}, OnDuty: []coverage.Duty{}}}
+	c := covered{Partner: partner.Name, plan: contract.PlanName(partner), Period: coverage.Period{Gaps: []coverage.Span{}, OnDuty: []coverage.Duty{}}}
 	zone := time.UTC
 	roster, fault := f.RosterOf(partner)
 	if fault == nil {

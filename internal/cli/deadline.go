@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,9 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/contract"
 	"github.com/dispel/partner-operator/internal/fleet"
 	"github.com/dispel/partner-operator/internal/support"
-	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 // deadlineFlags are the flags of the deadline command.
@@ -93,8 +92,8 @@ func (p *plugin) deadline(ctx context.Context, name string, flags deadlineFlags)
 }
 
 func deadlineOf(f *fleet.Fleet, partner *v1alpha1.Partner, severity int32, at time.Time) (deadline, error) {
-	plan := f.Plans[tenant.PlanName(partner)]
-	effective, fault := tenant.UsablePlan(tenant.Snapshot{Partner: partner, Plan: plan})
+	plan := f.Plans[contract.PlanName(partner)]
+	effective, fault := contract.Terms(partner, plan)
 	if fault != nil {
 		return deadline{}, errors.New(fault.Message)
 	}
@@ -107,7 +106,7 @@ func deadlineOf(f *fleet.Fleet, partner *v1alpha1.Partner, severity int32, at ti
 			continue
 		}
 		found := deadline{
-			Partner: partner.Name, Severity: severity, At: at, Clock: cmp.Or(target.Clock, v1alpha1.ClockOperatingHours),
+			Partner: partner.Name, Severity: severity, At: at, Clock: contract.ClockOf(target),
 			within: target.Within, plan: plan.Name, hours: support.Describe(effective.OperatingHours), zone: hours.Zone(),
 		}
 		if found.Due, err = support.Due(hours, target, at); err != nil {

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,10 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/contract"
 	"github.com/dispel/partner-operator/internal/fleet"
-	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/support"
-	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 // raciTask is a task with the order of its contacts.
@@ -141,8 +139,9 @@ func findTask(text string) ([]string, error) {
 }
 
 func raciOf(f *fleet.Fleet, partner *v1alpha1.Partner, tasks []string, severity int32, now time.Time) raci {
-	allocated, _, _ := staffing.Sum(partner, f.AllocationsOf(partner.Name), now)
-	answer := raci{Partner: partner.Name, ChannelModel: partner.Spec.ChannelModel, PCSM: allocated > 0, Severity: severity}
+	plan := f.Plans[contract.PlanName(partner)]
+	judged := contract.Judge(partner, plan, f.AllocationsOf(partner.Name), now)
+	answer := raci{Partner: partner.Name, ChannelModel: partner.Spec.ChannelModel, PCSM: judged.Allocated > 0, Severity: severity}
 	answer.Widget = meta.IsStatusConditionTrue(partner.Status.Conditions, string(v1alpha1.ConditionSupportWidgetEnabled))
 	for _, task := range support.Tasks(partner.Spec.ChannelModel, answer.PCSM) {
 		if slices.Contains(tasks, task.Name) {
@@ -154,17 +153,16 @@ func raciOf(f *fleet.Fleet, partner *v1alpha1.Partner, tasks []string, severity 
 	if addOns := partner.Spec.AddOns; addOns != nil && addOns.CustomerSuccess != nil {
 		answer.ServiceHours = addOns.CustomerSuccess.MonthlyRetainerHours
 	}
-	plan := f.Plans[tenant.PlanName(partner)]
-	if effective, fault := tenant.UsablePlan(tenant.Snapshot{Partner: partner, Plan: plan}); fault == nil {
-		answer.Hours, answer.PolicyURL = support.Describe(effective.OperatingHours), plan.Spec.PolicyURL
+	if judged.Terms != nil {
+		answer.Hours, answer.PolicyURL = support.Describe(judged.Terms.OperatingHours), plan.Spec.PolicyURL
 		answer.SharedResponsibilityURL, answer.WithoutMaterials = plan.Spec.SharedResponsibilityURL, support.WithoutMaterials(plan)
 		for i := range answer.Tasks {
 			answer.Tasks[i].Materials = support.Materials(plan, answer.Tasks[i].ID)
 		}
-		answer.HoursLimited = answer.PCSM && staffing.Judge(0, allocated, effective.Staffing).BelowMinimum()
+		answer.HoursLimited = judged.HoursLimited()
 		for _, target := range plan.Spec.ResponseTargets {
 			if target.Severity == severity {
-				answer.Within, answer.Clock = target.Within, cmp.Or(target.Clock, v1alpha1.ClockOperatingHours)
+				answer.Within, answer.Clock = target.Within, contract.ClockOf(target)
 			}
 		}
 	}

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/contract"
 	"github.com/dispel/partner-operator/internal/staffing"
-	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 // Staffing is an OEM's or MSP's staffing on a day. The other channel models hold
@@ -73,14 +73,14 @@ func (s Staffing) Insufficient() bool {
 func (f *Fleet) StaffingOf(partner *v1alpha1.Partner, allocations []v1alpha1.PCSMAllocation, now, day time.Time) Staffing {
 	s := Staffing{
 		Partner: partner.Name, DisplayName: partner.Spec.DisplayName, ChannelModel: partner.Spec.ChannelModel,
-		SupportPlan: tenant.PlanName(partner), Customers: staffing.CustomersOn(partner, now, day),
+		SupportPlan: contract.PlanName(partner), Customers: staffing.CustomersOn(partner, now, day),
 	}
 	s.AllocatedFTE, _, s.Changes = staffing.Sum(partner, allocations, day)
 	plan := f.Plans[s.SupportPlan]
 	if plan != nil {
 		s.Tier = plan.Spec.Tier
 	}
-	effective, fault := tenant.UsablePlan(tenant.Snapshot{Partner: partner, Plan: plan})
+	effective, fault := contract.Terms(partner, plan)
 	if fault != nil {
 		s.Reason, s.Message = fault.Reason, fault.Message
 		return s

@@ -5,14 +5,14 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/contract"
 	"github.com/dispel/partner-operator/internal/coverage"
-	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 // RosterOf is who is on duty when for a partner, with all its allocations, and its
 // plan's hours. If there is no plan that can be used, the finding says why.
 func (f *Fleet) RosterOf(partner *v1alpha1.Partner) (*coverage.Roster, *conditions.Finding) {
-	effective, fault := tenant.UsablePlan(tenant.Snapshot{Partner: partner, Plan: f.Plans[tenant.PlanName(partner)]})
+	effective, fault := contract.Terms(partner, f.Plans[contract.PlanName(partner)])
 	if fault != nil {
 		return nil, fault
 	}

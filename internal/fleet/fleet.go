@@ -16,6 +16,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/contract"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
 
@@ -243,7 +244,7 @@ func (f *Fleet) Snapshot(partner *v1alpha1.Partner, settings tenant.Settings, no
 	namespace := tenant.NamespaceOf(partner)
 	snapshot := tenant.Snapshot{
 		Partner:        partner,
-		Plan:           f.Plans[tenant.PlanName(partner)],
+		Plan:           f.Plans[contract.PlanName(partner)],
 		Allocations:    f.AllocationsOf(partner.Name),
 		Namespace:      f.Namespaces[namespace],
 		Children:       f.children(partner),

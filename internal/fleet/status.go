@@ -13,6 +13,7 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/contract"
 	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/support"
 	"github.com/dispel/partner-operator/internal/tenant"
@@ -72,7 +73,7 @@ func (f *Fleet) Overview(now time.Time) []Status {
 func statusOf(partner *v1alpha1.Partner, now time.Time) Status {
 	s := Status{
 		Partner: partner.Name, DisplayName: partner.Spec.DisplayName, ChannelModel: partner.Spec.ChannelModel,
-		SupportPlan: tenant.PlanName(partner), State: Fine, Host: tenant.HostOf(partner),
+		SupportPlan: contract.PlanName(partner), State: Fine, Host: tenant.HostOf(partner),
 	}
 	find := func(condition v1alpha1.ConditionType) metav1.Condition {
 		return ptr.Deref(meta.FindStatusCondition(partner.Status.Conditions, string(condition)), metav1.Condition{})
@@ -180,9 +181,9 @@ func (f *Fleet) Tree(name string, now time.Time) *Part {
 }
 
 func (f *Fleet) planPart(partner *v1alpha1.Partner) Part {
-	name := tenant.PlanName(partner)
+	name := contract.PlanName(partner)
 	part := Part{What: "SupportPlan " + name, State: Fine}
-	effective, fault := tenant.UsablePlan(tenant.Snapshot{Partner: partner, Plan: f.Plans[name]})
+	effective, fault := contract.Terms(partner, f.Plans[name])
 	if fault != nil {
 		part.State, part.Note = Broken, fault.Message
 		return part

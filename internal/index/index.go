@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/contract"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
 
@@ -23,7 +24,7 @@ type Index struct {
 // The indexes.
 var (
 	PartnerByPlan = Index{"partner/plan", &v1alpha1.Partner{}, func(o client.Object) []string {
-		return []string{tenant.PlanName(o.(*v1alpha1.Partner))}
+		return []string{contract.PlanName(o.(*v1alpha1.Partner))}
 	}}
 	PartnerByHost = Index{"partner/host", &v1alpha1.Partner{}, func(o client.Object) []string {
 		if host := tenant.HostOf(o.(*v1alpha1.Partner)); host != "" {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/apply"
+	"github.com/dispel/partner-operator/internal/contract"
 	"github.com/dispel/partner-operator/internal/coverage"
 	"github.com/dispel/partner-operator/internal/manifests"
 	"github.com/dispel/partner-operator/internal/staffing"
@@ -124,7 +125,7 @@ func (p *Plan) partner(name string) (*Partner, error) {
 	source := p.source(name)
 	result := &Partner{
 		Name: name, DisplayName: declared.Spec.DisplayName, ChannelModel: declared.Spec.ChannelModel,
-		Namespace: tenant.NamespaceOf(declared), SupportPlan: tenant.PlanName(declared), Host: host, Objects: []Object{},
+		Namespace: tenant.NamespaceOf(declared), SupportPlan: contract.PlanName(declared), Host: host, Objects: []Object{},
 	}
 	if snapshot.Plan != nil {
 		result.Tier = snapshot.Plan.Spec.Tier

@@ -29,6 +29,7 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/config/plans"
 	"github.com/dispel/partner-operator/internal/admission"
+	"github.com/dispel/partner-operator/internal/contract"
 	"github.com/dispel/partner-operator/internal/fleet"
 	"github.com/dispel/partner-operator/internal/manifests"
 	"github.com/dispel/partner-operator/internal/staffing"
@@ -369,7 +370,7 @@ func (p *Plan) resolve(taken []judged) {
 		}
 	}
 	for name, partner := range p.fleet.Partners {
-		if p.affected[name] || changed[tenant.PlanName(partner)] {
+		if p.affected[name] || changed[contract.PlanName(partner)] {
 			p.partners = append(p.partners, name)
 		}
 	}

@@ -538,8 +538,8 @@ func (w *walk) client() *http.Client {
 	return w.http
 }
 
-// get asks for a path, and reads the answer up to a limit.
-func (w *walk) get(ctx context.Context, path string) (status int, body []byte, err error) {
+// get asks for a path, and reads as many bytes of the answer as are needed.
+func (w *walk) get(ctx context.Context, path string, needed int64) (status int, body []byte, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url(path), nil)
 	if err != nil {
 		return 0, nil, err
@@ -553,14 +553,14 @@ func (w *walk) get(ctx context.Context, path string) (status int, body []byte, e
 		return 0, nil, err
 	}
 	defer response.Body.Close()
-	body, err = io.ReadAll(io.LimitReader(response.Body, maxBody))
+	body, err = io.ReadAll(io.LimitReader(response.Body, needed))
 	return response.StatusCode, body, err
 }
 
 // engine asks the engine for its first page. What it says, and to whom, is its own
 // affair; a server error is none.
 func (w *walk) engine(ctx context.Context) (string, error) {
-	status, _, err := w.get(ctx, "/")
+	status, _, err := w.get(ctx, "/", 0)
 	switch {
 	case err != nil:
 		return "", fail(v1alpha1.ReasonEngineFailed, "the engine behind %s does not answer: %s: see the backend of the sub-domain, and the ingress controller's log", w.url("/"), why(err))
@@ -602,7 +602,7 @@ func (w *walk) atFormer(ctx context.Context) bool {
 
 func (w *walk) servedWidget(ctx context.Context) (string, error) {
 	const remedy = "see that the widget server runs, and that the controller routes " + widgetPath + " to it"
-	status, body, err := w.get(ctx, widgetPath+"config.json")
+	status, body, err := w.get(ctx, widgetPath+"config.json", maxBody)
 	switch {
 	case err != nil && w.target.Partner == "":
 		return "none", nil
@@ -621,7 +621,7 @@ func (w *walk) servedWidget(ctx context.Context) (string, error) {
 	case found.Partner != w.target.Partner:
 		return "", fail(v1alpha1.ReasonWidgetOfAnotherPartner, "%s serves the widget of %q, not of %q: see whether the proxy in between passes the host on", w.url(widgetPath), found.Partner, w.target.Partner)
 	}
-	switch status, _, err = w.get(ctx, widgetPath+"widget.js"); {
+	switch status, _, err = w.get(ctx, widgetPath+"widget.js", 0); {
 	case err != nil:
 		return "", fail(v1alpha1.ReasonWidgetFailed, "%s does not answer: %s: %s", w.url(widgetPath+"widget.js"), why(err), remedy)
 	case status != http.StatusOK:

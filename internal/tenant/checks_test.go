@@ -8,6 +8,7 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/contract"
 )
 
 // A check is a link of the chain from the host to the route. Here each is asked alone,
@@ -28,7 +29,7 @@ var _ = ginkgo.Describe("The check", func() {
 		}}
 	}
 	well := func() *evaluation {
-		e := &evaluation{in: Snapshot{
+		e := &evaluation{judged: &contract.Judgement{}, in: Snapshot{
 			Partner: declaring("acme", host), Claim: claim("acme"), BackendFound: true, SecretFound: true,
 			IngressClasses: []networkingv1.IngressClass{{ObjectMeta: metav1.ObjectMeta{Name: "traefik"}}},
 			Settings:       Settings{IngressClassName: "traefik", ReservedHostSuffixes: []string{"dispel.example"}},
@@ -143,7 +144,7 @@ var _ = ginkgo.Describe("The check", func() {
 			v1alpha1.ReasonRouteNotAccepted, conditions.Waiting, "is about to be created"),
 		ginkgo.Entry("a former holder's route, about to go", func(e *evaluation) func() *conditions.Finding { return e.hostRoutedElsewhere },
 			func(e *evaluation) {
-				e.in.Routes = []RouteRef{{Host: host, Kind: "Ingress", Namespace: "partner-globex", Name: host, Partner: "globex"}}
+				e.in.Routes = []RouteRef{{Host: host, Kind: "Ingress", Namespace: "partner-globex", Name: host, Partner: "globex", Own: true}}
 			},
 			v1alpha1.ReasonHostRoutedElsewhere, conditions.Waiting, "have Ingress partner-globex/remote.acmecorp.com deleted"),
 		ginkgo.Entry("somebody else's route", func(e *evaluation) func() *conditions.Finding { return e.hostRoutedElsewhere },

@@ -32,8 +32,9 @@ type Cluster interface {
 // rest goes on; any other ends Drive.
 func Drive(ctx context.Context, snapshot *Snapshot, cluster Cluster) (Outcome, error) {
 	d := driver{snapshot: snapshot, cluster: cluster, tried: map[string]bool{}}
+	judged := judge(snapshot)
 	for {
-		outcome := Evaluate(*snapshot)
+		outcome := evaluate(*snapshot, judged)
 		changed, err := d.write(ctx, outcome.Objects)
 		if err == nil && !changed {
 			changed, err = d.prune(ctx, outcome.Prune)

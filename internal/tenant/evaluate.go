@@ -3,11 +3,9 @@ package tenant
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -16,40 +14,42 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
-	"github.com/dispel/partner-operator/internal/coverage"
-	"github.com/dispel/partner-operator/internal/staffing"
+	"github.com/dispel/partner-operator/internal/contract"
 	"github.com/dispel/partner-operator/internal/support"
 )
 
-// Evaluate decides what the Partner of a snapshot becomes. Each step goes by what
-// those before it found:
+// Evaluate decides what the Partner of a snapshot becomes, by what its contract says. Each step
+// goes by what those before it found:
 //
-//  1. the plan in force;
-//  2. the staffing, by the plan's terms: today, in the days to come, by the hour, and
-//     by a count of customers that may be stale; whether the contract with the
-//     partner is in force; and which host it hands over;
-//  3. whether the route gets the widget's path, by the staffing and the plan;
-//  4. the namespace and its guards, without which nothing else can be made;
-//  5. the sub-domain: claim, certificate, backend, route; and the host that is handed over;
-//  6. the hosts that the namespace notes for the admission policies, by the sub-domain;
-//  7. what is no longer wanted, by all that is;
-//  8. the status and the events, by all of these;
-//  9. what to write on this pass.
+//  1. which host it hands over;
+//  2. whether the route gets the widget's path, by the staffing and the plan;
+//  3. the namespace and its guards, without which nothing else can be made;
+//  4. the sub-domain: claim, certificate, backend, route; and the host that is handed over;
+//  5. the hosts that the namespace notes for the admission policies, by the sub-domain;
+//  6. what is no longer wanted, by all that is;
+//  7. the status and the events, by all of these;
+//  8. what to write on this pass.
 func Evaluate(snapshot Snapshot) Outcome {
+	return evaluate(snapshot, judge(&snapshot))
+}
+
+// judge judges the contract with the Partner, which no write of the operator's changes.
+func judge(s *Snapshot) *contract.Judgement {
+	return new(contract.Judge(s.Partner, s.Plan, s.Allocations, s.Now))
+}
+
+// evaluate is Evaluate with what the contract says.
+func evaluate(snapshot Snapshot, judged *contract.Judgement) Outcome {
 	if ptr.Deref(snapshot.Partner.Spec.Suspend, false) {
 		return suspended(snapshot)
 	}
 	snapshot.APIs = snapshot.Settings.Use(snapshot.APIs)
 	e := &evaluation{
-		in:    snapshot,
-		build: builder{partner: snapshot.Partner, settings: snapshot.Settings, classes: snapshot.IngressClasses},
+		in:     snapshot,
+		judged: judged,
+		build:  builder{partner: snapshot.Partner, settings: snapshot.Settings, classes: snapshot.IngressClasses},
 	}
-	e.judgePlan()
-	e.judgeStaffing()
-	e.lookAhead()
-	e.judgeCoverage()
-	e.judgeCount()
-	e.judgeContract()
+	e.out.LookAgain = judged.Changes
 	e.judgeHandOver()
 	e.decideWidget()
 	e.tenant()
@@ -82,17 +82,12 @@ func suspended(s Snapshot) Outcome {
 
 // evaluation is what the steps of one Evaluate share.
 type evaluation struct {
-	in    Snapshot
-	out   Outcome
-	build builder
-
-	// By judgePlan. Without a plan that can be used, effective is nil.
-	effective *v1alpha1.EffectivePlan
-	planReady conditions.Finding
-
-	// By judgeContract; nil if the contract has no window. While it is False, the
-	// sub-domain is not served.
-	contractActive *conditions.Finding
+	in Snapshot
+	// judged is what the contract says. While it is not in force, the sub-domain is not
+	// served.
+	judged *contract.Judgement
+	out    Outcome
+	build  builder
 
 	// By judgeHandOver: whether the claim on the host that is handed over is offered.
 	offering bool
@@ -102,19 +97,6 @@ type evaluation struct {
 	leaving []route
 	// By judgeHandOver: whether the overlap of one of its routes has begun.
 	left bool
-
-	// By judgeStaffing.
-	allocated v1alpha1.FTE
-	counted   []v1alpha1.PCSMAllocation
-	verdict   *staffing.Verdict // nil without P-CSMs or without a plan
-
-	// By lookAhead; nil if there is none.
-	shortfall *staffing.Shortfall
-	// By judgeCoverage; nil without P-CSMs or without a plan.
-	coverage *coverage.Verdict
-	// By judgeCount; nil without a count.
-	customers *v1alpha1.CustomersStatus
-	stale     bool
 
 	// By decideWidget: whether the widget is to have its path on the route.
 	widget bool
@@ -142,95 +124,18 @@ type evaluation struct {
 	formerAddresses []string
 }
 
-func (e *evaluation) judgePlan() {
-	effective, fault := UsablePlan(e.in)
-	if fault != nil {
-		e.planReady = *fault
-		return
-	}
-	e.effective = effective
-	e.planReady = conditions.True("", v1alpha1.ReasonPlanConsistent, "")
-}
-
-// UsablePlan is the plan in force, with what its tier fills in. If there is none,
-// or none that can be used, the finding says why.
-func UsablePlan(s Snapshot) (*v1alpha1.EffectivePlan, *conditions.Finding) {
-	name := PlanName(s.Partner)
-	if s.Plan == nil {
-		return nil, new(conditions.False("", v1alpha1.ReasonSupportPlanNotFound, conditions.Stalled, fmt.Sprintf(
-			"there is no SupportPlan %q: create it, or name another in spec.supportPlanRef; what runs is left as it is", name)))
-	}
-	effective, err := support.Effective(s.Plan.Spec)
-	if defect, ok := errors.AsType[*support.Defect](err); ok {
-		return nil, new(conditions.False("", v1alpha1.ReasonSupportPlanNotReady, conditions.Stalled, fmt.Sprintf(
-			"SupportPlan %q cannot be used: %s; what runs is left as it is", name, defect.Message)))
-	}
-	return &effective, nil
-}
-
-func (e *evaluation) judgeStaffing() {
-	e.allocated, e.counted, e.out.LookAgain = staffing.Sum(e.in.Partner, e.in.Allocations, e.in.Now)
-	if e.allocated > 0 && e.effective != nil {
-		verdict := staffing.Judge(int64(ptr.Deref(e.in.Partner.Spec.CustomerCount, 0)), e.allocated, e.effective.Staffing)
-		e.verdict = &verdict
-	}
-}
-
-// lookAhead finds the next day on which more P-CSMs are missing than today.
-func (e *evaluation) lookAhead() {
-	if e.verdict == nil {
-		return
-	}
-	var changes time.Time
-	e.shortfall, changes = staffing.NextShortfall(e.in.Partner, e.in.Allocations, e.effective.Staffing, e.in.Now)
-	e.out.LookAgain = staffing.Earlier(e.out.LookAgain, changes)
-}
-
-// judgeCoverage judges which operating hours have P-CSMs on duty.
-func (e *evaluation) judgeCoverage() {
-	if e.verdict == nil {
-		return
-	}
-	roster, err := coverage.New(e.effective.OperatingHours, e.in.Partner, e.counted)
-	if err != nil {
-		return // a plan whose hours cannot be read is not in force
-	}
-	e.coverage = new(roster.Judge(e.in.Now))
-	e.out.LookAgain = staffing.Earlier(e.out.LookAgain, e.coverage.Changes)
-}
-
-// judgeCount finds where the number of customers comes from, and whether it is stale.
-func (e *evaluation) judgeCount() {
-	e.customers = staffing.Customers(e.in.Partner)
-	if e.in.Plan == nil {
-		return
-	}
-	switch at := staffing.StaleAt(e.customers, e.in.Plan.Spec); {
-	case at.IsZero():
-	case at.After(e.in.Now):
-		e.out.LookAgain = staffing.Earlier(e.out.LookAgain, at)
-	default:
-		e.stale = true
-	}
-}
-
-// keptOff tells whether the plan keeps the widget off for want of staff.
-func (e *evaluation) keptOff() bool {
-	return e.verdict != nil && e.verdict.KeepsWidgetOff()
-}
-
 // decideWidget wants the widget once P-CSMs are contracted ("Customer Success
 // Manager (P-CSM)", How customers interact with P-CSMs), unless the plan keeps
 // it off. Without a plan it stays as it is.
 func (e *evaluation) decideWidget() {
-	if !e.exposed() && e.giving == "" || e.allocated == 0 {
+	if !e.exposed() && e.giving == "" || e.judged.Allocated == 0 {
 		return
 	}
-	if e.effective == nil {
+	if e.judged.Terms == nil {
 		e.widget = e.in.child(serviceKind, WidgetServiceName) != nil || slices.ContainsFunc(e.in.routes(), func(r route) bool { return hasWidget(&r) })
 		return
 	}
-	e.widget = !e.keptOff()
+	e.widget = !e.judged.KeepsWidgetOff()
 }
 
 // whiteLabelled tells whether the Partner has a sub-domain and may have one.
@@ -241,40 +146,7 @@ func (e *evaluation) whiteLabelled() bool {
 // exposed tells whether the sub-domain is to be served: there is one, and the contract is
 // in force.
 func (e *evaluation) exposed() bool {
-	return e.whiteLabelled() && e.inForce()
-}
-
-// inForce reports whether the contract with the partner is in force.
-func (e *evaluation) inForce() bool {
-	return e.contractActive == nil || e.contractActive.Status == metav1.ConditionTrue
-}
-
-// judgeContract holds the contract with the partner against today.
-func (e *evaluation) judgeContract() {
-	spec := e.in.Partner.Spec
-	if spec.ValidFrom == "" && spec.ValidUntil == "" {
-		return
-	}
-	window, err := staffing.PartnerWindow(e.in.Partner)
-	inForce := conditions.True(v1alpha1.ConditionContractActive, v1alpha1.ReasonWithinContractWindow, "today is within the contract window")
-	switch inactive := v1alpha1.ConditionContractActive; {
-	case err != nil: // the schema refuses such dates
-	case window.Ended(e.in.Now):
-		message := fmt.Sprintf("the last day of the contract was %s: extend spec.validUntil, or delete the Partner", spec.ValidUntil)
-		if e.whiteLabelled() {
-			message = fmt.Sprintf("the last day of the contract was %s, so the operator no longer serves the sub-domain; the host and the namespace stay with the partner: "+
-				"extend spec.validUntil to serve it again, or delete the Partner", spec.ValidUntil)
-		}
-		inForce = conditions.False(inactive, v1alpha1.ReasonContractEnded, conditions.Done, message)
-	case !window.Begun(e.in.Now):
-		message := fmt.Sprintf("the contract starts on %s: set spec.validFrom to an earlier day if it starts before", spec.ValidFrom)
-		if e.whiteLabelled() {
-			message = fmt.Sprintf("the contract starts on %s, and the sub-domain is served from then on: set spec.validFrom to an earlier day to serve it before", spec.ValidFrom)
-		}
-		inForce = conditions.False(inactive, v1alpha1.ReasonContractNotStarted, conditions.Done, message)
-	}
-	e.contractActive = &inForce
-	e.out.LookAgain = staffing.Earlier(e.out.LookAgain, window.Next(e.in.Now))
+	return e.whiteLabelled() && e.judged.InForce()
 }
 
 // tenant wants the namespace, its guards and the contract.
@@ -294,12 +166,16 @@ func (e *evaluation) tenant() {
 	}
 	e.out.Objects = append(e.out.Objects, e.build.namespace())
 	e.out.Objects = append(e.out.Objects, e.build.guards()...)
-	if e.effective != nil {
-		data, err := json.Marshal(NewContract(e.in.Partner, e.in.Plan, *e.effective, e.counted, e.widget, e.in.Now))
+	if e.judged.Terms != nil {
+		path := ""
+		if e.widget {
+			path = WidgetPath
+		}
+		data, err := json.Marshal(contract.NewDocument(e.in.Partner, e.in.Plan, e.judged, path, e.in.Now))
 		if err != nil { // a contract holds nothing that JSON cannot
-			e.in.Failures = append(e.in.Failures, Failure{Object: e.build.contract(""), Refused: true, Message: err.Error()})
+			e.in.Failures = append(e.in.Failures, Failure{Object: e.build.supportDocument(""), Refused: true, Message: err.Error()})
 		} else {
-			e.out.Objects = append(e.out.Objects, e.build.contract(string(data)))
+			e.out.Objects = append(e.out.Objects, e.build.supportDocument(string(data)))
 		}
 	}
 	if failed := e.failed(v1alpha1.ConditionTenantReady, false); failed != nil {
@@ -321,7 +197,7 @@ func (e *evaluation) noteHosts() {
 	served := e.keptHosts()
 	// Before the contract starts, whoever proves to an authority that the host is the
 	// partner's may need a route.
-	if e.exposed() || e.whiteLabelled() && e.contractActive.Reason == v1alpha1.ReasonContractNotStarted {
+	if e.exposed() || e.whiteLabelled() && e.judged.Window.Reason == v1alpha1.ReasonContractNotStarted {
 		served = append(served, string(e.in.Partner.Spec.Subdomain.Host))
 	}
 	noted := slices.DeleteFunc(e.in.Held(), func(host string) bool { return !slices.Contains(served, host) })
@@ -431,7 +307,7 @@ func (e *evaluation) prune() {
 		switch exposure := KindOf(child).Exposure; {
 		case !child.GetDeletionTimestamp().IsZero(),
 			e.wants(child),
-			nameOfKind(child) == contractKind && e.effective == nil,
+			nameOfKind(child) == contractKind && e.judged.Terms == nil,
 			exposure == ByClaim && len(e.in.routing(name)) > 0,
 			exposure == ByCertificateKey && e.in.child(CertificateGVK.Kind, name) != nil,
 			// A certificate that others ask for under the host's name can be in use.
@@ -578,7 +454,10 @@ func (e *evaluation) mayServe(host string) bool {
 //	ObjectsIgnored, UndeclaredNamespaces    no part of Ready
 func (e *evaluation) report() {
 	var findings []conditions.Finding
-	links := []conditions.Finding{e.tenantReady, e.planReady}
+	links := []conditions.Finding{e.tenantReady}
+	if e.judged.Fault != nil {
+		links = append(links, *e.judged.Fault)
+	}
 	findings = append(findings, e.tenantReady)
 	if e.subdomainReady != nil {
 		links = append(links, *e.subdomainReady)
@@ -587,13 +466,7 @@ func (e *evaluation) report() {
 	if e.exposed() || e.given() != nil {
 		findings = append(findings, e.widgetEnabled())
 	}
-	if e.contractActive != nil {
-		findings = append(findings, *e.contractActive)
-	}
-	findings = append(findings, e.staffingFindings()...)
-	if e.stale {
-		findings = append(findings, conditions.True(v1alpha1.ConditionCustomerCountStale, v1alpha1.ReasonCountTooOld, staffing.StaleMessage(e.customers, e.in.Plan)))
-	}
+	findings = append(findings, e.judged.Findings(e.in.Plan)...)
 	if e.renewal != nil {
 		findings = append(findings, *e.renewal)
 	}
@@ -607,12 +480,12 @@ func (e *evaluation) report() {
 	e.out.Status = v1alpha1.PartnerStatus{
 		ObservedGeneration: e.in.Partner.Generation,
 		Namespace:          NamespaceOf(e.in.Partner),
-		SupportPlan:        &v1alpha1.SupportPlanSummary{Name: v1alpha1.ObjectName(PlanName(e.in.Partner))},
+		SupportPlan:        &v1alpha1.SupportPlanSummary{Name: v1alpha1.ObjectName(contract.PlanName(e.in.Partner))},
 		Subdomain:          e.served(),
-		Staffing:           staffingStatus(e.verdict, e.shortfall),
-		Coverage:           coverageStatus(e.coverage),
-		Customers:          e.customers,
-		Responsibilities:   support.Responsibilities(e.in.Partner.Spec.ChannelModel, e.allocated > 0),
+		Staffing:           e.judged.Staffing(),
+		Coverage:           e.judged.Coverage(),
+		Customers:          e.judged.Customers,
+		Responsibilities:   support.Responsibilities(e.in.Partner.Spec.ChannelModel, e.judged.Allocated > 0),
 		Conditions:         conditions.Merge(before, findings, e.in.Partner.Generation, e.in.Now),
 	}
 	if e.in.Plan != nil {
@@ -677,7 +550,7 @@ func (e *evaluation) readyMessage() string {
 		return e.subdomainReady.Message
 	case e.whiteLabelled():
 		return fmt.Sprintf("namespace %s is provisioned, and %s is held, and not served by the operator: %s",
-			NamespaceOf(e.in.Partner), e.in.Partner.Spec.Subdomain.Host, e.contractActive.Message)
+			NamespaceOf(e.in.Partner), e.in.Partner.Spec.Subdomain.Host, e.judged.Window.Message)
 	case e.in.Partner.Spec.ChannelModel.WhiteLabels():
 		return fmt.Sprintf("namespace %s is provisioned; no sub-domain is declared", NamespaceOf(e.in.Partner))
 	}
@@ -690,21 +563,21 @@ func (e *evaluation) widgetEnabled() conditions.Finding {
 		return conditions.False(v1alpha1.ConditionSupportWidgetEnabled, reason, conditions.Done, fmt.Sprintf(format, args...))
 	}
 	switch {
-	case e.allocated == 0:
+	case e.judged.Allocated == 0:
 		return off(v1alpha1.ReasonNoPCSMAllocation,
 			"no P-CSM is active for this partner, so its own team answers: create a PCSMAllocation to enable the widget")
-	case e.keptOff():
+	case e.judged.KeepsWidgetOff():
 		return off(v1alpha1.ReasonStaffingBelowMinimum,
-			"SupportPlan %q keeps the widget off below its minimum staffing: %s", e.in.Plan.Name, e.verdict.Message())
+			"SupportPlan %q keeps the widget off below its minimum staffing: %s", e.in.Plan.Name, e.judged.Verdict.Message())
 	case !e.widget:
-		return off(e.planReady.Reason, "%s", e.planReady.Message)
+		return off(e.judged.Fault.Reason, "%s", e.judged.Fault.Message)
 	case !e.leadsToWidget() && !e.exposed():
 		return off(v1alpha1.ReasonSubdomainNotReady, "the widget opens on the sub-domain, and none is declared")
 	case !e.leadsToWidget():
 		return off(v1alpha1.ReasonSubdomainNotReady, "the widget opens on the sub-domain, which is not ready: %s", e.subdomainReady.Message)
 	}
 	return conditions.True(v1alpha1.ConditionSupportWidgetEnabled, v1alpha1.ReasonWidgetEnabled,
-		fmt.Sprintf("%s FTE of P-CSMs answer on %s", e.allocated, e.served().URL))
+		fmt.Sprintf("%s FTE of P-CSMs answer on %s", e.judged.Allocated, e.served().URL))
 }
 
 // leadsToWidget tells whether end customers reach the widget: by the declared
@@ -714,84 +587,6 @@ func (e *evaluation) leadsToWidget() bool {
 		return hasWidget(e.given())
 	}
 	return e.subdomainReady.Status == metav1.ConditionTrue || hasWidget(e.oldRoute()) || e.serves && hasWidget(e.declaredRoute())
-}
-
-// staffingFindings are there only with P-CSMs contracted, and are no part of
-// Ready.
-func (e *evaluation) staffingFindings() []conditions.Finding {
-	if e.allocated == 0 {
-		return nil
-	}
-	sufficient, exceeded := v1alpha1.ConditionStaffingSufficient, v1alpha1.ConditionCapacityExceeded
-	if e.verdict == nil {
-		return []conditions.Finding{
-			conditions.Unknown(sufficient, e.planReady.Reason, e.planReady.Message),
-			conditions.Unknown(exceeded, e.planReady.Reason, e.planReady.Message),
-			conditions.Unknown(v1alpha1.ConditionHoursCovered, e.planReady.Reason, e.planReady.Message),
-		}
-	}
-	v := e.verdict
-	found := []conditions.Finding{e.shortfallExpected(), e.hoursCovered()}
-	if v.Exceeded() || v.BelowMinimum() {
-		found = append(found, conditions.False(sufficient, v.Reason(), conditions.Done, v.Message()))
-	} else {
-		found = append(found, conditions.True(sufficient, v.Reason(), v.Message()))
-	}
-	switch {
-	case v.Exceeded():
-		return append(found, conditions.True(exceeded, v1alpha1.ReasonCustomersExceedFTECapacity, v.CapacityMessage()))
-	case v.Near():
-		return append(found, conditions.False(exceeded, v1alpha1.ReasonNearCapacity, conditions.Done, v.CapacityMessage()))
-	}
-	return append(found, conditions.False(exceeded, v1alpha1.ReasonWithinCapacity, conditions.Done, v.CapacityMessage()))
-}
-
-func (e *evaluation) shortfallExpected() conditions.Finding {
-	if e.shortfall == nil {
-		return conditions.False(v1alpha1.ConditionShortfallExpected, v1alpha1.ReasonNoneExpected, conditions.Done,
-			"no contract end and no signed deal leaves more FTE missing than today")
-	}
-	return conditions.True(v1alpha1.ConditionShortfallExpected, e.shortfall.Reason, e.shortfall.Message())
-}
-
-func (e *evaluation) hoursCovered() conditions.Finding {
-	switch c := e.coverage; {
-	case c == nil || !c.Declared:
-		return conditions.Unknown(v1alpha1.ConditionHoursCovered, v1alpha1.ReasonShiftsNotDeclared, coverage.Verdict{}.Message())
-	case c.Uncovered > 0:
-		return conditions.False(v1alpha1.ConditionHoursCovered, v1alpha1.ReasonHoursUncovered, conditions.Done, c.Message())
-	default:
-		return conditions.True(v1alpha1.ConditionHoursCovered, v1alpha1.ReasonEveryHourCovered, c.Message())
-	}
-}
-
-func coverageStatus(v *coverage.Verdict) *v1alpha1.CoverageStatus {
-	if v == nil || !v.Declared {
-		return nil
-	}
-	return &v1alpha1.CoverageStatus{
-		OperatingMinutesPerWeek: new(int32(v.Operating)), //nolint:gosec // at most a week
-		UncoveredMinutesPerWeek: new(int32(v.Uncovered)), //nolint:gosec // at most a week
-		Summary:                 v.Summary(),
-	}
-}
-
-func staffingStatus(v *staffing.Verdict, s *staffing.Shortfall) *v1alpha1.StaffingStatus {
-	if v == nil {
-		return nil
-	}
-	return &v1alpha1.StaffingStatus{
-		NextShortfall:        s.Status(),
-		AllocatedFTE:         v.Allocated,
-		MinimumFTE:           v.Terms.MinimumFTE,
-		RequiredFTE:          v.Required,
-		RecommendedFTE:       v.Recommended,
-		ComfortableCustomers: new(v.Comfortable),
-		MaximumCustomers:     new(v.Maximum),
-		UtilizationPercent:   new(v.UtilizationPercent()),
-		CustomersUntilBreach: new(v.UntilBreach()),
-		Capacity:             v.Capacity(),
-	}
 }
 
 // served is the sub-domain that end customers reach: an old one's as long as it is
@@ -811,7 +606,7 @@ func (e *evaluation) served() *v1alpha1.SubdomainStatus {
 	}
 	status := &v1alpha1.SubdomainStatus{URL: e.url(*route), Route: route.kind, Addresses: e.addresses(*route)}
 	former := e.formerAddresses
-	if e.declared(*route) {
+	if e.exposed() && e.declared(*route) {
 		for _, ref := range e.in.Routes { // of who handed the host over
 			if ref.Host == route.GetName() && slices.Contains(e.in.Givers, ref.Partner) {
 				former = append(former, ref.Addresses...)

@@ -29,6 +29,7 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/apply"
 	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/contract"
 	"github.com/dispel/partner-operator/internal/scheme"
 	"github.com/dispel/partner-operator/internal/tenant"
 	"github.com/dispel/partner-operator/internal/testing/golden"
@@ -208,7 +209,7 @@ func place(snapshot *tenant.Snapshot, object *unstructured.Unstructured) {
 	typed := typedOf(object)
 	switch typed := typed.(type) {
 	case *v1alpha1.SupportPlan:
-		if typed.Name == tenant.PlanName(partner) {
+		if typed.Name == contract.PlanName(partner) {
 			snapshot.Plan = typed
 		}
 		return
@@ -330,7 +331,7 @@ func render(outcome tenant.Outcome) []byte {
 // checkContract holds every support.json against its schema.
 func checkContract(outcome tenant.Outcome) {
 	GinkgoHelper()
-	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(tenant.ContractSchema))
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(contract.Schema))
 	Expect(err).NotTo(HaveOccurred())
 	compiler := jsonschema.NewCompiler()
 	Expect(compiler.AddResource("support.schema.json", document)).To(Succeed())

@@ -46,7 +46,7 @@ func (e *evaluation) judgeHandOver() {
 	case len(routes) == 0:
 		return // it is done
 	}
-	if !e.inForce() {
+	if !e.judged.InForce() {
 		return
 	}
 	e.giving = string(handing.Host)
@@ -188,7 +188,7 @@ func (e *evaluation) given() *route {
 // handedToUs reports whether a claim may be taken over by the Partner, which is to serve it
 // then.
 func (e *evaluation) handedToUs(claim *v1alpha1.SubdomainClaim) bool {
-	return e.inForce() && claim != nil && claim.Spec.HandOverTo != nil && string(claim.Spec.HandOverTo.Name) == e.in.Partner.Name
+	return e.judged.InForce() && claim != nil && claim.Spec.HandOverTo != nil && string(claim.Spec.HandOverTo.Name) == e.in.Partner.Name
 }
 
 // handOverPending says what the hand-over of a host waits for; empty if there is none, or

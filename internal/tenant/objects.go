@@ -91,16 +91,6 @@ func HolderOf(namespace metav1.Object) string {
 	return namespace.GetLabels()[v1alpha1.PartnerLabel]
 }
 
-// PlanName is the name of the plan that is in force for a partner. Every partner
-// has the basic one at least ("Partner Support Enablement", Supporting our
-// Partners).
-func PlanName(partner *v1alpha1.Partner) string {
-	if ref := partner.Spec.SupportPlanRef; ref != nil {
-		return string(ref.Name)
-	}
-	return "basic"
-}
-
 // Labels are on all that the operator makes for a partner.
 func Labels(partner string) map[string]string {
 	return map[string]string{
@@ -229,7 +219,7 @@ func (b builder) administrators(administrators []v1alpha1.Administrator) *rbacv1
 	return binding
 }
 
-func (b builder) contract(data string) *corev1.ConfigMap {
+func (b builder) supportDocument(data string) *corev1.ConfigMap {
 	return &corev1.ConfigMap{
 		TypeMeta:   typeMeta(contractKind),
 		ObjectMeta: b.ownedMeta(ContractName),

@@ -59,7 +59,7 @@ func (e *evaluation) subdomain() {
 // served from the first moment. That of a Gateway's listener comes with the listener.
 func (e *evaluation) orderAhead() {
 	issuer := e.build.issuer()
-	if e.contractActive.Reason == v1alpha1.ReasonContractNotStarted && e.build.gatewayRef() == nil && issuer != nil && e.in.APIs.CertManager {
+	if e.judged.Window.Reason == v1alpha1.ReasonContractNotStarted && e.build.gatewayRef() == nil && issuer != nil && e.in.APIs.CertManager {
 		e.out.Objects = append(e.out.Objects, e.build.certificate(*issuer))
 	}
 }
@@ -307,9 +307,9 @@ func (e *evaluation) heldByAnother() *conditions.Finding {
 			"%s is held by Partner %q: write another host, or remove it from that partner", host, holder)
 	}
 	if handing := handOver(e.in.Holder); handing.Host == host {
-		if string(handing.PartnerRef.Name) == e.in.Partner.Name && !e.inForce() {
+		if string(handing.PartnerRef.Name) == e.in.Partner.Name && !e.judged.InForce() {
 			return broken(v1alpha1.ReasonHostReleasing, conditions.Waiting,
-				"Partner %q hands over %s, which this Partner takes once its contract is in force: %s", holder, host, e.contractActive.Message)
+				"Partner %q hands over %s, which this Partner takes once its contract is in force: %s", holder, host, e.judged.Window.Message)
 		}
 		if string(handing.PartnerRef.Name) == e.in.Partner.Name {
 			return broken(v1alpha1.ReasonHostReleasing, conditions.Waiting,

@@ -8,8 +8,8 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/contract"
 	"github.com/dispel/partner-operator/internal/coverage"
-	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/support"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
@@ -93,30 +93,26 @@ const foresight = 8 * 24 * time.Hour
 // there is none. It depends on the date in UTC, and on the time in no other way.
 func ConfigFor(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, allocations []v1alpha1.PCSMAllocation, contact Contact, now time.Time) Config {
 	config := Config{Version: ConfigVersion, Partner: partner.Spec.DisplayName, Contact: contact}
-	if plan == nil {
-		return config
-	}
-	effective, err := support.Effective(plan.Spec)
-	if err != nil {
+	judged := contract.Judge(partner, plan, allocations, now)
+	if judged.Terms == nil {
 		return config // the plan's own status says why
 	}
-	hours, err := support.NewHours(effective.OperatingHours)
+	hours, err := support.NewHours(judged.Terms.OperatingHours)
 	if err != nil {
 		return config
 	}
-	allocated, counted, _ := staffing.Sum(partner, allocations, now)
-	contract := tenant.NewContract(partner, plan, effective, counted, true, now)
-	config.PolicyURL = contract.Plan.PolicyURL
-	config.Languages = contract.Languages
-	if staffing.Judge(0, allocated, effective.Staffing).BelowMinimum() {
+	agreed := contract.NewDocument(partner, plan, &judged, tenant.WidgetPath, now)
+	config.PolicyURL = agreed.Plan.PolicyURL
+	config.Languages = agreed.Languages
+	if agreed.Hours.Limited {
 		config.HoursLimited = true
 		return config
 	}
 	config.Hours = &Hours{
-		AlwaysOn: contract.Hours.AlwaysOn, TimeZone: contract.Hours.TimeZone,
-		Days: contract.Hours.Days, Opens: contract.Hours.Opens, Closes: contract.Hours.Closes,
+		AlwaysOn: agreed.Hours.AlwaysOn, TimeZone: agreed.Hours.TimeZone,
+		Days: agreed.Hours.Days, Opens: agreed.Hours.Opens, Closes: agreed.Hours.Closes,
 	}
-	for _, target := range contract.ResponseTargets {
+	for _, target := range agreed.ResponseTargets {
 		within, failure := time.ParseDuration(target.Within)
 		if failure != nil {
 			continue // the schema has no other way to write one
@@ -124,15 +120,15 @@ func ConfigFor(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, allocation
 		config.ResponseTargets = append(config.ResponseTargets, ResponseTarget{target.Severity, int(within.Minutes()), target.Clock == v1alpha1.ClockAlways})
 	}
 	today := now.UTC().Truncate(24 * time.Hour)
-	if config.OnDuty, err = onDuty(partner, effective.OperatingHours, allocations, counted, today); err != nil {
+	if config.OnDuty, err = onDuty(partner, judged.Terms.OperatingHours, allocations, judged.Active, today); err != nil {
 		return config
 	}
-	if contract.Hours.AlwaysOn {
+	if agreed.Hours.AlwaysOn {
 		return config
 	}
 	config.Openings = hours.Openings(today, today.Add(foresight), ahead(config.ResponseTargets))
-	closures := contract.Hours.Holidays
-	for _, date := range contract.Hours.Closures {
+	closures := agreed.Hours.Holidays
+	for _, date := range agreed.Hours.Closures {
 		closures = append(closures, support.Holiday{Date: date})
 	}
 	// Some zone or other is a day behind or ahead of UTC.

@@ -1,4 +1,4 @@
-package tenant
+package contract
 
 import (
 	"cmp"
@@ -9,21 +9,20 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
-	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/support"
 )
 
-// Contract is support.json in the ConfigMap dispel-support: a partner's support
-// contract as the engine and the widget read it. ContractSchema describes it.
-type Contract struct {
+// Document is support.json in the ConfigMap dispel-support: a partner's support
+// contract as the engine and the widget read it. Schema describes it.
+type Document struct {
 	// Version is the version of this format.
 	Version string `json:"version"`
 	// Partner is whose contract it is.
-	Partner ContractPartner `json:"partner"`
+	Partner DocumentPartner `json:"partner"`
 	// Plan is the plan in force.
-	Plan ContractPlan `json:"plan"`
+	Plan DocumentPlan `json:"plan"`
 	// Hours are when Dispel's personnel are at work.
-	Hours ContractHours `json:"hours"`
+	Hours DocumentHours `json:"hours"`
 	// ResponseTargets are the times within which Dispel answers, the gravest
 	// severity first; none if the plan names none.
 	ResponseTargets []v1alpha1.ResponseTarget `json:"responseTargets"`
@@ -34,18 +33,18 @@ type Contract struct {
 	// AddOns are the services contracted beside the plan.
 	AddOns *v1alpha1.AddOns `json:"addOns,omitempty"`
 	// Widget is the support widget.
-	Widget ContractWidget `json:"widget"`
+	Widget DocumentWidget `json:"widget"`
 }
 
-// ContractPartner is whose contract it is.
-type ContractPartner struct {
+// DocumentPartner is whose contract it is.
+type DocumentPartner struct {
 	Name         string                `json:"name"`
 	DisplayName  string                `json:"displayName"`
 	ChannelModel v1alpha1.ChannelModel `json:"channelModel"`
 }
 
-// ContractPlan is the plan in force.
-type ContractPlan struct {
+// DocumentPlan is the plan in force.
+type DocumentPlan struct {
 	Name      string        `json:"name"`
 	Tier      v1alpha1.Tier `json:"tier"`
 	PolicyURL string        `json:"policyURL,omitempty"`
@@ -55,9 +54,9 @@ type ContractPlan struct {
 	TrainingMaterials []v1alpha1.TrainingMaterial `json:"trainingMaterials,omitempty"`
 }
 
-// ContractHours are operating hours, with the holidays of this year and the next
+// DocumentHours are operating hours, with the holidays of this year and the next
 // worked out.
-type ContractHours struct {
+type DocumentHours struct {
 	AlwaysOn bool `json:"alwaysOn"`
 	// Limited tells that there are P-CSMs, and fewer than the plan requires for these
 	// hours: promise nobody that they are kept.
@@ -70,63 +69,61 @@ type ContractHours struct {
 	Closures []v1alpha1.Date      `json:"closures,omitempty"`
 }
 
-// ContractWidget is the support widget.
-type ContractWidget struct {
+// DocumentWidget is the support widget.
+type DocumentWidget struct {
 	// Enabled tells whether the sub-domain has the widget.
 	Enabled bool `json:"enabled"`
 	// Path is the path of the widget on the sub-domain.
 	Path string `json:"path,omitempty"`
 }
 
-// ContractVersion is the version of the format of support.json.
-const ContractVersion = "v1"
+// DocumentVersion is the version of the format of support.json.
+const DocumentVersion = "v1"
 
-// ContractSchema is the JSON Schema of support.json.
+// Schema is the JSON Schema of support.json.
 //
 //go:embed support.schema.json
-var ContractSchema []byte
+var Schema []byte
 
-// NewContract puts a partner's contract together. counted are the allocations in
-// force. It depends on the year for the holidays, and on the time in no other way.
-func NewContract(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, effective v1alpha1.EffectivePlan,
-	counted []v1alpha1.PCSMAllocation, widget bool, now time.Time,
-) Contract {
-	hours := effective.OperatingHours
-	var allocated v1alpha1.FTE
-	for _, allocation := range counted {
-		allocated += allocation.Spec.FTE
-	}
-	contract := Contract{
-		Version: ContractVersion,
-		Partner: ContractPartner{partner.Name, partner.Spec.DisplayName, partner.Spec.ChannelModel},
-		Plan:    ContractPlan{plan.Name, plan.Spec.Tier, plan.Spec.PolicyURL, plan.Spec.SharedResponsibilityURL, plan.Spec.TrainingMaterials},
-		Hours: ContractHours{
+// NewDocument puts a partner's contract together, by a judgement with Terms. widgetPath is
+// where the support widget is on the sub-domain; empty if it has none. It depends on the year
+// for the holidays, and on the time in no other way.
+func NewDocument(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, judged *Judgement, widgetPath string, now time.Time) Document {
+	hours := judged.Terms.OperatingHours
+	document := Document{
+		Version: DocumentVersion,
+		Partner: DocumentPartner{partner.Name, partner.Spec.DisplayName, partner.Spec.ChannelModel},
+		Plan:    DocumentPlan{plan.Name, plan.Spec.Tier, plan.Spec.PolicyURL, plan.Spec.SharedResponsibilityURL, plan.Spec.TrainingMaterials},
+		Hours: DocumentHours{
 			AlwaysOn: ptr.Deref(hours.AlwaysOn, false),
 			TimeZone: hours.TimeZone, Days: hours.Days, Opens: hours.Opens, Closes: hours.Closes,
 			Closures: hours.Closures,
-			Limited:  len(counted) > 0 && staffing.Judge(0, allocated, effective.Staffing).BelowMinimum(),
+			Limited:  judged.HoursLimited(),
 		},
 		ResponseTargets:  slices.Clone(plan.Spec.ResponseTargets),
-		Languages:        languages(counted),
-		Responsibilities: support.Responsibilities(partner.Spec.ChannelModel, len(counted) > 0),
+		Languages:        languages(judged.Active),
+		Responsibilities: support.Responsibilities(partner.Spec.ChannelModel, judged.Allocated > 0),
 		AddOns:           partner.Spec.AddOns,
-		Widget:           ContractWidget{Enabled: widget},
+		Widget:           DocumentWidget{Enabled: widgetPath != "", Path: widgetPath},
 	}
-	if contract.ResponseTargets == nil {
-		contract.ResponseTargets = []v1alpha1.ResponseTarget{}
+	if document.ResponseTargets == nil {
+		document.ResponseTargets = []v1alpha1.ResponseTarget{}
 	}
-	for i := range contract.ResponseTargets {
-		contract.ResponseTargets[i].Clock = cmp.Or(contract.ResponseTargets[i].Clock, v1alpha1.ClockOperatingHours)
+	for i := range document.ResponseTargets {
+		document.ResponseTargets[i].Clock = ClockOf(document.ResponseTargets[i])
 	}
-	slices.SortFunc(contract.ResponseTargets, func(a, b v1alpha1.ResponseTarget) int { return int(a.Severity - b.Severity) })
+	slices.SortFunc(document.ResponseTargets, func(a, b v1alpha1.ResponseTarget) int { return int(a.Severity - b.Severity) })
 	if hours.Holidays == v1alpha1.USFederal {
 		year := now.UTC().Year()
-		contract.Hours.Holidays = slices.Concat(support.FederalHolidays(year, hours.Days), support.FederalHolidays(year+1, hours.Days))
+		document.Hours.Holidays = slices.Concat(support.FederalHolidays(year, hours.Days), support.FederalHolidays(year+1, hours.Days))
 	}
-	if widget {
-		contract.Widget.Path = WidgetPath
-	}
-	return contract
+	return document
+}
+
+// ClockOf is the clock on which a response target runs: the plan's hours, unless it says
+// otherwise (read out of "Customer Success Manager (P-CSM)").
+func ClockOf(target v1alpha1.ResponseTarget) v1alpha1.ResponseClock {
+	return cmp.Or(target.Clock, v1alpha1.ClockOperatingHours)
 }
 
 // languages are those of all allocations, each once, in order.
