@@ -11,7 +11,7 @@ import (
 
 var reconciles = prometheus.NewCounterVec(prometheus.CounterOpts{
 	Name: "partner_operator_reconciles_total",
-	Help: "Reconciles, by kind and by what they found: Ready, Reconciling, Stalled, Suspended, Gone, Overtaken by another change, or Failed.",
+	Help: "Reconciles, by kind and by what they found: Ready, Reconciling, Stalled, Suspended, Gone, Conflict with another change, or Failed.",
 }, []string{"kind", "outcome"})
 
 func init() {
@@ -20,9 +20,9 @@ func init() {
 
 // Outcomes that no condition tells.
 const (
-	gone      = "Gone"
-	overtaken = "Overtaken"
-	failed    = "Failed"
+	gone     = "Gone"
+	conflict = "Conflict"
+	failed   = "Failed"
 )
 
 // count counts a reconcile. No outcome is that of an object that is gone.

@@ -170,7 +170,7 @@ func (r *optionalAPIReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 // server's discovery does not list yet.
 const discoveryDelay = 500 * time.Millisecond
 
-// discovered tells whether the API server's discovery lists the kinds of an API.
+// discovered reports whether the API server's discovery lists the kinds of an API.
 func (r *optionalAPIReconciler) discovered(api *optionalAPI) (bool, error) {
 	for _, kind := range api.kinds {
 		_, err := r.mapper.RESTMapping(kind.GroupKind(), kind.Version)
@@ -184,7 +184,7 @@ func (r *optionalAPIReconciler) discovered(api *optionalAPI) (bool, error) {
 	return true, nil
 }
 
-// serves tells whether the API server answers to a version of a CRD, which is nil
+// serves reports whether the API server answers to a version of a CRD, which is nil
 // if there is none.
 func serves(crd *apiextensionsv1.CustomResourceDefinition, version string) bool {
 	return crd != nil && crd.DeletionTimestamp.IsZero() &&

@@ -63,12 +63,12 @@ type PartnerReconciler struct {
 // that many partners do not try at once.
 const refusedAgain = time.Minute
 
-// overtakenAgain is when to look again after a write that came too late. What
+// conflictAgain is when to look again after a write that came too late. What
 // overtook it is on its way into the cache and comes with an event of its own.
-const overtakenAgain = time.Second
+const conflictAgain = time.Second
 
-// errOvertaken says that a write came too late.
-var errOvertaken = errors.New("a write came too late")
+// errConflict says that a write came too late.
+var errConflict = errors.New("a write came too late")
 
 // Reconcile gathers what concerns a Partner, brings the cluster to what Evaluate
 // makes of it, and reports.
@@ -82,18 +82,18 @@ func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 	case snapshot == nil:
 		var again time.Duration
 		if again, err = r.letGo(ctx, request.Name); err != nil {
-			return r.overtakenOr(err)
+			return r.conflictOr(err)
 		}
 		return ctrl.Result{RequeueAfter: again}, nil
 	case !snapshot.Partner.DeletionTimestamp.IsZero():
-		return r.overtakenOr(r.end(ctx, snapshot))
+		return r.conflictOr(r.end(ctx, snapshot))
 	}
 	before := snapshot.Partner.Status
 	writes := &writer{reconciler: r, namespace: tenant.NamespaceOf(snapshot.Partner)}
-	outcome, err := tenant.Drive(ctx, snapshot, writes)
-	if errors.Is(err, errOvertaken) {
-		counted = overtaken
-		return ctrl.Result{RequeueAfter: overtakenAgain}, nil
+	outcome, err := tenant.Converge(ctx, snapshot, writes)
+	if errors.Is(err, errConflict) {
+		counted = conflict
+		return ctrl.Result{RequeueAfter: conflictAgain}, nil
 	}
 	if err != nil {
 		return ctrl.Result{}, err
@@ -105,12 +105,12 @@ func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 	}
 	again, err := r.letFormerGo(ctx, snapshot.Partner, writes)
 	if err != nil {
-		return r.overtakenOr(err)
+		return r.conflictOr(err)
 	}
 	if again > 0 {
-		outcome.LookAgain = staffing.Earlier(outcome.LookAgain, snapshot.Now.Add(again))
+		outcome.RequeueAt = staffing.Earlier(outcome.RequeueAt, snapshot.Now.Add(again))
 	}
-	return r.lookAgain(outcome, writes)
+	return r.requeue(outcome, writes)
 }
 
 // report writes the status of a Partner, if it differs, and tells of what changed in it.
@@ -151,21 +151,21 @@ func (r *PartnerReconciler) end(ctx context.Context, s *tenant.Snapshot) error {
 	return errors.Join(errs...)
 }
 
-// overtakenOr looks again soon after a write that came too late.
-func (r *PartnerReconciler) overtakenOr(err error) (ctrl.Result, error) {
-	if errors.Is(err, errOvertaken) || apply.OutlookOf(err) == apply.Overtaken {
-		return ctrl.Result{RequeueAfter: overtakenAgain}, nil
+// conflictOr looks again soon after a write that came too late.
+func (r *PartnerReconciler) conflictOr(err error) (ctrl.Result, error) {
+	if errors.Is(err, errConflict) || apply.ClassOf(err) == apply.Conflict {
+		return ctrl.Result{RequeueAfter: conflictAgain}, nil
 	}
 	return ctrl.Result{}, err
 }
 
-// lookAgain says when to reconcile again if nothing happens before.
-func (r *PartnerReconciler) lookAgain(outcome tenant.Outcome, writes *writer) (ctrl.Result, error) {
+// requeue says when to reconcile again if nothing happens before.
+func (r *PartnerReconciler) requeue(outcome tenant.Outcome, writes *writer) (ctrl.Result, error) {
 	if writes.passing != nil {
 		return ctrl.Result{}, writes.passing
 	}
 	now := r.Clock.Now()
-	next := outcome.LookAgain
+	next := outcome.RequeueAt
 	if writes.refused {
 		next = staffing.Earlier(next, now.Add(wait.Jitter(refusedAgain, 1)))
 	}
@@ -203,18 +203,18 @@ func (w *writer) Delete(ctx context.Context, object tenant.Object) error {
 	return nil
 }
 
-// failed makes a *tenant.Failure of an error. It is errOvertaken if the error came of
+// failed makes a *tenant.Failure of an error. It is errConflict if the error came of
 // an old snapshot.
 func (w *writer) failed(ctx context.Context, failure tenant.Failure, err error) error {
 	debug(ctx, "A write failed", failure.Object, err.Error())
 	elsewhere := failure.Object.GetNamespace()
-	switch outlook := apply.OutlookOf(err); {
+	switch class := apply.ClassOf(err); {
 	case apierrors.IsNotFound(err) && elsewhere != "" && elsewhere != w.namespace:
 		failure.Message = fmt.Sprintf("there is no namespace %s, in which --widget-backend says that the widget server is", elsewhere)
 		w.passing = errors.Join(w.passing, fmt.Errorf("writing %s: %w", tenant.NameOf(failure.Object), err))
-	case outlook == apply.Overtaken:
-		return errOvertaken
-	case outlook == apply.Refused:
+	case class == apply.Conflict:
+		return errConflict
+	case class == apply.Refused:
 		w.refused = true
 		failure.Refused, failure.Message = true, err.Error()
 	default:
@@ -306,12 +306,12 @@ func (r *PartnerReconciler) letFormerGo(ctx context.Context, partner *v1alpha1.P
 			if held, err = r.held(ctx, partner.Name); err != nil {
 				return 0, err
 			}
-			if err = r.keepPolicy(ctx, partner, namespace); err != nil && errors.Is(writes.failed(ctx, tenant.Failure{Object: namespace}, err), errOvertaken) {
-				return 0, errOvertaken
+			if err = r.keepPolicy(ctx, partner, namespace); err != nil && errors.Is(writes.failed(ctx, tenant.Failure{Object: namespace}, err), errConflict) {
+				return 0, errConflict
 			}
 		}
-		if err = r.limitHosts(ctx, namespace, held); err != nil && errors.Is(writes.failed(ctx, tenant.Failure{Object: namespace}, err), errOvertaken) {
-			return 0, errOvertaken
+		if err = r.limitHosts(ctx, namespace, held); err != nil && errors.Is(writes.failed(ctx, tenant.Failure{Object: namespace}, err), errConflict) {
+			return 0, errConflict
 		}
 	}
 	if suspended || len(former) == 0 {
@@ -325,8 +325,8 @@ func (r *PartnerReconciler) letFormerGo(ctx context.Context, partner *v1alpha1.P
 		return tenant.KindOf(child).Exposure == tenant.ByClaim // which the Partner holds
 	})
 	again, err = r.deleteAbandoned(ctx, s, former)
-	if err != nil && errors.Is(writes.failed(ctx, tenant.Failure{Object: &former[0], Delete: true}, err), errOvertaken) {
-		return 0, errOvertaken
+	if err != nil && errors.Is(writes.failed(ctx, tenant.Failure{Object: &former[0], Delete: true}, err), errConflict) {
+		return 0, errConflict
 	}
 	return again, nil
 }

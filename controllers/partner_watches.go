@@ -250,7 +250,7 @@ var respecified = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 	return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() || e.ObjectOld.GetUID() != e.ObjectNew.GetUID()
 }}
 
-// gatewayChanged tells whether partners need to look at a Gateway again. Its
+// gatewayChanged reports whether partners need to look at a Gateway again. Its
 // status counts the routes at each listener, and so changes with every partner.
 func gatewayChanged(e event.UpdateEvent) bool {
 	before, now := e.ObjectOld.(*gatewayv1.Gateway), e.ObjectNew.(*gatewayv1.Gateway)

@@ -110,7 +110,7 @@ func (o checkOptions) until(ctx context.Context, out io.Writer, done string, try
 	return nil
 }
 
-// managerLeads tells whether a manager holds a lease, and has renewed it of late.
+// managerLeads reports whether a manager holds a lease, and has renewed it of late.
 func (o checkOptions) managerLeads(ctx context.Context, reader client.Reader, name string) error {
 	var lease coordinationv1.Lease
 	if err := reader.Get(ctx, client.ObjectKey{Namespace: o.namespace, Name: name}, &lease); err != nil {

@@ -88,7 +88,7 @@ func (g *ground) floor(ctx context.Context, n int, status bool) (floor, error) {
 		for _, allocation := range allocations {
 			snapshot.Allocations = append(snapshot.Allocations, *allocation)
 		}
-		outcome := tenant.Converge(snapshot)
+		outcome := tenant.Settle(snapshot)
 		for _, object := range outcome.Objects {
 			object.SetCreationTimestamp(metav1.Time{})
 			if failure := plain.Create(ctx, object.(client.Object)); failure != nil {

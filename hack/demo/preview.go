@@ -17,7 +17,7 @@ import (
 // sample is a sample partner with a sub-domain.
 type sample struct {
 	Name, DisplayName, Host string
-	// Widget tells whether the widget is enabled.
+	// Widget reports whether the widget is enabled.
 	Widget bool
 }
 

@@ -94,7 +94,7 @@ func newKind(gvk schema.GroupVersionKind, scope apiextensionsv1.ResourceScope, v
 		scope == apiextensionsv1.NamespaceScoped, gvk, validator, nil, structural, status, nil, version.SelectableFields)}, nil
 }
 
-// Knows tells whether objects of a kind can be judged.
+// Knows reports whether objects of a kind can be judged.
 func (v *Validator) Knows(gvk schema.GroupVersionKind) bool {
 	_, known := v.kinds[gvk]
 	return known
@@ -181,7 +181,7 @@ func metadataOf(object *unstructured.Unstructured) (typed *metav1.ObjectMeta, fo
 	return schemaobjectmeta.GetObjectMetaWithOptions(object.Object, schemaobjectmeta.ObjectMetaOptions{ReturnUnknownFieldPaths: true})
 }
 
-// isPlain tells whether metadata are but a name, labels and annotations, all of
+// isPlain reports whether metadata are but a name, labels and annotations, all of
 // them text.
 func isPlain(metadata map[string]any) bool {
 	for field, value := range metadata {

@@ -426,7 +426,7 @@ func Fields(object client.Object) (map[string]any, error) {
 	return fields, err
 }
 
-// UpToDate tells whether there is nothing to write to make an object have the
+// UpToDate reports whether there is nothing to write to make an object have the
 // fields of Fields, digest included.
 func UpToDate(fields map[string]any, observed client.Object) (bool, error) {
 	digest, _, err := unstructured.NestedString(fields, "metadata", "annotations", v1alpha1.AppliedAnnotation)
@@ -510,31 +510,31 @@ func contains(observed, wanted any, path string) bool {
 	return true
 }
 
-// Outlook tells what becomes of a write that failed.
-type Outlook int
+// Class is a class of failed writes, by what becomes of them.
+type Class int
 
 const (
-	// Passing is a failure that may pass: try again, less and less often.
-	Passing Outlook = iota
-	// Overtaken is a write that came too late: something changed that the cache
-	// does not show yet. Look again; there is nothing to tell anybody.
-	Overtaken
+	// Transient is a failure that may pass: try again, less and less often.
+	Transient Class = iota
+	// Conflict is a write that came too late: something changed that the cache
+	// does not show yet. Reconcile again; there is nothing to report.
+	Conflict
 	// Refused is a write that the API server will not take as it is.
 	Refused
 )
 
-// OutlookOf tells what becomes of a failed write.
-func OutlookOf(err error) Outlook {
+// ClassOf is the class of a failed write.
+func ClassOf(err error) Class {
 	if _, occupied := errors.AsType[*OccupiedError](err); occupied {
 		return Refused
 	}
 	switch {
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err), apierrors.IsNotFound(err), meta.IsNoMatchError(err),
 		apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		return Overtaken
+		return Conflict
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsForbidden(err),
 		apierrors.IsRequestEntityTooLargeError(err), apierrors.IsMethodNotSupported(err):
 		return Refused
 	}
-	return Passing
+	return Transient
 }

@@ -19,18 +19,18 @@ var _ = Describe("The outlook of a failed write", func() {
 	terminating.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}
 
 	DescribeTable("is told by its reason",
-		func(err error, outlook apply.Outlook) {
-			Expect(apply.OutlookOf(err)).To(Equal(outlook))
+		func(err error, outlook apply.Class) {
+			Expect(apply.ClassOf(err)).To(Equal(outlook))
 		},
-		Entry("a conflict is overtaken", apierrors.NewConflict(resource, "x", errors.New("no")), apply.Overtaken),
-		Entry("so is what is there already", apierrors.NewAlreadyExists(resource, "x"), apply.Overtaken),
-		Entry("so is a namespace that is gone", apierrors.NewNotFound(resource, "x"), apply.Overtaken),
-		Entry("so is one that is going", terminating, apply.Overtaken),
+		Entry("a conflict", apierrors.NewConflict(resource, "x", errors.New("no")), apply.Conflict),
+		Entry("so is what is there already", apierrors.NewAlreadyExists(resource, "x"), apply.Conflict),
+		Entry("so is a namespace that is gone", apierrors.NewNotFound(resource, "x"), apply.Conflict),
+		Entry("so is one that is going", terminating, apply.Conflict),
 		Entry("an invalid object is refused", apierrors.NewInvalid(schema.GroupKind{}, "x", nil), apply.Refused),
 		Entry("so is a forbidden one", apierrors.NewForbidden(resource, "x", errors.New("no")), apply.Refused),
-		Entry("a server in trouble may pass", apierrors.NewInternalError(errors.New("no")), apply.Passing),
-		Entry("so may a busy one", apierrors.NewTooManyRequests("later", 1), apply.Passing),
-		Entry("so may a connection that broke", errors.New("connection reset by peer"), apply.Passing),
+		Entry("a server in trouble may pass", apierrors.NewInternalError(errors.New("no")), apply.Transient),
+		Entry("so may a busy one", apierrors.NewTooManyRequests("later", 1), apply.Transient),
+		Entry("so may a connection that broke", errors.New("connection reset by peer"), apply.Transient),
 	)
 })
 

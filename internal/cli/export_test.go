@@ -2,7 +2,7 @@ package cli
 
 import "github.com/dispel/partner-operator/internal/probe"
 
-// TakesColours tells whether the environment of a terminal lets it have colours.
+// TakesColours reports whether the environment of a terminal lets it have colours.
 var TakesColours = takesColours
 
 // Prober is what the check command probes with.

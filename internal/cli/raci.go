@@ -34,7 +34,7 @@ type raciTask struct {
 type raci struct {
 	Partner      string                `json:"partner"`
 	ChannelModel v1alpha1.ChannelModel `json:"channelModel"`
-	// PCSM tells whether P-CSMs are active, Widget whether end customers reach them.
+	// PCSM reports whether P-CSMs are active, Widget whether end customers reach them.
 	PCSM   bool       `json:"pcsm"`
 	Widget bool       `json:"widget"`
 	Tasks  []raciTask `json:"tasks"`

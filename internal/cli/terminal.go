@@ -24,11 +24,11 @@ type Terminal struct {
 	Out, Err io.Writer
 	// Width is how many columns Out has; 0 if it is no terminal.
 	Width int
-	// Colour tells whether Out takes colours.
+	// Colour reports whether Out takes colours.
 	Colour bool
 	// Now tells the time; the system's if nil.
 	Now func() time.Time
-	// Live tells whether Err is a terminal, on which a line can be written over.
+	// Live reports whether Err is a terminal, on which a line can be written over.
 	Live bool
 	// Patience is how long a command works before it tells how far it is; a second if
 	// zero.
@@ -54,7 +54,7 @@ func (t *Terminal) now() time.Time {
 	return time.Now()
 }
 
-// takesColours tells whether the environment of a terminal lets it have colours.
+// takesColours reports whether the environment of a terminal lets it have colours.
 func takesColours(environment func(string) (string, bool)) bool {
 	noColour, _ := environment("NO_COLOR")
 	kind, _ := environment("TERM")

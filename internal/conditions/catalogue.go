@@ -59,12 +59,12 @@ func (k Kind) find(condition metav1.Condition) *Case {
 	return nil
 }
 
-// Legal tells whether one of the operator's conditions can be what it is.
+// Legal reports whether one of the operator's conditions can be what it is.
 func (k Kind) Legal(condition metav1.Condition) bool {
 	return k.find(condition) != nil
 }
 
-// ProgressOf tells whether Ready comes by itself while a condition is as it is;
+// ProgressOf reports whether Ready comes by itself while a condition is as it is;
 // Done if that depends, or if Ready does not depend on it.
 func (k Kind) ProgressOf(condition metav1.Condition) Progress {
 	if found := k.find(condition); found != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 )
 
-// Progress tells whether a finding passes by itself.
+// Progress reports whether a finding passes by itself.
 type Progress int
 
 const (

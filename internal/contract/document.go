@@ -71,7 +71,7 @@ type DocumentHours struct {
 
 // DocumentWidget is the support widget.
 type DocumentWidget struct {
-	// Enabled tells whether the sub-domain has the widget.
+	// Enabled reports whether the sub-domain has the widget.
 	Enabled bool `json:"enabled"`
 	// Path is the path of the widget on the sub-domain.
 	Path string `json:"path,omitempty"`

@@ -60,14 +60,14 @@ type Judgement struct {
 	// Window reports whether the contract with the partner is in force, as ContractActive;
 	// nil if it has no window.
 	Window *conditions.Finding
-	// Outlook is what is to come.
-	Outlook Outlook
+	// Forecast is what is to come.
+	Forecast Forecast
 	// Changes is when time alone changes the judgement; zero if it never does.
 	Changes time.Time
 }
 
-// Outlook is what is to come with the staff of today. Both are nil without a Verdict.
-type Outlook struct {
+// Forecast is what is to come with the staff of today. Both are nil without a Verdict.
+type Forecast struct {
 	// Shortfall is the next day on which more P-CSMs are missing than today; nil if there is
 	// none.
 	Shortfall *staffing.Shortfall
@@ -93,14 +93,14 @@ func Judge(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, allocations []
 // look looks ahead.
 func (j *Judgement) look(partner *v1alpha1.Partner, allocations []v1alpha1.PCSMAllocation, now time.Time) {
 	var changes time.Time
-	j.Outlook.Shortfall, changes = staffing.NextShortfall(partner, allocations, j.Terms.Staffing, now)
+	j.Forecast.Shortfall, changes = staffing.NextShortfall(partner, allocations, j.Terms.Staffing, now)
 	j.Changes = staffing.Earlier(j.Changes, changes)
 	roster, err := coverage.New(j.Terms.OperatingHours, partner, j.Active)
 	if err != nil {
 		return // a plan whose hours cannot be read is not in force
 	}
-	j.Outlook.Coverage = new(roster.Judge(now))
-	j.Changes = staffing.Earlier(j.Changes, j.Outlook.Coverage.Changes)
+	j.Forecast.Coverage = new(roster.Judge(now))
+	j.Changes = staffing.Earlier(j.Changes, j.Forecast.Coverage.Changes)
 }
 
 // count finds where the number of customers comes from, and whether it is stale.

@@ -50,15 +50,15 @@ func (j *Judgement) staffing() []conditions.Finding {
 }
 
 func (j *Judgement) shortfallExpected() conditions.Finding {
-	if j.Outlook.Shortfall == nil {
+	if j.Forecast.Shortfall == nil {
 		return conditions.False(v1alpha1.ConditionShortfallExpected, v1alpha1.ReasonNoneExpected, conditions.Done,
 			"no contract end and no signed deal leaves more FTE missing than today")
 	}
-	return conditions.True(v1alpha1.ConditionShortfallExpected, j.Outlook.Shortfall.Reason, j.Outlook.Shortfall.Message())
+	return conditions.True(v1alpha1.ConditionShortfallExpected, j.Forecast.Shortfall.Reason, j.Forecast.Shortfall.Message())
 }
 
 func (j *Judgement) hoursCovered() conditions.Finding {
-	switch c := j.Outlook.Coverage; {
+	switch c := j.Forecast.Coverage; {
 	case c == nil || !c.Declared:
 		return conditions.Unknown(v1alpha1.ConditionHoursCovered, v1alpha1.ReasonShiftsNotDeclared, coverage.Verdict{}.Message())
 	case c.Uncovered > 0:
@@ -71,7 +71,7 @@ func (j *Judgement) hoursCovered() conditions.Finding {
 // Coverage is the judgement's part of a Partner's status about operating hours; nil if no
 // shifts are declared.
 func (j *Judgement) Coverage() *v1alpha1.CoverageStatus {
-	v := j.Outlook.Coverage
+	v := j.Forecast.Coverage
 	if v == nil || !v.Declared {
 		return nil
 	}
@@ -89,7 +89,7 @@ func (j *Judgement) Staffing() *v1alpha1.StaffingStatus {
 		return nil
 	}
 	return &v1alpha1.StaffingStatus{
-		NextShortfall:        j.Outlook.Shortfall.Status(),
+		NextShortfall:        j.Forecast.Shortfall.Status(),
 		AllocatedFTE:         v.Allocated,
 		MinimumFTE:           v.Terms.MinimumFTE,
 		RequiredFTE:          v.Required,

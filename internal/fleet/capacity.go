@@ -49,17 +49,17 @@ type Verdict struct {
 	MaximumCustomers     int64        `json:"maximumCustomers"`
 	UtilizationPercent   int64        `json:"utilizationPercent"`
 	CustomersUntilBreach int64        `json:"customersUntilBreach"`
-	// KeepsWidgetOff tells whether the plan keeps the support widget off for want of
+	// KeepsWidgetOff reports whether the plan keeps the support widget off for want of
 	// staff.
 	KeepsWidgetOff bool `json:"keepsWidgetOff,omitempty"`
 }
 
-// Contracted tells whether any P-CSM is active.
+// Contracted reports whether any P-CSM is active.
 func (s Staffing) Contracted() bool {
 	return s.AllocatedFTE > 0
 }
 
-// Insufficient tells whether the P-CSMs do not suffice.
+// Insufficient reports whether the P-CSMs do not suffice.
 func (s Staffing) Insufficient() bool {
 	switch s.Reason {
 	case v1alpha1.ReasonCapacityExceeded, v1alpha1.ReasonBelowTierMinimum, v1alpha1.ReasonBelowTierMinimumAndCapacityExceeded:

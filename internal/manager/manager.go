@@ -220,7 +220,7 @@ func samples(options Options) []client.Object {
 		},
 	}}
 	now := options.Clock.Now()
-	outcome := tenant.Converge(tenant.Snapshot{
+	outcome := tenant.Settle(tenant.Snapshot{
 		Settings: options.Settings, Partner: partner, Now: now,
 		Plan:        &v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "basic"}, Spec: v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic}},
 		Allocations: []v1alpha1.PCSMAllocation{allocation},

@@ -194,7 +194,7 @@ func atMost(from io.Reader) ([]byte, error) {
 	return data, err
 }
 
-// isManifest tells whether a file of a folder is read.
+// isManifest reports whether a file of a folder is read.
 func isManifest(name string) bool {
 	return slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(name)) &&
 		name != "kustomization.yaml" && name != "kustomization.yml"

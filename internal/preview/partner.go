@@ -97,7 +97,7 @@ func (o Object) MarshalJSON() ([]byte, error) {
 	}{o.Action, o.Differences(), manifest})
 }
 
-// Changed tells whether anything is to be done.
+// Changed reports whether anything is to be done.
 func (p *Partner) Changed() bool {
 	return slices.ContainsFunc(p.Objects, func(o Object) bool { return o.Action != Keep })
 }
@@ -134,7 +134,7 @@ func (p *Plan) partner(name string) (*Partner, error) {
 		result.Findings = []Finding{{Notice, ReasonDeleting, "it is being deleted in the cluster, so that nothing is made of it", "Partner", name, source.At("metadata")}}
 		return result, nil
 	}
-	outcome := tenant.Converge(snapshot)
+	outcome := tenant.Settle(snapshot)
 	result.Staffing = outcome.Status.Staffing
 	result.Verdict, result.Coverage = verdictOf(outcome.Status.Conditions), outcome.Status.Coverage
 	for _, object := range outcome.Objects {
@@ -320,7 +320,7 @@ func (p *Plan) source(partner string) manifests.Source {
 	return p.sources[key{group: v1alpha1.GroupVersion.Group, kind: "Partner", name: partner}]
 }
 
-// letsGo tells whether the holder of a host no longer declares it.
+// letsGo reports whether the holder of a host no longer declares it.
 func (p *Plan) letsGo(host string) bool {
 	claim := p.fleet.Claims[host]
 	if claim == nil {

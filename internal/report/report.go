@@ -185,7 +185,7 @@ func (r *Report) addCoverage(f *fleet.Fleet, now time.Time) {
 	slices.SortStableFunc(r.Coverage, func(a, b Coverage) int { return cmp.Compare(b.UncoveredMinutes, a.UncoveredMinutes) })
 }
 
-// shows tells whether an instant is on the time line.
+// shows reports whether an instant is on the time line.
 func (r *Report) shows(at time.Time) bool {
 	return !at.IsZero() && at.After(r.from) && at.Before(r.until)
 }

@@ -44,13 +44,13 @@ func (s Shard) String() string {
 	return fmt.Sprintf("%d/%d", s.Number, s.Count)
 }
 
-// Alone tells whether the shard has all partners.
+// Alone reports whether the shard has all partners.
 func (s Shard) Alone() bool { return s.Count <= 1 }
 
-// First tells whether what concerns all partners falls to this shard.
+// First reports whether what concerns all partners falls to this shard.
 func (s Shard) First() bool { return s.Number <= 1 }
 
-// Has tells whether a partner belongs to the shard. The name need not be that of a
+// Has reports whether a partner belongs to the shard. The name need not be that of a
 // Partner that is there.
 func (s Shard) Has(partner string) bool {
 	if s.Alone() {

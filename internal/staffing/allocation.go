@@ -20,7 +20,7 @@ func (r *Refusal) Error() string {
 	return r.Message
 }
 
-// Accept tells whether an allocation can count for its partner, which is nil if
+// Accept reports whether an allocation can count for its partner, which is nil if
 // there is none. Only an OEM or MSP can hold P-CSMs, whose support teams they
 // augment (read out of "Partner Support Enablement", channel models). The error
 // is a *Refusal.
@@ -87,17 +87,17 @@ func window(from, until v1alpha1.Date) (Window, error) {
 	return w, errors.Join(errFrom, errUntil)
 }
 
-// Begun tells whether the contract has begun.
+// Begun reports whether the contract has begun.
 func (w Window) Begun(now time.Time) bool {
 	return !now.Before(w.From)
 }
 
-// Ended tells whether the contract has ended.
+// Ended reports whether the contract has ended.
 func (w Window) Ended(now time.Time) bool {
 	return !w.Until.IsZero() && !now.Before(w.Until)
 }
 
-// Contains tells whether the contract is running.
+// Contains reports whether the contract is running.
 func (w Window) Contains(now time.Time) bool {
 	return w.Begun(now) && !w.Ended(now)
 }

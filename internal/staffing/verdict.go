@@ -45,30 +45,30 @@ func fteFor(customers, perFTE int64) v1alpha1.FTE {
 	return v1alpha1.FTE((customers*int64(v1alpha1.OneFTE) + perFTE - 1) / perFTE) //nolint:gosec // the schema bounds customers at a million
 }
 
-// Contracted tells whether any P-CSM is active.
+// Contracted reports whether any P-CSM is active.
 func (v Verdict) Contracted() bool {
 	return v.Allocated > 0
 }
 
-// Exceeded tells whether there are more customers than the FTE support.
+// Exceeded reports whether there are more customers than the FTE support.
 // Customers are whole, so the rounding of Maximum hides nothing.
 func (v Verdict) Exceeded() bool {
 	return v.Contracted() && v.Customers > v.Maximum
 }
 
-// BelowMinimum tells whether the FTE are below what the plan asks for in any
+// BelowMinimum reports whether the FTE are below what the plan asks for in any
 // case. It can hold together with Exceeded.
 func (v Verdict) BelowMinimum() bool {
 	return v.Contracted() && v.Allocated < v.Terms.MinimumFTE
 }
 
-// KeepsWidgetOff tells whether the plan keeps the support widget off for want of
+// KeepsWidgetOff reports whether the plan keeps the support widget off for want of
 // staff.
 func (v Verdict) KeepsWidgetOff() bool {
 	return v.Terms.Enforcement == v1alpha1.Required && v.BelowMinimum()
 }
 
-// Near tells whether there are more customers than the FTE support comfortably,
+// Near reports whether there are more customers than the FTE support comfortably,
 // but not more than they support at most.
 func (v Verdict) Near() bool {
 	return v.Contracted() && v.Customers > v.Comfortable && !v.Exceeded()

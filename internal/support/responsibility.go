@@ -200,7 +200,7 @@ type Contact string
 // ContactPCSM are Dispel's P-CSMs, whom end customers reach in the support widget.
 const ContactPCSM Contact = "DispelPCSM"
 
-// Prioritised tells whether Dispel puts a severity before others ("Partner Support
+// Prioritised reports whether Dispel puts a severity before others ("Partner Support
 // Enablement", RACI Matrix).
 func Prioritised(severity int32) bool {
 	return severity <= 2

@@ -34,7 +34,7 @@ func BenchmarkEvaluate(b *testing.B) {
 				snapshot.Allocations = append(snapshot.Allocations, allocation)
 			}
 			// As it is reconciled time and again: everything is there already.
-			outcome := tenant.Converge(snapshot)
+			outcome := tenant.Settle(snapshot)
 			snapshot.Partner.Status = outcome.Status
 			for _, object := range outcome.Objects {
 				snapshot.Observe(object)

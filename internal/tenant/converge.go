@@ -14,7 +14,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
-// Cluster is where Drive writes.
+// Cluster is where Converge writes.
 type Cluster interface {
 	// Write makes an object as wanted. observed is what is there; nil for nothing. The
 	// result is the object as stored, or nil if there was nothing to write.
@@ -23,14 +23,14 @@ type Cluster interface {
 	Delete(ctx context.Context, object Object) error
 }
 
-// Drive evaluates and writes until there is nothing left to write, then deletes what
+// Converge evaluates and writes until there is nothing left to write, then deletes what
 // is no longer wanted. The snapshot observes what was written, so that the outcome is
 // about what is there now. Each object is written once at most, and deleted once: if
-// the API server makes something else of it, that stands until the next Drive.
+// the API server makes something else of it, that stands until the next Converge.
 //
 // An error of the cluster's that is a *Failure becomes part of the snapshot, and the
-// rest goes on; any other ends Drive.
-func Drive(ctx context.Context, snapshot *Snapshot, cluster Cluster) (Outcome, error) {
+// rest goes on; any other ends Converge.
+func Converge(ctx context.Context, snapshot *Snapshot, cluster Cluster) (Outcome, error) {
 	d := driver{snapshot: snapshot, cluster: cluster, tried: map[string]bool{}}
 	judged := judge(snapshot)
 	for {
@@ -45,7 +45,7 @@ func Drive(ctx context.Context, snapshot *Snapshot, cluster Cluster) (Outcome, e
 	}
 }
 
-// driver is one run of Drive.
+// driver is one run of Converge.
 type driver struct {
 	snapshot *Snapshot
 	cluster  Cluster
@@ -119,14 +119,14 @@ func NameOf(object Object) string {
 	return nameOfKind(object) + " " + strings.TrimPrefix(object.GetNamespace()+"/"+object.GetName(), "/")
 }
 
-// Converge drives a snapshot to the outcome that it has once every write and every
+// Settle drives a snapshot to the outcome that it has once every write and every
 // deletion succeeded: what the operator does, without a cluster. Nobody else acts
 // meanwhile, so a certificate that was never issued stays so. The outcome's Prune is
 // all that was deleted on the way.
-func Converge(snapshot Snapshot) Outcome {
+func Settle(snapshot Snapshot) Outcome {
 	snapshot.Children = slices.Clone(snapshot.Children)
 	cluster := &obedient{now: metav1.NewTime(snapshot.Now)}
-	outcome, err := Drive(context.Background(), &snapshot, cluster)
+	outcome, err := Converge(context.Background(), &snapshot, cluster)
 	if err != nil {
 		panic(err) // it never fails
 	}

@@ -49,7 +49,7 @@ func evaluate(snapshot Snapshot, judged *contract.Judgement) Outcome {
 		judged: judged,
 		build:  builder{partner: snapshot.Partner, settings: snapshot.Settings, classes: snapshot.IngressClasses},
 	}
-	e.out.LookAgain = judged.Changes
+	e.out.RequeueAt = judged.Changes
 	e.judgeHandOver()
 	e.decideWidget()
 	e.tenant()
@@ -138,12 +138,12 @@ func (e *evaluation) decideWidget() {
 	e.widget = !e.judged.KeepsWidgetOff()
 }
 
-// whiteLabelled tells whether the Partner has a sub-domain and may have one.
+// whiteLabelled reports whether the Partner has a sub-domain and may have one.
 func (e *evaluation) whiteLabelled() bool {
 	return e.in.Partner.Spec.Subdomain != nil && e.in.Partner.Spec.ChannelModel.WhiteLabels()
 }
 
-// exposed tells whether the sub-domain is to be served: there is one, and the contract is
+// exposed reports whether the sub-domain is to be served: there is one, and the contract is
 // in force.
 func (e *evaluation) exposed() bool {
 	return e.whiteLabelled() && e.judged.InForce()
@@ -411,7 +411,7 @@ func (e *evaluation) keptHosts() []string {
 	return kept
 }
 
-// keeps tells whether an object serves a host that is kept and may be.
+// keeps reports whether an object serves a host that is kept and may be.
 func (e *evaluation) keeps(host string, child Object) bool {
 	if !e.mayServe(host) {
 		return false
@@ -427,7 +427,7 @@ func (e *evaluation) keeps(host string, child Object) bool {
 	return false
 }
 
-// mayServe tells whether the partner holds a host, it is not reserved, and it is
+// mayServe reports whether the partner holds a host, it is not reserved, and it is
 // not to be let go at once: two partners that swap hosts would wait for each other. It
 // serves a host that it hands over in any case.
 func (e *evaluation) mayServe(host string) bool {
@@ -580,7 +580,7 @@ func (e *evaluation) widgetEnabled() conditions.Finding {
 		fmt.Sprintf("%s FTE of P-CSMs answer on %s", e.judged.Allocated, e.served().URL))
 }
 
-// leadsToWidget tells whether end customers reach the widget: by the declared
+// leadsToWidget reports whether end customers reach the widget: by the declared
 // route, or by what serves in its place or as it was before its last change.
 func (e *evaluation) leadsToWidget() bool {
 	if !e.exposed() {

@@ -355,7 +355,7 @@ func (l statusLink) unmet() string {
 	return ""
 }
 
-// samePart tells whether a controller's status is about a parent as declared in a
+// samePart reports whether a controller's status is about a parent as declared in a
 // namespace.
 func samePart(a, b gatewayv1.ParentReference, namespace string) bool {
 	in := func(ref gatewayv1.ParentReference) string {

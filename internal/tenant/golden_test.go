@@ -85,7 +85,7 @@ type goldenOutcome struct {
 	Status    v1alpha1.PartnerStatus `json:"status"`
 	Events    []conditions.Event     `json:"events,omitempty"`
 	Prune     []string               `json:"prune,omitempty"`
-	LookAgain *metav1.Time           `json:"lookAgain,omitempty"`
+	RequeueAt *metav1.Time           `json:"requeueAt,omitempty"`
 }
 
 var _ = Describe("Evaluate", func() {
@@ -97,7 +97,7 @@ var _ = Describe("Evaluate", func() {
 		name := strings.TrimSuffix(filepath.Base(input), ".in.yaml")
 		It("makes of "+name+" what its golden file says", func() {
 			snapshot := readSnapshot(input)
-			outcome := tenant.Converge(snapshot)
+			outcome := tenant.Settle(snapshot)
 
 			checkContract(outcome)
 			checkIdempotence(snapshot, outcome)
@@ -303,8 +303,8 @@ func render(outcome tenant.Outcome) []byte {
 	for _, object := range outcome.Prune {
 		summary.Prune = append(summary.Prune, object.GetObjectKind().GroupVersionKind().Kind+" "+object.GetName())
 	}
-	if !outcome.LookAgain.IsZero() {
-		summary.LookAgain = &metav1.Time{Time: outcome.LookAgain}
+	if !outcome.RequeueAt.IsZero() {
+		summary.RequeueAt = &metav1.Time{Time: outcome.RequeueAt}
 	}
 	documents := []any{summary}
 	for _, object := range outcome.Objects {
@@ -355,7 +355,7 @@ func checkIdempotence(snapshot tenant.Snapshot, outcome tenant.Outcome) {
 	snapshot.Partner = snapshot.Partner.DeepCopy()
 	snapshot.Partner.Status = outcome.Status
 	snapshot.Now = snapshot.Now.Add(time.Second)
-	again := tenant.Converge(snapshot)
+	again := tenant.Settle(snapshot)
 	Expect(again.Status).To(Equal(outcome.Status))
 	Expect(again.Events).To(BeEmpty())
 }

@@ -116,7 +116,7 @@ func (e *evaluation) leave(route route, since time.Time) (over bool) {
 		next = e.in.Now.Add(overlap)
 	}
 	if next.After(e.in.Now) {
-		e.out.LookAgain = staffing.Earlier(e.out.LookAgain, next)
+		e.out.RequeueAt = staffing.Earlier(e.out.RequeueAt, next)
 		return false
 	}
 	return true

@@ -36,25 +36,25 @@ var _ = Describe("A host on its way from one Partner to another", func() {
 		})
 
 		It("is served at the former addresses, too, while the source's route is there", func() {
-			outcome := tenant.Converge(snapshot)
+			outcome := tenant.Settle(snapshot)
 			Expect(outcome.Status.Subdomain.FormerAddresses).To(Equal([]string{"192.0.2.3", "192.0.2.7"}))
 
 			By("forgetting them with the route")
 			snapshot.Routes = nil
-			Expect(tenant.Converge(snapshot).Status.Subdomain.FormerAddresses).To(BeEmpty())
+			Expect(tenant.Settle(snapshot).Status.Subdomain.FormerAddresses).To(BeEmpty())
 		})
 
 		It("may be routed by what renews the source's certificate, and by nothing else", func() {
 			solver := tenant.RouteRef{Host: host, Kind: "Ingress", Namespace: "partner-globex", Name: "cm-acme-http-solver-x", Partner: "globex", Solver: true}
 			snapshot.Routes = append(snapshot.Routes, solver)
-			Expect(found(tenant.Converge(snapshot), v1alpha1.ConditionSubdomainReady).Reason).To(Equal("RouteAccepted"))
+			Expect(found(tenant.Settle(snapshot), v1alpha1.ConditionSubdomainReady).Reason).To(Equal("RouteAccepted"))
 			solver.Partner, solver.Namespace = "third", "partner-third"
 			snapshot.Routes = []tenant.RouteRef{giverRoute, solver}
-			Expect(found(tenant.Converge(snapshot), v1alpha1.ConditionSubdomainReady).Reason).To(Equal("HostRoutedElsewhere"), "it is not part of the hand-over")
+			Expect(found(tenant.Settle(snapshot), v1alpha1.ConditionSubdomainReady).Reason).To(Equal("HostRoutedElsewhere"), "it is not part of the hand-over")
 		})
 
 		It("names the way out where the controller takes no second route", func() {
-			snapshot.Failures = []tenant.Failure{{Object: tenant.Converge(snapshot).Objects[slices.IndexFunc(tenant.Converge(snapshot).Objects, func(o tenant.Object) bool {
+			snapshot.Failures = []tenant.Failure{{Object: tenant.Settle(snapshot).Objects[slices.IndexFunc(tenant.Settle(snapshot).Objects, func(o tenant.Object) bool {
 				_, ingress := o.(*networkingv1.Ingress)
 				return ingress
 			})], Refused: true, Message: "host and path are already defined"}}
@@ -73,7 +73,7 @@ var _ = Describe("A host on its way from one Partner to another", func() {
 			snapshot.Holder = &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "globex"}, Spec: v1alpha1.PartnerSpec{HandOver: &v1alpha1.HandOver{
 				Host: host, PartnerRef: v1alpha1.PartnerReference{Name: v1alpha1.PartnerName(snapshot.Partner.Name)},
 			}}}
-			Expect(found(tenant.Converge(snapshot), v1alpha1.ConditionSubdomainReady).Message).To(Equal(
+			Expect(found(tenant.Settle(snapshot), v1alpha1.ConditionSubdomainReady).Message).To(Equal(
 				`Partner "globex" hands over ` + host + ", which this Partner takes once its contract is in force: the contract starts on 2027-01-01, and the sub-domain is served from then on: set spec.validFrom to an earlier day to serve it before"))
 		})
 	})
@@ -98,9 +98,9 @@ var _ = Describe("A host on its way from one Partner to another", func() {
 
 		It("is served here until the successor serves, whose it is from then on, although the route stays", func() {
 			snapshot.Successor = served("CertificatePending", metav1.ConditionFalse)
-			Expect(tenant.Converge(snapshot).Status.Subdomain).To(HaveField("URL", "http://"+host))
+			Expect(tenant.Settle(snapshot).Status.Subdomain).To(HaveField("URL", "http://"+host))
 			snapshot.Successor = served("RouteAccepted", metav1.ConditionTrue)
-			outcome := tenant.Converge(snapshot)
+			outcome := tenant.Settle(snapshot)
 			Expect(outcome.Status.Subdomain).To(BeNil())
 			Expect(outcome.Status.SupportWidget).To(BeNil())
 			Expect(outcome.Prune).NotTo(ContainElement(HaveField("Name", host)))
@@ -108,12 +108,12 @@ var _ = Describe("A host on its way from one Partner to another", func() {
 
 		It("ends at once where the successor's listener can only take the place of this one", func() {
 			snapshot.Successor = served("ListenerConflict", metav1.ConditionFalse)
-			outcome := tenant.Converge(snapshot)
+			outcome := tenant.Settle(snapshot)
 			Expect(outcome.Prune).To(ContainElement(And(BeAssignableToTypeOf(&networkingv1.Ingress{}), HaveField("Name", host))))
 			snapshot = readSnapshot("testdata/hand-over-settling.in.yaml")
 			snapshot.Successor = served("ListenerConflict", metav1.ConditionFalse)
 			snapshot.Successor.Generation = 4
-			Expect(tenant.Converge(snapshot).Prune).NotTo(ContainElement(HaveField("Name", host)), "it may have another Gateway by now")
+			Expect(tenant.Settle(snapshot).Prune).NotTo(ContainElement(HaveField("Name", host)), "it may have another Gateway by now")
 		})
 
 		It("does not wait for an address that never comes", func() {
@@ -123,17 +123,17 @@ var _ = Describe("A host on its way from one Partner to another", func() {
 					ingress.Status.LoadBalancer.Ingress = []networkingv1.IngressLoadBalancerIngress{{IP: "192.0.2.1"}}
 				}
 			}
-			outcome := tenant.Converge(snapshot)
+			outcome := tenant.Settle(snapshot)
 			Expect(outcome.Prune).NotTo(ContainElement(HaveField("Name", host)))
-			Expect(outcome.LookAgain).To(Equal(goldenNow.Add(time.Minute)), "two overlaps after it was ready")
-			snapshot.Now = outcome.LookAgain
-			Expect(tenant.Converge(snapshot).Prune).To(ContainElement(HaveField("Name", host)))
+			Expect(outcome.RequeueAt).To(Equal(goldenNow.Add(time.Minute)), "two overlaps after it was ready")
+			snapshot.Now = outcome.RequeueAt
+			Expect(tenant.Settle(snapshot).Prune).To(ContainElement(HaveField("Name", host)))
 		})
 
 		It("names the contract that keeps the successor from it", func() {
 			snapshot.Successor = served("HostReleasing", metav1.ConditionFalse)
 			snapshot.Successor.Status.Conditions = append(snapshot.Successor.Status.Conditions, metav1.Condition{Type: "ContractActive", Status: metav1.ConditionFalse, Reason: "ContractNotStarted"})
-			Expect(found(tenant.Converge(snapshot), v1alpha1.ConditionHostReleaseBlocked).Message).To(Equal(
+			Expect(found(tenant.Settle(snapshot), v1alpha1.ConditionHostReleaseBlocked).Message).To(Equal(
 				host + ` is handed over to Partner "globex", whose contract is not in force (ContractNotStarted), so that it takes no host yet, and until then it is served here: correct its spec.validFrom or spec.validUntil`))
 		})
 	})
@@ -187,9 +187,9 @@ var _ = Describe("A former host", func() {
 				}
 			}
 		}
-		outcome := tenant.Converge(snapshot)
+		outcome := tenant.Settle(snapshot)
 		Expect(outcome.Prune).To(BeEmpty())
-		Expect(outcome.LookAgain).To(Equal(goldenNow.Add(10 * time.Second)))
+		Expect(outcome.RequeueAt).To(Equal(goldenNow.Add(10 * time.Second)))
 		Expect(tenant.Evaluate(snapshot).Objects).To(ContainElement(And(
 			HaveField("Name", "remote.acmecorp.com"), HaveField("Annotations", HaveKeyWithValue(v1alpha1.ReplacedAnnotation, goldenNow.Format(time.RFC3339))))))
 	})

@@ -32,7 +32,7 @@ var _ = Describe("The table of kinds", func() {
 		inputs, err := filepath.Glob("testdata/*.in.yaml")
 		Expect(err).NotTo(HaveOccurred())
 		for _, input := range inputs {
-			for _, object := range tenant.Converge(readSnapshot(input)).Objects {
+			for _, object := range tenant.Settle(readSnapshot(input)).Objects {
 				name := object.GetObjectKind().GroupVersionKind().Kind
 				made[name] = true
 				for _, kind := range tenant.Kinds {

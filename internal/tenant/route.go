@@ -44,7 +44,7 @@ func (e *evaluation) wantedKind() v1alpha1.RouteKind {
 	return v1alpha1.IngressRoute
 }
 
-// declared tells whether a route is the one that is declared.
+// declared reports whether a route is the one that is declared.
 func (e *evaluation) declared(route route) bool {
 	return route.GetName() == string(e.in.Partner.Spec.Subdomain.Host) && route.kind == e.wantedKind()
 }
@@ -185,7 +185,7 @@ func (e *evaluation) lingerReplaced() {
 		if e.replaced(route.Object) {
 			e.formerAddresses = e.addresses(route)
 		}
-		e.out.LookAgain = staffing.Earlier(e.out.LookAgain, over)
+		e.out.RequeueAt = staffing.Earlier(e.out.RequeueAt, over)
 	}
 }
 
@@ -200,7 +200,7 @@ func (e *evaluation) retiredSince(former, declared route, since time.Time) time.
 	settled := since.Add(min(settling, overlap/2))
 	switch leaves := e.replaced(former.Object) && len(e.addresses(declared)) > 0; {
 	case leaves && writable && !former.hidden() && e.in.Now.Before(settled):
-		e.out.LookAgain = staffing.Earlier(e.out.LookAgain, settled)
+		e.out.RequeueAt = staffing.Earlier(e.out.RequeueAt, settled)
 		return since
 	case leaves && writable && !former.hidden():
 		e.out.Objects = append(e.out.Objects, former.hide(e.in.Now))
@@ -256,7 +256,7 @@ func (e *evaluation) url(route route) string {
 	return "http://" + route.GetName()
 }
 
-// endsTLS tells whether a route is served over TLS.
+// endsTLS reports whether a route is served over TLS.
 func (e *evaluation) endsTLS(route route) bool {
 	if ingress, ok := route.Object.(*networkingv1.Ingress); ok {
 		return len(ingress.Spec.TLS) > 0
@@ -311,7 +311,7 @@ func AddressesOf(route Object, gateway *gatewayv1.Gateway) []string {
 // mostAddresses is how many the schema lets a status have.
 const mostAddresses = 16
 
-// hasWidget tells whether a route, nil for none, leads to the widget server.
+// hasWidget reports whether a route, nil for none, leads to the widget server.
 func hasWidget(route *route) bool {
 	if route == nil {
 		return false

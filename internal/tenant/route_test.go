@@ -46,10 +46,10 @@ var _ = Describe("A route that another has taken the place of", func() {
 		Expect(written.Generation).To(BeZero())
 
 		By("staying for the overlap and the TTL from then on")
-		outcome := tenant.Converge(snapshot)
+		outcome := tenant.Settle(snapshot)
 		Expect(ingressOf(outcome)).To(BeNil())
 		Expect(outcome.Prune).To(BeEmpty())
-		Expect(outcome.LookAgain).To(Equal(goldenNow.Add(70 * time.Second)))
+		Expect(outcome.RequeueAt).To(Equal(goldenNow.Add(70 * time.Second)))
 
 		By("not being hidden while the record would have nowhere to lead")
 		snapshot.Gateways = append([]gatewayv1.Gateway{}, snapshot.Gateways...)
@@ -84,7 +84,7 @@ var _ = Describe("A route that another has taken the place of", func() {
 		}
 		outcome := tenant.Evaluate(snapshot)
 		Expect(ingressOf(outcome)).To(BeNil())
-		Expect(outcome.LookAgain).To(Equal(goldenNow.Add(time.Second)), "half of the overlap")
+		Expect(outcome.RequeueAt).To(Equal(goldenNow.Add(time.Second)), "half of the overlap")
 		snapshot.Now = goldenNow.Add(time.Second)
 		Expect(ingressOf(tenant.Evaluate(snapshot))).NotTo(BeNil())
 	})
@@ -100,7 +100,7 @@ var _ = Describe("A route that another has taken the place of", func() {
 		written := ingressOf(tenant.Evaluate(snapshot))
 		Expect(written).NotTo(BeNil())
 		Expect(written.Annotations).To(BeEmpty())
-		Expect(ingressOf(tenant.Converge(snapshot))).To(BeNil(), "once")
+		Expect(ingressOf(tenant.Settle(snapshot))).To(BeNil(), "once")
 	})
 
 	DescribeTable("stays for the overlap and a TTL that makes sense",
@@ -112,7 +112,7 @@ var _ = Describe("A route that another has taken the place of", func() {
 					ingress.Annotations["external-dns.alpha.kubernetes.io/ttl"] = ttl
 				}
 			}
-			Expect(tenant.Converge(snapshot).LookAgain).To(Equal(goldenNow.Add(stays)))
+			Expect(tenant.Settle(snapshot).RequeueAt).To(Equal(goldenNow.Add(stays)))
 		},
 		Entry("seconds", "60", time.Minute, 2*time.Minute),
 		Entry("a duration", "5m", time.Minute, 6*time.Minute),

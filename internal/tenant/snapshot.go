@@ -208,8 +208,8 @@ type Outcome struct {
 	Status v1alpha1.PartnerStatus
 	// Events tell of the conditions that changed.
 	Events []conditions.Event
-	// LookAgain is when time alone changes the outcome; zero if it never does.
-	LookAgain time.Time
+	// RequeueAt is when time alone changes the outcome; zero if it never does.
+	RequeueAt time.Time
 }
 
 // child finds the observed object by its kind and name; nil if there is none. All

@@ -390,7 +390,7 @@ func broken(reason v1alpha1.Reason, progress conditions.Progress, format string,
 	return new(conditions.False(v1alpha1.ConditionSubdomainReady, reason, progress, fmt.Sprintf(format, args...)))
 }
 
-// reserved tells whether a host is under a suffix that no partner may have.
+// reserved reports whether a host is under a suffix that no partner may have.
 func (e *evaluation) reserved(host string) (suffix string, reserved bool) {
 	i := slices.IndexFunc(e.in.Settings.ReservedHostSuffixes, func(suffix string) bool {
 		return host == suffix || strings.HasSuffix(host, "."+suffix)

@@ -174,7 +174,7 @@ func ahead(targets []ResponseTarget) time.Duration {
 	return longest
 }
 
-// EnabledOn tells whether a partner has the widget on a host.
+// EnabledOn reports whether a partner has the widget on a host.
 func EnabledOn(partner *v1alpha1.Partner, host string) bool {
 	status := partner.Status
 	return status.SupportWidget != nil && ptr.Deref(status.SupportWidget.Enabled, false) &&

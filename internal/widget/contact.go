@@ -82,7 +82,7 @@ func (c Contact) Check() error {
 	return errors.Join(faults...)
 }
 
-// loopback tells whether an address is on this machine, where a messenger to try
+// loopback reports whether an address is on this machine, where a messenger to try
 // things with needs no certificate.
 func loopback(u *url.URL) bool {
 	return u.Scheme == "http" && (u.Hostname() == "localhost" || u.Hostname() == "127.0.0.1")

@@ -31,7 +31,7 @@ const (
 // X-Forwarded-Host, which a client can send as it likes.
 type Handler struct {
 	Directory *Directory
-	// Ready tells whether the directory can be asked.
+	// Ready reports whether the directory can be asked.
 	Ready  func() bool
 	Clock  clock.PassiveClock
 	Logger logr.Logger

@@ -135,7 +135,7 @@ func eval[T any](p *page, script string) T {
 	return result
 }
 
-// launcher tells whether the page shows the widget's launcher.
+// launcher reports whether the page shows the widget's launcher.
 func (p *page) launcher() bool {
 	return eval[bool](p, `!!root?.querySelector(".launcher") && !root.querySelector(".launcher").hidden`)
 }

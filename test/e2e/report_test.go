@@ -49,7 +49,7 @@ func reported() string {
 			snapshot.Claim = f.Claims["portal.stark.com"]
 			snapshot.Holder = f.Partners["stark"]
 		}
-		outcome := tenant.Converge(snapshot)
+		outcome := tenant.Settle(snapshot)
 		partner.Status = outcome.Status
 		for _, object := range outcome.Objects {
 			if claim, ok := object.(*v1alpha1.SubdomainClaim); ok {

@@ -68,7 +68,7 @@ func newProxy(to *rest.Config) *proxy {
 	return p
 }
 
-// isWrite tells whether a request changes anything but a lease, and what is told
+// isWrite reports whether a request changes anything but a lease, and what is told
 // as an Event.
 func isWrite(r *http.Request) bool {
 	return r.Method != http.MethodGet && !strings.Contains(r.URL.Path, "/leases") && !strings.HasSuffix(r.URL.Path, "/events")

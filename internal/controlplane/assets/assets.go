@@ -77,7 +77,7 @@ type Build struct {
 	Cache, Root string
 }
 
-// Built tells whether all binaries are there.
+// Built reports whether all binaries are there.
 func (b Build) Built() bool {
 	return len(present(b.Dir)) == len(Binaries)
 }

@@ -129,7 +129,7 @@ func (r *Recorder) Unused(rules []rbacv1.PolicyRule) []string {
 	return slices.Compact(unused)
 }
 
-// needed tells whether a right was used, by a request of its own or as part of one.
+// needed reports whether a right was used, by a request of its own or as part of one.
 func (r *Recorder) needed(one right) bool {
 	switch one.verb {
 	case "list":
