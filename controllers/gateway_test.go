@@ -212,7 +212,7 @@ var _ = Describe("A Gateway", func() {
 		gateway.Status.Conditions[0].ObservedGeneration = gateway.Generation
 		Expect(direct.Status().Update(ctx, gateway)).To(Succeed())
 		startManager(throughGateway, func(o *manager.Options) { o.Settings.RouteOverlap = 10 * time.Minute })
-		const host = "listener-giver.example.com"
+		const host = "listener-source.example.com"
 		certificate := func(name string) {
 			Expect(direct.Create(ctx, &corev1.Secret{
 				ObjectMeta: metav1.ObjectMeta{Namespace: tenant.DefaultNamespace(name), Name: "own"}, Type: corev1.SecretTypeTLS, Data: map[string][]byte{"tls.crt": {}, "tls.key": {}},
@@ -233,29 +233,29 @@ var _ = Describe("A Gateway", func() {
 			}}}
 			Expect(direct.Status().Update(ctx, set)).To(Succeed())
 		}
-		applyYAML(ctx, partnerYAML("listener-giver", "").withTLS("{secretName: own}"))
-		eventually(ctx, "listener-giver", "SubdomainReady=False/SecretNotFound")
-		certificate("listener-giver")
-		say("listener-giver", false)
-		acceptRouteOf(ctx, "listener-giver", host, metav1.ConditionTrue, "")
-		eventually(ctx, "listener-giver", "Ready=True/Provisioned")
+		applyYAML(ctx, partnerYAML("listener-source", "").withTLS("{secretName: own}"))
+		eventually(ctx, "listener-source", "SubdomainReady=False/SecretNotFound")
+		certificate("listener-source")
+		say("listener-source", false)
+		acceptRouteOf(ctx, "listener-source", host, metav1.ConditionTrue, "")
+		eventually(ctx, "listener-source", "Ready=True/Provisioned")
 
-		patchPartner(ctx, "listener-giver", `spec: {subdomain: null, handOver: {host: `+host+`, partnerRef: {name: listener-taker}}}`)
+		patchPartner(ctx, "listener-source", `spec: {subdomain: null, handOver: {host: `+host+`, partnerRef: {name: listener-taker}}}`)
 		applyYAML(ctx, partnerYAML("listener-taker", "").withTLS("{secretName: own}").replacing("host: listener-taker.example.com", "host: "+host))
 		eventually(ctx, "listener-taker", "SubdomainReady=False/SecretNotFound")
-		Expect(get(ctx, &gatewayv1.ListenerSet{}, host, "partner-listener-giver").DeletionTimestamp).To(BeNil(), "it is served there until only the conflict is in the way")
-		patchPartner(ctx, "listener-giver", `spec: {suspend: true}`)
-		eventuallySuspended(ctx, "listener-giver")
+		Expect(get(ctx, &gatewayv1.ListenerSet{}, host, "partner-listener-source").DeletionTimestamp).To(BeNil(), "it is served there until only the conflict is in the way")
+		patchPartner(ctx, "listener-source", `spec: {suspend: true}`)
+		eventuallySuspended(ctx, "listener-source")
 		certificate("listener-taker")
 		say("listener-taker", true)
 		eventually(ctx, "listener-taker", "SubdomainReady=False/ListenerConflict", "Reconciling=True/ListenerConflict")
-		patchPartner(ctx, "listener-giver", `spec: {suspend: false}`)
+		patchPartner(ctx, "listener-source", `spec: {suspend: false}`)
 		By("having the older one go, which is the sign to switch")
-		eventuallyGone(ctx, &gatewayv1.ListenerSet{ObjectMeta: metav1.ObjectMeta{Namespace: "partner-listener-giver", Name: host}})
+		eventuallyGone(ctx, &gatewayv1.ListenerSet{ObjectMeta: metav1.ObjectMeta{Namespace: "partner-listener-source", Name: host}})
 		say("listener-taker", false)
 		acceptRouteOf(ctx, "listener-taker", host, metav1.ConditionTrue, "")
 		eventually(ctx, "listener-taker", "Ready=True/Provisioned", "SubdomainReady=True/RouteAccepted")
-		eventually(ctx, "listener-giver", "Ready=True/Provisioned")
+		eventually(ctx, "listener-source", "Ready=True/Provisioned")
 	})
 
 	It("takes its leave to reach the widget server along when that moves to another namespace", func(ctx SpecContext) {

@@ -119,7 +119,7 @@ func (r *PartnerReconciler) gatherHeld(ctx context.Context, s *tenant.Snapshot, 
 	}
 	hosts := held
 	if handed := s.Partner.Spec.HandOver; handed != nil && !slices.Contains(held, string(handed.Host)) && tenant.HandsOver(s) {
-		hosts = append(hosts, string(handed.Host)) // which its successor may hold already
+		hosts = append(hosts, string(handed.Host)) // which its target may hold already
 	}
 	if declared != "" && !slices.Contains(held, declared) {
 		hosts = append(hosts, declared)
@@ -243,7 +243,7 @@ func (r *PartnerReconciler) gatherRoutes(ctx context.Context, s *tenant.Snapshot
 					Host: host, Kind: kind.Kind, Namespace: route.GetNamespace(), Name: route.GetName(), Partner: holder,
 					Created: route.GetCreationTimestamp(), Own: tenant.Marked(route), Solver: tenant.Solver(route),
 				}
-				if slices.Contains(s.Givers, holder) {
+				if slices.Contains(s.Sources, holder) {
 					ref.Gateway, ref.Addresses, err = r.whereServed(ctx, route)
 				}
 				s.Routes = append(s.Routes, ref)
@@ -282,7 +282,7 @@ func (r *PartnerReconciler) whereServed(ctx context.Context, route client.Object
 func (r *PartnerReconciler) gatherHandOver(ctx context.Context, s *tenant.Snapshot) error {
 	var err error
 	if handed := s.Partner.Spec.HandOver; handed != nil {
-		if s.Successor, err = found(ctx, r.Client, string(handed.PartnerRef.Name), &v1alpha1.Partner{}); err != nil {
+		if s.Target, err = found(ctx, r.Client, string(handed.PartnerRef.Name), &v1alpha1.Partner{}); err != nil {
 			return err
 		}
 		if s.Handed, err = found(ctx, r.Client, string(handed.Host), &v1alpha1.SubdomainClaim{}); err != nil {
@@ -296,13 +296,13 @@ func (r *PartnerReconciler) gatherHandOver(ctx context.Context, s *tenant.Snapsh
 	if host == "" {
 		return nil
 	}
-	var givers v1alpha1.PartnerList
-	if err := r.declaring(ctx, &givers, index.PartnerByHandOver.Is(host)); err != nil {
+	var sources v1alpha1.PartnerList
+	if err := r.declaring(ctx, &sources, index.PartnerByHandOver.Is(host)); err != nil {
 		return err
 	}
-	for i := range givers.Items {
-		if giver := &givers.Items[i]; string(giver.Spec.HandOver.PartnerRef.Name) == s.Partner.Name {
-			s.Givers = append(s.Givers, giver.Name)
+	for i := range sources.Items {
+		if source := &sources.Items[i]; string(source.Spec.HandOver.PartnerRef.Name) == s.Partner.Name {
+			s.Sources = append(s.Sources, source.Name)
 		}
 	}
 	return nil

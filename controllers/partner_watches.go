@@ -390,7 +390,7 @@ func (r *PartnerReconciler) byPlan(ctx context.Context, plan client.Object) []re
 // byHandOver finds the partners that hand a host over to the given one, and the one to
 // which that hands a host over.
 func (r *PartnerReconciler) byHandOver(ctx context.Context, object client.Object) []reconcile.Request {
-	requests := r.requests(ctx, index.PartnerBySuccessor.Is(object.GetName()))
+	requests := r.requests(ctx, index.PartnerByTarget.Is(object.GetName()))
 	if handed := object.(*v1alpha1.Partner).Spec.HandOver; handed != nil {
 		requests = append(requests, r.own(string(handed.PartnerRef.Name))...)
 	}

@@ -207,7 +207,7 @@ const (
 	ReasonRenewalFailed Reason = "RenewalFailed"
 	ReasonRouteRemains  Reason = "RouteRemains"
 	// ReasonHandOverPending is of a host that is handed over, and not served by its
-	// successor yet.
+	// target yet.
 	ReasonHandOverPending Reason = "HandOverPending"
 
 	ReasonWidgetEnabled        Reason = "WidgetEnabled"

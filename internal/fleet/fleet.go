@@ -212,9 +212,9 @@ func (f *Fleet) declares(host string) bool {
 	return false
 }
 
-// givers are the names of the Partners that hand the declared host over to another and
+// sources are the names of the Partners that hand the declared host over to another and
 // hold it: those that did before are of no account to it.
-func (f *Fleet) givers(to *v1alpha1.Partner) []string {
+func (f *Fleet) sources(to *v1alpha1.Partner) []string {
 	claim := f.Claims[string(to.Spec.Subdomain.Host)]
 	if claim == nil {
 		return nil
@@ -260,7 +260,7 @@ func (f *Fleet) Snapshot(partner *v1alpha1.Partner, settings tenant.Settings, no
 	}
 	slices.SortFunc(snapshot.Rivals, func(a, b metav1.ObjectMeta) int { return cmp.Compare(a.Name, b.Name) })
 	if handed := partner.Spec.HandOver; handed != nil {
-		snapshot.Successor, snapshot.Handed = f.Partners[string(handed.PartnerRef.Name)], f.Claims[string(handed.Host)]
+		snapshot.Target, snapshot.Handed = f.Partners[string(handed.PartnerRef.Name)], f.Claims[string(handed.Host)]
 	}
 	subdomain := partner.Spec.Subdomain
 	snapshot.Wanted = sets.New[string]()
@@ -272,7 +272,7 @@ func (f *Fleet) Snapshot(partner *v1alpha1.Partner, settings tenant.Settings, no
 	if subdomain == nil {
 		return snapshot
 	}
-	snapshot.Givers = f.givers(partner)
+	snapshot.Sources = f.sources(partner)
 	snapshot.Claim = f.Claims[string(subdomain.Host)]
 	if snapshot.Claim == nil {
 		snapshot.Noted = f.notedBy(partner)

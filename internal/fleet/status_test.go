@@ -132,7 +132,7 @@ var _ = Describe("Tree", func() {
 		f, partner := outcome("../tenant/testdata/" + of + ".in.yaml")
 		Expect(f.Tree(partner.Name, now).Parts).To(ContainElement(And(HaveField("What", what), HaveField("State", state))))
 	},
-		Entry("its successor", "hand-over-offered", "Former host HandOverPending", fleet.Idle),
+		Entry("its target", "hand-over-offered", "Former host HandOverPending", fleet.Idle),
 		Entry("a route that somebody else made", "host-release-blocked", "Former host RouteRemains", fleet.Strained),
 	)
 

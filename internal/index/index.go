@@ -39,8 +39,8 @@ var (
 		}
 		return nil
 	}}
-	// PartnerBySuccessor has them by the Partner that is to have it.
-	PartnerBySuccessor = Index{"partner/successor", &v1alpha1.Partner{}, func(o client.Object) []string {
+	// PartnerByTarget has them by the Partner that is to have it.
+	PartnerByTarget = Index{"partner/target", &v1alpha1.Partner{}, func(o client.Object) []string {
 		if handOver := o.(*v1alpha1.Partner).Spec.HandOver; handOver != nil {
 			return []string{string(handOver.PartnerRef.Name)}
 		}

@@ -117,7 +117,7 @@ func (p *Plan) partner(name string) (*Partner, error) {
 		}
 		snapshot.Holder = p.fleet.Partners[holder]
 	}
-	if len(snapshot.Givers) > 0 && snapshot.Claim != nil {
+	if len(snapshot.Sources) > 0 && snapshot.Claim != nil {
 		// What is to be handed over is offered by then.
 		snapshot.Claim = snapshot.Claim.DeepCopy()
 		snapshot.Claim.Spec.HandOverTo = &v1alpha1.PartnerReference{Name: v1alpha1.PartnerName(name)}

@@ -93,7 +93,7 @@ type evaluation struct {
 	offering bool
 	// By judgeHandOver: the host that is handed over, while it is served here.
 	giving string
-	// By judgeHandOver: its routes that are to be hidden now, since the successor serves.
+	// By judgeHandOver: its routes that are to be hidden now, since the target serves.
 	leaving []route
 	// By judgeHandOver: whether the overlap of one of its routes has begun.
 	left bool
@@ -608,7 +608,7 @@ func (e *evaluation) served() *v1alpha1.SubdomainStatus {
 	former := e.formerAddresses
 	if e.exposed() && e.declared(*route) {
 		for _, ref := range e.in.Routes { // of who handed the host over
-			if ref.Host == route.GetName() && slices.Contains(e.in.Givers, ref.Partner) {
+			if ref.Host == route.GetName() && slices.Contains(e.in.Sources, ref.Partner) {
 				former = append(former, ref.Addresses...)
 			}
 		}

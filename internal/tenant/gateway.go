@@ -247,9 +247,9 @@ func (e *evaluation) gatewayRouteUnready() *conditions.Finding {
 			set = &gatewayv1.ListenerSet{} // about to be created
 		}
 		name := fmt.Sprintf("ListenerSet %s/%s", namespace, host)
-		if giver := e.conflicting(set); giver != "" && links[0].unmet() == "" && !refusesRefs(e.in.saidOf(route, e.build.parentRef(e.via), e.via.Gateway)) {
+		if source := e.conflicting(set); source != "" && links[0].unmet() == "" && !refusesRefs(e.in.saidOf(route, e.build.parentRef(e.via), e.via.Gateway)) {
 			return broken(v1alpha1.ReasonListenerConflict, conditions.Waiting,
-				"%s conflicts with that of Partner %q at the same Gateway, which is handing the host over and is removing its listener", name, giver)
+				"%s conflicts with that of Partner %q at the same Gateway, which is handing the host over and is removing its listener", name, source)
 		}
 		links = append(links,
 			statusLink{v1alpha1.ReasonRouteNotAccepted, name, set.Status.Conditions, set.Generation, string(gatewayv1.ListenerSetConditionAccepted)},
@@ -287,7 +287,7 @@ func (e *evaluation) conflicting(set *gatewayv1.ListenerSet) string {
 	gateway := e.via.Namespace + "/" + e.via.Name
 	host := string(e.in.Partner.Spec.Subdomain.Host)
 	i := slices.IndexFunc(e.in.Routes, func(ref RouteRef) bool {
-		return ref.Kind == listenerSetKind && ref.Host == host && ref.Name == host && ref.Gateway == gateway && slices.Contains(e.in.Givers, ref.Partner)
+		return ref.Kind == listenerSetKind && ref.Host == host && ref.Name == host && ref.Gateway == gateway && slices.Contains(e.in.Sources, ref.Partner)
 	})
 	if i < 0 {
 		return ""

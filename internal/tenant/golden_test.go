@@ -54,8 +54,8 @@ type goldenCase struct {
 	Settings *tenant.Settings `json:"settings"`
 	// Wanted are held hosts that another partner declares.
 	Wanted []string `json:"wanted"`
-	// Successor and Giver are other Partners, from and to whom a host is handed over.
-	Successor, Giver *v1alpha1.Partner
+	// Target and Source are other Partners, from and to whom a host is handed over.
+	Target, Source *v1alpha1.Partner
 	// Noted is the partner whose namespace notes the host, which nobody claims.
 	Noted string `json:"noted"`
 	// Rivals are other Partners that declare the same namespace.
@@ -182,9 +182,9 @@ func applyCase(snapshot *tenant.Snapshot, document []byte) {
 	Expect(given.Description).NotTo(BeEmpty())
 	snapshot.Noted = given.Noted
 	snapshot.APIs, snapshot.Rivals = given.APIs, given.Rivals
-	snapshot.Successor = given.Successor
-	if given.Giver != nil {
-		snapshot.Holder, snapshot.Givers = given.Giver, []string{given.Giver.Name}
+	snapshot.Target = given.Target
+	if given.Source != nil {
+		snapshot.Holder, snapshot.Sources = given.Source, []string{given.Source.Name}
 	}
 	if given.Now != nil {
 		snapshot.Now = given.Now.Time
@@ -237,7 +237,7 @@ func place(snapshot *tenant.Snapshot, object *unstructured.Unstructured) {
 			}
 		}
 		if holder := string(typed.Spec.PartnerRef.Name); holder != partner.Name {
-			if snapshot.Givers != nil {
+			if snapshot.Sources != nil {
 				return
 			}
 			// Of the holder, a case says no more than whether it still declares the host.

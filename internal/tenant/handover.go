@@ -14,15 +14,15 @@ import (
 	"github.com/dispel/partner-operator/internal/staffing"
 )
 
-// A host passes from one Partner, the giver, to another, its successor, in these steps.
+// A host passes from one Partner, the source, to another, its target, in these steps.
 // After each of them the operator can be killed:
 //
-//  1. The giver no longer declares the host. It keeps serving it, and offers its claim.
-//  2. The successor declares the host, takes the claim, and makes its route beside the
-//     giver's. The claim is at no time anybody else's.
-//  3. Once the successor's route is ready and has settled, the giver hides its own from
+//  1. The source no longer declares the host. It keeps serving it, and offers its claim.
+//  2. The target declares the host, takes the claim, and makes its route beside the
+//     source's. The claim is at no time anybody else's.
+//  3. Once the target's route is ready and has settled, the source hides its own from
 //     external-dns.
-//  4. After the overlap, the giver deletes it.
+//  4. After the overlap, the source deletes it.
 
 // handOver is the host that the Partner hands over, and to whom; the zero value if it
 // hands none over.
@@ -41,7 +41,7 @@ func (e *evaluation) judgeHandOver() {
 	}
 	routes := e.givenRoutes()
 	switch holder := e.in.handedHolder(); {
-	case holder == e.in.Partner.Name, holder == "" && len(routes) > 0: // it may have gone with a successor
+	case holder == e.in.Partner.Name, holder == "" && len(routes) > 0: // it may have gone with a target
 		e.offering = true
 	case len(routes) == 0:
 		return // it is done
@@ -53,10 +53,10 @@ func (e *evaluation) judgeHandOver() {
 	switch {
 	case e.offering:
 		return
-	case e.successorConflicts():
-		e.giving = "" // the successor's listener can only take the place of this one's
+	case e.targetConflicts():
+		e.giving = "" // the target's listener can only take the place of this one's
 		return
-	case !e.successorServes():
+	case !e.targetServes():
 		return
 	}
 	since, over := e.servedSince(), true
@@ -68,12 +68,12 @@ func (e *evaluation) judgeHandOver() {
 	}
 }
 
-// servedSince is when the successor's route got ready: a Partner that was ready with another
+// servedSince is when the target's route got ready: a Partner that was ready with another
 // host stays ready, so its route can be younger than that.
 func (e *evaluation) servedSince() time.Time {
-	since, seen := meta.FindStatusCondition(e.in.Successor.Status.Conditions, string(v1alpha1.ConditionSubdomainReady)).LastTransitionTime.Time, false
+	since, seen := meta.FindStatusCondition(e.in.Target.Status.Conditions, string(v1alpha1.ConditionSubdomainReady)).LastTransitionTime.Time, false
 	for _, ref := range e.in.Routes {
-		if ref.Partner != e.in.Successor.Name || ref.Host != e.giving {
+		if ref.Partner != e.in.Target.Name || ref.Host != e.giving {
 			continue
 		}
 		seen = true
@@ -88,8 +88,8 @@ func (e *evaluation) servedSince() time.Time {
 }
 
 // leave reports whether the time of a route of the host that is handed over is over, and
-// finds whether it is to be hidden from external-dns. since is when the successor's got ready:
-// that has to have an address for the record, if the giver's has, and to have settled.
+// finds whether it is to be hidden from external-dns. since is when the target's got ready:
+// that has to have an address for the record, if the source's has, and to have settled.
 func (e *evaluation) leave(route route, since time.Time) (over bool) {
 	noted, overlap, failure := route.replacedAt(), e.overlap(route), e.writeFailure(route.Object)
 	settled := since.Add(min(settling, overlap/2))
@@ -100,7 +100,7 @@ func (e *evaluation) leave(route route, since time.Time) (over bool) {
 	case route.hidden() && !noted.After(e.in.Now):
 		next = noted.Add(overlap)
 		e.left = true
-	case len(e.in.Successor.Status.Subdomain.Addresses) == 0 && len(e.addresses(route)) > 0:
+	case len(e.in.Target.Status.Subdomain.Addresses) == 0 && len(e.addresses(route)) > 0:
 		// Its status comes with an event, unless its controller never reports an address.
 		next = since.Add(2 * overlap)
 		e.left = true
@@ -122,23 +122,23 @@ func (e *evaluation) leave(route route, since time.Time) (over bool) {
 	return true
 }
 
-// successorServes reports whether the successor's route of the host is ready.
-func (e *evaluation) successorServes() bool {
-	if e.in.Successor == nil || e.in.Successor.Status.Subdomain == nil {
+// targetServes reports whether the target's route of the host is ready.
+func (e *evaluation) targetServes() bool {
+	if e.in.Target == nil || e.in.Target.Status.Subdomain == nil {
 		return false
 	}
-	_, host, _ := strings.Cut(e.in.Successor.Status.Subdomain.URL, "://")
-	return host == string(handOver(e.in.Partner).Host) && meta.IsStatusConditionTrue(e.in.Successor.Status.Conditions, string(v1alpha1.ConditionSubdomainReady))
+	_, host, _ := strings.Cut(e.in.Target.Status.Subdomain.URL, "://")
+	return host == string(handOver(e.in.Partner).Host) && meta.IsStatusConditionTrue(e.in.Target.Status.Conditions, string(v1alpha1.ConditionSubdomainReady))
 }
 
-// successorConflicts reports whether the Gateway refuses the successor's listener because of
+// targetConflicts reports whether the Gateway refuses the target's listener because of
 // the one that serves the host here, and nothing else is in the way.
-func (e *evaluation) successorConflicts() bool {
-	if e.in.Successor == nil || HostOf(e.in.Successor) != string(handOver(e.in.Partner).Host) {
+func (e *evaluation) targetConflicts() bool {
+	if e.in.Target == nil || HostOf(e.in.Target) != string(handOver(e.in.Partner).Host) {
 		return false
 	}
-	ready := meta.FindStatusCondition(e.in.Successor.Status.Conditions, string(v1alpha1.ConditionSubdomainReady))
-	return ready != nil && ready.Reason == string(v1alpha1.ReasonListenerConflict) && ready.ObservedGeneration == e.in.Successor.Generation
+	ready := meta.FindStatusCondition(e.in.Target.Status.Conditions, string(v1alpha1.ConditionSubdomainReady))
+	return ready != nil && ready.Reason == string(v1alpha1.ReasonListenerConflict) && ready.ObservedGeneration == e.in.Target.Generation
 }
 
 // givenRoutes are the Partner's routes of the host that it hands over.
@@ -147,7 +147,7 @@ func (e *evaluation) givenRoutes() []route {
 }
 
 // giveHost wants the claim on the host that is handed over, with who may take it. Once the
-// successor serves, it wants its routes hidden; if that one fails, it shows them again.
+// target serves, it wants its routes hidden; if that one fails, it shows them again.
 func (e *evaluation) giveHost() {
 	handing := handOver(e.in.Partner)
 	claim := e.in.child(claimKind, string(handing.Host))
@@ -166,17 +166,17 @@ func (e *evaluation) giveHost() {
 		}
 	}
 	for _, route := range e.givenRoutes() {
-		if !e.successorServes() && route.hidden() && !e.failedToWrite(route.Object) {
+		if !e.targetServes() && route.hidden() && !e.failedToWrite(route.Object) {
 			e.out.Objects = append(e.out.Objects, route.show())
 		}
 	}
 }
 
 // given is the route by which the Partner serves the host that it hands over; nil if there
-// is none, or the successor serves the host, too: from then on it is the successor's to
+// is none, or the target serves the host, too: from then on it is the target's to
 // report.
 func (e *evaluation) given() *route {
-	if e.giving == "" || e.successorServes() {
+	if e.giving == "" || e.targetServes() {
 		return nil
 	}
 	if routes := e.givenRoutes(); len(routes) > 0 {
@@ -194,7 +194,7 @@ func (e *evaluation) handedToUs(claim *v1alpha1.SubdomainClaim) bool {
 // handOverPending says what the hand-over of a host waits for; empty if there is none, or
 // it is as good as done.
 func (e *evaluation) handOverPending() string {
-	host, successor := handOver(e.in.Partner).Host, string(handOver(e.in.Partner).PartnerRef.Name)
+	host, target := handOver(e.in.Partner).Host, string(handOver(e.in.Partner).PartnerRef.Name)
 	until := "until then it is served here"
 	if e.giving == "" {
 		until = "it is not served here, since the contract is not in force"
@@ -202,21 +202,21 @@ func (e *evaluation) handOverPending() string {
 	switch {
 	case e.giving == "" && !e.offering || len(e.leaving) > 0 || e.left:
 		return ""
-	case e.in.Successor == nil:
-		return fmt.Sprintf("%s is handed over to Partner %q, which does not exist: create it, or correct spec.handOver.partnerRef; %s", host, successor, until)
-	case HostOf(e.in.Successor) != string(host):
-		return fmt.Sprintf("%s is handed over to Partner %q, which does not declare it: write it in that Partner's spec.subdomain; %s", host, successor, until)
+	case e.in.Target == nil:
+		return fmt.Sprintf("%s is handed over to Partner %q, which does not exist: create it, or correct spec.handOver.partnerRef; %s", host, target, until)
+	case HostOf(e.in.Target) != string(host):
+		return fmt.Sprintf("%s is handed over to Partner %q, which does not declare it: write it in that Partner's spec.subdomain; %s", host, target, until)
 	}
 	why := "its SubdomainReady says why it is not served there yet"
-	active := meta.FindStatusCondition(e.in.Successor.Status.Conditions, string(v1alpha1.ConditionContractActive))
+	active := meta.FindStatusCondition(e.in.Target.Status.Conditions, string(v1alpha1.ConditionContractActive))
 	if active != nil && active.Status != metav1.ConditionTrue {
 		return fmt.Sprintf("%s is handed over to Partner %q, whose contract is not in force (%s), so that it takes no host yet, and %s: correct its spec.validFrom or spec.validUntil",
-			host, successor, active.Reason, until)
+			host, target, active.Reason, until)
 	}
-	if ready := meta.FindStatusCondition(e.in.Successor.Status.Conditions, string(v1alpha1.ConditionSubdomainReady)); ready != nil && ready.Status != metav1.ConditionTrue {
+	if ready := meta.FindStatusCondition(e.in.Target.Status.Conditions, string(v1alpha1.ConditionSubdomainReady)); ready != nil && ready.Status != metav1.ConditionTrue {
 		why = "its SubdomainReady is False with " + ready.Reason
 	}
-	return fmt.Sprintf("%s is handed over to Partner %q, which does not serve it yet, and %s: %s", host, successor, until, why)
+	return fmt.Sprintf("%s is handed over to Partner %q, which does not serve it yet, and %s: %s", host, target, until, why)
 }
 
 // handOverFinding tells of a hand-over that waits; nil if none does.
@@ -231,7 +231,7 @@ func (e *evaluation) handOverFinding() *conditions.Finding {
 }
 
 // HandsOver reports whether the Partner of a snapshot may hand its host over, if it declares
-// so: nobody holds that but itself or the successor, and its namespace is not another's.
+// so: nobody holds that but itself or the target, and its namespace is not another's.
 func HandsOver(s *Snapshot) bool {
 	if s.Namespace != nil && !slices.Contains([]string{"", s.Partner.Name}, HolderOf(s.Namespace)) {
 		return false

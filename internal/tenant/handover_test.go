@@ -25,14 +25,14 @@ func found(outcome tenant.Outcome, condition v1alpha1.ConditionType) metav1.Cond
 
 var _ = Describe("A host on its way from one Partner to another", func() {
 	const host = "remote.acmecorp.com"
-	giverRoute := tenant.RouteRef{Host: host, Kind: "Ingress", Namespace: "partner-globex", Name: host, Partner: "globex", Own: true, Addresses: []string{"192.0.2.7", "192.0.2.3"}}
+	sourceRoute := tenant.RouteRef{Host: host, Kind: "Ingress", Namespace: "partner-globex", Name: host, Partner: "globex", Own: true, Addresses: []string{"192.0.2.7", "192.0.2.3"}}
 
-	Context("seen by the successor", func() {
+	Context("seen by the target", func() {
 		var snapshot tenant.Snapshot
 		BeforeEach(func() {
-			snapshot = readSnapshot("testdata/hand-over-successor.in.yaml")
-			snapshot.Givers = []string{"globex"}
-			snapshot.Routes = []tenant.RouteRef{giverRoute}
+			snapshot = readSnapshot("testdata/hand-over-target.in.yaml")
+			snapshot.Sources = []string{"globex"}
+			snapshot.Routes = []tenant.RouteRef{sourceRoute}
 		})
 
 		It("is served at the former addresses, too, while the source's route is there", func() {
@@ -49,7 +49,7 @@ var _ = Describe("A host on its way from one Partner to another", func() {
 			snapshot.Routes = append(snapshot.Routes, solver)
 			Expect(found(tenant.Settle(snapshot), v1alpha1.ConditionSubdomainReady).Reason).To(Equal("RouteAccepted"))
 			solver.Partner, solver.Namespace = "third", "partner-third"
-			snapshot.Routes = []tenant.RouteRef{giverRoute, solver}
+			snapshot.Routes = []tenant.RouteRef{sourceRoute, solver}
 			Expect(found(tenant.Settle(snapshot), v1alpha1.ConditionSubdomainReady).Reason).To(Equal("HostRoutedElsewhere"), "it is not part of the hand-over")
 		})
 
@@ -80,12 +80,12 @@ var _ = Describe("A host on its way from one Partner to another", func() {
 
 	Context("seen by the source", func() {
 		served := func(reason string, status metav1.ConditionStatus, addresses ...string) *v1alpha1.Partner {
-			successor := &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "globex", Generation: 3}, Spec: v1alpha1.PartnerSpec{Subdomain: &v1alpha1.Subdomain{Host: host}}}
-			successor.Status.Conditions = []metav1.Condition{{Type: "SubdomainReady", Status: status, Reason: reason, ObservedGeneration: 3, LastTransitionTime: metav1.NewTime(goldenNow.Add(-time.Minute))}}
+			target := &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "globex", Generation: 3}, Spec: v1alpha1.PartnerSpec{Subdomain: &v1alpha1.Subdomain{Host: host}}}
+			target.Status.Conditions = []metav1.Condition{{Type: "SubdomainReady", Status: status, Reason: reason, ObservedGeneration: 3, LastTransitionTime: metav1.NewTime(goldenNow.Add(-time.Minute))}}
 			if status == metav1.ConditionTrue {
-				successor.Status.Subdomain = &v1alpha1.SubdomainStatus{URL: "https://" + host, Addresses: addresses}
+				target.Status.Subdomain = &v1alpha1.SubdomainStatus{URL: "https://" + host, Addresses: addresses}
 			}
-			return successor
+			return target
 		}
 		var snapshot tenant.Snapshot
 		BeforeEach(func() {
@@ -96,28 +96,28 @@ var _ = Describe("A host on its way from one Partner to another", func() {
 			})
 		})
 
-		It("is served here until the successor serves, whose it is from then on, although the route stays", func() {
-			snapshot.Successor = served("CertificatePending", metav1.ConditionFalse)
+		It("is served here until the target serves, whose it is from then on, although the route stays", func() {
+			snapshot.Target = served("CertificatePending", metav1.ConditionFalse)
 			Expect(tenant.Settle(snapshot).Status.Subdomain).To(HaveField("URL", "http://"+host))
-			snapshot.Successor = served("RouteAccepted", metav1.ConditionTrue)
+			snapshot.Target = served("RouteAccepted", metav1.ConditionTrue)
 			outcome := tenant.Settle(snapshot)
 			Expect(outcome.Status.Subdomain).To(BeNil())
 			Expect(outcome.Status.SupportWidget).To(BeNil())
 			Expect(outcome.Prune).NotTo(ContainElement(HaveField("Name", host)))
 		})
 
-		It("ends at once where the successor's listener can only take the place of this one", func() {
-			snapshot.Successor = served("ListenerConflict", metav1.ConditionFalse)
+		It("ends at once where the target's listener can only take the place of this one", func() {
+			snapshot.Target = served("ListenerConflict", metav1.ConditionFalse)
 			outcome := tenant.Settle(snapshot)
 			Expect(outcome.Prune).To(ContainElement(And(BeAssignableToTypeOf(&networkingv1.Ingress{}), HaveField("Name", host))))
 			snapshot = readSnapshot("testdata/hand-over-settling.in.yaml")
-			snapshot.Successor = served("ListenerConflict", metav1.ConditionFalse)
-			snapshot.Successor.Generation = 4
+			snapshot.Target = served("ListenerConflict", metav1.ConditionFalse)
+			snapshot.Target.Generation = 4
 			Expect(tenant.Settle(snapshot).Prune).NotTo(ContainElement(HaveField("Name", host)), "it may have another Gateway by now")
 		})
 
 		It("does not wait for an address that never comes", func() {
-			snapshot.Successor = served("RouteAccepted", metav1.ConditionTrue)
+			snapshot.Target = served("RouteAccepted", metav1.ConditionTrue)
 			for _, child := range snapshot.Children {
 				if ingress, ok := child.(*networkingv1.Ingress); ok {
 					ingress.Status.LoadBalancer.Ingress = []networkingv1.IngressLoadBalancerIngress{{IP: "192.0.2.1"}}
@@ -130,9 +130,9 @@ var _ = Describe("A host on its way from one Partner to another", func() {
 			Expect(tenant.Settle(snapshot).Prune).To(ContainElement(HaveField("Name", host)))
 		})
 
-		It("names the contract that keeps the successor from it", func() {
-			snapshot.Successor = served("HostReleasing", metav1.ConditionFalse)
-			snapshot.Successor.Status.Conditions = append(snapshot.Successor.Status.Conditions, metav1.Condition{Type: "ContractActive", Status: metav1.ConditionFalse, Reason: "ContractNotStarted"})
+		It("names the contract that keeps the target from it", func() {
+			snapshot.Target = served("HostReleasing", metav1.ConditionFalse)
+			snapshot.Target.Status.Conditions = append(snapshot.Target.Status.Conditions, metav1.Condition{Type: "ContractActive", Status: metav1.ConditionFalse, Reason: "ContractNotStarted"})
 			Expect(found(tenant.Settle(snapshot), v1alpha1.ConditionHostReleaseBlocked).Message).To(Equal(
 				host + ` is handed over to Partner "globex", whose contract is not in force (ContractNotStarted), so that it takes no host yet, and until then it is served here: correct its spec.validFrom or spec.validUntil`))
 		})
@@ -156,7 +156,7 @@ var _ = Describe("A listener of a host that is handed over", func() {
 			}
 		}
 		Expect(found(tenant.Evaluate(snapshot), v1alpha1.ConditionSubdomainReady).Reason).To(Equal("RouteNotAccepted"), "somebody else's is no hand-over")
-		snapshot.Givers = []string{"globex"}
+		snapshot.Sources = []string{"globex"}
 		set := tenant.RouteRef{Host: host, Kind: "ListenerSet", Namespace: "partner-globex", Name: host, Partner: "globex", Own: true, Gateway: "infra/other"}
 		snapshot.Routes = []tenant.RouteRef{set}
 		Expect(found(tenant.Evaluate(snapshot), v1alpha1.ConditionSubdomainReady).Reason).To(Equal("RouteNotAccepted"), "it is at another Gateway")

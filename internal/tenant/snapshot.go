@@ -106,12 +106,12 @@ type Snapshot struct {
 	// Holder is the Partner that holds that host, if it is another one; nil if there
 	// is none.
 	Holder *v1alpha1.Partner
-	// Successor is the Partner to which this one hands a host over, and Handed the claim
+	// Target is the Partner to which this one hands a host over, and Handed the claim
 	// on that host, whoever holds it; nil if there is none.
-	Successor *v1alpha1.Partner
-	Handed    *v1alpha1.SubdomainClaim
-	// Givers are the names of the Partners that hand the declared host over to this one.
-	Givers []string
+	Target *v1alpha1.Partner
+	Handed *v1alpha1.SubdomainClaim
+	// Sources are the names of the Partners that hand the declared host over to this one.
+	Sources []string
 	// Children are the objects that are the operator's for the Partner, without
 	// the namespace: those in it that Owned names, and all claims of the Partner.
 	Children []Object

@@ -361,7 +361,7 @@ func (e *evaluation) routedElsewhere() (elsewhere []string, progress conditions.
 	host := string(e.in.Partner.Spec.Subdomain.Host)
 	progress = conditions.Waiting
 	for _, ref := range e.in.Routes {
-		if ref.Host != host || ref.Namespace == NamespaceOf(e.in.Partner) || slices.Contains(e.in.Givers, ref.Partner) && (ref.Name == host || ref.Solver) {
+		if ref.Host != host || ref.Namespace == NamespaceOf(e.in.Partner) || slices.Contains(e.in.Sources, ref.Partner) && (ref.Name == host || ref.Solver) {
 			continue
 		}
 		elsewhere = append(elsewhere, ref.String())

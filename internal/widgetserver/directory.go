@@ -166,7 +166,7 @@ func (d *Directory) build(host string, now time.Time) (*asset, error) {
 		return nil, err
 	}
 	if partner == nil || !widget.EnabledOn(partner, host) {
-		if partner, err = d.giver(host, name); err != nil || partner == nil {
+		if partner, err = d.source(host, name); err != nil || partner == nil {
 			return nil, err
 		}
 		name = partner.Name
@@ -188,20 +188,20 @@ func (d *Directory) build(host string, now time.Time) (*asset, error) {
 	return newAsset(data), nil
 }
 
-// giver is the Partner that hands a host over to another and still serves it with its
+// source is the Partner that hands a host over to another and still serves it with its
 // widget, which one of both holds; nil if none does.
-func (d *Directory) giver(host, holder string) (*v1alpha1.Partner, error) {
-	var givers v1alpha1.PartnerList
-	if err := d.reader.List(context.Background(), &givers, index.PartnerByHandOver.Is(host), client.UnsafeDisableDeepCopy); err != nil {
+func (d *Directory) source(host, holder string) (*v1alpha1.Partner, error) {
+	var sources v1alpha1.PartnerList
+	if err := d.reader.List(context.Background(), &sources, index.PartnerByHandOver.Is(host), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
 	}
-	for i := range givers.Items {
-		giver := &givers.Items[i]
-		pending := meta.FindStatusCondition(giver.Status.Conditions, string(v1alpha1.ConditionHostReleaseBlocked))
-		serves := widget.EnabledOn(giver, host) ||
-			pending != nil && pending.Reason == string(v1alpha1.ReasonHandOverPending) && ptr.Deref(ptr.Deref(giver.Status.SupportWidget, v1alpha1.SupportWidgetStatus{}).Enabled, false)
-		if serves && (giver.Name == holder || string(giver.Spec.HandOver.PartnerRef.Name) == holder) {
-			return giver, nil
+	for i := range sources.Items {
+		source := &sources.Items[i]
+		pending := meta.FindStatusCondition(source.Status.Conditions, string(v1alpha1.ConditionHostReleaseBlocked))
+		serves := widget.EnabledOn(source, host) ||
+			pending != nil && pending.Reason == string(v1alpha1.ReasonHandOverPending) && ptr.Deref(ptr.Deref(source.Status.SupportWidget, v1alpha1.SupportWidgetStatus{}).Enabled, false)
+		if serves && (source.Name == holder || string(source.Spec.HandOver.PartnerRef.Name) == holder) {
+			return source, nil
 		}
 	}
 	return nil, nil

@@ -159,14 +159,14 @@ var _ = Describe("The widget server", func() {
 
 	It("serves the widget of who hands a host over, as long as that one serves it", func(ctx SpecContext) {
 		const host = "remote.acmecorp.com"
-		giver := served(ctx, "acme", "access.acmecorp.com")
-		successor := served(ctx, "globex", host) // which has taken the claim, and does not serve yet
-		enable(ctx, successor, host, false)
+		source := served(ctx, "acme", "access.acmecorp.com")
+		target := served(ctx, "globex", host) // which has taken the claim, and does not serve yet
+		enable(ctx, target, host, false)
 		Eventually(status(host, ConfigPath)).Should(Equal(http.StatusNotFound))
 
-		handing := giver.DeepCopy()
+		handing := source.DeepCopy()
 		handing.Spec.HandOver = &v1alpha1.HandOver{Host: host, PartnerRef: v1alpha1.PartnerReference{Name: "globex"}}
-		Expect(direct.Patch(ctx, handing, client.MergeFrom(giver))).To(Succeed())
+		Expect(direct.Patch(ctx, handing, client.MergeFrom(source))).To(Succeed())
 		Consistently(status(host, ConfigPath), "300ms").Should(Equal(http.StatusNotFound), "what it says of a host does not make it serve that")
 		pending := handing.DeepCopy()
 		pending.Status.Conditions = []metav1.Condition{{
@@ -175,7 +175,7 @@ var _ = Describe("The widget server", func() {
 		Expect(direct.Status().Patch(ctx, pending, client.MergeFrom(handing))).To(Succeed())
 		Eventually(func() string { return get(address, host, ConfigPath).body }).Should(ContainSubstring(`"partner":"acme"`))
 
-		By("serving it on, too, before the successor takes the claim")
+		By("serving it on, too, before the target takes the claim")
 		claim := &v1alpha1.SubdomainClaim{ObjectMeta: metav1.ObjectMeta{Name: host}}
 		Expect(direct.Patch(ctx, claim, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"partnerRef":{"name":"acme"}}}`)))).NotTo(Succeed(), "a claim changes hands by an offer alone")
 		Expect(direct.Delete(ctx, claim)).To(Succeed())
@@ -185,10 +185,10 @@ var _ = Describe("The widget server", func() {
 		Eventually(func() string { return get(address, host, ConfigPath).body }).Should(ContainSubstring(`"partner":"acme"`))
 		Expect(direct.Patch(ctx, claim, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"partnerRef":{"name":"globex"},"handOverTo":null}}`)))).To(Succeed())
 
-		By("going on to the successor once that serves, and ending with the hand-over")
-		enable(ctx, successor, host, true)
+		By("going on to the target once that serves, and ending with the hand-over")
+		enable(ctx, target, host, true)
 		Eventually(func() string { return get(address, host, ConfigPath).body }).Should(ContainSubstring(`"partner":"globex"`))
-		enable(ctx, successor, host, false)
+		enable(ctx, target, host, false)
 		Eventually(func() string { return get(address, host, ConfigPath).body }).Should(ContainSubstring(`"partner":"acme"`))
 		done := pending.DeepCopy()
 		done.Spec.HandOver = nil

@@ -124,14 +124,14 @@ var _ = Describe("A host that one partner hands over to another", func() {
 				g.Expect(claim.OwnerReferences).To(ConsistOf(HaveField("Name", to)))
 				g.Expect(client.IgnoreNotFound(direct.Get(ctx, client.ObjectKey{Namespace: tenant.DefaultNamespace(to), Name: host}, &networkingv1.Ingress{}))).To(Succeed())
 				g.Expect(direct.Get(ctx, client.ObjectKey{Namespace: tenant.DefaultNamespace(from), Name: host}, &networkingv1.Ingress{})).To(MatchError(apierrors.IsNotFound, "IsNotFound"))
-				var taker, giver, thief v1alpha1.Partner
+				var taker, source, thief v1alpha1.Partner
 				g.Expect(direct.Get(ctx, client.ObjectKey{Name: to}, &taker)).To(Succeed())
 				g.Expect(meta.IsStatusConditionTrue(taker.Status.Conditions, string(v1alpha1.ConditionReady))).To(BeTrue())
 				g.Expect(taker.Status.ObservedGeneration).To(Equal(taker.Generation))
 				g.Expect(taker.Status.Subdomain.URL).To(Equal(address))
-				g.Expect(direct.Get(ctx, client.ObjectKey{Name: from}, &giver)).To(Succeed())
-				g.Expect(giver.Status.Subdomain).To(BeNil())
-				g.Expect(meta.FindStatusCondition(giver.Status.Conditions, string(v1alpha1.ConditionHostReleaseBlocked))).To(BeNil())
+				g.Expect(direct.Get(ctx, client.ObjectKey{Name: from}, &source)).To(Succeed())
+				g.Expect(source.Status.Subdomain).To(BeNil())
+				g.Expect(meta.FindStatusCondition(source.Status.Conditions, string(v1alpha1.ConditionHostReleaseBlocked))).To(BeNil())
 				g.Expect(direct.Get(ctx, client.ObjectKey{Name: "thief"}, &thief)).To(Succeed())
 				g.Expect(meta.FindStatusCondition(thief.Status.Conditions, string(v1alpha1.ConditionSubdomainReady))).To(HaveField("Reason", string(v1alpha1.ReasonHostClaimedByAnotherPartner)))
 			}).WithTimeout(time.Minute).Should(Succeed())
