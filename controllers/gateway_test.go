@@ -294,16 +294,16 @@ var _ = Describe("A Gateway", func() {
 		installGatewayAPI()
 		gateway := programmedGateway(ctx)
 		startManager()
-		applyYAML(ctx, partnerYAML("lingering", "").withRoute("{gatewayRef: {namespace: default, name: public}}"))
-		acceptRoute(ctx, "lingering", metav1.ConditionTrue, "")
-		eventually(ctx, "lingering", "Ready=True/Provisioned")
-		patchPartner(ctx, "lingering", `spec: {subdomain: {route: {gatewayRef: null, ingressClassName: missing}}}`)
-		eventually(ctx, "lingering", "SubdomainReady=False/RouteNotAccepted")
-		Expect(partner(ctx, "lingering").Status.Subdomain.Route).To(Equal(v1alpha1.HTTPRoute), "which serves until then")
+		applyYAML(ctx, partnerYAML("draining", "").withRoute("{gatewayRef: {namespace: default, name: public}}"))
+		acceptRoute(ctx, "draining", metav1.ConditionTrue, "")
+		eventually(ctx, "draining", "Ready=True/Provisioned")
+		patchPartner(ctx, "draining", `spec: {subdomain: {route: {gatewayRef: null, ingressClassName: missing}}}`)
+		eventually(ctx, "draining", "SubdomainReady=False/RouteNotAccepted")
+		Expect(partner(ctx, "draining").Status.Subdomain.Route).To(Equal(v1alpha1.HTTPRoute), "which serves until then")
 		gateway = get(ctx, gateway, "public", "default")
 		gateway.Status.Addresses = []gatewayv1.GatewayStatusAddress{{Type: new(gatewayv1.IPAddressType), Value: "203.0.113.8"}}
 		Expect(direct.Status().Update(ctx, gateway)).To(Succeed())
-		Eventually(func() []string { return partner(ctx, "lingering").Status.Subdomain.Addresses }).Should(ConsistOf("203.0.113.8"))
+		Eventually(func() []string { return partner(ctx, "draining").Status.Subdomain.Addresses }).Should(ConsistOf("203.0.113.8"))
 	})
 
 	It("serves the sub-domain although the widget server's namespace is missing, and says so", func(ctx SpecContext) {

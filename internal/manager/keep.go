@@ -81,7 +81,7 @@ func keep(mine shard.Shard, shared words) cachelimit.Reduce {
 func counts(object client.Object) bool {
 	kind := kindOf(object)
 	_, grant := object.(*gatewayv1beta1.ReferenceGrant)
-	return kind != nil && object.GetNamespace() != "" && len(kind.Names) != 1 && !(grant && tenant.Marked(object))
+	return kind != nil && object.GetNamespace() != "" && len(kind.Names) != 1 && (!grant || !tenant.Marked(object))
 }
 
 // sizeOf is how many bytes an object has, about.

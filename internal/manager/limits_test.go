@@ -284,7 +284,7 @@ var _ = Describe("However large objects are that others write, the caches", func
 			of := limits()
 			before := heap()
 			informer := inform(ctx, of, kind, 1000)
-			grown := int64(heap()) - int64(before) //nolint:gosec // less than the machine has
+			grown := int64(heap()) - int64(before)
 			AddReportEntry("kept", fmt.Sprintf("%d KiB of 1,000 of kind %s", grown>>10, kind))
 			most := 8 << 20
 			if kind == "Namespace" {

@@ -113,15 +113,15 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 		return nil, err
 	}
 	mgr := drain.New(base, options.ShutdownDelay)
-	if err := index.Add(ctx, mgr.GetFieldIndexer(), index.PartnerByPlan, index.PartnerByHost, index.PartnerByHandOver, index.PartnerByTarget, index.PartnerByNamespace, index.PartnerByReference, index.PartnerByGateway,
+	if err = index.Add(ctx, mgr.GetFieldIndexer(), index.PartnerByPlan, index.PartnerByHost, index.PartnerByHandOver, index.PartnerByTarget, index.PartnerByNamespace, index.PartnerByReference, index.PartnerByGateway,
 		index.AllocationByPartner, index.ClaimByPartner, index.NamespaceByPartner, index.NamespaceByHost); err != nil {
 		return nil, err
 	}
-	if err := addControllers(ctx, mgr, options, limits); err != nil {
+	if err = addControllers(ctx, mgr, options, limits); err != nil {
 		return nil, err
 	}
 	if options.DefaultPlans && options.Shard.First() {
-		if err := addDefaultPlans(mgr); err != nil {
+		if err = addDefaultPlans(mgr); err != nil {
 			return nil, err
 		}
 	}

@@ -42,7 +42,7 @@ func Serve(mgr ctrl.Manager, address string, then func(), checks ...Check) (full
 		<-ctx.Done()
 		return nil
 	})
-	if err := mgr.Add(everyReplica{wait}); err != nil || address == "" || address == "0" {
+	if err = mgr.Add(everyReplica{wait}); err != nil || address == "" || address == "0" {
 		return synced.Load, err
 	}
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)

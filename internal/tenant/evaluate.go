@@ -119,7 +119,7 @@ type evaluation struct {
 	contested bool
 	// By subdomain: the hosts of replaced routes that keep serving for now beside
 	// the declared one, which is ready.
-	lingering []string
+	draining []string
 	// By subdomain: where those of the declared host are served.
 	formerAddresses []string
 }
@@ -391,7 +391,7 @@ func (s *Snapshot) routing(host string) []RouteRef {
 }
 
 // keptHosts are the hosts whose routes stay although nothing wants them at present:
-// one that is handed over; once the declared host is ready, those that linger; until then
+// one that is handed over; once the declared host is ready, those that drain; until then
 // the declared host, which may have been ready before, and the old one that is served.
 func (e *evaluation) keptHosts() []string {
 	var kept []string
@@ -402,7 +402,7 @@ func (e *evaluation) keptHosts() []string {
 	case !e.exposed():
 		return kept
 	case e.subdomainReady.Status == metav1.ConditionTrue:
-		return append(kept, e.lingering...)
+		return append(kept, e.draining...)
 	}
 	kept = append(kept, string(e.in.Partner.Spec.Subdomain.Host))
 	if old := e.oldRoute(); old != nil && !slices.Contains(kept, old.GetName()) {

@@ -79,11 +79,11 @@ var _ = Describe("A host on its way from one Partner to another", func() {
 	})
 
 	Context("seen by the source", func() {
-		served := func(reason string, status metav1.ConditionStatus, addresses ...string) *v1alpha1.Partner {
+		served := func(reason string, status metav1.ConditionStatus) *v1alpha1.Partner {
 			target := &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "globex", Generation: 3}, Spec: v1alpha1.PartnerSpec{Subdomain: &v1alpha1.Subdomain{Host: host}}}
 			target.Status.Conditions = []metav1.Condition{{Type: "SubdomainReady", Status: status, Reason: reason, ObservedGeneration: 3, LastTransitionTime: metav1.NewTime(goldenNow.Add(-time.Minute))}}
 			if status == metav1.ConditionTrue {
-				target.Status.Subdomain = &v1alpha1.SubdomainStatus{URL: "https://" + host, Addresses: addresses}
+				target.Status.Subdomain = &v1alpha1.SubdomainStatus{URL: "https://" + host}
 			}
 			return target
 		}

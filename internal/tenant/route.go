@@ -161,10 +161,10 @@ func (e *evaluation) former(object Object) bool {
 	return KindOf(object).Exposure == ByRoute && (!e.declaresHost(object.GetName()) || e.replaced(object))
 }
 
-// lingerReplaced keeps the routes that the declared one has taken the place of until
+// drain keeps the routes that the declared one has taken the place of until
 // resolvers and controllers have followed. A host that another partner declares goes at
 // once.
-func (e *evaluation) lingerReplaced() {
+func (e *evaluation) drain() {
 	declared, since := e.declaredRoute(), e.in.Now
 	if ready := meta.FindStatusCondition(e.in.Partner.Status.Conditions, string(v1alpha1.ConditionSubdomainReady)); ready != nil && ready.Status == metav1.ConditionTrue {
 		since = ready.LastTransitionTime.Time
@@ -181,7 +181,7 @@ func (e *evaluation) lingerReplaced() {
 		if !e.in.Now.Before(over) {
 			continue
 		}
-		e.lingering = append(e.lingering, route.GetName())
+		e.draining = append(e.draining, route.GetName())
 		if e.replaced(route.Object) {
 			e.formerAddresses = e.addresses(route)
 		}

@@ -43,7 +43,7 @@ func (e *evaluation) subdomain() {
 		)
 	}
 	if link == nil {
-		e.lingerReplaced()
+		e.drain()
 		link = new(conditions.True(v1alpha1.ConditionSubdomainReady, v1alpha1.ReasonRouteAccepted,
 			fmt.Sprintf("%s is routed by %s", e.in.Partner.Spec.Subdomain.Host, e.routeName())))
 	} else if old := e.oldRoute(); old != nil {

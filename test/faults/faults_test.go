@@ -85,7 +85,7 @@ var _ = Describe("Partners come about as if nothing had happened", func() {
 		w := newWorld(ctx, controlplane.Arguments{})
 		m := w.runManager()
 		w.declare(ctx, many)
-		seed := uint64(GinkgoRandomSeed()) //nolint:gosec // any number does
+		seed := uint64(GinkgoRandomSeed())
 		chance := rand.New(rand.NewPCG(seed, seed))
 		GinkgoWriter.Println("kills after numbers of writes by the seed", seed)
 		kills, done := 0, w.ready(ctx, many)
