@@ -13,6 +13,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/dispel/partner-operator/internal/gather"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
 
@@ -140,7 +141,7 @@ func (r *optionalAPIReconciler) Reconcile(ctx context.Context, request ctrl.Requ
 		}
 		served := true
 		for _, kind := range api.kinds {
-			crd, err := found(ctx, r.reader, crdOf(kind), &apiextensionsv1.CustomResourceDefinition{})
+			crd, err := gather.Found(ctx, r.reader, crdOf(kind), &apiextensionsv1.CustomResourceDefinition{})
 			if err != nil {
 				return ctrl.Result{}, err
 			}

@@ -13,7 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/events"
@@ -26,7 +25,7 @@ import (
 	"github.com/dispel/partner-operator/internal/apply"
 	"github.com/dispel/partner-operator/internal/cachelimit"
 	"github.com/dispel/partner-operator/internal/conditions"
-	"github.com/dispel/partner-operator/internal/index"
+	"github.com/dispel/partner-operator/internal/gather"
 	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/tenant"
@@ -128,11 +127,11 @@ func (r *PartnerReconciler) report(ctx context.Context, partner *v1alpha1.Partne
 // end ends the exposure of a Partner that is being deleted. What cannot be written keeps
 // nothing else from being done.
 func (r *PartnerReconciler) end(ctx context.Context, s *tenant.Snapshot) error {
-	namespaces, err := r.labelled(ctx, s.Partner.Name)
+	namespaces, err := r.gatherer().Labelled(ctx, s.Partner.Name)
 	if err != nil {
 		return err
 	}
-	if err = r.gatherHeld(ctx, s, namesOf(namespaces)...); err != nil {
+	if err = r.gatherer().Held(ctx, s, namesOf(namespaces)...); err != nil {
 		return err
 	}
 	var errs []error
@@ -255,9 +254,28 @@ func debug(ctx context.Context, message string, object tenant.Object, reason str
 	ctrl.LoggerFrom(ctx).V(1).Info(message, "object", tenant.NameOf(object), "reason", reason)
 }
 
-// named begins a snapshot of a partner of which only the name matters.
-func (r *PartnerReconciler) named(partner string) *tenant.Snapshot {
-	return &tenant.Snapshot{Partner: &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: partner}}, Now: r.Clock.Now()}
+// gatherer reads from the cache what concerns a partner, as of now.
+func (r *PartnerReconciler) gatherer() *gather.Gatherer {
+	return &gather.Gatherer{
+		Reader: r.Client, APIs: r.APIs.Installed(), Kinds: r.APIs.Kinds(), Settings: r.Settings, Now: r.Clock.Now(),
+		Deleted: r.deleted.has, Ignored: r.Limits.Ignored,
+	}
+}
+
+// gather reads what concerns a Partner. It returns nil for one that is gone, and no more than
+// the Partner for one that is going or suspended.
+func (r *PartnerReconciler) gather(ctx context.Context, name string) (*tenant.Snapshot, error) {
+	var partner v1alpha1.Partner
+	if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, &partner); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	g := r.gatherer()
+	if !partner.DeletionTimestamp.IsZero() || ptr.Deref(partner.Spec.Suspend, false) {
+		s := g.Named(name)
+		s.Partner = &partner
+		return s, nil
+	}
+	return g.Partner(ctx, &partner)
 }
 
 // letGo ends what is left of a Partner that is gone. Garbage collection deletes what
@@ -265,12 +283,12 @@ func (r *PartnerReconciler) named(partner string) *tenant.Snapshot {
 // orphaned it or in a restored cluster, and for the note of the hosts on a namespace
 // that stays. In a restore, it waits for the Partner, and says for how long.
 func (r *PartnerReconciler) letGo(ctx context.Context, name string) (again time.Duration, err error) {
-	s := r.named(name)
-	namespaces, err := r.labelled(ctx, name)
+	s := r.gatherer().Named(name)
+	namespaces, err := r.gatherer().Labelled(ctx, name)
 	if err != nil {
 		return 0, err
 	}
-	if err = r.gatherHeld(ctx, s, namesOf(namespaces)...); err != nil {
+	if err = r.gatherer().Held(ctx, s, namesOf(namespaces)...); err != nil {
 		return 0, err
 	}
 	again, err = r.deleteAbandoned(ctx, s, namespaces)
@@ -288,7 +306,7 @@ func (r *PartnerReconciler) letGo(ctx context.Context, name string) (again time.
 // that are labelled but the declared one. Of a suspended Partner, it only takes hosts off the
 // notes, and keeps to the declared deletion policy. What cannot be written keeps nothing else from being done.
 func (r *PartnerReconciler) letFormerGo(ctx context.Context, partner *v1alpha1.Partner, writes *writer) (again time.Duration, err error) {
-	namespaces, err := r.labelled(ctx, partner.Name)
+	namespaces, err := r.gatherer().Labelled(ctx, partner.Name)
 	if err != nil {
 		return 0, err
 	}
@@ -317,8 +335,8 @@ func (r *PartnerReconciler) letFormerGo(ctx context.Context, partner *v1alpha1.P
 	if suspended || len(former) == 0 {
 		return 0, nil
 	}
-	s := r.named(partner.Name)
-	if err = r.gatherHeld(ctx, s, namesOf(former)...); err != nil {
+	s := r.gatherer().Named(partner.Name)
+	if err = r.gatherer().Held(ctx, s, namesOf(former)...); err != nil {
 		return 0, err
 	}
 	s.Children = slices.DeleteFunc(s.Children, func(child tenant.Object) bool {
@@ -389,18 +407,6 @@ func youngest(namespaces []corev1.Namespace, children []tenant.Object) time.Time
 	return newest
 }
 
-// labelled are the namespaces that are a partner's by their label, to be read only: the one
-// that its Partner declares, and any that an earlier Partner of its name left. One that the
-// cache does not show yet comes with an event of its own.
-func (r *PartnerReconciler) labelled(ctx context.Context, partner string) ([]corev1.Namespace, error) {
-	var namespaces corev1.NamespaceList
-	err := r.Client.List(ctx, &namespaces, index.NamespaceByPartner.Is(partner), client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency)
-	for i := range namespaces.Items {
-		namespaces.Items[i].SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-	}
-	return namespaces.Items, err
-}
-
 func namesOf(namespaces []corev1.Namespace) []string {
 	var names []string
 	for i := range namespaces {
@@ -411,8 +417,8 @@ func namesOf(namespaces []corev1.Namespace) []string {
 
 // held are the hosts that a partner holds.
 func (r *PartnerReconciler) held(ctx context.Context, partner string) ([]string, error) {
-	s := r.named(partner)
-	err := r.gatherClaims(ctx, s)
+	s := r.gatherer().Named(partner)
+	err := r.gatherer().Claims(ctx, s)
 	return s.Held(), err
 }
 

@@ -327,7 +327,7 @@ func (r *PartnerReconciler) byGrant(ctx context.Context, object client.Object) [
 
 // inNamespace finds the partners that a namespace concerns, by its name.
 func (r *PartnerReconciler) inNamespace(ctx context.Context, namespace string) []reconcile.Request {
-	holder, err := r.holder(ctx, namespace)
+	holder, err := r.gatherer().Holder(ctx, namespace)
 	if err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Reading the namespace of an event", "namespace", namespace)
 	}
@@ -462,7 +462,7 @@ func (r *PartnerReconciler) byReference(ctx context.Context, object client.Objec
 func (r *PartnerReconciler) requests(ctx context.Context, options ...client.ListOption) []reconcile.Request {
 	var list v1alpha1.PartnerList
 	// An event is about what the cache has.
-	if err := r.declaring(ctx, &list, options...); err != nil {
+	if err := r.gatherer().Declaring(ctx, &list, options...); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Listing partners that an event concerns")
 		return nil
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/apply"
 	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/gather"
 	"github.com/dispel/partner-operator/internal/index"
 	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/staffing"
@@ -40,11 +41,11 @@ type PCSMAllocationReconciler struct {
 func (r *PCSMAllocationReconciler) Reconcile(ctx context.Context, request ctrl.Request) (result ctrl.Result, err error) {
 	outcome := ""
 	defer func() { count("PCSMAllocation", outcome, err) }()
-	allocation, err := found(ctx, r.Client, request.Name, &v1alpha1.PCSMAllocation{})
+	allocation, err := gather.Found(ctx, r.Client, request.Name, &v1alpha1.PCSMAllocation{})
 	if err != nil || allocation == nil || !allocation.DeletionTimestamp.IsZero() || !r.Shard.Has(string(allocation.Spec.PartnerRef.Name)) {
 		return ctrl.Result{}, err
 	}
-	partner, err := found(ctx, r.Client, string(allocation.Spec.PartnerRef.Name), &v1alpha1.Partner{})
+	partner, err := gather.Found(ctx, r.Client, string(allocation.Spec.PartnerRef.Name), &v1alpha1.Partner{})
 	if err != nil {
 		return ctrl.Result{}, err
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/dispel/partner-operator/internal/apply"
 	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/contract"
+	"github.com/dispel/partner-operator/internal/gather"
 	"github.com/dispel/partner-operator/internal/index"
 	"github.com/dispel/partner-operator/internal/support"
 )
@@ -42,7 +43,7 @@ type SupportPlanReconciler struct {
 func (r *SupportPlanReconciler) Reconcile(ctx context.Context, request ctrl.Request) (result ctrl.Result, err error) {
 	outcome := ""
 	defer func() { count("SupportPlan", outcome, err) }()
-	plan, err := found(ctx, r.Client, request.Name, &v1alpha1.SupportPlan{})
+	plan, err := gather.Found(ctx, r.Client, request.Name, &v1alpha1.SupportPlan{})
 	if err != nil || plan == nil || !plan.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, err
 	}

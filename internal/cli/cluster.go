@@ -113,24 +113,26 @@ func (c *cluster) everything(ctx context.Context) (*fleet.Fleet, error) {
 		return nil, c.explain(err)
 	}
 	f.APIs = apis.Installed()
-	others := []client.ObjectList{&corev1.NamespaceList{}, &networkingv1.IngressClassList{}}
-	for kind := range apis.Kinds() {
-		switch {
-		case kind.Relation == tenant.ByGateway, kind.Relation == tenant.ByGatewayClass:
-			others = append(others, kind.NewList())
-		case !kind.Made, kind.Relation == tenant.ByHolder: // claims are read already
-		case len(kind.Names) == 0:
-			others = append(others, kind.NewList())
+	for _, list := range []client.ObjectList{&corev1.NamespaceList{}, &networkingv1.IngressClassList{}} {
+		if err = c.list(ctx, f, reading, list); err != nil {
+			return nil, c.explain(err)
 		}
+	}
+	for kind := range apis.Kinds() {
 		// By the names that the operator gives, whoever made them.
 		for _, name := range kind.Names {
 			if err = c.list(ctx, f, reading, kind.NewList(), client.MatchingFields{"metadata.name": name}); err != nil {
 				return nil, c.explain(err)
 			}
 		}
-	}
-	for _, list := range others {
-		if err = c.list(ctx, f, reading, list); err != nil {
+		if len(kind.Names) > 0 || kind.Relation == tenant.ByReference || kind.Relation == tenant.ByHolder {
+			continue // claims were read, and other Secrets and Services follow
+		}
+		err = c.list(ctx, f, reading, kind.NewList())
+		switch {
+		case apierrors.IsForbidden(err) && !kind.Made:
+			fmt.Fprintf(c.terminal.Err, "warning: you may not list %ss: what they say is left out\n", kind.Kind)
+		case err != nil:
 			return nil, c.explain(err)
 		}
 	}

@@ -11,6 +11,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -164,6 +166,24 @@ var _ = Describe("plan", func() {
 			MatchRegexp(`warning \S+:4: Partner leaver: spec\.customerCount: 14`+why), MatchRegexp(`notice  \S+:4: Partner leaver: spec\.suspend: true`+why),
 			ContainSubstring("+ Namespace partner-leaver"),
 		))
+	})
+
+	It("finds what routes a host elsewhere, as the operator does", func(ctx SpecContext) {
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "partner-squatter", Labels: map[string]string{v1alpha1.PartnerLabel: "squatter"}}}
+		Expect(direct.Create(ctx, namespace)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(direct.Delete(ctx, namespace)).To(Succeed()) })
+		Expect(direct.Create(ctx, &networkingv1.Ingress{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: "theirs"},
+			Spec: networkingv1.IngressSpec{
+				DefaultBackend: &networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: "engine", Port: networkingv1.ServiceBackendPort{Number: 80}}},
+				Rules:          []networkingv1.IngressRule{{Host: "remote.newcomer.example"}},
+			},
+		})).To(Succeed())
+		file := filepath.Join(GinkgoT().TempDir(), "newcomer.yaml")
+		Expect(os.WriteFile(file, []byte("apiVersion: partner.dispel.com/v1alpha1\nkind: Partner\nmetadata: {name: newcomer}\nspec: {displayName: Newcomer, channelModel: OEM, "+
+			"subdomain: {host: remote.newcomer.example, backend: {external: {host: engine.example.net, port: 8080}}, route: {ingressClassName: traefik}}}\n"), 0o600)).To(Succeed())
+		Expect(run(ctx, "plan --against-cluster -f "+file).out).To(ContainSubstring(
+			"remote.newcomer.example is routed in another tenant's namespace, too: have Ingress partner-squatter/theirs deleted"))
 	})
 
 	It("refuses every invalid example in the API server's words", func(ctx SpecContext) {

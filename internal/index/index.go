@@ -4,8 +4,10 @@ package index
 
 import (
 	"context"
+	"reflect"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
@@ -108,6 +110,34 @@ var (
 		return []string{string(o.(*v1alpha1.SubdomainClaim).Spec.PartnerRef.Name)}
 	}}
 )
+
+var own = []Index{
+	PartnerByPlan, PartnerByHost, PartnerByHandOver, PartnerByTarget, PartnerByNamespace, PartnerByReference, PartnerByGateway,
+	AllocationByPartner, ClaimByPartner, NamespaceByPartner, NamespaceByHost,
+}
+
+// Own are the indexes of the kinds that every cluster has.
+func Own() []Index { return own }
+
+// Of are those of Own that an object's type has.
+func Of(object client.Object) []Index {
+	var indexes []Index
+	for _, index := range own {
+		if reflect.TypeOf(index.object) == reflect.TypeOf(object) {
+			indexes = append(indexes, index)
+		}
+	}
+	return indexes
+}
+
+// Indexers are indexes as a store of client-go takes them.
+func Indexers(indexes ...Index) cache.Indexers {
+	indexers := cache.Indexers{}
+	for _, index := range indexes {
+		indexers[index.name] = func(object any) ([]string, error) { return index.keys(object.(client.Object)), nil }
+	}
+	return indexers
+}
 
 // Add adds indexes to a cache, before the cache holds their kind. Those of several
 // kinds come from OfKind.

@@ -113,8 +113,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 		return nil, err
 	}
 	mgr := drain.New(base, options.ShutdownDelay)
-	if err = index.Add(ctx, mgr.GetFieldIndexer(), index.PartnerByPlan, index.PartnerByHost, index.PartnerByHandOver, index.PartnerByTarget, index.PartnerByNamespace, index.PartnerByReference, index.PartnerByGateway,
-		index.AllocationByPartner, index.ClaimByPartner, index.NamespaceByPartner, index.NamespaceByHost); err != nil {
+	if err = index.Add(ctx, mgr.GetFieldIndexer(), index.Own()...); err != nil {
 		return nil, err
 	}
 	if err = addControllers(ctx, mgr, options, limits); err != nil {

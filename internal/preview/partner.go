@@ -1,6 +1,7 @@
 package preview
 
 import (
+	"context"
 	"encoding/json"
 	"reflect"
 	"slices"
@@ -103,11 +104,14 @@ func (p *Partner) Changed() bool {
 }
 
 // partner works out what becomes of a Partner.
-func (p *Plan) partner(name string) (*Partner, error) {
+func (p *Plan) partner(ctx context.Context, name string) (*Partner, error) {
 	declared := p.fleet.Partners[name]
 	settings := p.options.Settings
 	settings.RouteOverlap = -1 // what is replaced is told as gone
-	snapshot := p.fleet.Snapshot(declared, settings, p.options.Now)
+	snapshot, err := p.fleet.Snapshot(ctx, declared, settings, p.options.Now)
+	if err != nil {
+		return nil, err
+	}
 	host := tenant.HostOf(declared)
 	// Of several that want a host, the first one that is declared gets it.
 	if holder := p.holders[host]; holder != "" && holder != name && (snapshot.Claim == nil || p.letsGo(host)) {
@@ -117,7 +121,7 @@ func (p *Plan) partner(name string) (*Partner, error) {
 		}
 		snapshot.Holder = p.fleet.Partners[holder]
 	}
-	if len(snapshot.Sources) > 0 && snapshot.Claim != nil {
+	if snapshot.Claim != nil && slices.Contains(snapshot.Sources, string(snapshot.Claim.Spec.PartnerRef.Name)) {
 		// What is to be handed over is offered by then.
 		snapshot.Claim = snapshot.Claim.DeepCopy()
 		snapshot.Claim.Spec.HandOverTo = &v1alpha1.PartnerReference{Name: v1alpha1.PartnerName(name)}
@@ -134,7 +138,7 @@ func (p *Plan) partner(name string) (*Partner, error) {
 		result.Findings = []Finding{{Notice, ReasonDeleting, "it is being deleted in the cluster, so that nothing is made of it", "Partner", name, source.At("metadata")}}
 		return result, nil
 	}
-	outcome := tenant.Settle(snapshot)
+	outcome := tenant.Settle(*snapshot)
 	result.Staffing = outcome.Status.Staffing
 	result.Verdict, result.Coverage = verdictOf(outcome.Status.Conditions), outcome.Status.Coverage
 	for _, object := range outcome.Objects {

@@ -88,7 +88,7 @@ func New(ctx context.Context, documents []manifests.Document, options Options) (
 		sources: map[key]manifests.Source{}, refused: map[key]bool{}, holders: map[string]string{}, affected: map[string]bool{},
 	}
 	if p.fleet != nil {
-		p.before = p.fleet.Clone()
+		p.before = p.fleet.Agreed()
 	} else {
 		p.fleet = fleet.New()
 		p.fleet.APIs = tenant.APIs{CertManager: true, Gateway: true, ReferenceGrants: true, ListenerSets: true}
@@ -438,7 +438,7 @@ func (p *Plan) parts(ctx context.Context) <-chan part {
 			next := part{partners: make([]*Partner, len(names))}
 			faults := make([]error, len(names))
 			err := inParallel(ctx, len(names), nil, func(i int) {
-				next.partners[i], faults[i] = p.partner(names[i])
+				next.partners[i], faults[i] = p.partner(ctx, names[i])
 			})
 			next.err = errors.Join(append(faults, err)...)
 			select {

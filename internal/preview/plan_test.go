@@ -12,6 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/fleet"
@@ -319,6 +320,25 @@ spec:
 `, against(f))
 			Expect(partners["acme"].Objects).To(ContainElement(HaveField("Kind", "ListenerSet")), selector)
 		}
+	})
+
+	It("finds that the issuer of a certificate is broken, as the operator does", func(ctx SpecContext) {
+		f := there()
+		f.APIs = tenant.APIs{CertManager: true}
+		f.Add(claimOf("remote.acmecorp.com", "acme"))
+		for _, object := range []map[string]any{{
+			"kind": "Certificate", "metadata": map[string]any{"namespace": "partner-acme", "name": "remote.acmecorp.com", "labels": map[string]any{"partner.dispel.com/partner": "acme"}},
+		}, {
+			"kind": "CertificateRequest", "metadata": map[string]any{
+				"namespace": "partner-acme", "name": "remote.acmecorp.com-1", "annotations": map[string]any{tenant.CertificateNameAnnotation: "remote.acmecorp.com"},
+			},
+			"status": map[string]any{"conditions": []any{map[string]any{"type": "Ready", "status": "False", "reason": "Pending", "message": `Referenced "ClusterIssuer" not found`}}},
+		}} {
+			object["apiVersion"] = "cert-manager.io/v1"
+			f.Add(&unstructured.Unstructured{Object: object})
+		}
+		_, findings := planOf(ctx, partner("acme", subdomain+"    tls: {issuerRef: {name: missing}}\n")+class, against(f))
+		Expect(findings).To(ContainElement(ContainSubstring("IssuerNotReady")))
 	})
 
 	It("finds a Service by its name, whatever its labels", func(ctx SpecContext) {

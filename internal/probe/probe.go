@@ -40,11 +40,14 @@ type Target struct {
 	// Partner is the name that the support widget is to show; empty if the sub-domain
 	// has no widget.
 	Partner string
+	// HandedOver reports whether the partner hands the host over to another, whose widget may
+	// be served already.
+	HandedOver bool
 }
 
 // Equal reports whether two targets are the same.
 func (t Target) Equal(other Target) bool {
-	return t.Host == other.Host && t.TLS == other.TLS && t.Partner == other.Partner &&
+	return t.Host == other.Host && t.TLS == other.TLS && t.Partner == other.Partner && t.HandedOver == other.HandedOver &&
 		slices.Equal(t.Addresses, other.Addresses) && slices.Equal(t.Former, other.Former)
 }
 
@@ -62,6 +65,7 @@ func TargetOf(partner *v1alpha1.Partner) (target Target, found bool) {
 		Host: address.Hostname(), TLS: address.Scheme == "https",
 		Addresses: slices.Concat(partner.Status.Subdomain.Addresses, partner.Status.Subdomain.FormerAddresses), Former: partner.Status.Subdomain.FormerAddresses,
 	}
+	target.HandedOver = partner.Spec.HandOver != nil && string(partner.Spec.HandOver.Host) == target.Host
 	if widget := partner.Status.SupportWidget; widget != nil && ptr.Deref(widget.Enabled, false) {
 		target.Partner = partner.Spec.DisplayName
 	}
@@ -579,10 +583,15 @@ type config struct {
 }
 
 // widget sees that the partner's widget is served, or none. At the address of a replaced
-// route, it judges nothing.
+// route, and during a hand-over, it judges nothing.
 func (w *walk) widget(ctx context.Context) (string, error) {
 	seen, err := w.servedWidget(ctx)
-	if err != nil && w.atFormer(ctx) {
+	switch {
+	case err == nil:
+		return seen, nil
+	case w.target.HandedOver:
+		return "not judged, since the host is being handed over", nil
+	case w.atFormer(ctx):
 		return "not judged, since the DNS record still leads to a replaced route", nil
 	}
 	return seen, err

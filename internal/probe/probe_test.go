@@ -89,6 +89,26 @@ var _ = Describe("A probe", func() {
 		Expect(at(site.Serve(site.Engine(""), good())).Probe(ctx, with).Reason).To(Equal(v1alpha1.ReasonWidgetFailed))
 	}, SpecTimeout(time.Minute))
 
+	It("does not judge whose widget is served during a hand-over", func(ctx SpecContext) {
+		with := target
+		with.HandedOver = true
+		for _, name := range []string{"", "Globex"} {
+			result := at(site.Serve(site.Engine(name), good())).Probe(ctx, with)
+			expect(result, v1alpha1.ReasonReachable, probe.Widget, "answers")
+			Expect(result.Steps[4].Seen).To(Equal("not judged, since the host is being handed over"))
+		}
+		handing := &v1alpha1.Partner{
+			Spec:   v1alpha1.PartnerSpec{HandOver: &v1alpha1.HandOver{Host: "remote.acmecorp.com"}},
+			Status: v1alpha1.PartnerStatus{Subdomain: &v1alpha1.SubdomainStatus{URL: "https://remote.acmecorp.com"}},
+		}
+		found, _ := probe.TargetOf(handing)
+		Expect(found.HandedOver).To(BeTrue())
+		handing.Spec.HandOver.Host = "old.acmecorp.com"
+		other, _ := probe.TargetOf(handing)
+		Expect(other.HandedOver).To(BeFalse())
+		Expect(found.Equal(other)).To(BeFalse())
+	}, SpecTimeout(time.Minute))
+
 	It("connects to a few addresses, however many there are", func(ctx SpecContext) {
 		var many []string
 		for i := range 60 { // as many as fit into one datagram

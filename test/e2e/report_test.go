@@ -26,7 +26,7 @@ import (
 
 // reported writes the report of the samples, with some contracts that end, to a
 // file, and returns its address.
-func reported() string {
+func reported(ctx context.Context) string {
 	GinkgoHelper()
 	day := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
 	f := fleet.New()
@@ -44,16 +44,13 @@ func reported() string {
 	f.Allocations["globex"].Spec.ValidFrom = "2026-11-15"
 	for _, name := range f.Names() {
 		partner := f.Partners[name]
-		snapshot := f.Snapshot(partner, tenant.Settings{IngressClassName: "traefik"}, day)
-		if name == "vandelay" {
-			snapshot.Claim = f.Claims["portal.stark.com"]
-			snapshot.Holder = f.Partners["stark"]
-		}
-		outcome := tenant.Settle(snapshot)
+		snapshot, err := f.Snapshot(ctx, partner, tenant.Settings{IngressClassName: "traefik"}, day)
+		Expect(err).NotTo(HaveOccurred())
+		outcome := tenant.Settle(*snapshot)
 		partner.Status = outcome.Status
 		for _, object := range outcome.Objects {
 			if claim, ok := object.(*v1alpha1.SubdomainClaim); ok {
-				f.Claims[claim.Name] = claim
+				f.Add(claim)
 			}
 		}
 	}
@@ -98,8 +95,8 @@ func (p *page) print() {
 var _ = Describe("The report of a fleet", func() {
 	const white = "rgb(255, 255, 255)"
 
-	It("is good to look at, in light and dark, on a phone and in print", func() {
-		address := reported()
+	It("is good to look at, in light and dark, on a phone and in print", func(ctx SpecContext) {
+		address := reported(ctx)
 		for name, with := range map[string]view{"light": {}, "dark": {dark: true}, "phone": {phone: true}} {
 			By(name)
 			p := open(chromium, with)
