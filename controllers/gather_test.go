@@ -3,6 +3,7 @@ package controllers_test
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -26,6 +27,8 @@ import (
 var _ = Describe("What is gathered of a partner", func() {
 	It("is the same from the caches and from lists of objects", func(ctx SpecContext) {
 		installCertManager()
+		installGatewayAPI()
+		programmedGateway(ctx)
 		m := startManager()
 		apis, err := controllers.DetectOptionalAPIs(direct.RESTMapper(), options().Settings)
 		Expect(err).NotTo(HaveOccurred())
@@ -59,6 +62,18 @@ spec: {request: eA==, issuerRef: {kind: ClusterIssuer, name: missing}}
 		Expect(direct.Status().Patch(ctx, order, jsonPatch(patch))).To(Succeed())
 		eventually(ctx, "gathered-issuer", "Ready=False/IssuerNotReady")
 
+		By("serving one through a Gateway, and one from what is in the namespace")
+		applyYAML(ctx, partnerYAML("gathered-gateway", "").withRoute("{gatewayRef: {namespace: default, name: public}}")+
+			partnerYAML("gathered-own", "").withTLS("{secretName: own}").replacing("external: {host: engine.example.net, port: 8080}", "service: {name: engine, port: 80}"))
+		acceptRoute(ctx, "gathered-gateway", metav1.ConditionTrue, "")
+		eventually(ctx, "gathered-gateway", "Ready=True/Provisioned")
+		eventually(ctx, "gathered-own", "SubdomainReady=False/SecretNotFound")
+		own := metav1.ObjectMeta{Namespace: tenant.DefaultNamespace("gathered-own"), Name: "engine"}
+		Expect(direct.Create(ctx, &corev1.Service{ObjectMeta: own, Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}}})).To(Succeed())
+		own.Name = "own"
+		Expect(direct.Create(ctx, &corev1.Secret{ObjectMeta: own})).To(Succeed())
+		eventually(ctx, "gathered-own", "Ready=True/Provisioned")
+
 		By("handing a host over, to a Partner that waits for its namespace")
 		applyYAML(ctx, partnerYAML("gathered-target", inNamespace(legacy.Name)).replacing("host: gathered-target.example.com", "host: gathered-source.example.com"))
 		patchPartner(ctx, "gathered-source", `spec: {subdomain: null, handOver: {host: gathered-source.example.com, partnerRef: {name: gathered-target}}}`)
@@ -67,7 +82,7 @@ spec: {request: eA==, issuerRef: {kind: ClusterIssuer, name: missing}}
 
 		now := time.Now()
 		cached := gather.Gatherer{Reader: m.cache, APIs: apis.Installed(), Kinds: apis.Kinds(), Settings: options().Settings, Now: now}
-		for _, name := range []string{"gathered", "gathered-source", "gathered-target", "gathered-adopter", "gathered-rival", "gathered-issuer"} {
+		for _, name := range []string{"gathered", "gathered-source", "gathered-target", "gathered-adopter", "gathered-rival", "gathered-issuer", "gathered-gateway", "gathered-own"} {
 			Eventually(func(g Gomega) {
 				var of v1alpha1.Partner
 				g.Expect(m.cache.Get(ctx, key(name), &of)).To(Succeed())
@@ -79,7 +94,8 @@ spec: {request: eA==, issuerRef: {kind: ClusterIssuer, name: missing}}
 				g.Expect(decidedFrom(byLists)).To(MatchJSON(decidedFrom(byCache)), name)
 				g.Expect(byLists.Routes).To(ConsistOf(byCache.Routes), name)
 				g.Expect(byLists.Sources).To(Equal(byCache.Sources), name)
-				g.Expect(byLists.Rivals).To(HaveLen(len(byCache.Rivals)), name)
+				g.Expect(byLists.Rivals).To(Equal(byCache.Rivals), name)
+				g.Expect(byLists.Gateways).To(HaveLen(len(byCache.Gateways)), name)
 			}).Should(Succeed())
 		}
 	})
@@ -102,6 +118,11 @@ func listed(ctx context.Context, apis *controllers.OptionalAPIs) *fleet.Fleet {
 			object := item.DeepCopyObject().(client.Object)
 			kind, err := apiutil.GVKForObject(object, direct.Scheme())
 			object.GetObjectKind().SetGroupVersionKind(kind)
+			if of := tenant.KindOf(object); of.Relation == tenant.ByReference && !slices.Contains(of.Names, object.GetName()) {
+				metadata := meta.AsPartialObjectMetadata(object) // as a user of the plugin may list it
+				metadata.SetGroupVersionKind(kind)
+				object = metadata
+			}
 			f.Add(object)
 			return err
 		})).To(Succeed())

@@ -127,11 +127,12 @@ func (r *PartnerReconciler) report(ctx context.Context, partner *v1alpha1.Partne
 // end ends the exposure of a Partner that is being deleted. What cannot be written keeps
 // nothing else from being done.
 func (r *PartnerReconciler) end(ctx context.Context, s *tenant.Snapshot) error {
-	namespaces, err := r.gatherer().Labelled(ctx, s.Partner.Name)
+	g := r.gatherer()
+	namespaces, err := g.Labelled(ctx, s.Partner.Name)
 	if err != nil {
 		return err
 	}
-	if err = r.gatherer().Held(ctx, s, namesOf(namespaces)...); err != nil {
+	if err = g.Held(ctx, s, namesOf(namespaces)...); err != nil {
 		return err
 	}
 	var errs []error
@@ -263,7 +264,7 @@ func (r *PartnerReconciler) gatherer() *gather.Gatherer {
 }
 
 // gather reads what concerns a Partner. It returns nil for one that is gone, and no more than
-// the Partner for one that is going or suspended.
+// the Partner for one that is being deleted or suspended.
 func (r *PartnerReconciler) gather(ctx context.Context, name string) (*tenant.Snapshot, error) {
 	var partner v1alpha1.Partner
 	if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, &partner); err != nil {
@@ -283,12 +284,13 @@ func (r *PartnerReconciler) gather(ctx context.Context, name string) (*tenant.Sn
 // orphaned it or in a restored cluster, and for the note of the hosts on a namespace
 // that stays. In a restore, it waits for the Partner, and says for how long.
 func (r *PartnerReconciler) letGo(ctx context.Context, name string) (again time.Duration, err error) {
-	s := r.gatherer().Named(name)
-	namespaces, err := r.gatherer().Labelled(ctx, name)
+	g := r.gatherer()
+	s := g.Named(name)
+	namespaces, err := g.Labelled(ctx, name)
 	if err != nil {
 		return 0, err
 	}
-	if err = r.gatherer().Held(ctx, s, namesOf(namespaces)...); err != nil {
+	if err = g.Held(ctx, s, namesOf(namespaces)...); err != nil {
 		return 0, err
 	}
 	again, err = r.deleteAbandoned(ctx, s, namespaces)
@@ -306,7 +308,8 @@ func (r *PartnerReconciler) letGo(ctx context.Context, name string) (again time.
 // that are labelled but the declared one. Of a suspended Partner, it only takes hosts off the
 // notes, and keeps to the declared deletion policy. What cannot be written keeps nothing else from being done.
 func (r *PartnerReconciler) letFormerGo(ctx context.Context, partner *v1alpha1.Partner, writes *writer) (again time.Duration, err error) {
-	namespaces, err := r.gatherer().Labelled(ctx, partner.Name)
+	g := r.gatherer()
+	namespaces, err := g.Labelled(ctx, partner.Name)
 	if err != nil {
 		return 0, err
 	}
@@ -335,8 +338,8 @@ func (r *PartnerReconciler) letFormerGo(ctx context.Context, partner *v1alpha1.P
 	if suspended || len(former) == 0 {
 		return 0, nil
 	}
-	s := r.gatherer().Named(partner.Name)
-	if err = r.gatherer().Held(ctx, s, namesOf(former)...); err != nil {
+	s := g.Named(partner.Name)
+	if err = g.Held(ctx, s, namesOf(former)...); err != nil {
 		return 0, err
 	}
 	s.Children = slices.DeleteFunc(s.Children, func(child tenant.Object) bool {
@@ -417,8 +420,9 @@ func namesOf(namespaces []corev1.Namespace) []string {
 
 // held are the hosts that a partner holds.
 func (r *PartnerReconciler) held(ctx context.Context, partner string) ([]string, error) {
-	s := r.gatherer().Named(partner)
-	err := r.gatherer().Claims(ctx, s)
+	g := r.gatherer()
+	s := g.Named(partner)
+	err := g.Claims(ctx, s)
 	return s.Held(), err
 }
 

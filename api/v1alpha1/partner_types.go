@@ -639,7 +639,8 @@ type SubdomainStatus struct {
 	Addresses []string `json:"addresses,omitempty"`
 
 	// formerAddresses are the addresses at which a replaced route of the same host is still served,
-	// for clients with the previous DNS record. They are sorted and do not repeat addresses.
+	// for clients with the previous DNS record. They are sorted. They repeat those of addresses
+	// only at which the route of a partner that handed the host over is still served, too.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16

@@ -101,13 +101,25 @@ func (p *plugin) check(ctx context.Context, name string, flags checkFlags) error
 	}
 	// Whoever may use the plugin may list partners, and perhaps not get one.
 	partners := &v1alpha1.PartnerList{}
-	if err := c.reader.List(ctx, partners, client.MatchingFields{metav1.ObjectNameField: name}); err != nil {
-		return c.explain(err)
+	named := func(name string) error {
+		return c.explain(c.reader.List(ctx, partners, client.MatchingFields{metav1.ObjectNameField: name}))
+	}
+	if err := named(name); err != nil {
+		return err
 	}
 	if len(partners.Items) == 0 {
 		return noPartner(name, c.origin())
 	}
-	target, found := probe.TargetOf(&partners.Items[0])
+	partner := partners.Items[0]
+	target, found := probe.TargetOf(&partner)
+	if to := probe.RecipientOf(&partner, target); found && to != "" {
+		if err := named(to); err != nil {
+			return err
+		}
+		for i := range partners.Items {
+			target.Next = partners.Items[i].Spec.DisplayName
+		}
+	}
 	if !found {
 		return fmt.Errorf("Partner %q has no sub-domain to check: `kubectl partner status %s` says why", name, name) //nolint:staticcheck // a kind's name
 	}

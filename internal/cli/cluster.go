@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
@@ -128,10 +129,10 @@ func (c *cluster) everything(ctx context.Context) (*fleet.Fleet, error) {
 		if len(kind.Names) > 0 || kind.Relation == tenant.ByReference || kind.Relation == tenant.ByHolder {
 			continue // claims were read, and other Secrets and Services follow
 		}
-		err = c.list(ctx, f, reading, kind.NewList())
+		err = c.each(ctx, kind.NewList(), reading, func(object tenant.Object) { f.Add(withoutRequest(object)) })
 		switch {
-		case apierrors.IsForbidden(err) && !kind.Made:
-			fmt.Fprintf(c.terminal.Err, "warning: you may not list %ss: what they say is left out\n", kind.Kind)
+		case apierrors.IsForbidden(err) && !kind.Made && kind.Relation != tenant.ByGateway && kind.Relation != tenant.ByGatewayClass:
+			fmt.Fprintf(c.terminal.Err, "warning: you may not list %ss, so that the plan does not take them into account\n", kind.Kind)
 		case err != nil:
 			return nil, c.explain(err)
 		}
@@ -155,6 +156,16 @@ func (c *cluster) everything(ctx context.Context) (*fleet.Fleet, error) {
 		}
 	}
 	return f, nil
+}
+
+// withoutRequest takes off a CertificateRequest what nobody judges, which is the most of it.
+func withoutRequest(object tenant.Object) tenant.Object {
+	if request, ok := object.(*unstructured.Unstructured); ok && request.GetKind() == tenant.CertificateRequestGVK.Kind {
+		for _, field := range [][]string{{"spec", "request"}, {"status", "certificate"}, {"status", "ca"}} {
+			unstructured.RemoveNestedField(request.Object, field...)
+		}
+	}
+	return object
 }
 
 // pageSize is how many objects are read at once, as kubectl does it.

@@ -12,6 +12,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/cache"
@@ -55,59 +56,71 @@ func nameOfKind(object runtime.Object) string {
 }
 
 // add adds an object of a kind that the store holds, or puts it in the place of one of the
-// same name.
+// same name. Metadata alone takes no place, and is not enough of what the operator makes.
 func (s store) add(object client.Object) {
-	if of := s[nameOfKind(object)]; of != nil {
-		_ = of.Add(object) // the key function knows every object of the API
+	kind := nameOfKind(object)
+	of := s[kind]
+	if of == nil {
+		return
 	}
+	if _, only := object.(*metav1.PartialObjectMetadata); only {
+		_, there, _ := of.Get(object)
+		if known := tenant.KindNamed(kind); there || known != nil && slices.Contains(known.Names, object.GetName()) {
+			return
+		}
+	}
+	_ = of.Add(object) // the key function knows every object of the API
 }
 
 // Get reads an object by its name. Of one that was added as metadata alone, it reads only the
 // name where more is asked for.
 func (s store) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
 	kind := nameOfKind(into)
-	if of := s[kind]; of != nil {
-		if stored, found, _ := of.GetByKey(cache.ObjectName(key).String()); found {
-			return put(stored.(client.Object), into)
-		}
+	of := s[kind]
+	if of == nil {
+		return notHeld(kind)
+	}
+	if stored, found, _ := of.GetByKey(cache.ObjectName(key).String()); found {
+		put(stored.(client.Object), into)
+		return nil
 	}
 	return apierrors.NewNotFound(schema.GroupResource{Resource: kind}, key.Name)
 }
 
-// put copies a stored object into one of its type, or its metadata into one that has only
-// that.
-func put(stored, into client.Object) error {
-	kind := into.GetObjectKind().GroupVersionKind()
-	from, to := reflect.ValueOf(stored.DeepCopyObject()), reflect.ValueOf(into)
-	switch {
-	case from.Type() == to.Type():
-		to.Elem().Set(from.Elem())
-	default:
-		into.SetNamespace(stored.GetNamespace())
-		into.SetCreationTimestamp(stored.GetCreationTimestamp())
-		into.SetName(stored.GetName())
-		into.SetUID(stored.GetUID())
-		into.SetLabels(stored.GetLabels())
-		into.SetAnnotations(stored.GetAnnotations())
-		into.SetOwnerReferences(stored.GetOwnerReferences())
-		into.GetObjectKind().SetGroupVersionKind(kind)
+func notHeld(kind string) error {
+	return fmt.Errorf("reading a %s: the fleet does not hold objects of that kind", kind)
+}
+
+// put copies a stored object into one of its type. Into another it copies what both have: the
+// metadata into one that has only that, else the name.
+func put(stored, into client.Object) {
+	if from := reflect.ValueOf(stored.DeepCopyObject()); from.Type() == reflect.TypeOf(into) {
+		reflect.ValueOf(into).Elem().Set(from.Elem())
+		return
 	}
-	return nil
+	if metadata, ok := into.(*metav1.PartialObjectMetadata); ok {
+		meta.AsPartialObjectMetadata(stored).ObjectMeta.DeepCopyInto(&metadata.ObjectMeta)
+		return
+	}
+	into.SetNamespace(stored.GetNamespace())
+	into.SetName(stored.GetName())
 }
 
 // List reads the objects of a list's kind, in the order of their names, by one of the
-// indexes, in a namespace, or by both.
+// indexes, in a namespace, or by both. It knows no other options.
 func (s store) List(_ context.Context, list client.ObjectList, options ...client.ListOption) error {
 	var by client.ListOptions
 	by.ApplyOptions(options)
 	kind := strings.TrimSuffix(nameOfKind(list), "List")
 	of := s[kind]
 	if of == nil {
-		return fmt.Errorf("listing %s: the store does not hold them", kind)
+		return notHeld(kind)
 	}
 	var found []any
 	var err error
 	switch {
+	case by.LabelSelector != nil || by.FieldSelector != nil && len(by.FieldSelector.Requirements()) != 1:
+		return fmt.Errorf("listing by %v: a fleet knows only its indexes and namespaces", by)
 	case by.FieldSelector != nil:
 		key := by.FieldSelector.Requirements()[0]
 		found, err = of.ByIndex(key.Field, key.Value)
@@ -130,10 +143,9 @@ func (s store) List(_ context.Context, list client.ObjectList, options ...client
 	})
 	items := make([]runtime.Object, len(objects))
 	for i, object := range objects {
-		items[i] = newItem(kind, object)
-		if err := put(object, items[i].(client.Object)); err != nil {
-			return err
-		}
+		item := newItem(kind, object)
+		put(object, item)
+		items[i] = item
 	}
 	return meta.SetList(list, items)
 }

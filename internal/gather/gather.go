@@ -29,8 +29,8 @@ import (
 
 // Gatherer reads objects by their names, and finds them by the indexes of package index.
 type Gatherer struct {
-	// Reader has the objects. It is not asked for what belongs to other APIs than those of
-	// Kinds.
+	// Reader has the objects. It is asked for nothing that belongs to an optional API which is
+	// not installed.
 	Reader client.Reader
 	// APIs are the optional APIs that are installed.
 	APIs tenant.APIs

@@ -5,6 +5,7 @@ package index
 import (
 	"context"
 	"reflect"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/cache"
@@ -116,8 +117,9 @@ var own = []Index{
 	AllocationByPartner, ClaimByPartner, NamespaceByPartner, NamespaceByHost,
 }
 
-// Own are the indexes of the kinds that every cluster has.
-func Own() []Index { return own }
+// Own are the indexes of the operator's own kinds and of namespaces; those of the kinds that a
+// Partner becomes are from OfKind.
+func Own() []Index { return slices.Clone(own) }
 
 // Of are those of Own that an object's type has.
 func Of(object client.Object) []Index {

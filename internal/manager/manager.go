@@ -125,11 +125,11 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 		}
 	}
 	if options.MetricsAddress != "0" {
-		if err := addCollector(mgr, options); err != nil {
+		if err = addCollector(mgr, options); err != nil {
 			return nil, err
 		}
 	}
-	if err := controllers.HoldFromStart(ctx, mgr.GetCache(), givenKinds()...); err != nil {
+	if err = controllers.HoldFromStart(ctx, mgr.GetCache(), givenKinds()...); err != nil {
 		return nil, err
 	}
 	_, err = readiness.Serve(mgr, options.HealthAddress, nil, mgr.Check())

@@ -34,20 +34,20 @@ type Target struct {
 	// those of a replaced route that still serves. If there are none, any address is taken
 	// for the route's.
 	Addresses []string
-	// Former are those of Addresses at which only a replaced route serves: perhaps another
+	// Former are those of Addresses at which a replaced route serves: perhaps another
 	// partner's, which handed the host over, and perhaps without a widget.
 	Former []string
 	// Partner is the name that the support widget is to show; empty if the sub-domain
 	// has no widget.
 	Partner string
-	// HandedOver reports whether the partner hands the host over to another, whose widget may
-	// be served already.
-	HandedOver bool
+	// Next is the name that the support widget may show already, since the host is handed
+	// over to another partner; empty if it is not.
+	Next string
 }
 
 // Equal reports whether two targets are the same.
 func (t Target) Equal(other Target) bool {
-	return t.Host == other.Host && t.TLS == other.TLS && t.Partner == other.Partner && t.HandedOver == other.HandedOver &&
+	return t.Host == other.Host && t.TLS == other.TLS && t.Partner == other.Partner && t.Next == other.Next &&
 		slices.Equal(t.Addresses, other.Addresses) && slices.Equal(t.Former, other.Former)
 }
 
@@ -63,13 +63,26 @@ func TargetOf(partner *v1alpha1.Partner) (target Target, found bool) {
 	}
 	target = Target{
 		Host: address.Hostname(), TLS: address.Scheme == "https",
-		Addresses: slices.Concat(partner.Status.Subdomain.Addresses, partner.Status.Subdomain.FormerAddresses), Former: partner.Status.Subdomain.FormerAddresses,
+		Addresses: slices.Clone(partner.Status.Subdomain.Addresses), Former: partner.Status.Subdomain.FormerAddresses,
 	}
-	target.HandedOver = partner.Spec.HandOver != nil && string(partner.Spec.HandOver.Host) == target.Host
+	for _, former := range target.Former {
+		if !slices.Contains(target.Addresses, former) {
+			target.Addresses = append(target.Addresses, former)
+		}
+	}
 	if widget := partner.Status.SupportWidget; widget != nil && ptr.Deref(widget.Enabled, false) {
 		target.Partner = partner.Spec.DisplayName
 	}
 	return target, true
+}
+
+// RecipientOf is the name of the Partner to which a partner hands the host of a target over;
+// empty if it hands over none, or another.
+func RecipientOf(partner *v1alpha1.Partner, target Target) string {
+	if handed := partner.Spec.HandOver; handed != nil && string(handed.Host) == target.Host {
+		return string(handed.PartnerRef.Name)
+	}
+	return ""
 }
 
 // Prober probes targets. It is safe for concurrent use.
@@ -583,16 +596,11 @@ type config struct {
 }
 
 // widget sees that the partner's widget is served, or none. At the address of a replaced
-// route, and during a hand-over, it judges nothing.
+// route, it judges nothing.
 func (w *walk) widget(ctx context.Context) (string, error) {
 	seen, err := w.servedWidget(ctx)
-	switch {
-	case err == nil:
-		return seen, nil
-	case w.target.HandedOver:
-		return "not judged, since the host is being handed over", nil
-	case w.atFormer(ctx):
-		return "not judged, since the DNS record still leads to a replaced route", nil
+	if err != nil && w.atFormer(ctx) {
+		return "not judged, since a replaced route is still served at this address", nil
 	}
 	return seen, err
 }
@@ -621,6 +629,8 @@ func (w *walk) servedWidget(ctx context.Context) (string, error) {
 	var found config
 	served := status == http.StatusOK && json.Unmarshal(body, &found) == nil && found.Version != ""
 	switch {
+	case served && w.target.Next != "" && found.Partner == w.target.Next:
+		return fmt.Sprintf("that of %s, to whom the host is handed over", found.Partner), nil
 	case w.target.Partner == "" && served:
 		return "", fail(v1alpha1.ReasonWidgetFailed, "the widget is not enabled, and %s serves one, of %q: see what routes that path", w.url(widgetPath), found.Partner)
 	case w.target.Partner == "":

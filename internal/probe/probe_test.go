@@ -83,30 +83,28 @@ var _ = Describe("A probe", func() {
 		for _, name := range []string{"", "Globex"} {
 			result := at(site.Serve(site.Engine(name), good())).Probe(ctx, with)
 			expect(result, v1alpha1.ReasonReachable, probe.Widget, "answers")
-			Expect(result.Steps[4].Seen).To(Equal("not judged, since the DNS record still leads to a replaced route"))
+			Expect(result.Steps[4].Seen).To(Equal("not judged, since a replaced route is still served at this address"))
 		}
 		with.Former = nil
 		Expect(at(site.Serve(site.Engine(""), good())).Probe(ctx, with).Reason).To(Equal(v1alpha1.ReasonWidgetFailed))
 	}, SpecTimeout(time.Minute))
 
-	It("does not judge whose widget is served during a hand-over", func(ctx SpecContext) {
+	It("takes the widget of whom the host is handed over to, and no other", func(ctx SpecContext) {
 		with := target
-		with.HandedOver = true
-		for _, name := range []string{"", "Globex"} {
-			result := at(site.Serve(site.Engine(name), good())).Probe(ctx, with)
+		with.Next = "Globex"
+		for _, own := range []string{target.Partner, ""} {
+			with.Partner = own
+			result := at(site.Serve(site.Engine("Globex"), good())).Probe(ctx, with)
 			expect(result, v1alpha1.ReasonReachable, probe.Widget, "answers")
-			Expect(result.Steps[4].Seen).To(Equal("not judged, since the host is being handed over"))
+			Expect(result.Steps[4].Seen).To(Equal("that of Globex, to whom the host is handed over"))
 		}
-		handing := &v1alpha1.Partner{
-			Spec:   v1alpha1.PartnerSpec{HandOver: &v1alpha1.HandOver{Host: "remote.acmecorp.com"}},
-			Status: v1alpha1.PartnerStatus{Subdomain: &v1alpha1.SubdomainStatus{URL: "https://remote.acmecorp.com"}},
-		}
-		found, _ := probe.TargetOf(handing)
-		Expect(found.HandedOver).To(BeTrue())
+		with.Partner = target.Partner
+		Expect(at(site.Serve(site.Engine("Initech"), good())).Probe(ctx, with).Reason).To(Equal(v1alpha1.ReasonWidgetOfAnotherPartner))
+		Expect(at(site.Serve(site.Engine(""), good())).Probe(ctx, with).Reason).To(Equal(v1alpha1.ReasonWidgetFailed))
+		handing := &v1alpha1.Partner{Spec: v1alpha1.PartnerSpec{HandOver: &v1alpha1.HandOver{Host: v1alpha1.Host(host), PartnerRef: v1alpha1.PartnerReference{Name: "globex"}}}}
+		Expect(probe.RecipientOf(handing, target)).To(Equal("globex"))
 		handing.Spec.HandOver.Host = "old.acmecorp.com"
-		other, _ := probe.TargetOf(handing)
-		Expect(other.HandedOver).To(BeFalse())
-		Expect(found.Equal(other)).To(BeFalse())
+		Expect(probe.RecipientOf(handing, target)).To(BeEmpty())
 	}, SpecTimeout(time.Minute))
 
 	It("connects to a few addresses, however many there are", func(ctx SpecContext) {

@@ -105,7 +105,7 @@ var targetChanged = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 }}
 
 // keep reduces cached Partners to what a probe needs, and those of other shards to their
-// names.
+// names and what their widgets show.
 func keep(own shard.Shard) func(any) (any, error) {
 	return func(in any) (any, error) {
 		partner, ok := in.(*v1alpha1.Partner)
@@ -116,10 +116,11 @@ func keep(own shard.Shard) func(any) (any, error) {
 			Name: partner.Name, UID: partner.UID, ResourceVersion: partner.ResourceVersion,
 			Generation: partner.Generation, DeletionTimestamp: partner.DeletionTimestamp,
 		}}
+		kept.Spec.DisplayName = partner.Spec.DisplayName // others may hand a host over to it
 		if !own.Has(partner.Name) {
 			return kept, nil
 		}
-		kept.Spec.DisplayName = partner.Spec.DisplayName
+		kept.Spec.HandOver = partner.Spec.HandOver
 		kept.Status.Subdomain = partner.Status.Subdomain
 		kept.Status.SupportWidget = partner.Status.SupportWidget
 		if condition := reachable(partner); condition != nil {
@@ -171,6 +172,13 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 			return ctrl.Result{}, nil
 		}
 		return ctrl.Result{}, r.write(ctx, &partner, nil)
+	}
+	if to := probe.RecipientOf(&partner, target); to != "" {
+		var recipient v1alpha1.Partner
+		if err := r.client.Get(ctx, client.ObjectKey{Name: to}, &recipient); client.IgnoreNotFound(err) != nil {
+			return ctrl.Result{}, err
+		}
+		target.Next = recipient.Spec.DisplayName
 	}
 	now := r.Clock.Now()
 	s := r.stateOf(&partner, target, observed, now)

@@ -187,6 +187,27 @@ var _ = Describe("The prober", func() {
 		Expect(testutil.CollectAndCount(expiryOf())).To(BeZero())
 	}, SpecTimeout(time.Minute))
 
+	It("takes the widget of whom a host is handed over to", func(ctx SpecContext) {
+		address := site.Serve(site.Engine("Globex"), valid("passing.example.com"))
+		zone.Set("passing.example.com", "127.0.0.1")
+		heir := declare(ctx, "heir")
+		heir.Spec.DisplayName = "Globex"
+		Expect(direct.Update(ctx, heir)).To(Succeed())
+		partner := declare(ctx, "passing", "127.0.0.1")
+		partner.Spec.Subdomain = nil
+		partner.Spec.HandOver = &v1alpha1.HandOver{Host: "passing.example.com", PartnerRef: v1alpha1.PartnerReference{Name: "heir"}}
+		Expect(direct.Update(ctx, partner)).To(Succeed())
+		start(to(address))
+		Eventually(verdict(ctx, "passing")).Should(Equal("True/Reachable"))
+		Expect(direct.Get(ctx, client.ObjectKeyFromObject(partner), partner)).To(Succeed())
+		partner.Spec.HandOver.PartnerRef.Name = "nobody"
+		Expect(direct.Update(ctx, partner)).To(Succeed())
+		Eventually(verdict(ctx, "passing")).Should(Equal("False/WidgetOfAnotherPartner"))
+		Expect(direct.Delete(ctx, partner)).To(Succeed())
+		Expect(direct.Delete(ctx, heir)).To(Succeed())
+		Eventually(func() int { return testutil.CollectAndCount(expiryOf()) }).Should(BeZero())
+	}, SpecTimeout(time.Minute))
+
 	It("shows when the certificate expires that is served", func(ctx SpecContext) {
 		address := site.Serve(site.Engine("Acme Corp"), valid("expiring.example.com"))
 		zone.Set("expiring.example.com", "127.0.0.1")

@@ -569,7 +569,7 @@ func (e *evaluation) widgetEnabled() conditions.Finding {
 	case e.judged.KeepsWidgetOff():
 		return off(v1alpha1.ReasonStaffingBelowMinimum,
 			"SupportPlan %q keeps the widget off below its minimum staffing: %s", e.in.Plan.Name, e.judged.Verdict.Message())
-	case !e.widget:
+	case !e.widget && e.judged.Fault != nil:
 		return off(e.judged.Fault.Reason, "%s", e.judged.Fault.Message)
 	case !e.leadsToWidget() && !e.exposed():
 		return off(v1alpha1.ReasonSubdomainNotReady, "the widget opens on the sub-domain, and none is declared")
@@ -605,17 +605,16 @@ func (e *evaluation) served() *v1alpha1.SubdomainStatus {
 		return nil
 	}
 	status := &v1alpha1.SubdomainStatus{URL: e.url(*route), Route: route.kind, Addresses: e.addresses(*route)}
-	former := e.formerAddresses
-	if e.exposed() && e.declared(*route) {
-		for _, ref := range e.in.Routes { // of who handed the host over
-			if ref.Host == route.GetName() && slices.Contains(e.in.Sources, ref.Partner) {
-				former = append(former, ref.Addresses...)
-			}
-		}
-	}
-	for _, address := range former {
+	for _, address := range e.formerAddresses {
 		if !slices.Contains(status.Addresses, address) {
 			status.FormerAddresses = append(status.FormerAddresses, address)
+		}
+	}
+	if e.exposed() && e.declared(*route) {
+		for _, ref := range e.in.Routes { // of who handed the host over, which shows another widget even at the same address
+			if ref.Host == route.GetName() && slices.Contains(e.in.Sources, ref.Partner) {
+				status.FormerAddresses = append(status.FormerAddresses, ref.Addresses...)
+			}
 		}
 	}
 	slices.Sort(status.FormerAddresses)
