@@ -89,7 +89,7 @@ var _ = Describe("A host that one partner hands over to another", func() {
 		now.SetTime(working)
 		stopOperator()
 		DeferCleanup(func() { stopOperator = startOperator(10 * time.Second) })
-		const overlap = 500 * time.Millisecond
+		const overlap = 2 * time.Second
 		stop := startOperator(overlap)
 		DeferCleanup(func() { stop() })
 		address := partner(ctx, names[0], v1alpha1.OneFTE)
@@ -184,7 +184,8 @@ var _ = Describe("A host that one partner hands over to another", func() {
 })
 
 // alarmsOf runs a prober of a host until the spec ends, and collects what it finds wrong with
-// some partners. It has found the first of them reachable when this returns.
+// some partners for longer than an ingress controller takes to follow. It has found the first
+// of them reachable when this returns.
 func alarmsOf(ctx context.Context, host string, names []string) (collected func() []string) {
 	GinkgoHelper()
 	at := netip.MustParseAddrPort(ingress.address)
@@ -207,12 +208,21 @@ func alarmsOf(ctx context.Context, host string, names []string) (collected func(
 	}
 	Eventually(func() *metav1.Condition { return verdict(names[0]) }).Should(HaveField("Reason", string(v1alpha1.ReasonReachable)))
 	var found []string
+	wrong := map[string]time.Time{}
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		for {
 			for _, name := range names {
-				if condition := verdict(name); condition != nil && condition.Status != metav1.ConditionTrue {
+				condition := verdict(name)
+				if condition == nil || condition.Status == metav1.ConditionTrue {
+					delete(wrong, name)
+					continue
+				}
+				if _, already := wrong[name]; !already {
+					wrong[name] = time.Now()
+				}
+				if time.Since(wrong[name]) > time.Second {
 					found = append(found, name+": "+condition.Reason+": "+condition.Message)
 				}
 			}
