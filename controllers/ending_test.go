@@ -76,23 +76,23 @@ var _ = Describe("The end of a Partner", func() {
 
 	It("hands a namespace over to nobody who was promised it before", func(ctx SpecContext) {
 		startManager()
-		applyYAML(ctx, partnerYAML("holder", ""))
-		eventually(ctx, "holder", "Ready=True/Provisioned")
-		applyYAML(ctx, partnerYAML("heir", "  tenant: {namespace: partner-holder}"))
-		eventually(ctx, "heir", "TenantReady=False/NamespaceOfAnotherPartner")
+		applyYAML(ctx, partnerYAML("promising", ""))
+		eventually(ctx, "promising", "Ready=True/Provisioned")
+		applyYAML(ctx, partnerYAML("promised", "  tenant: {namespace: partner-promising}"))
+		eventually(ctx, "promised", "TenantReady=False/NamespaceOfAnotherPartner")
 		adopter := func() string {
-			return get(ctx, &corev1.Namespace{}, "partner-holder").Annotations[v1alpha1.AdoptAnnotation]
+			return get(ctx, &corev1.Namespace{}, "partner-promising").Annotations[v1alpha1.AdoptAnnotation]
 		}
 		for _, suspend := range []string{"false", "true"} {
-			patchPartner(ctx, "holder", `spec: {suspend: `+suspend+`}`)
-			patch(ctx, namespaceNamed("partner-holder"), `metadata: {annotations: {partner.dispel.com/adopt: heir}}`)
+			patchPartner(ctx, "promising", `spec: {suspend: `+suspend+`}`)
+			patch(ctx, namespaceNamed("partner-promising"), `metadata: {annotations: {partner.dispel.com/adopt: promised}}`)
 			Eventually(adopter).Should(BeEmpty())
 		}
-		Expect(direct.Delete(ctx, partner(ctx, "holder"))).To(Succeed())
-		eventually(ctx, "heir", "TenantReady=False/NamespaceNotOwned")
+		Expect(direct.Delete(ctx, partner(ctx, "promising"))).To(Succeed())
+		eventually(ctx, "promised", "TenantReady=False/NamespaceNotOwned")
 		By("adopting it afterwards")
-		patch(ctx, namespaceNamed("partner-holder"), `metadata: {annotations: {partner.dispel.com/adopt: heir}}`)
-		eventually(ctx, "heir", "TenantReady=True/TenantProvisioned")
+		patch(ctx, namespaceNamed("partner-promising"), `metadata: {annotations: {partner.dispel.com/adopt: promised}}`)
+		eventually(ctx, "promised", "TenantReady=True/TenantProvisioned")
 	})
 
 	It("takes nothing that the operator did not write from a namespace that only bears the label", func(ctx SpecContext) {

@@ -34,9 +34,10 @@ const (
 	// maxLabels is how many bytes of a namespace's labels are kept, by which a Gateway
 	// may select it.
 	maxLabels = 4 << 10
-	// maxFinalizers and maxOwners are how many are kept of objects other than Partners: it
-	// matters whether there are some, and whether the Partner is an owner.
-	maxFinalizers, maxOwners = 2, 4
+	// maxFinalizers and maxOwners are how many are kept: it matters whether there are some,
+	// and whether the Partner is an owner. A Partner reports its finalizers, of which more
+	// are kept.
+	maxFinalizers, maxPartnerFinalizers, maxOwners = 2, 16, 4
 	// maxName and maxNote are how long values of labels and annotations are kept: of those
 	// that are names, and of that which lists hosts.
 	maxName, maxNote = 253, 4 << 10
@@ -103,9 +104,12 @@ func prune(object client.Object) {
 		counted = staffing.CountManagers(partner.ManagedFields) // which the status names
 	}
 	object.SetManagedFields(counted)
-	_, partner := object.(*v1alpha1.Partner) // which reports its finalizers
-	if finalizers := object.GetFinalizers(); len(finalizers) > maxFinalizers && !partner {
-		object.SetFinalizers(slices.Clone(finalizers[:maxFinalizers]))
+	most := maxFinalizers
+	if _, ok := object.(*v1alpha1.Partner); ok {
+		most = maxPartnerFinalizers
+	}
+	if finalizers := object.GetFinalizers(); len(finalizers) > most {
+		object.SetFinalizers(slices.Clone(finalizers[:most]))
 	}
 	if owners := object.GetOwnerReferences(); len(owners) > maxOwners {
 		isPartner := func(owner metav1.OwnerReference) int {
@@ -128,15 +132,15 @@ func prune(object client.Object) {
 		object.Labels, object.Annotations = nil, nil
 		object.Status.Conditions = own(object.Status.Conditions, v1alpha1.PCSMAllocationConditions)
 	case *corev1.Namespace:
-		pick(object.Annotations, maxNote, v1alpha1.HostsAnnotation, v1alpha1.AdoptAnnotation, v1alpha1.AppliedAnnotation)
+		object.Annotations = picked(object.Annotations, maxNote, v1alpha1.HostsAnnotation, v1alpha1.AdoptAnnotation, v1alpha1.AppliedAnnotation)
 		object.Status.Conditions = nil
 		object.Spec.Finalizers = slices.Clone(object.Spec.Finalizers[:min(len(object.Spec.Finalizers), maxFinalizers)])
 	case *v1alpha1.SubdomainClaim:
-		pick(object.Labels, maxName, v1alpha1.PartnerLabel, v1alpha1.ManagedByLabel)
-		pick(object.Annotations, maxName, v1alpha1.AppliedAnnotation)
+		object.Labels = picked(object.Labels, maxName, v1alpha1.PartnerLabel, v1alpha1.ManagedByLabel)
+		object.Annotations = picked(object.Annotations, maxName, v1alpha1.AppliedAnnotation)
 	case *networkingv1.IngressClass:
 		object.Labels = nil
-		pick(object.Annotations, maxName, networkingv1.AnnotationIsDefaultIngressClass)
+		object.Annotations = picked(object.Annotations, maxName, networkingv1.AnnotationIsDefaultIngressClass)
 	case *gatewayv1.GatewayClass:
 		object.Labels, object.Annotations = nil, nil
 	case *corev1.ResourceQuota:
@@ -173,13 +177,19 @@ func pruneGateway(gateway *gatewayv1.Gateway) {
 	gateway.Status.Listeners = nil // which count routes
 }
 
-// pick leaves only some entries, and of these only values of up to some bytes.
-func pick(in map[string]string, most int, keys ...string) {
-	for key, value := range in {
-		if !slices.Contains(keys, key) || len(value) > most {
-			delete(in, key)
+// picked has only some entries, and of these only values of up to some bytes. It is a map of
+// its own, since one from which entries are deleted stays as large as it was.
+func picked(in map[string]string, most int, keys ...string) map[string]string {
+	var out map[string]string
+	for _, key := range keys {
+		if value, there := in[key]; there && len(value) <= most {
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[key] = value
 		}
 	}
+	return out
 }
 
 // pruneRequest leaves of a CertificateRequest which Certificate it is of, and what
@@ -200,9 +210,7 @@ func pruneRequest(request *unstructured.Unstructured) {
 		}
 		said = append(said, words)
 	}
-	annotations := request.GetAnnotations()
-	pick(annotations, maxName, tenant.CertificateNameAnnotation)
-	request.SetAnnotations(annotations)
+	request.SetAnnotations(picked(request.GetAnnotations(), maxName, tenant.CertificateNameAnnotation))
 	request.SetLabels(nil)
 	unstructured.RemoveNestedField(request.Object, "spec")
 	delete(request.Object, "status")
@@ -212,7 +220,7 @@ func pruneRequest(request *unstructured.Unstructured) {
 }
 
 // maxConditions is how many conditions of a CertificateRequest are kept.
-const maxConditions = 8
+const maxConditions = 6
 
 // limitLabels drops the labels of a namespace that are too large, but for the operator's.
 // It reports whether there are such.
@@ -224,8 +232,7 @@ func limitLabels(object client.Object) bool {
 	if size <= maxLabels {
 		return false
 	}
-	labels := object.GetLabels()
-	pick(labels, maxName, slices.Concat([]string{v1alpha1.PartnerLabel, v1alpha1.ManagedByLabel, corev1.LabelMetadataName}, tenant.PodSecurityLabels)...)
+	object.SetLabels(picked(object.GetLabels(), maxName, slices.Concat([]string{v1alpha1.PartnerLabel, v1alpha1.ManagedByLabel, corev1.LabelMetadataName}, tenant.PodSecurityLabels)...))
 	return true
 }
 
