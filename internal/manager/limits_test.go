@@ -286,11 +286,7 @@ var _ = Describe("However large objects are that others write, the caches", func
 			informer := inform(ctx, of, kind, 1000)
 			grown := int64(heap()) - int64(before)
 			AddReportEntry("kept", fmt.Sprintf("%d KiB of 1,000 of kind %s", grown>>10, kind))
-			most := 8 << 20
-			if kind == "Namespace" {
-				most = 48 << 20
-			}
-			Expect(grown).To(BeNumerically("<", most), "docs/threat-model.md says so")
+			Expect(grown).To(BeNumerically("<", 8<<20), "docs/threat-model.md says so")
 			runtime.KeepAlive(informer)
 			runtime.KeepAlive(of)
 		}, SpecTimeout(3*time.Minute))
