@@ -105,18 +105,25 @@ func issuer(ctx context.Context) {
 	}
 }
 
-// renew has cert-manager renew a Certificate, as its command line does.
+// settled is a Certificate for which cert-manager has no issuance under way, and its
+// conditions.
+func settled(ctx context.Context, g Gomega, namespace, name string) (*unstructured.Unstructured, []any) {
+	certificate := &unstructured.Unstructured{}
+	certificate.SetGroupVersionKind(tenant.CertificateGVK)
+	g.Expect(direct.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, certificate)).To(Succeed())
+	conditions, _, err := unstructured.NestedSlice(certificate.Object, "status", "conditions")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(conditions).NotTo(ContainElement(And(HaveKeyWithValue("type", "Issuing"), HaveKeyWithValue("status", "True"))))
+	g.Expect(certificate.Object["status"]).NotTo(HaveKey("nextPrivateKeySecretName"))
+	return certificate, conditions
+}
+
+// renew has cert-manager renew a Certificate, as its command line does. What ends an
+// issuance that is under way would end the new one, too, hence it waits for that first.
 func renew(ctx context.Context, namespace, name string) {
 	GinkgoHelper()
 	Eventually(ctx, func(g Gomega) {
-		certificate := &unstructured.Unstructured{}
-		certificate.SetGroupVersionKind(tenant.CertificateGVK)
-		g.Expect(direct.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, certificate)).To(Succeed())
-		conditions, _, err := unstructured.NestedSlice(certificate.Object, "status", "conditions")
-		g.Expect(err).NotTo(HaveOccurred())
-		// What ends an issuance that is under way would end this one, too.
-		g.Expect(conditions).NotTo(ContainElement(And(HaveKeyWithValue("type", "Issuing"), HaveKeyWithValue("status", "True"))))
-		g.Expect(certificate.Object["status"]).NotTo(HaveKey("nextPrivateKeySecretName"))
+		certificate, conditions := settled(ctx, g, namespace, name)
 		conditions = slices.DeleteFunc(conditions, func(condition any) bool { return condition.(map[string]any)["type"] == "Issuing" })
 		conditions = append(conditions, map[string]any{
 			"type": "Issuing", "status": "True", "reason": "ManuallyTriggered", "message": "x", "lastTransitionTime": metav1.Now().UTC().Format(time.RFC3339),
@@ -124,6 +131,14 @@ func renew(ctx context.Context, namespace, name string) {
 		g.Expect(unstructured.SetNestedSlice(certificate.Object, conditions, "status", "conditions")).To(Succeed())
 		g.Expect(direct.Status().Update(ctx, certificate)).To(Succeed())
 	}).Should(Succeed())
+}
+
+// removeIssuer deletes the ClusterIssuer ca once no issuance of the Certificate needs it:
+// one that had begun would never end.
+func removeIssuer(ctx context.Context, namespace, name string) {
+	GinkgoHelper()
+	Eventually(ctx, func(g Gomega) { settled(ctx, g, namespace, name) }).Should(Succeed())
+	Expect(direct.Delete(ctx, cluster.Object(`{apiVersion: cert-manager.io/v1, kind: ClusterIssuer, metadata: {name: ca}}`))).To(Succeed())
 }
 
 var _ = Describe("With cert-manager", Ordered, func() {
@@ -184,7 +199,7 @@ spec:
 	})
 
 	It("a renewal that fails is told while the old certificate serves, with its expiry", func(ctx SpecContext) {
-		Expect(direct.Delete(ctx, cluster.Object(`{apiVersion: cert-manager.io/v1, kind: ClusterIssuer, metadata: {name: ca}}`))).To(Succeed())
+		removeIssuer(ctx, "partner-acme", host)
 		renew(ctx, "partner-acme", host)
 		Eventually(condition(ctx, v1alpha1.ConditionCertificateRenewalFailed)).Should(Equal(
 			`True RenewalFailed: Certificate partner-acme/remote.acmecorp.com could not be renewed and expires at <expiry>: ` +
@@ -196,7 +211,7 @@ spec:
 
 	It("a request that is denied is told", func(ctx SpecContext) {
 		By("having the issuer's Secret disappear, so that the request stays")
-		Expect(direct.Delete(ctx, cluster.Object(`{apiVersion: cert-manager.io/v1, kind: ClusterIssuer, metadata: {name: ca}}`))).To(Succeed())
+		removeIssuer(ctx, "partner-acme", host)
 		Expect(direct.Patch(ctx, cluster.Object(`{apiVersion: partner.dispel.com/v1alpha1, kind: Partner, metadata: {name: acme}}`),
 			client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"subdomain":{"host":"access.acmecorp.com"}}}`)))).To(Succeed())
 		Eventually(condition(ctx, v1alpha1.ConditionStalled)).Should(HavePrefix("True IssuerNotReady: Certificate partner-acme/access.acmecorp.com is not issued: Referenced"))
