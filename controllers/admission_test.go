@@ -15,7 +15,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
 
@@ -35,7 +35,7 @@ func applyAdmission(ctx context.Context, refused func(context.Context) error, el
 // API server's authorizer learns of the RoleBinding by a watch.
 func administratorOf(ctx context.Context, partner string) (eve client.Client, namespace string) {
 	GinkgoHelper()
-	eve, namespace = as("eve", "admins"), tenant.DefaultNamespace(partner)
+	eve, namespace = as("eve", "admins"), objects.DefaultNamespace(partner)
 	Eventually(func() (bool, error) {
 		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 			ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: namespace, Verb: "patch", Resource: "configmaps"},

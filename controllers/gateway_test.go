@@ -16,7 +16,7 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/manager"
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
 
@@ -81,7 +81,7 @@ func acceptRoute(ctx context.Context, name string, resolved metav1.ConditionStat
 func acceptRouteOf(ctx context.Context, name, host string, resolved metav1.ConditionStatus, message string) {
 	GinkgoHelper()
 	route := &gatewayv1.HTTPRoute{}
-	Eventually(direct.Get).WithArguments(ctx, key(host, tenant.DefaultNamespace(name)), route).Should(Succeed())
+	Eventually(direct.Get).WithArguments(ctx, key(host, objects.DefaultNamespace(name)), route).Should(Succeed())
 	route.Status.Parents = []gatewayv1.RouteParentStatus{{
 		ParentRef: route.Spec.ParentRefs[0], ControllerName: "example.net/test",
 		Conditions: []metav1.Condition{
@@ -94,7 +94,7 @@ func acceptRouteOf(ctx context.Context, name, host string, resolved metav1.Condi
 
 var _ = Describe("A Gateway", func() {
 	routeOf := func(name string) *gatewayv1.HTTPRoute {
-		return &gatewayv1.HTTPRoute{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.DefaultNamespace(name), Name: name + ".example.com"}}
+		return &gatewayv1.HTTPRoute{ObjectMeta: metav1.ObjectMeta{Namespace: objects.DefaultNamespace(name), Name: name + ".example.com"}}
 	}
 
 	It("serves a sub-domain once its API and it are there, and its controller says so", func(ctx SpecContext) {
@@ -215,14 +215,14 @@ var _ = Describe("A Gateway", func() {
 		const host = "listener-source.example.com"
 		certificate := func(name string) {
 			Expect(direct.Create(ctx, &corev1.Secret{
-				ObjectMeta: metav1.ObjectMeta{Namespace: tenant.DefaultNamespace(name), Name: "own"}, Type: corev1.SecretTypeTLS, Data: map[string][]byte{"tls.crt": {}, "tls.key": {}},
+				ObjectMeta: metav1.ObjectMeta{Namespace: objects.DefaultNamespace(name), Name: "own"}, Type: corev1.SecretTypeTLS, Data: map[string][]byte{"tls.crt": {}, "tls.key": {}},
 			})).To(Succeed())
 		}
 		// say what a Gateway's controller says of a set, which conflicts with an older one or not.
 		say := func(name string, conflicts bool) {
 			GinkgoHelper()
 			set := &gatewayv1.ListenerSet{}
-			Eventually(direct.Get).WithArguments(ctx, key(host, tenant.DefaultNamespace(name)), set).Should(Succeed())
+			Eventually(direct.Get).WithArguments(ctx, key(host, objects.DefaultNamespace(name)), set).Should(Succeed())
 			good, bad, reason := metav1.ConditionTrue, metav1.ConditionFalse, "NoConflicts"
 			if conflicts {
 				good, bad, reason = bad, good, "HostnameConflict"

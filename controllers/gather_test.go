@@ -20,6 +20,9 @@ import (
 	"github.com/dispel/partner-operator/controllers"
 	"github.com/dispel/partner-operator/internal/fleet"
 	"github.com/dispel/partner-operator/internal/gather"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
+	"github.com/dispel/partner-operator/internal/snapshot"
 	"github.com/dispel/partner-operator/internal/tenant"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
@@ -68,7 +71,7 @@ spec: {request: eA==, issuerRef: {kind: ClusterIssuer, name: missing}}
 		acceptRoute(ctx, "gathered-gateway", metav1.ConditionTrue, "")
 		eventually(ctx, "gathered-gateway", "Ready=True/Provisioned")
 		eventually(ctx, "gathered-own", "SubdomainReady=False/SecretNotFound")
-		own := metav1.ObjectMeta{Namespace: tenant.DefaultNamespace("gathered-own"), Name: "engine"}
+		own := metav1.ObjectMeta{Namespace: objects.DefaultNamespace("gathered-own"), Name: "engine"}
 		Expect(direct.Create(ctx, &corev1.Service{ObjectMeta: own, Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}}})).To(Succeed())
 		own.Name = "own"
 		Expect(direct.Create(ctx, &corev1.Secret{ObjectMeta: own})).To(Succeed())
@@ -118,7 +121,7 @@ func listed(ctx context.Context, apis *controllers.OptionalAPIs) *fleet.Fleet {
 			object := item.DeepCopyObject().(client.Object)
 			kind, err := apiutil.GVKForObject(object, direct.Scheme())
 			object.GetObjectKind().SetGroupVersionKind(kind)
-			if of := tenant.KindOf(object); of.Relation == tenant.ByReference && !slices.Contains(of.Names, object.GetName()) {
+			if of := kinds.Of(object); of.Relation == kinds.ByReference && !slices.Contains(of.Names, object.GetName()) {
 				metadata := meta.AsPartialObjectMetadata(object) // as a user of the plugin may list it
 				metadata.SetGroupVersionKind(kind)
 				object = metadata
@@ -132,13 +135,13 @@ func listed(ctx context.Context, apis *controllers.OptionalAPIs) *fleet.Fleet {
 
 // decidedFrom is what Evaluate decides from a snapshot: the status, the names of the objects to
 // have, and of those to delete.
-func decidedFrom(snapshot *tenant.Snapshot) []byte {
+func decidedFrom(snapshot *snapshot.Snapshot) []byte {
 	GinkgoHelper()
 	outcome := tenant.Settle(*snapshot)
-	names := func(objects []tenant.Object) []string {
+	names := func(objects []kinds.Object) []string {
 		of := []string{}
 		for _, object := range objects {
-			of = append(of, tenant.NameOf(object))
+			of = append(of, kinds.Describe(object))
 		}
 		return of
 	}

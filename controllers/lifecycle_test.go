@@ -23,8 +23,9 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/contract"
+	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/manager"
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/objects"
 )
 
 var _ = Describe("A new Partner", func() {
@@ -268,7 +269,7 @@ var _ = Describe("Drift", func() {
 		startManager()
 		applyYAML(ctx, partnerYAML("fields", everything))
 		eventually(ctx, "fields", "Ready=True/Provisioned")
-		namespace := tenant.DefaultNamespace("fields")
+		namespace := objects.DefaultNamespace("fields")
 
 		ingress := get(ctx, &networkingv1.Ingress{}, "fields.example.com", namespace)
 		patch(ctx, ingress, `{metadata: {annotations: {example.com/theirs: kept}}, spec: {rules: [{host: evil.example.org}]}}`)
@@ -277,7 +278,7 @@ var _ = Describe("Drift", func() {
 		}).Should(Equal("fields.example.com"))
 		Expect(ingress.Annotations).To(HaveKeyWithValue("example.com/theirs", "kept"))
 
-		policy := get(ctx, &networkingv1.NetworkPolicy{}, tenant.IsolationName, namespace)
+		policy := get(ctx, &networkingv1.NetworkPolicy{}, kinds.IsolationName, namespace)
 		declared := policy.Spec
 		for _, opened := range []string{
 			`spec: {ingress: [{}]}`,
@@ -285,20 +286,20 @@ var _ = Describe("Drift", func() {
 			`spec: {ingress: [{from: [{podSelector: {}, namespaceSelector: {}}]}, {from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: traefik}}}]}]}`,
 		} {
 			patch(ctx, policy, opened)
-			Eventually(func() networkingv1.NetworkPolicySpec { return get(ctx, policy, tenant.IsolationName, namespace).Spec }).Should(Equal(declared), opened)
+			Eventually(func() networkingv1.NetworkPolicySpec { return get(ctx, policy, kinds.IsolationName, namespace).Spec }).Should(Equal(declared), opened)
 		}
 
-		quota := get(ctx, &corev1.ResourceQuota{}, tenant.QuotaName, namespace)
+		quota := get(ctx, &corev1.ResourceQuota{}, kinds.QuotaName, namespace)
 		patch(ctx, quota, `spec: {hard: {pods: "500"}}`)
-		Eventually(func() string { return get(ctx, quota, tenant.QuotaName, namespace).Spec.Hard.Pods().String() }).Should(Equal("5"))
+		Eventually(func() string { return get(ctx, quota, kinds.QuotaName, namespace).Spec.Hard.Pods().String() }).Should(Equal("5"))
 
-		binding := get(ctx, &rbacv1.RoleBinding{}, tenant.AdministratorsName, namespace)
+		binding := get(ctx, &rbacv1.RoleBinding{}, kinds.AdministratorsName, namespace)
 		patch(ctx, binding, `subjects: [{kind: User, apiGroup: rbac.authorization.k8s.io, name: intruder}]`)
-		Eventually(func() string { return get(ctx, binding, tenant.AdministratorsName, namespace).Subjects[0].Name }).Should(Equal("admins"))
+		Eventually(func() string { return get(ctx, binding, kinds.AdministratorsName, namespace).Subjects[0].Name }).Should(Equal("admins"))
 
-		contract := get(ctx, &corev1.ConfigMap{}, tenant.ContractName, namespace)
+		contract := get(ctx, &corev1.ConfigMap{}, kinds.ContractName, namespace)
 		patch(ctx, contract, `data: {support.json: "{}"}`)
-		Eventually(func() string { return get(ctx, contract, tenant.ContractName, namespace).Data[tenant.ContractKey] }).Should(HavePrefix(`{"version":"v1"`))
+		Eventually(func() string { return get(ctx, contract, kinds.ContractName, namespace).Data[kinds.ContractKey] }).Should(HavePrefix(`{"version":"v1"`))
 	})
 
 	It("is undone in the status", func(ctx SpecContext) {
@@ -337,7 +338,7 @@ var _ = Describe("A suspended Partner", func() {
 		Expect(partner(ctx, "suspended").Status.ObservedGeneration).To(BeEquivalentTo(1), "the rest of the status stays")
 
 		m.reset()
-		ingress := &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.DefaultNamespace("suspended"), Name: "suspended.example.com"}}
+		ingress := &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: objects.DefaultNamespace("suspended"), Name: "suspended.example.com"}}
 		before := reconciles()
 		Expect(direct.Delete(ctx, ingress)).To(Succeed())
 		Eventually(reconciles).Should(BeNumerically(">", before))
@@ -365,7 +366,7 @@ var _ = Describe("Deletion", func() {
 		manifests := allocationYAML("retained", "1", "") + partnerYAML("retained", everything)
 		applyYAML(ctx, manifests)
 		eventually(ctx, "retained", "Ready=True/Provisioned", "SupportWidgetEnabled=True/WidgetEnabled")
-		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.DefaultNamespace("retained"), Name: "precious"}}
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: objects.DefaultNamespace("retained"), Name: "precious"}}
 		Expect(direct.Create(ctx, secret)).To(Succeed())
 
 		Expect(direct.Delete(ctx, partner(ctx, "retained"))).To(Succeed())
@@ -418,7 +419,7 @@ var _ = Describe("Deletion", func() {
 		}
 
 		startManager()
-		eventuallyForgetsHosts(ctx, tenant.DefaultNamespace("down-retain"))
+		eventuallyForgetsHosts(ctx, objects.DefaultNamespace("down-retain"))
 		By("recreating a Partner, which takes the retained namespace back")
 		applyYAML(ctx, partnerYAML("down-retain", everything))
 		eventually(ctx, "down-retain", "Ready=True/Provisioned")
@@ -428,7 +429,7 @@ var _ = Describe("Deletion", func() {
 		startManager()
 		applyYAML(ctx, partnerYAML("changed-mind", "  deletionPolicy: Delete\n"))
 		eventually(ctx, "changed-mind", "Ready=True/Provisioned")
-		namespace := tenant.DefaultNamespace("changed-mind")
+		namespace := objects.DefaultNamespace("changed-mind")
 		Expect(get(ctx, &corev1.Namespace{}, namespace).OwnerReferences).To(HaveLen(1))
 		patchPartner(ctx, "changed-mind", `spec: {deletionPolicy: Retain}`)
 		Eventually(func() []metav1.OwnerReference { return get(ctx, &corev1.Namespace{}, namespace).OwnerReferences }).Should(BeEmpty())
@@ -443,7 +444,7 @@ var _ = Describe("Deletion", func() {
 		applyYAML(ctx, manifest)
 		uid := partner(ctx, "reborn").UID
 		for _, child := range owned("reborn") {
-			if child.GetName() == tenant.WidgetServiceName {
+			if child.GetName() == kinds.WidgetServiceName {
 				continue // no P-CSMs
 			}
 			Eventually(func(ctx context.Context) ([]metav1.OwnerReference, error) {
@@ -463,7 +464,7 @@ func inNamespace(name string) string {
 var _ = Describe("The tenant namespace", func() {
 	It("is never taken over unless it says so", func(ctx SpecContext) {
 		startManager()
-		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: tenant.DefaultNamespace("squatted")}}
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: objects.DefaultNamespace("squatted")}}
 		Expect(direct.Create(ctx, namespace)).To(Succeed())
 		applyYAML(ctx, partnerYAML("squatted", ""))
 		eventually(ctx, "squatted", "Ready=False/NamespaceNotOwned", "Stalled=True/NamespaceNotOwned", "TenantReady=False/NamespaceNotOwned", "SubdomainReady=False/TenantNotReady")
@@ -486,14 +487,14 @@ var _ = Describe("The tenant namespace", func() {
 		eventually(ctx, "moved-in", "Ready=True/Provisioned")
 		Expect(get(ctx, namespace, namespace.Name).Labels).To(And(HaveKeyWithValue("team", "remote-access"), HaveKeyWithValue(v1alpha1.PartnerLabel, "moved-in")))
 		Expect(namespace.Annotations).To(HaveKeyWithValue(v1alpha1.HostsAnnotation, "moved-in.example.com"))
-		eventuallyGone(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: tenant.DefaultNamespace("moved-in")}})
+		eventuallyGone(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: objects.DefaultNamespace("moved-in")}})
 		Expect(get(ctx, &v1alpha1.Partner{}, "moved-in").Status.Namespace).To(Equal(namespace.Name))
 
 		By("putting back what somebody deletes or changes in it")
-		quota := get(ctx, &corev1.ResourceQuota{}, tenant.QuotaName, namespace.Name)
+		quota := get(ctx, &corev1.ResourceQuota{}, kinds.QuotaName, namespace.Name)
 		Expect(direct.Delete(ctx, quota)).To(Succeed())
 		Eventually(func(g Gomega) {
-			g.Expect(direct.Get(ctx, key(tenant.QuotaName, namespace.Name), &corev1.ResourceQuota{})).To(Succeed())
+			g.Expect(direct.Get(ctx, key(kinds.QuotaName, namespace.Name), &corev1.ResourceQuota{})).To(Succeed())
 		}).Should(Succeed())
 		patch(ctx, namespace, `metadata: {labels: {partner.dispel.com/partner: null}}`)
 		Eventually(func() map[string]string { return get(ctx, &corev1.Namespace{}, namespace.Name).Labels }).Should(HaveKeyWithValue(v1alpha1.PartnerLabel, "moved-in"))
@@ -503,7 +504,7 @@ var _ = Describe("The tenant namespace", func() {
 		eventuallyGone(ctx, &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: "moved-in.example.com"}})
 		eventuallyGone(ctx, &v1alpha1.SubdomainClaim{ObjectMeta: metav1.ObjectMeta{Name: "moved-in.example.com"}})
 		eventuallyForgetsHosts(ctx, namespace.Name)
-		Expect(direct.Get(ctx, key(tenant.QuotaName, namespace.Name), &corev1.ResourceQuota{})).To(Succeed())
+		Expect(direct.Get(ctx, key(kinds.QuotaName, namespace.Name), &corev1.ResourceQuota{})).To(Succeed())
 	})
 
 	It("is that of one Partner only, and the other is told whose", func(ctx SpecContext) {
@@ -515,7 +516,7 @@ var _ = Describe("The tenant namespace", func() {
 		Expect(message(ctx, "second", v1alpha1.ConditionReady)).To(Equal(
 			`namespace shared-prod belongs to Partner "first": spec.tenant.namespace cannot be changed, so delete this Partner and create it again with another one`))
 		patch(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shared-prod"}}, `metadata: {annotations: {partner.dispel.com/adopt: second}}`)
-		Consistently(func() string { return tenant.HolderOf(get(ctx, &corev1.Namespace{}, "shared-prod")) }, "500ms").Should(Equal("first"))
+		Consistently(func() string { return objects.HolderOf(get(ctx, &corev1.Namespace{}, "shared-prod")) }, "500ms").Should(Equal("first"))
 		eventually(ctx, "first", "Ready=True/Provisioned")
 
 		By("handing it over by that annotation once the first is gone, if it is set then")
@@ -523,7 +524,7 @@ var _ = Describe("The tenant namespace", func() {
 		eventually(ctx, "second", "Ready=False/NamespaceNotOwned")
 		patch(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shared-prod"}}, `metadata: {annotations: {partner.dispel.com/adopt: second}}`)
 		eventually(ctx, "second", "Ready=True/Provisioned")
-		Expect(tenant.HolderOf(get(ctx, &corev1.Namespace{}, "shared-prod"))).To(Equal("second"))
+		Expect(objects.HolderOf(get(ctx, &corev1.Namespace{}, "shared-prod"))).To(Equal("second"))
 	})
 
 	It("is made by the older of two Partners that declare it at once", func(ctx SpecContext) {
@@ -538,7 +539,7 @@ var _ = Describe("The tenant namespace", func() {
 		startManager()
 		eventually(ctx, "older", "Ready=True/Provisioned")
 		eventually(ctx, "younger", "Ready=False/NamespaceOfAnotherPartner")
-		Expect(tenant.HolderOf(get(ctx, &corev1.Namespace{}, "contested-prod"))).To(Equal("older"))
+		Expect(objects.HolderOf(get(ctx, &corev1.Namespace{}, "contested-prod"))).To(Equal("older"))
 	})
 
 	It("loses the note of its hosts once a Partner of the name has another", func(ctx SpecContext) {
@@ -551,7 +552,7 @@ var _ = Describe("The tenant namespace", func() {
 		applyYAML(ctx, partnerYAML("resettled", inNamespace("resettled-prod")))
 		startManager()
 		eventually(ctx, "resettled", "Ready=True/Provisioned")
-		eventuallyForgetsHosts(ctx, tenant.DefaultNamespace("resettled"))
+		eventuallyForgetsHosts(ctx, objects.DefaultNamespace("resettled"))
 		Expect(get(ctx, &corev1.Namespace{}, "resettled-prod").Annotations).To(HaveKeyWithValue(v1alpha1.HostsAnnotation, "resettled.example.com"))
 	})
 
@@ -561,7 +562,7 @@ var _ = Describe("The tenant namespace", func() {
 		eventually(ctx, "relocated", "Ready=True/Provisioned")
 		m.stop()
 		Expect(direct.Delete(ctx, partner(ctx, "relocated"), client.PropagationPolicy(metav1.DeletePropagationOrphan))).To(Succeed())
-		left := &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.DefaultNamespace("relocated"), Name: "relocated.example.com"}}
+		left := &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: objects.DefaultNamespace("relocated"), Name: "relocated.example.com"}}
 		Eventually(func(g Gomega) {
 			g.Expect(direct.Get(ctx, client.ObjectKeyFromObject(left), left)).To(Succeed())
 			g.Expect(left.OwnerReferences).To(BeEmpty())
@@ -584,7 +585,7 @@ var _ = Describe("The tenant namespace", func() {
 		startManager()
 		applyYAML(ctx, partnerYAML("terminated", ""))
 		eventually(ctx, "terminated", "Ready=True/Provisioned")
-		namespace := get(ctx, &corev1.Namespace{}, tenant.DefaultNamespace("terminated"))
+		namespace := get(ctx, &corev1.Namespace{}, objects.DefaultNamespace("terminated"))
 		stuck := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: "stuck", Finalizers: []string{"example.com/stuck"}}}
 		Expect(direct.Create(ctx, stuck)).To(Succeed())
 		Expect(direct.Delete(ctx, namespace)).To(Succeed())
@@ -674,21 +675,21 @@ var _ = Describe("A fault", func() {
 	})
 
 	It("does not come of objects under the operator's names: they are its own once the namespace is", func(ctx SpecContext) {
-		namespace := tenant.DefaultNamespace("occupied")
+		namespace := objects.DefaultNamespace("occupied")
 		Expect(direct.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 			Name: namespace, Annotations: map[string]string{v1alpha1.AdoptAnnotation: "occupied"},
 		}})).To(Succeed())
 		in := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: namespace, Name: name} }
 		theirs := &corev1.Service{
-			ObjectMeta: in(tenant.EngineServiceName),
+			ObjectMeta: in(kinds.EngineServiceName),
 			Spec:       corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "theirs.example.net"},
 		}
 		binding := &rbacv1.RoleBinding{
-			ObjectMeta: in(tenant.AdministratorsName),
+			ObjectMeta: in(kinds.AdministratorsName),
 			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"},
 			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: "intruder"}},
 		}
-		contract := &corev1.ConfigMap{ObjectMeta: in(tenant.ContractName), Data: map[string]string{"support.json": "{}", "more": "x"}, Immutable: new(true)}
+		contract := &corev1.ConfigMap{ObjectMeta: in(kinds.ContractName), Data: map[string]string{"support.json": "{}", "more": "x"}, Immutable: new(true)}
 		route := routeTo(namespace, "occupied.example.com", "occupied.example.com")
 		for _, object := range []client.Object{theirs, binding, contract, route} {
 			Expect(direct.Create(ctx, object)).To(Succeed())
@@ -699,9 +700,9 @@ var _ = Describe("A fault", func() {
 		Expect(get(ctx, theirs, theirs.Name, namespace).Spec.ExternalName).To(Equal("engine.example.net."))
 		Expect(get(ctx, binding, binding.Name, namespace).RoleRef.Name).To(Equal("admin"))
 		Expect(binding.Subjects).To(ConsistOf(HaveField("Name", "admins")))
-		Expect(get(ctx, contract, contract.Name, namespace).Data).To(And(HaveLen(1), HaveKeyWithValue(tenant.ContractKey, HavePrefix(`{"version":"v1"`))))
+		Expect(get(ctx, contract, contract.Name, namespace).Data).To(And(HaveLen(1), HaveKeyWithValue(kinds.ContractKey, HavePrefix(`{"version":"v1"`))))
 		Expect(get(ctx, route, route.Name, namespace).UID).To(Equal(route.UID), "taken over without an outage")
-		Expect(route.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name).To(Equal(tenant.EngineServiceName))
+		Expect(route.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name).To(Equal(kinds.EngineServiceName))
 	})
 
 	It("that passes is tried again, and told in the meantime", func(ctx SpecContext) {
@@ -729,7 +730,7 @@ var _ = Describe("Events", func() {
 		applyYAML(ctx, partnerYAML("verbose", ""))
 		eventually(ctx, "verbose", "Ready=True/Provisioned")
 		for i := range 30 {
-			Expect(direct.Create(ctx, routeTo(tenant.DefaultNamespace("verbose"), fmt.Sprintf("a-route-of-the-tenants-own-%d", i), "verbose.example.com"))).To(Succeed())
+			Expect(direct.Create(ctx, routeTo(objects.DefaultNamespace("verbose"), fmt.Sprintf("a-route-of-the-tenants-own-%d", i), "verbose.example.com"))).To(Succeed())
 		}
 		patchPartner(ctx, "verbose", `spec: {subdomain: null}`)
 		set, err := kubernetes.NewForConfig(controlPlane.Config())

@@ -14,7 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/internal/gather"
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
 )
 
 // OptionalAPIs are the APIs that may be absent from the cluster, and may come and
@@ -26,8 +27,8 @@ type OptionalAPIs struct {
 
 // optionalAPI is an API that is there once all its kinds are.
 type optionalAPI struct {
-	name      tenant.API
-	kinds     []tenant.Kind
+	name      kinds.API
+	kinds     []kinds.Kind
 	installed atomic.Bool
 	// watched has the kinds that are watched, which goes on by itself when the API is
 	// back after an absence.
@@ -36,7 +37,7 @@ type optionalAPI struct {
 
 // watchOnce starts to watch a kind, unless an earlier call did. One that failed is
 // tried again by the next.
-func (a *optionalAPI) watchOnce(kind tenant.Kind, start func() error) error {
+func (a *optionalAPI) watchOnce(kind kinds.Kind, start func() error) error {
 	if a.watched[kind.Kind] {
 		return nil
 	}
@@ -52,9 +53,9 @@ func (a *optionalAPI) watchOnce(kind tenant.Kind, start func() error) error {
 
 // DetectOptionalAPIs finds out which of them are there now. Those that settings
 // leave alone never are.
-func DetectOptionalAPIs(mapper meta.RESTMapper, settings tenant.Settings) (*OptionalAPIs, error) {
+func DetectOptionalAPIs(mapper meta.RESTMapper, settings objects.Settings) (*OptionalAPIs, error) {
 	apis := &OptionalAPIs{}
-	for _, kind := range tenant.Kinds {
+	for _, kind := range kinds.All {
 		if kind.API == "" || !settings.Uses(kind.API) {
 			continue
 		}
@@ -77,23 +78,23 @@ func DetectOptionalAPIs(mapper meta.RESTMapper, settings tenant.Settings) (*Opti
 }
 
 // named is a used API; nil if it is not used.
-func (a *OptionalAPIs) named(name tenant.API) *optionalAPI {
+func (a *OptionalAPIs) named(name kinds.API) *optionalAPI {
 	if i := slices.IndexFunc(a.used, func(api *optionalAPI) bool { return api.name == name }); i >= 0 {
 		return a.used[i]
 	}
 	return nil
 }
 
-func (a *OptionalAPIs) has(name tenant.API) bool {
+func (a *OptionalAPIs) has(name kinds.API) bool {
 	api := a.named(name)
 	return api != nil && api.installed.Load()
 }
 
 // Kinds are those of tenant.Kinds that can be read and written now.
-func (a *OptionalAPIs) Kinds() iter.Seq[*tenant.Kind] {
-	return func(yield func(*tenant.Kind) bool) {
-		for i := range tenant.Kinds {
-			kind := &tenant.Kinds[i]
+func (a *OptionalAPIs) Kinds() iter.Seq[*kinds.Kind] {
+	return func(yield func(*kinds.Kind) bool) {
+		for i := range kinds.All {
+			kind := &kinds.All[i]
 			if (kind.API == "" || a.has(kind.API)) && !yield(kind) {
 				return
 			}
@@ -102,17 +103,17 @@ func (a *OptionalAPIs) Kinds() iter.Seq[*tenant.Kind] {
 }
 
 // Installed tells of which APIs objects can be read and written.
-func (a *OptionalAPIs) Installed() tenant.APIs {
-	return tenant.APIs{
-		CertManager:     a.has(tenant.CertManager),
-		Gateway:         a.has(tenant.GatewayAPI),
-		ReferenceGrants: a.has(tenant.ReferenceGrants),
-		ListenerSets:    a.has(tenant.ListenerSets),
+func (a *OptionalAPIs) Installed() kinds.APIs {
+	return kinds.APIs{
+		CertManager:     a.has(kinds.CertManager),
+		Gateway:         a.has(kinds.GatewayAPI),
+		ReferenceGrants: a.has(kinds.ReferenceGrants),
+		ListenerSets:    a.has(kinds.ListenerSets),
 	}
 }
 
 // crdOf is the name of a kind's CustomResourceDefinition.
-func crdOf(kind tenant.Kind) string {
+func crdOf(kind kinds.Kind) string {
 	plural := strings.ToLower(kind.Kind) + "s"
 	if strings.HasSuffix(kind.Kind, "s") {
 		plural = strings.ToLower(kind.Kind) + "es"
@@ -136,7 +137,7 @@ type optionalAPIReconciler struct {
 // Reconcile looks whether the API that a CRD belongs to is served.
 func (r *optionalAPIReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	for _, api := range r.apis.used {
-		if !slices.ContainsFunc(api.kinds, func(kind tenant.Kind) bool { return crdOf(kind) == request.Name }) {
+		if !slices.ContainsFunc(api.kinds, func(kind kinds.Kind) bool { return crdOf(kind) == request.Name }) {
 			continue
 		}
 		served := true

@@ -26,7 +26,10 @@ import (
 	"github.com/dispel/partner-operator/internal/cachelimit"
 	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/gather"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/shard"
+	"github.com/dispel/partner-operator/internal/snapshot"
 	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
@@ -38,7 +41,7 @@ type PartnerReconciler struct {
 	// APIs tells which optional APIs are there.
 	APIs *OptionalAPIs
 	// Settings are the operator's defaults.
-	Settings tenant.Settings
+	Settings objects.Settings
 	// Shard has the partners that are reconciled.
 	Shard shard.Shard
 	// Clock tells the time.
@@ -88,7 +91,7 @@ func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 		return r.conflictOr(r.end(ctx, snapshot))
 	}
 	before := snapshot.Partner.Status
-	writes := &writer{reconciler: r, namespace: tenant.NamespaceOf(snapshot.Partner)}
+	writes := &writer{reconciler: r, namespace: objects.NamespaceOf(snapshot.Partner)}
 	outcome, err := tenant.Converge(ctx, snapshot, writes)
 	if errors.Is(err, errConflict) {
 		counted = conflict
@@ -126,7 +129,7 @@ func (r *PartnerReconciler) report(ctx context.Context, partner *v1alpha1.Partne
 
 // end ends the exposure of a Partner that is being deleted. What cannot be written keeps
 // nothing else from being done.
-func (r *PartnerReconciler) end(ctx context.Context, s *tenant.Snapshot) error {
+func (r *PartnerReconciler) end(ctx context.Context, s *snapshot.Snapshot) error {
 	g := r.gatherer()
 	namespaces, err := g.Labelled(ctx, s.Partner.Name)
 	if err != nil {
@@ -141,7 +144,7 @@ func (r *PartnerReconciler) end(ctx context.Context, s *tenant.Snapshot) error {
 	}
 	outcome, before := tenant.End(*s), s.Partner.Status
 	for _, object := range outcome.Prune {
-		if tenant.KindOf(object).Exposure == tenant.ByClaim && errors.Join(errs...) != nil {
+		if kinds.Of(object).Exposure == kinds.ByClaim && errors.Join(errs...) != nil {
 			continue // the host is free once nothing of the operator's routes it
 		}
 		errs = append(errs, r.delete(ctx, object))
@@ -187,31 +190,31 @@ type writer struct {
 }
 
 // Write implements tenant.Cluster.
-func (w *writer) Write(ctx context.Context, wanted, observed tenant.Object) (tenant.Object, error) {
+func (w *writer) Write(ctx context.Context, wanted, observed kinds.Object) (kinds.Object, error) {
 	written, err := w.write(ctx, wanted, observed)
 	if err != nil {
-		return nil, w.failed(ctx, tenant.Failure{Object: wanted}, err)
+		return nil, w.failed(ctx, snapshot.Failure{Object: wanted}, err)
 	}
 	return written, nil
 }
 
 // Delete implements tenant.Cluster.
-func (w *writer) Delete(ctx context.Context, object tenant.Object) error {
+func (w *writer) Delete(ctx context.Context, object kinds.Object) error {
 	if err := w.reconciler.delete(ctx, object); err != nil {
-		return w.failed(ctx, tenant.Failure{Object: object, Delete: true}, err)
+		return w.failed(ctx, snapshot.Failure{Object: object, Delete: true}, err)
 	}
 	return nil
 }
 
 // failed makes a *tenant.Failure of an error. It is errConflict if the error came of
 // an old snapshot.
-func (w *writer) failed(ctx context.Context, failure tenant.Failure, err error) error {
+func (w *writer) failed(ctx context.Context, failure snapshot.Failure, err error) error {
 	debug(ctx, "A write failed", failure.Object, err.Error())
 	elsewhere := failure.Object.GetNamespace()
 	switch class := apply.ClassOf(err); {
 	case apierrors.IsNotFound(err) && elsewhere != "" && elsewhere != w.namespace:
 		failure.Message = fmt.Sprintf("there is no namespace %s, in which --widget-backend says that the widget server is", elsewhere)
-		w.passing = errors.Join(w.passing, fmt.Errorf("writing %s: %w", tenant.NameOf(failure.Object), err))
+		w.passing = errors.Join(w.passing, fmt.Errorf("writing %s: %w", kinds.Describe(failure.Object), err))
 	case class == apply.Conflict:
 		return errConflict
 	case class == apply.Refused:
@@ -220,7 +223,7 @@ func (w *writer) failed(ctx context.Context, failure tenant.Failure, err error) 
 	default:
 		// A status that repeats the error would change with every port number.
 		failure.Message = cmp.Or(string(apierrors.ReasonForError(err)), "no answer from the API server")
-		w.passing = errors.Join(w.passing, fmt.Errorf("writing %s: %w", tenant.NameOf(failure.Object), err))
+		w.passing = errors.Join(w.passing, fmt.Errorf("writing %s: %w", kinds.Describe(failure.Object), err))
 	}
 	return &failure
 }
@@ -229,7 +232,7 @@ func (w *writer) failed(ctx context.Context, failure tenant.Failure, err error) 
 // operator gives are its own, whoever used them before. Claims are what several partners
 // write: creation leaves it to the API server who comes first, and a change is of the claim as
 // it was observed.
-func (w *writer) write(ctx context.Context, wanted, observed tenant.Object) (written tenant.Object, err error) {
+func (w *writer) write(ctx context.Context, wanted, observed kinds.Object) (written kinds.Object, err error) {
 	applier := apply.Applier{Client: w.reconciler.Client, Force: wanted.GetNamespace() == w.namespace}
 	_, claim := wanted.(*v1alpha1.SubdomainClaim)
 	switch {
@@ -251,8 +254,8 @@ func (w *writer) write(ctx context.Context, wanted, observed tenant.Object) (wri
 }
 
 // debug logs a write at the debug level.
-func debug(ctx context.Context, message string, object tenant.Object, reason string) {
-	ctrl.LoggerFrom(ctx).V(1).Info(message, "object", tenant.NameOf(object), "reason", reason)
+func debug(ctx context.Context, message string, object kinds.Object, reason string) {
+	ctrl.LoggerFrom(ctx).V(1).Info(message, "object", kinds.Describe(object), "reason", reason)
 }
 
 // gatherer reads from the cache what concerns a partner, as of now.
@@ -265,7 +268,7 @@ func (r *PartnerReconciler) gatherer() *gather.Gatherer {
 
 // gather reads what concerns a Partner. It returns nil for one that is gone, and no more than
 // the Partner for one that is being deleted or suspended.
-func (r *PartnerReconciler) gather(ctx context.Context, name string) (*tenant.Snapshot, error) {
+func (r *PartnerReconciler) gather(ctx context.Context, name string) (*snapshot.Snapshot, error) {
 	var partner v1alpha1.Partner
 	if err := r.Client.Get(ctx, client.ObjectKey{Name: name}, &partner); err != nil {
 		return nil, client.IgnoreNotFound(err)
@@ -319,7 +322,7 @@ func (r *PartnerReconciler) letFormerGo(ctx context.Context, partner *v1alpha1.P
 		namespace := &namespaces[i]
 		var held []string
 		switch {
-		case namespace.Name != tenant.NamespaceOf(partner):
+		case namespace.Name != objects.NamespaceOf(partner):
 			former = append(former, *namespace)
 		case !suspended:
 			continue // Evaluate notes its hosts
@@ -327,11 +330,11 @@ func (r *PartnerReconciler) letFormerGo(ctx context.Context, partner *v1alpha1.P
 			if held, err = r.held(ctx, partner.Name); err != nil {
 				return 0, err
 			}
-			if err = r.keepPolicy(ctx, partner, namespace); err != nil && errors.Is(writes.failed(ctx, tenant.Failure{Object: namespace}, err), errConflict) {
+			if err = r.keepPolicy(ctx, partner, namespace); err != nil && errors.Is(writes.failed(ctx, snapshot.Failure{Object: namespace}, err), errConflict) {
 				return 0, errConflict
 			}
 		}
-		if err = r.limitHosts(ctx, namespace, held); err != nil && errors.Is(writes.failed(ctx, tenant.Failure{Object: namespace}, err), errConflict) {
+		if err = r.limitHosts(ctx, namespace, held); err != nil && errors.Is(writes.failed(ctx, snapshot.Failure{Object: namespace}, err), errConflict) {
 			return 0, errConflict
 		}
 	}
@@ -342,11 +345,11 @@ func (r *PartnerReconciler) letFormerGo(ctx context.Context, partner *v1alpha1.P
 	if err = g.Held(ctx, s, namesOf(former)...); err != nil {
 		return 0, err
 	}
-	s.Children = slices.DeleteFunc(s.Children, func(child tenant.Object) bool {
-		return tenant.KindOf(child).Exposure == tenant.ByClaim // which the Partner holds
+	s.Children = slices.DeleteFunc(s.Children, func(child kinds.Object) bool {
+		return kinds.Of(child).Exposure == kinds.ByClaim // which the Partner holds
 	})
 	again, err = r.deleteAbandoned(ctx, s, former)
-	if err != nil && errors.Is(writes.failed(ctx, tenant.Failure{Object: &former[0], Delete: true}, err), errConflict) {
+	if err != nil && errors.Is(writes.failed(ctx, snapshot.Failure{Object: &former[0], Delete: true}, err), errConflict) {
 		return 0, errConflict
 	}
 	return again, nil
@@ -355,13 +358,13 @@ func (r *PartnerReconciler) letFormerGo(ctx context.Context, partner *v1alpha1.P
 // keepPolicy keeps the namespace of a suspended Partner to its deletion policy, which says what
 // becomes of it if the Partner is deleted next, and to the Partner that has it.
 func (r *PartnerReconciler) keepPolicy(ctx context.Context, partner *v1alpha1.Partner, namespace *corev1.Namespace) error {
-	if wanted := tenant.WithOwnerByPolicy(partner, namespace); wanted != nil {
+	if wanted := objects.WithOwnerByPolicy(partner, namespace); wanted != nil {
 		debug(ctx, "Changing the owner of a namespace", namespace, "spec.deletionPolicy changed")
 		if _, err := (apply.Applier{Client: r.Client}).Apply(ctx, wanted, namespace.DeepCopy()); err != nil {
 			return err
 		}
 	}
-	if !tenant.AdoptableByAnother(namespace, partner.Name) || namespace.Annotations[v1alpha1.AdoptAnnotation] == "" {
+	if !objects.AdoptableByAnother(namespace, partner.Name) || namespace.Annotations[v1alpha1.AdoptAnnotation] == "" {
 		return nil
 	}
 	return apply.Applier{Client: r.Client}.Annotate(ctx, namespace, map[string]string{v1alpha1.AdoptAnnotation: ""})
@@ -369,7 +372,7 @@ func (r *PartnerReconciler) keepPolicy(ctx context.Context, partner *v1alpha1.Pa
 
 // deleteAbandoned deletes what exposes a snapshot's partner in some namespaces and has no
 // owner. It waits for the Partner that a restore may bring, and says for how long.
-func (r *PartnerReconciler) deleteAbandoned(ctx context.Context, s *tenant.Snapshot, namespaces []corev1.Namespace) (again time.Duration, err error) {
+func (r *PartnerReconciler) deleteAbandoned(ctx context.Context, s *snapshot.Snapshot, namespaces []corev1.Namespace) (again time.Duration, err error) {
 	newest := youngest(namespaces, s.Children)
 	if ended, seen := r.ended.Load(s.Partner.Name); !seen || newest.After(ended.(time.Time)) {
 		if again = newest.Add(r.RestoreGrace).Sub(s.Now); again > 0 {
@@ -379,12 +382,12 @@ func (r *PartnerReconciler) deleteAbandoned(ctx context.Context, s *tenant.Snaps
 	tried := sets.New[string]()
 	var errs []error
 	for {
-		abandoned := slices.DeleteFunc(tenant.Abandoned(*s), func(object tenant.Object) bool { return tried.Has(tenant.NameOf(object)) })
+		abandoned := slices.DeleteFunc(tenant.Abandoned(*s), func(object kinds.Object) bool { return tried.Has(kinds.Describe(object)) })
 		if len(abandoned) == 0 {
 			return 0, errors.Join(errs...)
 		}
 		for _, object := range abandoned {
-			tried.Insert(tenant.NameOf(object))
+			tried.Insert(kinds.Describe(object))
 			if err := r.delete(ctx, object); err != nil {
 				errs = append(errs, err)
 				continue
@@ -395,7 +398,7 @@ func (r *PartnerReconciler) deleteAbandoned(ctx context.Context, s *tenant.Snaps
 }
 
 // youngest is when the newest of some objects was created.
-func youngest(namespaces []corev1.Namespace, children []tenant.Object) time.Time {
+func youngest(namespaces []corev1.Namespace, children []kinds.Object) time.Time {
 	var newest time.Time
 	for i := range namespaces {
 		if created := namespaces[i].CreationTimestamp.Time; created.After(newest) {
@@ -430,13 +433,13 @@ func (r *PartnerReconciler) held(ctx context.Context, partner string) ([]string,
 // new routes them there. It is for what Evaluate does not look at: the namespaces of a
 // Partner that is gone or suspended, and former ones.
 func (r *PartnerReconciler) limitHosts(ctx context.Context, namespace *corev1.Namespace, held []string) error {
-	noted := tenant.NotedHosts(namespace)
+	noted := objects.NotedHosts(namespace)
 	limited := slices.DeleteFunc(slices.Clone(noted), func(host string) bool { return !slices.Contains(held, host) })
 	if len(limited) == len(noted) || !namespace.DeletionTimestamp.IsZero() {
 		return nil
 	}
 	debug(ctx, "Taking hosts off a namespace's note", namespace, "they are not held any more")
-	return apply.Applier{Client: r.Client}.Annotate(ctx, namespace, map[string]string{v1alpha1.HostsAnnotation: tenant.NoteOf(limited)})
+	return apply.Applier{Client: r.Client}.Annotate(ctx, namespace, map[string]string{v1alpha1.HostsAnnotation: objects.NoteOf(limited)})
 }
 
 // delete deletes an object, and remembers that.

@@ -32,7 +32,8 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/index"
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
 )
 
 // Selected are the kinds of which the cache holds only the objects with the one name
@@ -40,7 +41,7 @@ import (
 // makes, however large or labelled, reaches the manager.
 func Selected() map[client.Object]cache.ByObject {
 	selected := map[client.Object]cache.ByObject{}
-	for _, kind := range tenant.Kinds {
+	for _, kind := range kinds.All {
 		if len(kind.Names) == 1 {
 			selected[kind.New()] = cache.ByObject{Field: fields.OneTermEqualSelector("metadata.name", kind.Names[0])}
 		}
@@ -68,13 +69,13 @@ func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manag
 	crds.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"))
 	held := []client.Object{&corev1.Namespace{}, crds}
 	var indexes []index.Index
-	for _, kind := range tenant.Kinds {
+	for _, kind := range kinds.All {
 		if kind.API != "" {
 			continue
 		}
 		enqueue, filter := r.eventsOf(kind)
 		filters := []predicate.Predicate{filter}
-		if kind.Relation != tenant.ByHolder {
+		if kind.Relation != kinds.ByHolder {
 			filters = append(filters, sinceStart)
 		}
 		b.Watches(kind.New(), enqueue, builder.WithPredicates(filters...))
@@ -147,28 +148,28 @@ var versioned = predicate.ResourceVersionChangedPredicate{}
 // changesHands leaves out what does not change whose tenant namespace a namespace is. One that
 // is gone has no routes; the routes of one that is new can come to a cache before it.
 var changesHands = predicate.Funcs{
-	CreateFunc: func(e event.CreateEvent) bool { return !e.IsInInitialList && tenant.HolderOf(e.Object) != "" },
+	CreateFunc: func(e event.CreateEvent) bool { return !e.IsInInitialList && objects.HolderOf(e.Object) != "" },
 	DeleteFunc: func(event.DeleteEvent) bool { return false },
 	UpdateFunc: func(e event.UpdateEvent) bool {
-		return tenant.HolderOf(e.ObjectOld) != tenant.HolderOf(e.ObjectNew)
+		return objects.HolderOf(e.ObjectOld) != objects.HolderOf(e.ObjectNew)
 	},
 }
 
 // eventsOf says which events of a kind matter, and which partners they concern.
-func (r *PartnerReconciler) eventsOf(kind tenant.Kind) (enqueue handler.EventHandler, filter predicate.Predicate) {
+func (r *PartnerReconciler) eventsOf(kind kinds.Kind) (enqueue handler.EventHandler, filter predicate.Predicate) {
 	enqueue, filter = handler.EnqueueRequestsFromMapFunc(r.byTenant), versioned
 	switch kind.Relation {
-	case tenant.ByHolder:
+	case kinds.ByHolder:
 		enqueue = handler.EnqueueRequestsFromMapFunc(r.byClaim)
-	case tenant.ByHost:
+	case kinds.ByHost:
 		enqueue = handler.EnqueueRequestsFromMapFunc(r.byRoute)
-	case tenant.ByReference:
+	case kinds.ByReference:
 		enqueue = handler.EnqueueRequestsFromMapFunc(r.byReference)
-	case tenant.ByGateway:
+	case kinds.ByGateway:
 		enqueue, filter = inBulk(r.byGateway), predicate.Funcs{UpdateFunc: gatewayChanged}
-	case tenant.ByGatewayClass:
+	case kinds.ByGatewayClass:
 		enqueue, filter = inBulk(r.byGatewayClass), respecified
-	case tenant.ByName:
+	case kinds.ByName:
 		enqueue = handler.EnqueueRequestsFromMapFunc(r.byGrant)
 	}
 	if _, quota := kind.New().(*corev1.ResourceQuota); quota {
@@ -286,8 +287,8 @@ func request(name string) []reconcile.Request {
 // byNamespace finds the partner whose tenant namespace one is by its label, all that
 // declare it, and those that wait for a host which it notes.
 func (r *PartnerReconciler) byNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
-	requests := r.concerned(ctx, namespace.GetName(), tenant.HolderOf(namespace))
-	for _, host := range tenant.NotedHosts(namespace) {
+	requests := r.concerned(ctx, namespace.GetName(), objects.HolderOf(namespace))
+	for _, host := range objects.NotedHosts(namespace) {
 		requests = append(requests, r.requests(ctx, index.PartnerByHost.Is(host))...)
 	}
 	return requests
@@ -306,7 +307,7 @@ func (r *PartnerReconciler) byRouted(ctx context.Context, namespace client.Objec
 			continue
 		}
 		_ = meta.EachListItem(list, func(item runtime.Object) error {
-			for _, host := range tenant.Hosts(item) {
+			for _, host := range kinds.Hosts(item) {
 				requests = append(requests, r.requests(ctx, index.PartnerByHost.Is(host))...)
 			}
 			return nil
@@ -343,7 +344,7 @@ func (r *PartnerReconciler) concerned(ctx context.Context, namespace, holder str
 // declare its hosts: whether it is a tenant's, they find out by themselves.
 func (r *PartnerReconciler) byRoute(ctx context.Context, object client.Object) []reconcile.Request {
 	requests := r.byTenant(ctx, object)
-	for _, host := range tenant.Hosts(object) {
+	for _, host := range kinds.Hosts(object) {
 		requests = append(requests, r.requests(ctx, index.PartnerByHost.Is(host))...)
 	}
 	return requests
@@ -354,9 +355,9 @@ func (r *PartnerReconciler) byRoute(ctx context.Context, object client.Object) [
 // what it declares.
 func (r *PartnerReconciler) byRival(ctx context.Context, object client.Object) []reconcile.Request {
 	partner := object.(*v1alpha1.Partner)
-	requests := r.requests(ctx, index.PartnerByNamespace.Is(tenant.NamespaceOf(partner)))
+	requests := r.requests(ctx, index.PartnerByNamespace.Is(objects.NamespaceOf(partner)))
 	hosts := sets.New[string]()
-	if host := tenant.HostOf(partner); host != "" {
+	if host := objects.HostOf(partner); host != "" {
 		hosts.Insert(host)
 		var claim v1alpha1.SubdomainClaim
 		if err := r.Client.Get(ctx, types.NamespacedName{Name: host}, &claim, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err == nil {
@@ -452,7 +453,7 @@ func (r *PartnerReconciler) all(ctx context.Context, _ client.Object) []reconcil
 // byReference finds the partners that name a Service or Secret, or whose Service it is
 // by its name.
 func (r *PartnerReconciler) byReference(ctx context.Context, object client.Object) []reconcile.Request {
-	if slices.Contains(tenant.ReservedNames, object.GetName()) {
+	if slices.Contains(kinds.ReservedNames, object.GetName()) {
 		return r.byTenant(ctx, object)
 	}
 	return r.requests(ctx, index.PartnerByReference.Is(object.GetNamespace()+"/"+object.GetName()))

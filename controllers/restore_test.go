@@ -18,8 +18,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/manager"
-	"github.com/dispel/partner-operator/internal/tenant"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
 
@@ -236,7 +236,7 @@ var _ = Describe("A backup", func() {
 			GinkgoHelper()
 			Eventually(func() map[string]any { return ends(ctx, to) }).WithTimeout(3*time.Minute).WithPolling(time.Second/2).Should(Equal(want), "%s: %v", to, order)
 			for name, object := range created {
-				if object.GetName() == tenant.WidgetServiceName {
+				if object.GetName() == kinds.WidgetServiceName {
 					continue // there is no widget until the P-CSMs are there
 				}
 				now := object.DeepCopyObject().(client.Object)

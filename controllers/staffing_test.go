@@ -14,8 +14,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/manager"
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/objects"
 )
 
 func allocationNamed(name string) *v1alpha1.PCSMAllocation {
@@ -57,7 +58,7 @@ var _ = Describe("Staffing", func() {
 
 		Expect(direct.Delete(ctx, allocationNamed("growing"))).To(Succeed())
 		eventually(ctx, "growing", "SupportWidgetEnabled=False/NoPCSMAllocation", "Ready=True/Provisioned")
-		eventuallyGone(ctx, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.DefaultNamespace("growing"), Name: tenant.WidgetServiceName}})
+		eventuallyGone(ctx, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: objects.DefaultNamespace("growing"), Name: kinds.WidgetServiceName}})
 		Expect(partner(ctx, "growing").Status.Conditions).NotTo(ContainElement(HaveField("Type", "StaffingSufficient")))
 	})
 

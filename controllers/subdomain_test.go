@@ -15,12 +15,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
 
 func ingressOf(name, host string) *networkingv1.Ingress {
-	return &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.DefaultNamespace(name), Name: host}}
+	return &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: objects.DefaultNamespace(name), Name: host}}
 }
 
 func claimOf(host string) *v1alpha1.SubdomainClaim {
@@ -197,7 +198,7 @@ var _ = Describe("A route", func() {
 		applyYAML(ctx, partnerYAML("routed", "").withRoute(`{annotations: {example.com/a: "1", example.com/b: "2"}}`))
 		eventually(ctx, "routed", "Ready=True/Provisioned")
 		annotations := func() map[string]string {
-			return get(ctx, ingressOf("routed", ""), "routed.example.com", tenant.DefaultNamespace("routed")).Annotations
+			return get(ctx, ingressOf("routed", ""), "routed.example.com", objects.DefaultNamespace("routed")).Annotations
 		}
 		Expect(annotations()).To(And(HaveKeyWithValue("example.com/a", "1"), HaveKeyWithValue("example.com/b", "2")))
 		patchPartner(ctx, "routed", `spec: {subdomain: {route: {annotations: {example.com/a: null, example.com/b: "3"}}}}`)
@@ -217,7 +218,7 @@ var _ = Describe("A route", func() {
 		startManager()
 		applyYAML(ctx, partnerYAML("addressed", ""))
 		eventually(ctx, "addressed", "Ready=True/Provisioned")
-		ingress := get(ctx, ingressOf("addressed", ""), "addressed.example.com", tenant.DefaultNamespace("addressed"))
+		ingress := get(ctx, ingressOf("addressed", ""), "addressed.example.com", objects.DefaultNamespace("addressed"))
 		ingress.Status.LoadBalancer.Ingress = []networkingv1.IngressLoadBalancerIngress{{IP: "203.0.113.9"}, {Hostname: "lb.example.net"}, {IP: "203.0.113.7"}}
 		Expect(direct.Status().Update(ctx, ingress)).To(Succeed())
 		Eventually(func() []string { return partner(ctx, "addressed").Status.Subdomain.Addresses }).Should(
@@ -231,7 +232,7 @@ var _ = Describe("A route", func() {
 		Expect(message(ctx, "inside", v1alpha1.ConditionReady)).To(Equal(
 			"there is no Service partner-inside/zero-trust-engine: deploy the engine there, or name another in spec.subdomain.backend"))
 		service := &corev1.Service{
-			ObjectMeta: metav1.ObjectMeta{Namespace: tenant.DefaultNamespace("inside"), Name: "zero-trust-engine"},
+			ObjectMeta: metav1.ObjectMeta{Namespace: objects.DefaultNamespace("inside"), Name: "zero-trust-engine"},
 			Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 8080}}},
 		}
 		Expect(direct.Create(ctx, service)).To(Succeed())
@@ -246,7 +247,7 @@ var _ = Describe("A route", func() {
 		eventually(ctx, "rehoused", "Ready=True/Provisioned")
 		patchPartner(ctx, "rehoused", `spec: {subdomain: {backend: {external: null, service: {name: own, port: 80}}}}`)
 		eventually(ctx, "rehoused", "Ready=False/BackendNotFound")
-		engine := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.DefaultNamespace("rehoused"), Name: tenant.EngineServiceName}}
+		engine := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: objects.DefaultNamespace("rehoused"), Name: kinds.EngineServiceName}}
 		Expect(direct.Create(ctx, &corev1.Service{
 			ObjectMeta: metav1.ObjectMeta{Namespace: engine.Namespace, Name: "own"},
 			Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}},
@@ -261,7 +262,7 @@ var _ = Describe("A route", func() {
 		eventually(ctx, "secretive", "Ready=False/SecretNotFound", "Reconciling=True/SecretNotFound")
 		Expect(message(ctx, "secretive", v1alpha1.ConditionReady)).To(Equal(
 			"there is no Secret partner-secretive/own-tls with the certificate: create it, or name another in spec.subdomain.tls.secretName"))
-		Expect(direct.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.DefaultNamespace("secretive"), Name: "own-tls"}})).To(Succeed())
+		Expect(direct.Create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: objects.DefaultNamespace("secretive"), Name: "own-tls"}})).To(Succeed())
 		eventually(ctx, "secretive", "Ready=True/Provisioned")
 		Expect(partner(ctx, "secretive").Status.Subdomain.URL).To(Equal("https://secretive.example.com"))
 	})
@@ -292,8 +293,8 @@ var _ = Describe("A certificate", Ordered, func() {
 
 		By("having cert-manager write the certificate's Secret")
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
-			Namespace: tenant.DefaultNamespace("certified"), Name: "certified.example.com", Labels: tenant.Labels("certified"),
-			Annotations: map[string]string{tenant.CertificateNameAnnotation: "certified.example.com"},
+			Namespace: objects.DefaultNamespace("certified"), Name: "certified.example.com", Labels: objects.Labels("certified"),
+			Annotations: map[string]string{kinds.CertificateNameAnnotation: "certified.example.com"},
 		}}
 		Expect(direct.Create(ctx, secret)).To(Succeed())
 		own := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: secret.Namespace, Name: "own", Labels: secret.Labels}}
@@ -302,7 +303,7 @@ var _ = Describe("A certificate", Ordered, func() {
 		By("moving to another host, with the old one served until the new certificate is there")
 		patchPartner(ctx, "certified", `spec: {subdomain: {host: new.certified.example.com}}`)
 		eventually(ctx, "certified", "Ready=False/CertificatePending", "SupportWidgetEnabled=True/WidgetEnabled")
-		Expect(direct.Get(ctx, key("certified.example.com", tenant.DefaultNamespace("certified")), ingressOf("", ""))).To(Succeed())
+		Expect(direct.Get(ctx, key("certified.example.com", objects.DefaultNamespace("certified")), ingressOf("", ""))).To(Succeed())
 		setReadyOf(ctx, "certified", "new.certified.example.com", "True", "up to date")
 		eventually(ctx, "certified", "Ready=True/Provisioned")
 		eventuallyGone(ctx, ingressOf("certified", "certified.example.com"))
@@ -351,8 +352,8 @@ func setReady(ctx context.Context, name, status, message string) {
 func setReadyOf(ctx context.Context, name, host, status, message string) {
 	GinkgoHelper()
 	certificate := &unstructured.Unstructured{}
-	certificate.SetGroupVersionKind(tenant.CertificateGVK)
-	Eventually(direct.Get).WithArguments(ctx, key(host, tenant.DefaultNamespace(name)), certificate).Should(Succeed())
+	certificate.SetGroupVersionKind(kinds.CertificateGVK)
+	Eventually(direct.Get).WithArguments(ctx, key(host, objects.DefaultNamespace(name)), certificate).Should(Succeed())
 	Expect(unstructured.SetNestedSlice(certificate.Object, []any{map[string]any{
 		"type": "Ready", "status": status, "reason": "Test", "message": message, "observedGeneration": certificate.GetGeneration(),
 		"lastTransitionTime": "2026-12-01T00:00:00Z",

@@ -25,8 +25,9 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/controlplane"
+	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/manager"
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 	"github.com/dispel/partner-operator/internal/testing/rights"
 )
@@ -152,7 +153,7 @@ func (r *requests) Reads() []string {
 // and the waiting.
 func options() manager.Options {
 	return manager.Options{
-		Settings: tenant.Settings{
+		Settings: objects.Settings{
 			IngressClassName:     "traefik",
 			ProxyNamespaces:      []string{"traefik"},
 			ReservedHostSuffixes: []string{"dispel.example"},
@@ -335,7 +336,7 @@ func patchPartner(ctx context.Context, name, change string) {
 // children are all objects that the operator makes for a partner, as fresh ones
 // to read into.
 func children(name string) []client.Object {
-	namespace := tenant.DefaultNamespace(name)
+	namespace := objects.DefaultNamespace(name)
 	in := func(object client.Object, name string) client.Object {
 		object.SetName(name)
 		object.SetNamespace(namespace)
@@ -344,13 +345,13 @@ func children(name string) []client.Object {
 	claim := &v1alpha1.SubdomainClaim{ObjectMeta: metav1.ObjectMeta{Name: name + ".example.com"}}
 	return []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
-		in(&networkingv1.NetworkPolicy{}, tenant.IsolationName),
-		in(&corev1.ResourceQuota{}, tenant.QuotaName),
-		in(&rbacv1.RoleBinding{}, tenant.AdministratorsName),
-		in(&corev1.ConfigMap{}, tenant.ContractName),
+		in(&networkingv1.NetworkPolicy{}, kinds.IsolationName),
+		in(&corev1.ResourceQuota{}, kinds.QuotaName),
+		in(&rbacv1.RoleBinding{}, kinds.AdministratorsName),
+		in(&corev1.ConfigMap{}, kinds.ContractName),
 		claim,
-		in(&corev1.Service{}, tenant.EngineServiceName),
-		in(&corev1.Service{}, tenant.WidgetServiceName),
+		in(&corev1.Service{}, kinds.EngineServiceName),
+		in(&corev1.Service{}, kinds.WidgetServiceName),
 		in(&networkingv1.Ingress{}, name+".example.com"),
 	}
 }

@@ -20,8 +20,9 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/scheme"
-	"github.com/dispel/partner-operator/internal/tenant"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
 
@@ -250,11 +251,11 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 			ContainSubstring(refusal), ContainSubstring("cannot patch resource"), ContainSubstring("of type ExternalName would lead"))))
 		Expect(eve.Delete(ctx, theirs)).To(MatchError(Or(ContainSubstring(refusal), ContainSubstring("cannot delete resource"))))
 	},
-		Entry("network isolation, unlabelled and edited at once", "NetworkPolicy", tenant.IsolationName, `{metadata: {labels: null}, spec: {ingress: [{}]}}`),
-		Entry("its administrators", "RoleBinding", tenant.AdministratorsName, `{metadata: {labels: {app.kubernetes.io/managed-by: eve}}, subjects: []}`),
-		Entry("the quota, which admin does not allow anyway", "ResourceQuota", tenant.QuotaName, `{spec: {hard: {pods: "500"}}}`),
-		Entry("where the engine is", "Service", tenant.EngineServiceName, `{metadata: {labels: null}, spec: {externalName: victim.example.net}}`),
-		Entry("the contract, made immutable", "ConfigMap", tenant.ContractName, `{immutable: true}`),
+		Entry("network isolation, unlabelled and edited at once", "NetworkPolicy", kinds.IsolationName, `{metadata: {labels: null}, spec: {ingress: [{}]}}`),
+		Entry("its administrators", "RoleBinding", kinds.AdministratorsName, `{metadata: {labels: {app.kubernetes.io/managed-by: eve}}, subjects: []}`),
+		Entry("the quota, which admin does not allow anyway", "ResourceQuota", kinds.QuotaName, `{spec: {hard: {pods: "500"}}}`),
+		Entry("where the engine is", "Service", kinds.EngineServiceName, `{metadata: {labels: null}, spec: {externalName: victim.example.net}}`),
+		Entry("the contract, made immutable", "ConfigMap", kinds.ContractName, `{immutable: true}`),
 		Entry("the route, detached", "Ingress", "fenced.example.com", `{metadata: {labels: null, annotations: {partner.dispel.com/applied: null}}, spec: {ingressClassName: other}}`),
 		Entry("the route, with an annotation more", "Ingress", "fenced.example.com", `{metadata: {annotations: {external-dns.kubernetes.io/ttl: "1"}}}`),
 		Entry("the route, with a finalizer", "Ingress", "fenced.example.com", `{metadata: {finalizers: [example.com/kept]}}`),
@@ -318,7 +319,7 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 
 	It("does not hinder platform engineers, who may take over what is the operator's", func(ctx SpecContext) {
 		engineer := as("engineer", "system:masters")
-		quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: tenant.QuotaName}}
+		quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: kinds.QuotaName}}
 		Expect(engineer.Delete(ctx, quota)).To(Succeed())
 		eventuallyThere(ctx, quota, "")
 		Expect(engineer.Create(ctx, cluster.Object(`{apiVersion: v1, kind: Service, metadata: {name: lb, namespace: partner-fenced}, spec: {type: LoadBalancer, ports: [{port: 80}]}}`), client.DryRunAll)).To(Succeed())
@@ -335,7 +336,7 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 		eventuallyGone(ctx, ingressOf("fenced", "moved.fenced.example.com"))
 		eventuallyGone(ctx, claimOf("moved.fenced.example.com"))
 		eventuallyForgetsHosts(ctx, namespace)
-		isolation := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: tenant.IsolationName}}
+		isolation := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: kinds.IsolationName}}
 		Expect(eve.Delete(ctx, isolation)).To(MatchError(ContainSubstring("networkpolicies dispel-isolation is the partner operator's")))
 		Expect(eve.Create(ctx, routeTo(namespace, "back", "moved.fenced.example.com"), client.DryRunAll)).To(MatchError(ContainSubstring("is not held")))
 
@@ -403,12 +404,12 @@ var _ = Describe("Without the policies, a tenant's administrator", func() {
 			Expect(direct.Get(ctx, client.ObjectKeyFromObject(child), child)).To(Succeed())
 			declared := child.DeepCopyObject().(client.Object)
 			change := map[string]string{
-				tenant.IsolationName:      `{"spec":{"ingress":[{}]}}`,
-				tenant.AdministratorsName: `{"subjects":[{"kind":"User","apiGroup":"rbac.authorization.k8s.io","name":"mallory"}]}`,
-				tenant.ContractName:       `{"immutable":true,"data":{"support.json":"{}"}}`,
-				tenant.EngineServiceName:  `{"spec":{"externalName":"evil.example.net"}}`,
-				tenant.WidgetServiceName:  `{"spec":{"externalName":"evil.example.net"}}`,
-				"undone.example.com":      `{"spec":{"defaultBackend":{"service":{"name":"evil","port":{"number":80}}},"tls":[{"hosts":["victim.example.com"]}]}}`,
+				kinds.IsolationName:      `{"spec":{"ingress":[{}]}}`,
+				kinds.AdministratorsName: `{"subjects":[{"kind":"User","apiGroup":"rbac.authorization.k8s.io","name":"mallory"}]}`,
+				kinds.ContractName:       `{"immutable":true,"data":{"support.json":"{}"}}`,
+				kinds.EngineServiceName:  `{"spec":{"externalName":"evil.example.net"}}`,
+				kinds.WidgetServiceName:  `{"spec":{"externalName":"evil.example.net"}}`,
+				"undone.example.com":     `{"spec":{"defaultBackend":{"service":{"name":"evil","port":{"number":80}}},"tls":[{"hosts":["victim.example.com"]}]}}`,
 			}[child.GetName()]
 			Expect(change).NotTo(BeEmpty())
 			// Taken off and edited in one request.
@@ -429,10 +430,10 @@ var _ = Describe("Without the policies, a tenant's administrator", func() {
 		eventually(ctx, "undone", "Ready=True/Provisioned")
 
 		By("emptying the administrators, of whom one detached the RoleBinding")
-		Expect(eve.Patch(ctx, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: tenant.AdministratorsName}},
+		Expect(eve.Patch(ctx, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: kinds.AdministratorsName}},
 			jsonPatch(`{"metadata":{"labels":null,"annotations":null}}`))).To(Succeed())
 		patchPartner(ctx, "undone", `spec: {tenant: {administrators: null}}`)
-		eventuallyGone(ctx, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: tenant.AdministratorsName}})
+		eventuallyGone(ctx, &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: kinds.AdministratorsName}})
 	})
 
 	It("cannot keep a host that moves on, and is named while they try", func(ctx SpecContext) {
@@ -529,17 +530,17 @@ var _ = Describe("Without the policies, a tenant's administrator", func() {
 		By("making 50 ConfigMaps of a megabyte with the operator's label, of which the manager's cache sees none")
 		large := strings.Repeat("x", 1<<20-200)
 		for i := range 50 {
-			flood := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprintf("flood-%d", i), Labels: tenant.Labels("flooding")}, Data: map[string]string{"x": large}}
+			flood := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprintf("flood-%d", i), Labels: objects.Labels("flooding")}, Data: map[string]string{"x": large}}
 			Expect(eve.Create(ctx, flood)).To(Succeed())
 		}
 		var held corev1.ConfigMapList
 		Expect(m.cache.List(ctx, &held)).To(Succeed())
-		Expect(held.Items).To(And(ContainElement(HaveField("Namespace", namespace)), HaveEach(HaveField("Name", tenant.ContractName))))
+		Expect(held.Items).To(And(ContainElement(HaveField("Namespace", namespace)), HaveEach(HaveField("Name", kinds.ContractName))))
 
 		By("making routes of a hundred kilobytes, of which it keeps the hosts")
 		for i := range 20 {
 			flood := routeTo(namespace, fmt.Sprintf("flood-%d", i), "flooding.example.com")
-			flood.Labels, flood.Annotations = tenant.Labels("flooding"), map[string]string{"example.com/x": large[:100<<10]}
+			flood.Labels, flood.Annotations = objects.Labels("flooding"), map[string]string{"example.com/x": large[:100<<10]}
 			Expect(eve.Create(ctx, flood)).To(Succeed())
 		}
 		Eventually(func() []networkingv1.Ingress {
@@ -567,12 +568,12 @@ var _ = Describe("A claim", func() {
 		Expect(direct.Delete(ctx, partner(ctx, "orphaning"), client.PropagationPolicy(metav1.DeletePropagationOrphan))).To(Succeed())
 		eventuallyGone(ctx, ingressOf("orphaning", "orphaning.example.com"))
 		eventually(ctx, "heir", "Ready=True/Provisioned")
-		eventuallyForgetsHosts(ctx, tenant.DefaultNamespace("orphaning"))
+		eventuallyForgetsHosts(ctx, objects.DefaultNamespace("orphaning"))
 	})
 
 	It("that a restore brings back before its Partner is released, and claimed anew", func(ctx SpecContext) {
 		startManager()
-		claim := &v1alpha1.SubdomainClaim{ObjectMeta: metav1.ObjectMeta{Name: "restored.example.com", Labels: tenant.Labels("restored"), Annotations: map[string]string{v1alpha1.AppliedAnnotation: "x"}},
+		claim := &v1alpha1.SubdomainClaim{ObjectMeta: metav1.ObjectMeta{Name: "restored.example.com", Labels: objects.Labels("restored"), Annotations: map[string]string{v1alpha1.AppliedAnnotation: "x"}},
 			Spec: v1alpha1.SubdomainClaimSpec{PartnerRef: v1alpha1.PartnerReference{Name: "restored"}}}
 		Expect(direct.Create(ctx, claim)).To(Succeed())
 		eventuallyGone(ctx, claim)
@@ -604,7 +605,7 @@ var _ = Describe("A claim", func() {
 		patchPartner(ctx, "paused", `spec: {suspend: true}`)
 		Eventually(func() []metav1.Condition { return partner(ctx, "paused").Status.Conditions }).Should(ContainElement(HaveField("Type", "Suspended")))
 		Expect(direct.Delete(ctx, claimOf("paused.example.com"))).To(Succeed())
-		eventuallyForgetsHosts(ctx, tenant.DefaultNamespace("paused"))
+		eventuallyForgetsHosts(ctx, objects.DefaultNamespace("paused"))
 	})
 })
 
@@ -615,7 +616,7 @@ var _ = Describe("What is not a tenant's to add", func() {
 		patch(ctx, gateway, `spec: {allowedListeners: {namespaces: {from: All}}}`)
 		m := startManager(throughGateway)
 		applyYAML(ctx, partnerYAML("listening", "").withTLS("{secretName: cert}"))
-		set := &gatewayv1.ListenerSet{ObjectMeta: metav1.ObjectMeta{Namespace: tenant.DefaultNamespace("listening"), Name: "listening.example.com"}}
+		set := &gatewayv1.ListenerSet{ObjectMeta: metav1.ObjectMeta{Namespace: objects.DefaultNamespace("listening"), Name: "listening.example.com"}}
 		eventuallyThere(ctx, set, "")
 		Expect(direct.Get(ctx, client.ObjectKeyFromObject(set), set)).To(Succeed())
 		foreign := set.DeepCopy()

@@ -20,8 +20,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/scheme"
-	"github.com/dispel/partner-operator/internal/tenant"
 	"github.com/dispel/partner-operator/internal/testing/partners"
 )
 
@@ -44,7 +44,7 @@ func (g *ground) admission(ctx context.Context, rounds, n int) (a admission, err
 	if err = each(ctx, n, func(ctx context.Context, i int) error {
 		name := partnerName(i)
 		return g.user.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-			Name: tenant.DefaultNamespace(name), Labels: tenant.Labels(name), Annotations: map[string]string{v1alpha1.HostsAnnotation: partners.Host(name)},
+			Name: objects.DefaultNamespace(name), Labels: objects.Labels(name), Annotations: map[string]string{v1alpha1.HostsAnnotation: partners.Host(name)},
 		}})
 	}); err != nil {
 		return a, err
@@ -123,7 +123,7 @@ func shippedPolicies() ([]*unstructured.Unstructured, error) {
 // ingress is one of a tenant's own, on its host.
 func ingress(i int, host string) *networkingv1.Ingress {
 	return &networkingv1.Ingress{
-		ObjectMeta: metav1.ObjectMeta{Namespace: tenant.DefaultNamespace(partnerName(i)), Name: "own", Annotations: map[string]string{
+		ObjectMeta: metav1.ObjectMeta{Namespace: objects.DefaultNamespace(partnerName(i)), Name: "own", Annotations: map[string]string{
 			"nginx.ingress.kubernetes.io/proxy-body-size": "8m", "external-dns.kubernetes.io/ttl": "60",
 		}},
 		Spec: networkingv1.IngressSpec{Rules: []networkingv1.IngressRule{{Host: host}}},

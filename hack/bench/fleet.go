@@ -20,7 +20,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/settings"
+	"github.com/dispel/partner-operator/internal/snapshot"
 	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/tenant"
 	"github.com/dispel/partner-operator/internal/testing/partners"
@@ -82,7 +84,7 @@ func (g *ground) floor(ctx context.Context, n int, status bool) (floor, error) {
 		if failure != nil {
 			return failure
 		}
-		snapshot := tenant.Snapshot{
+		snapshot := snapshot.Snapshot{
 			Partner: partner, Plan: &plan, IngressClasses: []networkingv1.IngressClass{*partners.IngressClass()}, Settings: defaults, Now: start,
 		}
 		for _, allocation := range allocations {
@@ -468,7 +470,7 @@ func (g *ground) deleteOne(ctx context.Context, n int) (float64, error) {
 			return 0, err
 		}
 		for _, object := range partners.Children(name) {
-			if kind, _ := apiutil.GVKForObject(object, g.user.Scheme()); tenant.KindNamed(kind.Kind).Exposure == tenant.NotExposed {
+			if kind, _ := apiutil.GVKForObject(object, g.user.Scheme()); kinds.Named(kind.Kind).Exposure == kinds.NotExposed {
 				continue
 			}
 			if err := poll(ctx, 5*time.Millisecond, func() (bool, error) {
@@ -493,8 +495,8 @@ func (g *ground) deleteAll(ctx context.Context, from, to int) (float64, error) {
 	}); err != nil {
 		return 0, err
 	}
-	for _, kind := range tenant.Kinds {
-		if !kind.Made || kind.API != "" || kind.Exposure == tenant.NotExposed {
+	for _, kind := range kinds.All {
+		if !kind.Made || kind.API != "" || kind.Exposure == kinds.NotExposed {
 			continue
 		}
 		list := kind.NewList()

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/dispel/partner-operator/internal/dashboard"
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/kinds"
 )
 
 // sample is a sample partner with a sub-domain.
@@ -55,7 +55,7 @@ func (p *preview) routes() http.Handler {
 		folder := "/" + sample.Name
 		instance := dashboard.Instance{DisplayName: sample.DisplayName}
 		mux.Handle(folder+"/", http.StripPrefix(folder, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if strings.HasPrefix(r.URL.Path, tenant.WidgetPath+"/") {
+			if strings.HasPrefix(r.URL.Path, kinds.WidgetPath+"/") {
 				toWidget.ServeHTTP(w, r)
 				return
 			}

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/internal/admission"
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
 
@@ -72,7 +72,7 @@ var _ = Describe("Create", func() {
 
 	DescribeTable("refuses the annotations of a route that no route of the operator may have",
 		func(ctx SpecContext, key string, refused bool) {
-			forAll := tenant.AnnotationRefused(key)
+			forAll := objects.AnnotationRefused(key)
 			refusal := expectSameVerdict(ctx, parse(`{apiVersion: partner.dispel.com/v1alpha1, kind: Partner, metadata: {name: acme}, spec: {displayName: Acme, channelModel: OEM, subdomain: {
 				host: remote.acmecorp.com, backend: {external: {host: a.example.com, port: 443}}, route: {annotations: {`+key+`: "x"}}}}}`))
 			if refused {

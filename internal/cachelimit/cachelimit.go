@@ -28,7 +28,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/snapshot"
 )
 
 // Entries is how many entries of one kind a cache keeps of a namespace: of the operator's own
@@ -86,16 +86,16 @@ func New(reduce Reduce, clock clock.WithTicker) *Limits {
 func (l *Limits) Changed() <-chan event.GenericEvent { return l.changed }
 
 // Ignored are the objects of a namespace that are dropped, or cut, by kind.
-func (l *Limits) Ignored(namespace string) []tenant.Ignored {
+func (l *Limits) Ignored(namespace string) []snapshot.Ignored {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var all []tenant.Ignored
+	var all []snapshot.Ignored
 	for kind, namespaces := range l.ignored {
 		if of := namespaces[namespace]; of != nil {
-			all = append(all, tenant.Ignored{Kind: kind, Example: of.example})
+			all = append(all, snapshot.Ignored{Kind: kind, Example: of.example})
 		}
 	}
-	slices.SortFunc(all, func(a, b tenant.Ignored) int { return cmp.Compare(a.Kind, b.Kind) })
+	slices.SortFunc(all, func(a, b snapshot.Ignored) int { return cmp.Compare(a.Kind, b.Kind) })
 	return all
 }
 

@@ -27,8 +27,9 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/controllers"
 	"github.com/dispel/partner-operator/internal/fleet"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/scheme"
-	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 // crdKind is that of CustomResourceDefinitions.
@@ -109,7 +110,7 @@ func (c *cluster) everything(ctx context.Context) (*fleet.Fleet, error) {
 	}
 	reading := c.terminal.startProgress("Reading what partners have become")
 	defer reading.finish()
-	apis, err := controllers.DetectOptionalAPIs(c.reader.RESTMapper(), tenant.Settings{})
+	apis, err := controllers.DetectOptionalAPIs(c.reader.RESTMapper(), objects.Settings{})
 	if err != nil {
 		return nil, c.explain(err)
 	}
@@ -126,20 +127,20 @@ func (c *cluster) everything(ctx context.Context) (*fleet.Fleet, error) {
 				return nil, c.explain(err)
 			}
 		}
-		if len(kind.Names) > 0 || kind.Relation == tenant.ByReference || kind.Relation == tenant.ByHolder {
+		if len(kind.Names) > 0 || kind.Relation == kinds.ByReference || kind.Relation == kinds.ByHolder {
 			continue // claims were read, and other Secrets and Services follow
 		}
-		err = c.each(ctx, kind.NewList(), reading, func(object tenant.Object) { f.Add(withoutRequest(object)) })
+		err = c.each(ctx, kind.NewList(), reading, func(object kinds.Object) { f.Add(withoutRequest(object)) })
 		switch {
-		case apierrors.IsForbidden(err) && !kind.Made && kind.Relation != tenant.ByGateway && kind.Relation != tenant.ByGatewayClass:
+		case apierrors.IsForbidden(err) && !kind.Made && kind.Relation != kinds.ByGateway && kind.Relation != kinds.ByGatewayClass:
 			fmt.Fprintf(c.terminal.Err, "warning: you may not list %ss, so that the plan does not take them into account\n", kind.Kind)
 		case err != nil:
 			return nil, c.explain(err)
 		}
 	}
 	// Of other Services and Secrets only the names matter, and a user may not see them.
-	for _, kind := range tenant.Kinds {
-		if kind.Relation != tenant.ByReference {
+	for _, kind := range kinds.All {
+		if kind.Relation != kinds.ByReference {
 			continue
 		}
 		list := &metav1.PartialObjectMetadataList{}
@@ -159,8 +160,8 @@ func (c *cluster) everything(ctx context.Context) (*fleet.Fleet, error) {
 }
 
 // withoutRequest takes off a CertificateRequest what nobody judges, which is the most of it.
-func withoutRequest(object tenant.Object) tenant.Object {
-	if request, ok := object.(*unstructured.Unstructured); ok && request.GetKind() == tenant.CertificateRequestGVK.Kind {
+func withoutRequest(object kinds.Object) kinds.Object {
+	if request, ok := object.(*unstructured.Unstructured); ok && request.GetKind() == kinds.CertificateRequestGVK.Kind {
 		for _, field := range [][]string{{"spec", "request"}, {"status", "certificate"}, {"status", "ca"}} {
 			unstructured.RemoveNestedField(request.Object, field...)
 		}
@@ -177,7 +178,7 @@ func (c *cluster) list(ctx context.Context, f *fleet.Fleet, reading *progress, l
 }
 
 // each reads all objects of a list.
-func (c *cluster) each(ctx context.Context, list client.ObjectList, reading *progress, read func(tenant.Object), options ...client.ListOption) error {
+func (c *cluster) each(ctx context.Context, list client.ObjectList, reading *progress, read func(kinds.Object), options ...client.ListOption) error {
 	next := ""
 	for {
 		page := append([]client.ListOption{client.Limit(pageSize), client.Continue(next)}, options...)
@@ -185,7 +186,7 @@ func (c *cluster) each(ctx context.Context, list client.ObjectList, reading *pro
 			return err
 		}
 		err := meta.EachListItem(list, func(item runtime.Object) error {
-			object := item.DeepCopyObject().(tenant.Object)
+			object := item.DeepCopyObject().(kinds.Object)
 			gvk, err := apiutil.GVKForObject(object, c.reader.Scheme())
 			if err != nil {
 				return err

@@ -22,9 +22,10 @@ import (
 	"github.com/dispel/partner-operator/controllers"
 	"github.com/dispel/partner-operator/internal/fleet"
 	"github.com/dispel/partner-operator/internal/intake"
+	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/manifests"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/preview"
-	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 // importFlags are the flags of the import command.
@@ -198,7 +199,7 @@ func (c *cluster) namespaces(ctx context.Context, wanted func(*corev1.Namespace)
 	if len(index) == 0 {
 		return nil, nil
 	}
-	apis, err := controllers.DetectOptionalAPIs(c.reader.RESTMapper(), tenant.Settings{})
+	apis, err := controllers.DetectOptionalAPIs(c.reader.RESTMapper(), objects.Settings{})
 	if err != nil {
 		return nil, c.explain(err)
 	}
@@ -206,7 +207,7 @@ func (c *cluster) namespaces(ctx context.Context, wanted func(*corev1.Namespace)
 		if !slices.Contains(intake.Kinds, kind.Kind) {
 			continue
 		}
-		if err := c.each(ctx, kind.NewList(), reading, func(object tenant.Object) {
+		if err := c.each(ctx, kind.NewList(), reading, func(object kinds.Object) {
 			if in := index[object.GetNamespace()]; in != nil {
 				in.Add(object)
 			}

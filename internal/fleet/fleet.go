@@ -12,7 +12,9 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/gather"
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
+	"github.com/dispel/partner-operator/internal/snapshot"
 )
 
 // Fleet is a set of objects that say what partners are and become. Make it with
@@ -24,7 +26,7 @@ type Fleet struct {
 	Allocations map[string]*v1alpha1.PCSMAllocation
 	Claims      map[string]*v1alpha1.SubdomainClaim
 	// APIs are the optional APIs that are installed.
-	APIs tenant.APIs
+	APIs kinds.APIs
 
 	// Namespaces are by name.
 	Namespaces map[string]*corev1.Namespace
@@ -60,7 +62,7 @@ func (f *Fleet) Agreed() *Fleet {
 // Add adds an object, or puts it in the place of one of the same kind and name.
 // Its kind must be set. Of Secrets, and of Services with no name that the operator gives,
 // the metadata suffices.
-func (f *Fleet) Add(object tenant.Object) {
+func (f *Fleet) Add(object kinds.Object) {
 	f.objects.add(object)
 	switch object := object.(type) {
 	case *v1alpha1.Partner:
@@ -99,10 +101,10 @@ func (f *Fleet) AllocationsOf(partner string) []v1alpha1.PCSMAllocation {
 }
 
 // Snapshot is what Evaluate decides from about a partner of the fleet.
-func (f *Fleet) Snapshot(ctx context.Context, partner *v1alpha1.Partner, settings tenant.Settings, now time.Time) (*tenant.Snapshot, error) {
-	all := func(yield func(*tenant.Kind) bool) {
-		for i := range tenant.Kinds {
-			if !yield(&tenant.Kinds[i]) {
+func (f *Fleet) Snapshot(ctx context.Context, partner *v1alpha1.Partner, settings objects.Settings, now time.Time) (*snapshot.Snapshot, error) {
+	all := func(yield func(*kinds.Kind) bool) {
+		for i := range kinds.All {
+			if !yield(&kinds.All[i]) {
 				return
 			}
 		}

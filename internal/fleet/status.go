@@ -14,9 +14,9 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/contract"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/support"
-	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 // State says how a part of a partner is. The worse comes first.
@@ -73,7 +73,7 @@ func (f *Fleet) Overview(now time.Time) []Status {
 func statusOf(partner *v1alpha1.Partner, now time.Time) Status {
 	s := Status{
 		Partner: partner.Name, DisplayName: partner.Spec.DisplayName, ChannelModel: partner.Spec.ChannelModel,
-		SupportPlan: contract.PlanName(partner), State: Fine, Host: tenant.HostOf(partner),
+		SupportPlan: contract.PlanName(partner), State: Fine, Host: objects.HostOf(partner),
 	}
 	find := func(condition v1alpha1.ConditionType) metav1.Condition {
 		return ptr.Deref(meta.FindStatusCondition(partner.Status.Conditions, string(condition)), metav1.Condition{})
@@ -286,7 +286,7 @@ var brokenLink = map[v1alpha1.Reason]int{
 // chain is what the operator makes of a partner, each part hanging on those before
 // it, up to the first broken one.
 func (f *Fleet) chain(partner *v1alpha1.Partner) []Part {
-	namespace := tenant.NamespaceOf(partner)
+	namespace := objects.NamespaceOf(partner)
 	status := partner.Status
 	ready := meta.FindStatusCondition(status.Conditions, string(v1alpha1.ConditionTenantReady))
 	if ready == nil {

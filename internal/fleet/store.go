@@ -20,7 +20,7 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/index"
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/kinds"
 )
 
 // store has objects by the names of their kinds, and finds them by the indexes that the
@@ -37,7 +37,7 @@ func newStore() store {
 	} {
 		s.hold(nameOfKind(object), index.Of(object))
 	}
-	for _, kind := range tenant.Kinds {
+	for _, kind := range kinds.All {
 		s.hold(kind.Kind, append(index.OfKind(kind), index.Of(kind.New())...))
 	}
 	return s
@@ -65,7 +65,7 @@ func (s store) add(object client.Object) {
 	}
 	if _, only := object.(*metav1.PartialObjectMetadata); only {
 		_, there, _ := of.Get(object)
-		if known := tenant.KindNamed(kind); there || known != nil && slices.Contains(known.Names, object.GetName()) {
+		if known := kinds.Named(kind); there || known != nil && slices.Contains(known.Names, object.GetName()) {
 			return
 		}
 	}
@@ -152,7 +152,7 @@ func (s store) List(_ context.Context, list client.ObjectList, options ...client
 
 // newItem is an empty object of a kind as the lists of the kind have it.
 func newItem(kind string, like client.Object) client.Object {
-	if kind := tenant.KindNamed(kind); kind != nil {
+	if kind := kinds.Named(kind); kind != nil {
 		return kind.New()
 	}
 	return reflect.New(reflect.TypeOf(like).Elem()).Interface().(client.Object)

@@ -24,6 +24,9 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/contract"
 	"github.com/dispel/partner-operator/internal/index"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
+	"github.com/dispel/partner-operator/internal/snapshot"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
 
@@ -33,30 +36,30 @@ type Gatherer struct {
 	// not installed.
 	Reader client.Reader
 	// APIs are the optional APIs that are installed.
-	APIs tenant.APIs
+	APIs kinds.APIs
 	// Kinds are those of tenant.Kinds that can be read.
-	Kinds iter.Seq[*tenant.Kind]
+	Kinds iter.Seq[*kinds.Kind]
 	// Settings are the operator's defaults.
-	Settings tenant.Settings
+	Settings objects.Settings
 	// Now is the time of the snapshot.
 	Now time.Time
 	// Deleted reports whether an object that the reader may still show was deleted; nil if
 	// the reader shows none such.
 	Deleted func(uid types.UID) bool
 	// Ignored are the objects of a namespace that the reader leaves out; nil if it has all.
-	Ignored func(namespace string) []tenant.Ignored
+	Ignored func(namespace string) []snapshot.Ignored
 }
 
 // Named begins a snapshot of a partner of which only the name matters.
-func (g *Gatherer) Named(partner string) *tenant.Snapshot {
-	return &tenant.Snapshot{
+func (g *Gatherer) Named(partner string) *snapshot.Snapshot {
+	return &snapshot.Snapshot{
 		Partner: &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: partner}},
 		APIs:    g.APIs, Settings: g.Settings, Now: g.Now,
 	}
 }
 
 // Partner reads all that an evaluation of a Partner needs.
-func (g *Gatherer) Partner(ctx context.Context, partner *v1alpha1.Partner) (*tenant.Snapshot, error) {
+func (g *Gatherer) Partner(ctx context.Context, partner *v1alpha1.Partner) (*snapshot.Snapshot, error) {
 	s := g.Named(partner.Name)
 	s.Partner = partner
 	var err error
@@ -83,8 +86,8 @@ func (g *Gatherer) Partner(ctx context.Context, partner *v1alpha1.Partner) (*ten
 
 // tenant reads the namespace that the Partner declares, who else does, what is
 // the operator's in it, the partner's claims, and what routes their hosts.
-func (g *Gatherer) tenant(ctx context.Context, s *tenant.Snapshot) error {
-	namespace := tenant.NamespaceOf(s.Partner)
+func (g *Gatherer) tenant(ctx context.Context, s *snapshot.Snapshot) error {
+	namespace := objects.NamespaceOf(s.Partner)
 	var err error
 	if s.Namespace, err = Found(ctx, g.Reader, namespace, &corev1.Namespace{}); err != nil {
 		return err
@@ -118,11 +121,11 @@ func (g *Gatherer) tenant(ctx context.Context, s *tenant.Snapshot) error {
 // Held reads what is the operator's for the partner in some namespaces, the
 // partner's claims, and what routes their hosts. Of a Partner that is gone, the snapshot has
 // only the name.
-func (g *Gatherer) Held(ctx context.Context, s *tenant.Snapshot, namespaces ...string) error {
+func (g *Gatherer) Held(ctx context.Context, s *snapshot.Snapshot, namespaces ...string) error {
 	if err := g.Claims(ctx, s); err != nil {
 		return err
 	}
-	declared, held := tenant.HostOf(s.Partner), s.Claimed()
+	declared, held := objects.HostOf(s.Partner), s.Claimed()
 	s.Wanted = sets.New[string]()
 	for _, host := range held {
 		if host == declared {
@@ -152,7 +155,7 @@ func (g *Gatherer) Held(ctx context.Context, s *tenant.Snapshot, namespaces ...s
 }
 
 // Claims reads the partner's claims.
-func (g *Gatherer) Claims(ctx context.Context, s *tenant.Snapshot) error {
+func (g *Gatherer) Claims(ctx context.Context, s *snapshot.Snapshot) error {
 	var claims v1alpha1.SubdomainClaimList
 	if err := g.Reader.List(ctx, &claims, index.ClaimByPartner.Is(s.Partner.Name)); err != nil {
 		return err
@@ -187,7 +190,7 @@ func (g *Gatherer) gone(object client.Object, now time.Time) bool {
 }
 
 // addChild adds an object of a kind to the snapshot, unless it is gone.
-func (g *Gatherer) addChild(s *tenant.Snapshot, kind schema.GroupVersionKind, child client.Object) {
+func (g *Gatherer) addChild(s *snapshot.Snapshot, kind schema.GroupVersionKind, child client.Object) {
 	if g.gone(child, s.Now) {
 		return
 	}
@@ -198,9 +201,9 @@ func (g *Gatherer) addChild(s *tenant.Snapshot, kind schema.GroupVersionKind, ch
 // children reads the objects in a namespace of the partner's that are the
 // operator's, but for claims: by the names that it gives. ReferenceGrants are in the widget
 // server's namespace, or in one where it was before.
-func (g *Gatherer) children(ctx context.Context, s *tenant.Snapshot, namespace string, hosts []string) error {
+func (g *Gatherer) children(ctx context.Context, s *snapshot.Snapshot, namespace string, hosts []string) error {
 	for kind := range g.Kinds {
-		if !kind.Made && kind.Exposure != tenant.ByCertificateKey || kind.Relation == tenant.ByHolder {
+		if !kind.Made && kind.Exposure != kinds.ByCertificateKey || kind.Relation == kinds.ByHolder {
 			continue
 		}
 		for _, name := range kind.Names {
@@ -216,7 +219,7 @@ func (g *Gatherer) children(ctx context.Context, s *tenant.Snapshot, namespace s
 			continue
 		}
 		var in client.ListOption = client.InNamespace(namespace)
-		if kind.Relation == tenant.ByName {
+		if kind.Relation == kinds.ByName {
 			in = index.GrantByName.Is(namespace)
 		}
 		list := kind.NewList()
@@ -224,9 +227,9 @@ func (g *Gatherer) children(ctx context.Context, s *tenant.Snapshot, namespace s
 			return err
 		}
 		if err := meta.EachListItem(list, func(item runtime.Object) error {
-			child := item.(tenant.Object)
+			child := item.(kinds.Object)
 			child.GetObjectKind().SetGroupVersionKind(kind.GroupVersionKind)
-			if tenant.Owned(child, s.Partner.Name, hosts) {
+			if kinds.Owned(child, s.Partner.Name, hosts) {
 				g.addChild(s, kind.GroupVersionKind, child)
 			}
 			return nil
@@ -239,7 +242,7 @@ func (g *Gatherer) children(ctx context.Context, s *tenant.Snapshot, namespace s
 
 // routes finds what routes some hosts in the namespaces of all tenants, the
 // declared one included, whose label may be missing.
-func (g *Gatherer) routes(ctx context.Context, s *tenant.Snapshot, hosts []string) error {
+func (g *Gatherer) routes(ctx context.Context, s *snapshot.Snapshot, hosts []string) error {
 	for kind := range g.Kinds {
 		if !kind.TakesHosts() {
 			continue
@@ -262,9 +265,9 @@ func (g *Gatherer) routes(ctx context.Context, s *tenant.Snapshot, hosts []strin
 				if holder == "" || err != nil {
 					return err
 				}
-				ref := tenant.RouteRef{
+				ref := snapshot.RouteRef{
 					Host: host, Kind: kind.Kind, Namespace: route.GetNamespace(), Name: route.GetName(), Partner: holder,
-					Created: route.GetCreationTimestamp(), Own: tenant.Marked(route), Solver: tenant.Solver(route),
+					Created: route.GetCreationTimestamp(), Own: kinds.Marked(route), Solver: kinds.Solver(route),
 				}
 				if slices.Contains(s.Sources, holder) {
 					ref.Gateway, ref.Addresses, err = g.whereServed(ctx, route)
@@ -282,27 +285,27 @@ func (g *Gatherer) routes(ctx context.Context, s *tenant.Snapshot, hosts []strin
 // whereServed is the Gateway that a route of a Partner which hands a host over is attached to,
 // and where it is served.
 func (g *Gatherer) whereServed(ctx context.Context, route client.Object) (gateway string, addresses []string, err error) {
-	attached := tenant.AttachedTo(route)
+	attached := kinds.AttachedTo(route)
 	if http, ok := route.(*gatewayv1.HTTPRoute); ok && len(attached) == 0 && g.APIs.ListenerSets {
 		var set gatewayv1.ListenerSet // which is named as the route
 		if err := g.Reader.Get(ctx, client.ObjectKeyFromObject(http), &set, client.DisableReadYourWritesConsistency); client.IgnoreNotFound(err) != nil {
 			return "", nil, err
 		}
-		attached = tenant.AttachedTo(&set)
+		attached = kinds.AttachedTo(&set)
 	}
 	if len(attached) == 0 {
-		return "", tenant.AddressesOf(route, nil), nil
+		return "", objects.AddressesOf(route, nil), nil
 	}
 	namespace, name, _ := strings.Cut(attached[0], "/")
 	var served gatewayv1.Gateway
 	if err := g.Reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &served, client.DisableReadYourWritesConsistency); err != nil {
 		return attached[0], nil, client.IgnoreNotFound(err)
 	}
-	return attached[0], tenant.AddressesOf(route, &served), nil
+	return attached[0], objects.AddressesOf(route, &served), nil
 }
 
 // handOver reads to whom the Partner hands a host over, and from whom it gets one.
-func (g *Gatherer) handOver(ctx context.Context, s *tenant.Snapshot) error {
+func (g *Gatherer) handOver(ctx context.Context, s *snapshot.Snapshot) error {
 	var err error
 	if handed := s.Partner.Spec.HandOver; handed != nil {
 		if s.Target, err = Found(ctx, g.Reader, string(handed.PartnerRef.Name), &v1alpha1.Partner{}); err != nil {
@@ -315,7 +318,7 @@ func (g *Gatherer) handOver(ctx context.Context, s *tenant.Snapshot) error {
 			s.Handed = nil
 		}
 	}
-	host := tenant.HostOf(s.Partner)
+	host := objects.HostOf(s.Partner)
 	if host == "" {
 		return nil
 	}
@@ -332,7 +335,7 @@ func (g *Gatherer) handOver(ctx context.Context, s *tenant.Snapshot) error {
 }
 
 // gateways reads the Gateways that serve the partner's routes, or are to.
-func (g *Gatherer) gateways(ctx context.Context, s *tenant.Snapshot) error {
+func (g *Gatherer) gateways(ctx context.Context, s *snapshot.Snapshot) error {
 	if !s.APIs.Gateway || s.Partner.Spec.Subdomain == nil && s.Partner.Spec.HandOver == nil {
 		return nil
 	}
@@ -352,7 +355,7 @@ func (g *Gatherer) gateways(ctx context.Context, s *tenant.Snapshot) error {
 }
 
 // subdomain reads what the sub-domain hangs on.
-func (g *Gatherer) subdomain(ctx context.Context, s *tenant.Snapshot) error {
+func (g *Gatherer) subdomain(ctx context.Context, s *snapshot.Snapshot) error {
 	subdomain := s.Partner.Spec.Subdomain
 	if subdomain == nil {
 		return nil
@@ -374,7 +377,7 @@ func (g *Gatherer) subdomain(ctx context.Context, s *tenant.Snapshot) error {
 			return err
 		}
 	}
-	namespace := tenant.NamespaceOf(s.Partner)
+	namespace := objects.NamespaceOf(s.Partner)
 	if service := subdomain.Backend.Service; service != nil {
 		err = g.Reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: service.Name}, &corev1.Service{})
 		if client.IgnoreNotFound(err) != nil {
@@ -383,7 +386,7 @@ func (g *Gatherer) subdomain(ctx context.Context, s *tenant.Snapshot) error {
 		s.BackendFound = err == nil
 	}
 	if tls := subdomain.TLS; tls != nil && tls.SecretName != "" {
-		err = g.Reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: tls.SecretName}, tenant.KindNamed("Secret").New())
+		err = g.Reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: tls.SecretName}, kinds.Named("Secret").New())
 		if client.IgnoreNotFound(err) != nil {
 			return err
 		}
@@ -413,7 +416,7 @@ func (g *Gatherer) noted(ctx context.Context, partner *v1alpha1.Partner) (string
 		return "", err
 	}
 	for i := range namespaces.Items {
-		if holder := tenant.ReservedBy(&namespaces.Items[i], partner.Name); holder != "" {
+		if holder := objects.ReservedBy(&namespaces.Items[i], partner.Name); holder != "" {
 			return holder, nil
 		}
 	}
@@ -422,14 +425,14 @@ func (g *Gatherer) noted(ctx context.Context, partner *v1alpha1.Partner) (string
 
 // lastRequest is the newest CertificateRequest for a Certificate; nil if there is none.
 func (g *Gatherer) lastRequest(ctx context.Context, namespace, certificate string) (*unstructured.Unstructured, error) {
-	requests := tenant.KindNamed(tenant.CertificateRequestGVK.Kind).NewList().(*unstructured.UnstructuredList)
+	requests := kinds.Named(kinds.CertificateRequestGVK.Kind).NewList().(*unstructured.UnstructuredList)
 	if err := g.Reader.List(ctx, requests, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
 	}
 	var last *unstructured.Unstructured
 	for i := range requests.Items {
 		request := &requests.Items[i]
-		if request.GetAnnotations()[tenant.CertificateNameAnnotation] != certificate {
+		if request.GetAnnotations()[kinds.CertificateNameAnnotation] != certificate {
 			continue
 		}
 		if last == nil || cmp.Or(request.GetCreationTimestamp().Compare(last.GetCreationTimestamp().Time), cmp.Compare(request.GetName(), last.GetName())) > 0 {
@@ -444,7 +447,7 @@ func (g *Gatherer) lastRequest(ctx context.Context, namespace, certificate strin
 func (g *Gatherer) Holder(ctx context.Context, namespace string) (string, error) {
 	var read corev1.Namespace
 	err := g.Reader.Get(ctx, client.ObjectKey{Name: namespace}, &read, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency)
-	return tenant.HolderOf(&read), client.IgnoreNotFound(err)
+	return objects.HolderOf(&read), client.IgnoreNotFound(err)
 }
 
 // Found reads a cluster-scoped object into the one given; nil if there is none.

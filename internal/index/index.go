@@ -13,7 +13,8 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/contract"
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
 )
 
 // Index is a way to look up objects of one kind by something other than their
@@ -30,7 +31,7 @@ var (
 		return []string{contract.PlanName(o.(*v1alpha1.Partner))}
 	}}
 	PartnerByHost = Index{"partner/host", &v1alpha1.Partner{}, func(o client.Object) []string {
-		if host := tenant.HostOf(o.(*v1alpha1.Partner)); host != "" {
+		if host := objects.HostOf(o.(*v1alpha1.Partner)); host != "" {
 			return []string{host}
 		}
 		return nil
@@ -50,7 +51,7 @@ var (
 		return nil
 	}}
 	PartnerByNamespace = Index{"partner/namespace", &v1alpha1.Partner{}, func(o client.Object) []string {
-		return []string{tenant.NamespaceOf(o.(*v1alpha1.Partner))}
+		return []string{objects.NamespaceOf(o.(*v1alpha1.Partner))}
 	}}
 	// PartnerByReference has the Services and Secrets that sub-domains name, as
 	// namespace/name.
@@ -58,10 +59,10 @@ var (
 		partner := o.(*v1alpha1.Partner)
 		var names []string
 		if subdomain := partner.Spec.Subdomain; subdomain != nil && subdomain.Backend.Service != nil {
-			names = append(names, tenant.NamespaceOf(partner)+"/"+subdomain.Backend.Service.Name)
+			names = append(names, objects.NamespaceOf(partner)+"/"+subdomain.Backend.Service.Name)
 		}
 		if subdomain := partner.Spec.Subdomain; subdomain != nil && subdomain.TLS != nil && subdomain.TLS.SecretName != "" {
-			names = append(names, tenant.NamespaceOf(partner)+"/"+subdomain.TLS.SecretName)
+			names = append(names, objects.NamespaceOf(partner)+"/"+subdomain.TLS.SecretName)
 		}
 		return names
 	}}
@@ -88,24 +89,24 @@ var (
 	}}
 	// NamespaceByPartner has the namespaces that are a partner's by their label.
 	NamespaceByPartner = Index{"namespace/partner", &corev1.Namespace{}, func(o client.Object) []string {
-		if holder := tenant.HolderOf(o); holder != "" {
+		if holder := objects.HolderOf(o); holder != "" {
 			return []string{holder}
 		}
 		return nil
 	}}
 	// NamespaceByHost has the namespaces of tenants by the hosts that they note.
 	NamespaceByHost = Index{"namespace/host", &corev1.Namespace{}, func(o client.Object) []string {
-		return tenant.NotedHosts(o)
+		return objects.NotedHosts(o)
 	}}
 	// RouteByHost has what takes a host, in whatever namespace. It is of one of several
 	// kinds.
 	RouteByHost = Index{"route/host", nil, func(o client.Object) []string {
-		return tenant.Hosts(o)
+		return kinds.Hosts(o)
 	}}
 	// RouteByGateway has the operator's HTTPRoutes and ListenerSets by the Gateway that
 	// they are attached to, as namespace/name.
 	RouteByGateway = Index{"route/gateway", nil, func(o client.Object) []string {
-		return tenant.AttachedTo(o)
+		return kinds.AttachedTo(o)
 	}}
 	ClaimByPartner = Index{"claim/partner", &v1alpha1.SubdomainClaim{}, func(o client.Object) []string {
 		return []string{string(o.(*v1alpha1.SubdomainClaim).Spec.PartnerRef.Name)}
@@ -153,7 +154,7 @@ func Add(ctx context.Context, to client.FieldIndexer, indexes ...Index) error {
 }
 
 // OfKind are the indexes for a kind that a Partner becomes, or hangs on.
-func OfKind(kind tenant.Kind) []Index {
+func OfKind(kind kinds.Kind) []Index {
 	var indexes []Index
 	if kind.TakesHosts() {
 		indexes = append(indexes, RouteByHost)
@@ -161,7 +162,7 @@ func OfKind(kind tenant.Kind) []Index {
 	if kind.Attaches {
 		indexes = append(indexes, RouteByGateway)
 	}
-	if kind.Relation == tenant.ByName {
+	if kind.Relation == kinds.ByName {
 		indexes = append(indexes, GrantByName)
 	}
 	for i := range indexes {

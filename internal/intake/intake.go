@@ -13,8 +13,8 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/admission"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/preview"
-	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 // ReasonNotImported is of what is there and does not become part of a manifest.
@@ -165,8 +165,8 @@ func disjoint(readings []*reading) {
 			continue
 		}
 		share(names, "the name", r.partner.Name, r)
-		share(namespaces, "the namespace", tenant.NamespaceOf(&r.partner), r)
-		if host := tenant.HostOf(&r.partner); host != "" {
+		share(namespaces, "the namespace", objects.NamespaceOf(&r.partner), r)
+		if host := objects.HostOf(&r.partner); host != "" {
 			share(hosts, "the host", host, r)
 		}
 	}
@@ -271,15 +271,15 @@ func (r *reading) identity() {
 		namespace = r.there.Name
 	}
 	if r.row.File == "" {
-		r.partner.Name = strings.TrimPrefix(namespace, tenant.DefaultNamespace(""))
+		r.partner.Name = strings.TrimPrefix(namespace, objects.DefaultNamespace(""))
 		spec.DisplayName, spec.ChannelModel = r.partner.Name, r.options.ChannelModel
 		r.remarks = append(r.remarks, remark{preview.Notice, fmt.Sprintf(
 			"spec.displayName is the Partner's name, and spec.channelModel is %s from --channel-model: to set them for each partner, use a table", spec.ChannelModel)})
 	}
-	if namespace != "" && namespace != tenant.DefaultNamespace(r.partner.Name) {
+	if namespace != "" && namespace != objects.DefaultNamespace(r.partner.Name) {
 		spec.Tenant = &v1alpha1.Tenant{Namespace: v1alpha1.TenantNamespace(namespace)}
 	}
-	namespace = tenant.NamespaceOf(&r.partner)
+	namespace = objects.NamespaceOf(&r.partner)
 	if holder := r.declaring(namespace); holder != "" {
 		r.known = true
 		r.note("already belongs to Partner %q: skipped", holder)
@@ -287,7 +287,7 @@ func (r *reading) identity() {
 	}
 	switch existing := r.options.Partners[r.partner.Name]; {
 	case existing != nil:
-		r.fail("there is a Partner %q with namespace %s already: write another name in a table", existing.Name, tenant.NamespaceOf(existing))
+		r.fail("there is a Partner %q with namespace %s already: write another name in a table", existing.Name, objects.NamespaceOf(existing))
 	case r.there == nil && r.options.Offline && r.row.values["namespace"] != "":
 		r.note("without a cluster, nobody can tell whether namespace %s exists: if it does, annotate it with %s=%s", namespace, v1alpha1.AdoptAnnotation, r.partner.Name)
 	case r.there == nil && r.row.values["namespace"] != "":
@@ -299,7 +299,7 @@ func (r *reading) identity() {
 		if adopted := r.there.Annotations[v1alpha1.AdoptAnnotation]; adopted != "" && adopted != r.partner.Name {
 			r.fail("its annotation %s hands it over to Partner %q: remove the annotation, or write that name in a table", v1alpha1.AdoptAnnotation, adopted)
 		}
-		if former := tenant.HolderOf(r.there); former != "" {
+		if former := objects.HolderOf(r.there); former != "" {
 			r.note("belonged to Partner %q, which no longer exists", former)
 		}
 	}
@@ -308,12 +308,12 @@ func (r *reading) identity() {
 // declaring is the Partner whose tenant namespace one is, or that declares it: the first by
 // name; empty if there is none.
 func (r *reading) declaring(namespace string) string {
-	if r.there != nil && r.options.Partners[tenant.HolderOf(r.there)] != nil {
-		return tenant.HolderOf(r.there)
+	if r.there != nil && r.options.Partners[objects.HolderOf(r.there)] != nil {
+		return objects.HolderOf(r.there)
 	}
 	first := ""
 	for name, existing := range r.options.Partners {
-		if tenant.NamespaceOf(existing) == namespace && (first == "" || name < first) {
+		if objects.NamespaceOf(existing) == namespace && (first == "" || name < first) {
 			first = name
 		}
 	}
@@ -400,7 +400,7 @@ func (r *reading) staff() {
 
 // objects makes the manifests. What the API server would refuse leaves the tenant out.
 func (r *reading) objects(ctx context.Context, validator *admission.Validator) {
-	if r.there != nil && tenant.HolderOf(r.there) != r.partner.Name {
+	if r.there != nil && objects.HolderOf(r.there) != r.partner.Name {
 		r.add(handedOver(r.there.Name, r.partner.Name), "Namespace")
 	}
 	r.add(&r.partner, "Partner")

@@ -20,9 +20,10 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/config/plans"
 	"github.com/dispel/partner-operator/internal/intake"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/preview"
 	"github.com/dispel/partner-operator/internal/scheme"
-	"github.com/dispel/partner-operator/internal/tenant"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 	"github.com/dispel/partner-operator/internal/testing/golden"
 )
@@ -83,7 +84,7 @@ var _ = Describe("An annotation of a route", func() {
 					continue
 				}
 				listed := strings.FieldsFunc(variable.(map[string]any)["expression"].(string), func(r rune) bool { return strings.ContainsRune("[]', \n", r) })
-				Expect(tenant.SettingAnnotations).To(ConsistOf(listed))
+				Expect(objects.SettingAnnotations).To(ConsistOf(listed))
 				return
 			}
 		}
@@ -116,7 +117,7 @@ func imported(ctx context.Context, folder string) (*intake.Import, []preview.Fin
 		data, err = os.ReadFile(file)
 		Expect(err).NotTo(HaveOccurred())
 		for _, object := range cluster.ParseObjects(data) {
-			if object.GetKind() == tenant.CertificateGVK.Kind {
+			if object.GetKind() == kinds.CertificateGVK.Kind {
 				in(object.GetNamespace()).Add(object)
 				continue
 			}

@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/kinds"
 )
 
 // Namespace is a namespace and what of it an import reads.
@@ -42,7 +42,7 @@ func (n *Namespace) Add(object metav1.Object) {
 	case *corev1.Service:
 		n.Services = append(n.Services, object)
 	case *unstructured.Unstructured:
-		if object.GroupVersionKind() == tenant.CertificateGVK {
+		if object.GroupVersionKind() == kinds.CertificateGVK {
 			n.Certificates = append(n.Certificates, object)
 		}
 	}

@@ -16,7 +16,8 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
 )
 
 // subdomain fills in the sub-domain, from the row and from the routes of its host.
@@ -232,14 +233,14 @@ var toolAnnotations = []string{"kubectl.kubernetes.io/", "meta.helm.sh/", "helm.
 func (r *reading) annotations(from map[string]string, route string) map[string]v1alpha1.AnnotationValue {
 	carried := map[string]v1alpha1.AnnotationValue{}
 	for _, key := range slices.Sorted(maps.Keys(from)) {
-		switch refused := tenant.AnnotationRefused(key); {
+		switch refused := objects.AnnotationRefused(key); {
 		case slices.ContainsFunc(toolAnnotations, func(prefix string) bool { return strings.HasPrefix(key, prefix) }), key == "kubernetes.io/ingress.class":
 		case strings.HasPrefix(key, "cert-manager.io/"):
 			r.note("annotation %s of %s is not carried over: the certificate goes on as it is", key, route)
 		case refused != "":
 			reason, _, _ := strings.Cut(refused, ":")
 			r.warn("annotation %s of %s is not carried over: %s", key, route, reason)
-		case !tenant.AnnotationPlain(key, from[key]):
+		case !objects.AnnotationPlain(key, from[key]):
 			r.warn("annotation %s of %s is not carried over, since the admission policies refuse it: controllers can read further hosts or configuration from it, or its value is not plain. "+
 				"Check it; if it is harmless, have it allowed (admissionPolicies.allowedAnnotations of the chart), and write it in spec.subdomain.route.annotations", key, route)
 		default:
@@ -261,7 +262,7 @@ func (r *reading) certificate(host, secret string) *v1alpha1.TLS {
 	name, _, _ := unstructured.NestedString(certificate.Object, "spec", "issuerRef", "name")
 	group, _, _ := unstructured.NestedString(certificate.Object, "spec", "issuerRef", "group")
 	issuer := v1alpha1.IssuerReference{Kind: v1alpha1.IssuerKind(cmp.Or(kind, "Issuer")), Name: v1alpha1.ObjectName(name)}
-	ours := group == "" || group == tenant.CertificateGVK.Group
+	ours := group == "" || group == kinds.CertificateGVK.Group
 	names, _, _ := unstructured.NestedStringSlice(certificate.Object, "spec", "dnsNames")
 	if ours && certificate.GetName() == host && secret == host && slices.Equal(names, []string{host}) {
 		return &v1alpha1.TLS{IssuerRef: &issuer} // the operator's own would be the same

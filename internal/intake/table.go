@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"github.com/dispel/partner-operator/internal/manifests"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/preview"
-	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 // Column is a column of a table of tenants.
@@ -76,7 +76,7 @@ func (r Row) Namespace() string {
 	if name := r.values["namespace"]; name != "" {
 		return name
 	}
-	return tenant.DefaultNamespace(r.values["name"])
+	return objects.DefaultNamespace(r.values["name"])
 }
 
 // ReadTable reads a table in the form of CSV (RFC 4180) with a row of column names, as

@@ -10,8 +10,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/preview"
-	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 // tenancy fills in the guards of the namespace: as they are, so that nothing that runs
@@ -23,7 +23,7 @@ func (r *reading) tenancy() {
 	}
 	if r.there != nil {
 		for _, service := range r.there.Services {
-			if slices.Contains(tenant.ReservedNames, service.Name) {
+			if slices.Contains(kinds.ReservedNames, service.Name) {
 				r.reserved("Service", service.Name)
 			}
 		}
@@ -59,13 +59,13 @@ func (r *reading) reserved(kind, name string) {
 func (r *reading) quota(spec *v1alpha1.Tenant) {
 	for _, quota := range r.there.Quotas {
 		switch scoped := len(quota.Spec.Scopes) > 0 || quota.Spec.ScopeSelector != nil; {
-		case quota.Name == tenant.QuotaName && (scoped || len(r.there.Quotas) > 1):
+		case quota.Name == kinds.QuotaName && (scoped || len(r.there.Quotas) > 1):
 			r.reserved("ResourceQuota", quota.Name)
 		case scoped || len(r.there.Quotas) > 1:
 			r.note("ResourceQuota %s is not imported, since spec.tenant.resourceQuota is one without scopes: it stays as it is", quota.Name)
 		default:
 			spec.ResourceQuota = quota.Spec.Hard
-			if quota.Name != tenant.QuotaName {
+			if quota.Name != kinds.QuotaName {
 				r.note("ResourceQuota %s stays beside the operator's own of the same limits: delete it once the Partner is Ready", quota.Name)
 			}
 		}
@@ -74,7 +74,7 @@ func (r *reading) quota(spec *v1alpha1.Tenant) {
 
 func (r *reading) administrators(spec *v1alpha1.Tenant) {
 	for _, binding := range r.there.RoleBindings {
-		if binding.Name == tenant.AdministratorsName && (binding.RoleRef.Kind != "ClusterRole" || binding.RoleRef.Name != "admin") {
+		if binding.Name == kinds.AdministratorsName && (binding.RoleRef.Kind != "ClusterRole" || binding.RoleRef.Name != "admin") {
 			r.reserved("RoleBinding", binding.Name)
 			continue
 		}
@@ -95,7 +95,7 @@ func (r *reading) administrators(spec *v1alpha1.Tenant) {
 				spec.Administrators = append(spec.Administrators, administrator)
 			}
 		}
-		if binding.Name != tenant.AdministratorsName {
+		if binding.Name != kinds.AdministratorsName {
 			r.note("RoleBinding %s stays beside the operator's own: delete it once the Partner is Ready, or the rights of its subjects outlive spec.tenant.administrators", binding.Name)
 		}
 	}
@@ -103,8 +103,8 @@ func (r *reading) administrators(spec *v1alpha1.Tenant) {
 
 // isolation leaves a namespace without NetworkPolicies open.
 func (r *reading) isolation(spec *v1alpha1.Tenant) {
-	if slices.ContainsFunc(r.there.NetworkPolicies, func(policy *networkingv1.NetworkPolicy) bool { return policy.Name == tenant.IsolationName }) {
-		r.reserved("NetworkPolicy", tenant.IsolationName)
+	if slices.ContainsFunc(r.there.NetworkPolicies, func(policy *networkingv1.NetworkPolicy) bool { return policy.Name == kinds.IsolationName }) {
+		r.reserved("NetworkPolicy", kinds.IsolationName)
 		return
 	}
 	spec.NetworkIsolation = v1alpha1.NetworkIsolationDisabled

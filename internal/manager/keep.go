@@ -17,9 +17,10 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/cachelimit"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/staffing"
-	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 const (
@@ -51,9 +52,9 @@ const (
 // have are shared.
 func keep(mine shard.Shard, shared words) cachelimit.Reduce {
 	return func(object client.Object) cachelimit.Kept {
-		kept := cachelimit.Kept{Object: object, Own: tenant.Marked(object) || slices.Contains(tenant.ReservedNames, object.GetName())}
+		kept := cachelimit.Kept{Object: object, Own: kinds.Marked(object) || slices.Contains(kinds.ReservedNames, object.GetName())}
 		counted := counts(object)
-		hosts, more := tenant.FirstHosts(object, maxHosts)
+		hosts, more := kinds.FirstHosts(object, maxHosts)
 		prune(object)
 		size := 0
 		switch whole := wanted(mine, object); {
@@ -64,7 +65,7 @@ func keep(mine shard.Shard, shared words) cachelimit.Reduce {
 		default:
 			if size = sizeOf(object); size > maxWhole || !counted && !kept.Own && size > maxUnmarked {
 				kept.Object, size = stub(object), 0
-				tenant.MarkStub(kept.Object)
+				kinds.MarkStub(kept.Object)
 				kept.Cut = true
 			}
 		}
@@ -82,7 +83,7 @@ func keep(mine shard.Shard, shared words) cachelimit.Reduce {
 func counts(object client.Object) bool {
 	kind := kindOf(object)
 	_, grant := object.(*gatewayv1beta1.ReferenceGrant)
-	return kind != nil && object.GetNamespace() != "" && len(kind.Names) != 1 && (!grant || !tenant.Marked(object))
+	return kind != nil && object.GetNamespace() != "" && len(kind.Names) != 1 && (!grant || !kinds.Marked(object))
 }
 
 // sizeOf is how many bytes an object has, about.
@@ -148,7 +149,7 @@ func prune(object client.Object) {
 	case *gatewayv1.Gateway:
 		pruneGateway(object)
 	case *unstructured.Unstructured:
-		if object.GetKind() == tenant.CertificateRequestGVK.Kind {
+		if object.GetKind() == kinds.CertificateRequestGVK.Kind {
 			pruneRequest(object)
 		}
 	}
@@ -210,7 +211,7 @@ func pruneRequest(request *unstructured.Unstructured) {
 		}
 		said = append(said, words)
 	}
-	request.SetAnnotations(picked(request.GetAnnotations(), maxName, tenant.CertificateNameAnnotation))
+	request.SetAnnotations(picked(request.GetAnnotations(), maxName, kinds.CertificateNameAnnotation))
 	request.SetLabels(nil)
 	unstructured.RemoveNestedField(request.Object, "spec")
 	delete(request.Object, "status")
@@ -232,7 +233,7 @@ func limitLabels(object client.Object) bool {
 	if size <= maxLabels {
 		return false
 	}
-	object.SetLabels(picked(object.GetLabels(), maxName, slices.Concat([]string{v1alpha1.PartnerLabel, v1alpha1.ManagedByLabel, corev1.LabelMetadataName}, tenant.PodSecurityLabels)...))
+	object.SetLabels(picked(object.GetLabels(), maxName, slices.Concat([]string{v1alpha1.PartnerLabel, v1alpha1.ManagedByLabel, corev1.LabelMetadataName}, objects.PodSecurityLabels)...))
 	return true
 }
 
@@ -258,19 +259,19 @@ func wanted(own shard.Shard, object client.Object) bool {
 	case *corev1.Namespace:
 		return partner != "" || object.Annotations[v1alpha1.AdoptAnnotation] != "" || object.Annotations[v1alpha1.AppliedAnnotation] != ""
 	case *gatewayv1beta1.ReferenceGrant:
-		return partner != "" && tenant.Owned(object, partner, nil)
+		return partner != "" && kinds.Owned(object, partner, nil)
 	case *corev1.Service:
-		return slices.Contains(tenant.ReservedNames, object.Name)
+		return slices.Contains(kinds.ReservedNames, object.Name)
 	case *networkingv1.Ingress, *gatewayv1.HTTPRoute, *gatewayv1.ListenerSet:
-		return tenant.NamedAfterHost(object) || // which the operator may take over, or hide
-			tenant.Solver(object)
+		return kinds.NamedAfterHost(object) || // which the operator may take over, or hide
+			kinds.Solver(object)
 	case *gatewayv1.GRPCRoute, *gatewayv1.TLSRoute:
 		return false
 	case *unstructured.Unstructured: // cert-manager's
-		if object.GetKind() == tenant.CertificateGVK.Kind {
-			return partner != "" && tenant.NamedAfterHost(object)
+		if object.GetKind() == kinds.CertificateGVK.Kind {
+			return partner != "" && kinds.NamedAfterHost(object)
 		}
-		return object.GetAnnotations()[tenant.CertificateNameAnnotation] != ""
+		return object.GetAnnotations()[kinds.CertificateNameAnnotation] != ""
 	}
 	return true
 }
@@ -322,8 +323,8 @@ func stub(object client.Object) client.Object {
 		little.(*v1alpha1.PCSMAllocation).Spec.PartnerRef = object.Spec.PartnerRef
 		return little
 	case *metav1.PartialObjectMetadata: // Secrets and CRDs
-		if certificate := object.Annotations[tenant.CertificateNameAnnotation]; certificate == object.Name && labelled {
-			little.SetAnnotations(map[string]string{tenant.CertificateNameAnnotation: certificate})
+		if certificate := object.Annotations[kinds.CertificateNameAnnotation]; certificate == object.Name && labelled {
+			little.SetAnnotations(map[string]string{kinds.CertificateNameAnnotation: certificate})
 			little.SetLabels(map[string]string{
 				v1alpha1.PartnerLabel: partner, v1alpha1.ManagedByLabel: object.Labels[v1alpha1.ManagedByLabel],
 			})
@@ -336,7 +337,7 @@ func stub(object client.Object) client.Object {
 	little.SetFinalizers(object.GetFinalizers())
 	little.SetOwnerReferences(object.GetOwnerReferences()) // without any, it may be left of a Partner that is gone
 	var hostnames []gatewayv1.Hostname
-	hosts, _ := tenant.FirstHosts(object, maxHosts)
+	hosts, _ := kinds.FirstHosts(object, maxHosts)
 	for _, host := range hosts {
 		hostnames = append(hostnames, gatewayv1.Hostname(host))
 	}

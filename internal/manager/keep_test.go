@@ -14,14 +14,15 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/shard"
-	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 var _ = Describe("Of what is not the operator's, the cache keeps", func() {
 	large := map[string]string{"example.com/x": strings.Repeat("x", 1<<10)}
 	meta := func(namespace, name string) metav1.ObjectMeta {
-		return metav1.ObjectMeta{Namespace: namespace, Name: name, UID: "u", ResourceVersion: "7", Labels: tenant.Labels("acme"), Annotations: large}
+		return metav1.ObjectMeta{Namespace: namespace, Name: name, UID: "u", ResourceVersion: "7", Labels: objects.Labels("acme"), Annotations: large}
 	}
 	kept := func(object client.Object) client.Object {
 		GinkgoHelper()
@@ -44,7 +45,7 @@ var _ = Describe("Of what is not the operator's, the cache keeps", func() {
 			Rules: []networkingv1.IngressRule{{Host: "remote.acmecorp.com"}},
 		}}))
 		route := &gatewayv1.TLSRoute{ObjectMeta: meta("partner-acme", "remote.acmecorp.com"), Spec: gatewayv1.TLSRouteSpec{Hostnames: []gatewayv1.Hostname{"remote.acmecorp.com"}}}
-		Expect(tenant.Hosts(kept(route))).To(ConsistOf("remote.acmecorp.com"))
+		Expect(kinds.Hosts(kept(route))).To(ConsistOf("remote.acmecorp.com"))
 		Expect(kept(route).GetAnnotations()).To(BeEmpty())
 	})
 
@@ -72,29 +73,29 @@ var _ = Describe("Of what is not the operator's, the cache keeps", func() {
 		for other.Has(name) {
 			name += "e"
 		}
-		labelled := metav1.ObjectMeta{Name: "acme-prod", Labels: tenant.Labels(name), Annotations: large}
+		labelled := metav1.ObjectMeta{Name: "acme-prod", Labels: objects.Labels(name), Annotations: large}
 		in := func(object client.Object) client.Object {
 			return keep(other, words{})(object).Object
 		}
 		namespace := in(&corev1.Namespace{ObjectMeta: labelled})
 		Expect(namespace.GetAnnotations()).To(BeEmpty())
-		Expect(tenant.HolderOf(namespace)).To(Equal(name))
-		left := metav1.ObjectMeta{Name: "left", Labels: tenant.Labels(name), Annotations: map[string]string{v1alpha1.AdoptAnnotation: "heir"}}
+		Expect(objects.HolderOf(namespace)).To(Equal(name))
+		left := metav1.ObjectMeta{Name: "left", Labels: objects.Labels(name), Annotations: map[string]string{v1alpha1.AdoptAnnotation: "heir"}}
 		Expect(in(&corev1.Namespace{ObjectMeta: left}).GetAnnotations()).To(Equal(left.Annotations), "it may be handed to a Partner of this shard")
 		created := metav1.Unix(1, 0)
 		partner := in(&v1alpha1.Partner{
 			ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: created},
 			Spec:       v1alpha1.PartnerSpec{Tenant: &v1alpha1.Tenant{Namespace: "acme-prod"}},
 		}).(*v1alpha1.Partner)
-		Expect(tenant.NamespaceOf(partner)).To(Equal("acme-prod"))
+		Expect(objects.NamespaceOf(partner)).To(Equal("acme-prod"))
 		Expect(partner.CreationTimestamp).To(Equal(created))
 	})
 
 	It("the name of a Secret, and which Certificate it is of", func() {
 		secret := &metav1.PartialObjectMetadata{ObjectMeta: meta("partner-acme", "remote.acmecorp.com")}
-		secret.Annotations = map[string]string{tenant.CertificateNameAnnotation: "remote.acmecorp.com", "example.com/x": "y"}
-		Expect(kept(secret).GetAnnotations()).To(Equal(map[string]string{tenant.CertificateNameAnnotation: "remote.acmecorp.com"}))
-		Expect(kept(secret).GetLabels()).To(Equal(tenant.Labels("acme")))
+		secret.Annotations = map[string]string{kinds.CertificateNameAnnotation: "remote.acmecorp.com", "example.com/x": "y"}
+		Expect(kept(secret).GetAnnotations()).To(Equal(map[string]string{kinds.CertificateNameAnnotation: "remote.acmecorp.com"}))
+		Expect(kept(secret).GetLabels()).To(Equal(objects.Labels("acme")))
 		secret.Annotations = nil
 		Expect(kept(secret).GetLabels()).To(BeEmpty())
 	})
@@ -103,7 +104,7 @@ var _ = Describe("Of what is not the operator's, the cache keeps", func() {
 		object := func(kind, name string) *unstructured.Unstructured {
 			return &unstructured.Unstructured{Object: map[string]any{
 				"apiVersion": "cert-manager.io/v1", "kind": kind,
-				"metadata": map[string]any{"name": name, "namespace": "partner-acme", "annotations": map[string]any{tenant.CertificateNameAnnotation: "x"}},
+				"metadata": map[string]any{"name": name, "namespace": "partner-acme", "annotations": map[string]any{kinds.CertificateNameAnnotation: "x"}},
 				"spec":     map[string]any{"request": "large"},
 				"status":   map[string]any{"certificate": "large", "conditions": []any{map[string]any{"type": "Ready", "status": "False", "message": strings.Repeat("x", 2<<10)}}},
 			}}
@@ -117,7 +118,7 @@ var _ = Describe("Of what is not the operator's, the cache keeps", func() {
 	})
 
 	It("a tenant's quota, without what is used of it", func() {
-		quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: "partner-acme", Name: tenant.QuotaName}, Spec: corev1.ResourceQuotaSpec{
+		quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: "partner-acme", Name: kinds.QuotaName}, Spec: corev1.ResourceQuotaSpec{
 			Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("50")},
 		}}
 		counted := quota.DeepCopy()
@@ -127,7 +128,7 @@ var _ = Describe("Of what is not the operator's, the cache keeps", func() {
 
 	It("the host of every kind that takes hosts, and the Gateway of every kind that is attached to one", func() {
 		const host = "remote.acmecorp.com"
-		named := metav1.ObjectMeta{Namespace: "partner-acme", Name: host, Labels: tenant.Labels("acme")}
+		named := metav1.ObjectMeta{Namespace: "partner-acme", Name: host, Labels: objects.Labels("acme")}
 		parent := gatewayv1.ParentReference{Namespace: new(gatewayv1.Namespace("gateways")), Name: "shared"}
 		certificate := &unstructured.Unstructured{Object: map[string]any{
 			"apiVersion": "cert-manager.io/v1", "kind": "Certificate",
@@ -147,15 +148,15 @@ var _ = Describe("Of what is not the operator's, the cache keeps", func() {
 				Listeners: []gatewayv1.ListenerEntry{{Hostname: new(gatewayv1.Hostname(host))}},
 			}},
 		}
-		for _, kind := range tenant.Kinds {
+		for _, kind := range kinds.All {
 			if !kind.TakesHosts() {
 				continue
 			}
 			Expect(objects).To(HaveKey(kind.Kind))
 			object := kept(objects[kind.Kind])
-			Expect(tenant.Hosts(object)).To(ConsistOf(host), kind.Kind)
+			Expect(kinds.Hosts(object)).To(ConsistOf(host), kind.Kind)
 			if kind.Attaches {
-				Expect(tenant.AttachedTo(object)).To(ConsistOf("gateways/shared"), kind.Kind)
+				Expect(kinds.AttachedTo(object)).To(ConsistOf("gateways/shared"), kind.Kind)
 			}
 		}
 	})

@@ -31,8 +31,9 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/cachelimit"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/shard"
-	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 // largest are objects of every kind that the manager watches, as large as an API server
@@ -64,10 +65,10 @@ var largest = map[string]func(namespace string, i int) client.Object{
 		return ofKind(&metav1.PartialObjectMetadata{ObjectMeta: largeMeta("", fmt.Sprint("c", i))}, apiextensionsv1.SchemeGroupVersion.String(), "CustomResourceDefinition")
 	},
 	"ConfigMap": func(namespace string, i int) client.Object {
-		return &corev1.ConfigMap{ObjectMeta: largeMeta(fmt.Sprint(namespace, i), tenant.ContractName), Data: map[string]string{"x": text(1 << 20)}}
+		return &corev1.ConfigMap{ObjectMeta: largeMeta(fmt.Sprint(namespace, i), kinds.ContractName), Data: map[string]string{"x": text(1 << 20)}}
 	},
 	"ResourceQuota": func(namespace string, i int) client.Object {
-		quota := &corev1.ResourceQuota{ObjectMeta: largeMeta(fmt.Sprint(namespace, i), tenant.QuotaName), Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{}}}
+		quota := &corev1.ResourceQuota{ObjectMeta: largeMeta(fmt.Sprint(namespace, i), kinds.QuotaName), Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{}}}
 		for n := range 4000 {
 			quota.Spec.Hard[corev1.ResourceName("count/"+label(n)+text(150))] = resource.MustParse("1")
 		}
@@ -77,7 +78,7 @@ var largest = map[string]func(namespace string, i int) client.Object{
 		return &corev1.Service{ObjectMeta: largeMeta(namespace, fmt.Sprint("s", i)), Spec: corev1.ServiceSpec{ExternalName: text(1 << 20)}}
 	},
 	"NetworkPolicy": func(namespace string, i int) client.Object {
-		policy := &networkingv1.NetworkPolicy{ObjectMeta: largeMeta(fmt.Sprint(namespace, i), tenant.IsolationName)}
+		policy := &networkingv1.NetworkPolicy{ObjectMeta: largeMeta(fmt.Sprint(namespace, i), kinds.IsolationName)}
 		for range 1000 {
 			policy.Spec.Ingress = append(policy.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{From: []networkingv1.NetworkPolicyPeer{{
 				PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{text(300): text(600)}},
@@ -86,7 +87,7 @@ var largest = map[string]func(namespace string, i int) client.Object{
 		return policy
 	},
 	"RoleBinding": func(namespace string, i int) client.Object {
-		binding := &rbacv1.RoleBinding{ObjectMeta: largeMeta(fmt.Sprint(namespace, i), tenant.AdministratorsName)}
+		binding := &rbacv1.RoleBinding{ObjectMeta: largeMeta(fmt.Sprint(namespace, i), kinds.AdministratorsName)}
 		for range 1000 {
 			binding.Subjects = append(binding.Subjects, rbacv1.Subject{Kind: "User", Name: text(1000)})
 		}
@@ -110,7 +111,7 @@ var largest = map[string]func(namespace string, i int) client.Object{
 		host := hosts(i, 1)[0]
 		return &networkingv1.Ingress{
 			ObjectMeta: metav1.ObjectMeta{
-				Namespace: namespace, Name: host, ResourceVersion: "1", Labels: tenant.Labels("acme"),
+				Namespace: namespace, Name: host, ResourceVersion: "1", Labels: objects.Labels("acme"),
 				Annotations: map[string]string{v1alpha1.AppliedAnnotation: "x", "example.com/x": text(150 << 10)},
 			},
 			Spec: networkingv1.IngressSpec{Rules: []networkingv1.IngressRule{{Host: host}}},
@@ -121,7 +122,7 @@ var largest = map[string]func(namespace string, i int) client.Object{
 	},
 	"Secret": func(namespace string, i int) client.Object {
 		secret := ofKind(&metav1.PartialObjectMetadata{ObjectMeta: largeMeta(namespace, fmt.Sprint("s", i))}, "v1", "Secret")
-		secret.Annotations[tenant.CertificateNameAnnotation] = text(100 << 10)
+		secret.Annotations[kinds.CertificateNameAnnotation] = text(100 << 10)
 		return secret
 	},
 	"Certificate": func(namespace string, i int) client.Object {
@@ -137,7 +138,7 @@ var largest = map[string]func(namespace string, i int) client.Object{
 	"CertificateRequest": func(namespace string, i int) client.Object {
 		request := ofKind(&unstructured.Unstructured{Object: map[string]any{}}, "cert-manager.io/v1", "CertificateRequest")
 		meta := largeMeta(namespace, fmt.Sprint("r", i))
-		meta.Annotations[tenant.CertificateNameAnnotation] = fmt.Sprint("c", i)
+		meta.Annotations[kinds.CertificateNameAnnotation] = fmt.Sprint("c", i)
 		withMeta(request, meta)
 		var said []any
 		for range 20 {
@@ -203,7 +204,7 @@ func label(i int) string { return fmt.Sprintf("example.com/%06d", i) }
 // largeMeta bears the operator's label, as whoever may label objects can have it.
 func largeMeta(namespace, name string) metav1.ObjectMeta {
 	meta := metav1.ObjectMeta{
-		Namespace: namespace, Name: name, ResourceVersion: "1", UID: "u", Labels: tenant.Labels("acme"),
+		Namespace: namespace, Name: name, ResourceVersion: "1", UID: "u", Labels: objects.Labels("acme"),
 		Annotations: map[string]string{"example.com/x": text(120 << 10)},
 	}
 	for i := range 500 {
@@ -262,7 +263,7 @@ var _ = Describe("However large objects are that others write, the caches", func
 			},
 		}
 		indexers := toolscache.Indexers{toolscache.NamespaceIndex: toolscache.MetaNamespaceIndexFunc, "hosts": func(object any) ([]string, error) {
-			return tenant.Hosts(object.(apiruntime.Object)), nil
+			return kinds.Hosts(object.(apiruntime.Object)), nil
 		}}
 		informer := newInformer(of)(lw, bookmark(largest[kind]("", 0), ""), 0, indexers)
 		go informer.RunWithContext(ctx)
@@ -271,7 +272,7 @@ var _ = Describe("However large objects are that others write, the caches", func
 	}
 
 	It("know every kind that is watched", func() {
-		for _, kind := range tenant.Kinds {
+		for _, kind := range kinds.All {
 			Expect(largest).To(HaveKey(kind.Kind))
 		}
 		for _, given := range givenKinds() {

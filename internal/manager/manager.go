@@ -38,10 +38,13 @@ import (
 	"github.com/dispel/partner-operator/internal/cachelimit"
 	"github.com/dispel/partner-operator/internal/drain"
 	"github.com/dispel/partner-operator/internal/index"
+	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/metrics"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/readiness"
 	"github.com/dispel/partner-operator/internal/scheme"
 	"github.com/dispel/partner-operator/internal/shard"
+	"github.com/dispel/partner-operator/internal/snapshot"
 	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
@@ -53,7 +56,7 @@ const LeaseName = "partner-operator.partner.dispel.com"
 // Options are what the manager can be told.
 type Options struct {
 	// Settings are the operator's defaults for partners.
-	Settings tenant.Settings
+	Settings objects.Settings
 	// Shard has the partners that are the manager's; its zero value has all.
 	Shard shard.Shard
 	// Workers is how many Partners are reconciled at once.
@@ -182,9 +185,9 @@ func newInformer(limits *cachelimit.Limits) func(toolscache.ListerWatcher, runti
 }
 
 // kindOf is the kind of an object that an informer is for; nil if it is none of the table's.
-func kindOf(object runtime.Object) *tenant.Kind {
-	for i := range tenant.Kinds {
-		kind := &tenant.Kinds[i]
+func kindOf(object runtime.Object) *kinds.Kind {
+	for i := range kinds.All {
+		kind := &kinds.All[i]
 		if reflect.TypeOf(kind.New()) != reflect.TypeOf(object) {
 			continue
 		}
@@ -219,7 +222,7 @@ func samples(options Options) []client.Object {
 		},
 	}}
 	now := options.Clock.Now()
-	outcome := tenant.Settle(tenant.Snapshot{
+	outcome := tenant.Settle(snapshot.Snapshot{
 		Settings: options.Settings, Partner: partner, Now: now,
 		Plan:        &v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "basic"}, Spec: v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic}},
 		Allocations: []v1alpha1.PCSMAllocation{allocation},

@@ -26,14 +26,14 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/controlplane"
 	"github.com/dispel/partner-operator/internal/manager"
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 	"github.com/dispel/partner-operator/internal/testing/commands"
 )
 
 func options() manager.Options {
 	return manager.Options{
-		Settings:        tenant.Settings{ProxyNamespaces: []string{"traefik"}, WidgetBackend: v1alpha1.ExternalBackend{Host: "widget.example.net", Port: 80}},
+		Settings:        objects.Settings{ProxyNamespaces: []string{"traefik"}, WidgetBackend: v1alpha1.ExternalBackend{Host: "widget.example.net", Port: 80}},
 		Workers:         1,
 		TotalsInterval:  time.Second,
 		ResyncPeriod:    time.Hour,

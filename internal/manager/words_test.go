@@ -12,8 +12,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/shard"
-	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 var _ = Describe("What the cache keeps of an object", func() {
@@ -28,7 +28,7 @@ var _ = Describe("What the cache keeps of an object", func() {
 	}
 	all := samples(Options{
 		Clock:    clock.RealClock{},
-		Settings: tenant.Settings{ProxyNamespaces: []string{"traefik"}, WidgetBackend: v1alpha1.ExternalBackend{Host: "widget.example.net", Port: 80}},
+		Settings: objects.Settings{ProxyNamespaces: []string{"traefik"}, WidgetBackend: v1alpha1.ExternalBackend{Host: "widget.example.net", Port: 80}},
 	})
 
 	It("is all of what has no type", func() {

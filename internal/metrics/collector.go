@@ -16,9 +16,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/staffing"
-	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
@@ -169,7 +169,7 @@ func (s *Snapshot) Collect(to chan<- prometheus.Metric) {
 func show(partner *v1alpha1.Partner, gauge func(*prometheus.Desc, float64, ...string)) {
 	name, status := partner.Name, &partner.Status
 	plan := ptr.Deref(status.SupportPlan, v1alpha1.SupportPlanSummary{})
-	gauge(partnerInfo, 1, name, string(partner.Spec.ChannelModel), string(plan.Name), string(plan.Tier), tenant.HostOf(partner), status.Namespace)
+	gauge(partnerInfo, 1, name, string(partner.Spec.ChannelModel), string(plan.Name), string(plan.Tier), objects.HostOf(partner), status.Namespace)
 	has := float64(ptr.Deref(partner.Spec.CustomerCount, 0))
 	gauge(customers, has, name)
 	if given := status.Staffing; given != nil {
@@ -194,7 +194,7 @@ func show(partner *v1alpha1.Partner, gauge func(*prometheus.Desc, float64, ...st
 			gauge(shortfall, float64(day.Unix()), name, string(given.NextShortfall.Reason))
 		}
 	}
-	if window, err := staffing.PartnerWindow(partner); tenant.HostOf(partner) != "" && err == nil && !window.Until.IsZero() { // the schema refuses other dates
+	if window, err := staffing.PartnerWindow(partner); objects.HostOf(partner) != "" && err == nil && !window.Until.IsZero() { // the schema refuses other dates
 		gauge(contractEnd, float64(window.Until.Unix()), name)
 	}
 	if given := status.Customers; given != nil && given.Since != nil {

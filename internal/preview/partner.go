@@ -14,7 +14,9 @@ import (
 	"github.com/dispel/partner-operator/internal/apply"
 	"github.com/dispel/partner-operator/internal/contract"
 	"github.com/dispel/partner-operator/internal/coverage"
+	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/manifests"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
@@ -72,7 +74,7 @@ type Object struct {
 	// cluster-scoped object.
 	Kind, Namespace, Name string
 
-	wanted, observed tenant.Object
+	wanted, observed kinds.Object
 }
 
 // Manifest has the fields that the operator writes, without its own note of them.
@@ -112,7 +114,7 @@ func (p *Plan) partner(ctx context.Context, name string) (*Partner, error) {
 	if err != nil {
 		return nil, err
 	}
-	host := tenant.HostOf(declared)
+	host := objects.HostOf(declared)
 	// Of several that want a host, the first one that is declared gets it.
 	if holder := p.holders[host]; holder != "" && holder != name && (snapshot.Claim == nil || p.letsGo(host)) {
 		snapshot.Claim = &v1alpha1.SubdomainClaim{
@@ -129,7 +131,7 @@ func (p *Plan) partner(ctx context.Context, name string) (*Partner, error) {
 	source := p.source(name)
 	result := &Partner{
 		Name: name, DisplayName: declared.Spec.DisplayName, ChannelModel: declared.Spec.ChannelModel,
-		Namespace: tenant.NamespaceOf(declared), SupportPlan: contract.PlanName(declared), Host: host, Objects: []Object{},
+		Namespace: objects.NamespaceOf(declared), SupportPlan: contract.PlanName(declared), Host: host, Objects: []Object{},
 	}
 	if snapshot.Plan != nil {
 		result.Tier = snapshot.Plan.Spec.Tier
@@ -167,14 +169,14 @@ func verdictOf(conditions []metav1.Condition) *Verdict {
 	return &Verdict{sufficient.Reason, sufficient.Message}
 }
 
-func (p *Partner) add(action Action, object, observed tenant.Object) {
+func (p *Partner) add(action Action, object, observed kinds.Object) {
 	p.Objects = append(p.Objects, Object{
 		action, object.GetObjectKind().GroupVersionKind().Kind, object.GetNamespace(), object.GetName(), object, observed,
 	})
 }
 
 // action compares a wanted object with what is there.
-func (p *Plan) action(wanted, observed tenant.Object) (Action, error) {
+func (p *Plan) action(wanted, observed kinds.Object) (Action, error) {
 	switch {
 	case !p.Against:
 		return "", nil
@@ -331,5 +333,5 @@ func (p *Plan) letsGo(host string) bool {
 		return false
 	}
 	holder := p.fleet.Partners[string(claim.Spec.PartnerRef.Name)]
-	return holder != nil && tenant.HostOf(holder) != host
+	return holder != nil && objects.HostOf(holder) != host
 }

@@ -31,16 +31,17 @@ import (
 	"github.com/dispel/partner-operator/internal/admission"
 	"github.com/dispel/partner-operator/internal/contract"
 	"github.com/dispel/partner-operator/internal/fleet"
+	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/manifests"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/support"
-	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 // Options say under what circumstances to plan.
 type Options struct {
 	// Settings are the operator's.
-	Settings tenant.Settings
+	Settings objects.Settings
 	// Now is the time.
 	Now time.Time
 	// Cluster is what is there already; it is changed. nil stands for a cluster with
@@ -91,7 +92,7 @@ func New(ctx context.Context, documents []manifests.Document, options Options) (
 		p.before = p.fleet.Agreed()
 	} else {
 		p.fleet = fleet.New()
-		p.fleet.APIs = tenant.APIs{CertManager: true, Gateway: true, ReferenceGrants: true, ListenerSets: true}
+		p.fleet.APIs = kinds.APIs{CertManager: true, Gateway: true, ReferenceGrants: true, ListenerSets: true}
 		shipped, err := plans.Shipped()
 		if err != nil {
 			return nil, err
@@ -142,7 +143,7 @@ type verdict struct {
 type judged struct {
 	source manifests.Source
 	key    key
-	typed  tenant.Object
+	typed  kinds.Object
 	// removed are fields that the object in the cluster loses.
 	removed []removal
 	err     error
@@ -236,19 +237,19 @@ func (p *Plan) accept(v verdict) []judged {
 
 // newContext makes an empty object of a kind that partners hang on; nil for other
 // kinds.
-func newContext(object manifests.Object) tenant.Object {
+func newContext(object manifests.Object) kinds.Object {
 	switch of := object.GroupVersionKind().GroupKind(); of {
 	case corev1.SchemeGroupVersion.WithKind("Namespace").GroupKind():
 		return &corev1.Namespace{}
 	case networkingv1.SchemeGroupVersion.WithKind("IngressClass").GroupKind():
 		return &networkingv1.IngressClass{}
 	default:
-		kind := tenant.KindNamed(of.Kind)
+		kind := kinds.Named(of.Kind)
 		switch {
 		case kind == nil || kind.GroupKind() != of:
-		case kind.Relation == tenant.ByGateway || kind.Relation == tenant.ByGatewayClass:
+		case kind.Relation == kinds.ByGateway || kind.Relation == kinds.ByGatewayClass:
 			return kind.New()
-		case kind.Relation == tenant.ByReference: // of which only the name matters
+		case kind.Relation == kinds.ByReference: // of which only the name matters
 			return &metav1.PartialObjectMetadata{}
 		}
 	}
@@ -257,9 +258,9 @@ func newContext(object manifests.Object) tenant.Object {
 
 // admit judges an object of the operator's kinds as it is after it is applied, and
 // gives it its type.
-func (p *Plan) admit(ctx context.Context, validator *admission.Validator, object manifests.Object) (tenant.Object, []removal, error) {
-	var typed tenant.Object
-	var old tenant.Object
+func (p *Plan) admit(ctx context.Context, validator *admission.Validator, object manifests.Object) (kinds.Object, []removal, error) {
+	var typed kinds.Object
+	var old kinds.Object
 	switch name := object.GetName(); object.Kind {
 	case "Partner":
 		typed, old = &v1alpha1.Partner{}, there(p.fleet.Partners, name)
@@ -301,7 +302,7 @@ func convert(from, to any) error {
 }
 
 // there is an object of the cluster; nil, and not a typed nil, if it is not there.
-func there[T tenant.Object](objects map[string]T, name string) tenant.Object {
+func there[T kinds.Object](objects map[string]T, name string) kinds.Object {
 	if object, found := objects[name]; found {
 		return object
 	}
@@ -342,7 +343,7 @@ func (p *Plan) take(object judged) {
 	case *v1alpha1.Partner:
 		p.affected[typed.Name] = true
 		suspended := ptr.Deref(typed.Spec.Suspend, false) // which claims nothing
-		if host := tenant.HostOf(typed); host != "" && !suspended && p.holders[host] == "" {
+		if host := objects.HostOf(typed); host != "" && !suspended && p.holders[host] == "" {
 			p.holders[host] = typed.Name
 		}
 	case *v1alpha1.PCSMAllocation:

@@ -16,9 +16,10 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/fleet"
+	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/manifests"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/preview"
-	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 func Test(t *testing.T) {
@@ -27,7 +28,7 @@ func Test(t *testing.T) {
 }
 
 var options = preview.Options{
-	Settings: tenant.Settings{ReservedHostSuffixes: []string{"dispel.example"}},
+	Settings: objects.Settings{ReservedHostSuffixes: []string{"dispel.example"}},
 	Now:      time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC),
 }
 
@@ -300,7 +301,7 @@ var _ = Describe("A plan against a cluster", func() {
 
 	It("counts the labels that others put on a namespace, by which a Gateway may select", func(ctx SpecContext) {
 		f := there()
-		f.APIs = tenant.APIs{Gateway: true, ReferenceGrants: true, ListenerSets: true}
+		f.APIs = kinds.APIs{Gateway: true, ReferenceGrants: true, ListenerSets: true}
 		f.Add(&corev1.Namespace{
 			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
 			ObjectMeta: metav1.ObjectMeta{Name: "partner-acme", Labels: map[string]string{
@@ -324,13 +325,13 @@ spec:
 
 	It("finds that the issuer of a certificate is broken, as the operator does", func(ctx SpecContext) {
 		f := there()
-		f.APIs = tenant.APIs{CertManager: true}
+		f.APIs = kinds.APIs{CertManager: true}
 		f.Add(claimOf("remote.acmecorp.com", "acme"))
 		for _, object := range []map[string]any{{
 			"kind": "Certificate", "metadata": map[string]any{"namespace": "partner-acme", "name": "remote.acmecorp.com", "labels": map[string]any{"partner.dispel.com/partner": "acme"}},
 		}, {
 			"kind": "CertificateRequest", "metadata": map[string]any{
-				"namespace": "partner-acme", "name": "remote.acmecorp.com-1", "annotations": map[string]any{tenant.CertificateNameAnnotation: "remote.acmecorp.com"},
+				"namespace": "partner-acme", "name": "remote.acmecorp.com-1", "annotations": map[string]any{kinds.CertificateNameAnnotation: "remote.acmecorp.com"},
 			},
 			"status": map[string]any{"conditions": []any{map[string]any{"type": "Ready", "status": "False", "reason": "Pending", "message": `Referenced "ClusterIssuer" not found`}}},
 		}} {

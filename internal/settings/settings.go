@@ -16,13 +16,13 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/objects"
 )
 
 // Flags are the settings as they are written on a command line.
 type Flags struct {
 	// taken are those that are taken over as they are.
-	taken                                 tenant.Settings
+	taken                                 objects.Settings
 	defaultIssuer, gateway, widgetBackend string
 	gatewayAPI, certManager               bool
 }
@@ -43,14 +43,14 @@ func (f *Flags) Add(flags *pflag.FlagSet) {
 }
 
 // Defaults are what no flags say.
-func Defaults() (tenant.Settings, error) {
+func Defaults() (objects.Settings, error) {
 	var f Flags
 	f.Add(pflag.NewFlagSet("", pflag.ContinueOnError))
 	return f.Settings()
 }
 
 // Settings are what the flags say. The error names each flag that is wrong.
-func (f *Flags) Settings() (tenant.Settings, error) {
+func (f *Flags) Settings() (objects.Settings, error) {
 	var faults []error
 	fault := func(flag, value, remedy string) {
 		faults = append(faults, fmt.Errorf("--%s %q: %s", flag, value, remedy))
@@ -100,7 +100,7 @@ func (f *Flags) Settings() (tenant.Settings, error) {
 		fault("route-overlap", f.taken.RouteOverlap.String(), "write 0 or more, such as 10m")
 	}
 	for _, key := range slices.Sorted(maps.Keys(f.taken.IngressAnnotations)) {
-		if refusal := tenant.AnnotationRefused(key); refusal != "" {
+		if refusal := objects.AnnotationRefused(key); refusal != "" {
 			fault("ingress-annotations", key, refusal)
 		}
 	}

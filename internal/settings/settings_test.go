@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/settings"
-	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 func Test(t *testing.T) {
@@ -19,7 +19,7 @@ func Test(t *testing.T) {
 	RunSpecs(t, "settings")
 }
 
-func parse(args ...string) (tenant.Settings, error) {
+func parse(args ...string) (objects.Settings, error) {
 	GinkgoHelper()
 	var given settings.Flags
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
@@ -33,7 +33,7 @@ var _ = Describe("The flags", func() {
 		got, err := parse("--default-issuer=ClusterIssuer/letsencrypt", "--gateway=infra/public/https", "--reserved-host-suffixes=.Dispel.example,internal",
 			"--backend-host-suffixes=corp.internal.", "--route-overlap=90s")
 		Expect(err).NotTo(HaveOccurred())
-		Expect(got).To(Equal(tenant.Settings{
+		Expect(got).To(Equal(objects.Settings{
 			DefaultIssuer:        &v1alpha1.IssuerReference{Kind: v1alpha1.ClusterIssuer, Name: "letsencrypt"},
 			ReservedHostSuffixes: []string{"dispel.example", "internal"},
 			BackendHostSuffixes:  []string{"corp.internal"},

@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/snapshot"
 	"github.com/dispel/partner-operator/internal/tenant"
 	"github.com/dispel/partner-operator/internal/testing/partners"
 )
@@ -18,7 +19,7 @@ func BenchmarkEvaluate(b *testing.B) {
 	week := []v1alpha1.DayOfWeek{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday"}
 	for name, shifts := range map[string]bool{"without shifts": false, "with shifts in three zones": true} {
 		b.Run(name, func(b *testing.B) {
-			snapshot := tenant.Snapshot{
+			s := snapshot.Snapshot{
 				Partner: partners.New("acme", "remote.acmecorp.com"), Settings: goldenSettings(), Now: time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC),
 				Plan:           &v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "premium"}, Spec: v1alpha1.SupportPlanSpec{Tier: v1alpha1.Premium}},
 				IngressClasses: []networkingv1.IngressClass{*partners.IngressClass()},
@@ -31,17 +32,17 @@ func BenchmarkEvaluate(b *testing.B) {
 				if shifts {
 					allocation.Spec.Shifts = []v1alpha1.Shift{{Days: week, Start: "08:00", End: "16:00"}}
 				}
-				snapshot.Allocations = append(snapshot.Allocations, allocation)
+				s.Allocations = append(s.Allocations, allocation)
 			}
 			// As it is reconciled time and again: everything is there already.
-			outcome := tenant.Settle(snapshot)
-			snapshot.Partner.Status = outcome.Status
+			outcome := tenant.Settle(s)
+			s.Partner.Status = outcome.Status
 			for _, object := range outcome.Objects {
-				snapshot.Observe(object)
+				s.Observe(object)
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				tenant.Evaluate(snapshot)
+				tenant.Evaluate(s)
 			}
 		})
 	}

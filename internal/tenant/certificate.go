@@ -6,19 +6,12 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
 )
-
-// CertificateRequestGVK is what cert-manager makes of a Certificate to have it
-// signed. Only there does it say what is wrong with an issuer.
-var CertificateRequestGVK = schema.GroupVersionKind{Group: CertificateGVK.Group, Version: CertificateGVK.Version, Kind: "CertificateRequest"}
-
-// CertificateNameAnnotation is cert-manager's, on CertificateRequests and on the
-// Secrets that it writes: the name of the Certificate that they are of.
-const CertificateNameAnnotation = "cert-manager.io/certificate-name"
 
 // said is a condition of an object of cert-manager's.
 type said struct {
@@ -49,11 +42,11 @@ func saidOf(object *unstructured.Unstructured, condition string) said {
 // by the link that is broken; nil if it is.
 func (e *evaluation) certificateUnready() *conditions.Finding {
 	host := string(e.in.Partner.Spec.Subdomain.Host)
-	name := fmt.Sprintf("Certificate %s/%s", NamespaceOf(e.in.Partner), host)
+	name := fmt.Sprintf("Certificate %s/%s", objects.NamespaceOf(e.in.Partner), host)
 	unready := func(reason v1alpha1.Reason, progress conditions.Progress, why string) *conditions.Finding {
 		return broken(reason, progress, "%s is not issued: %s", name, strings.TrimSuffix(why, "."))
 	}
-	certificate, _ := e.in.child(CertificateGVK.Kind, host).(*unstructured.Unstructured)
+	certificate, _ := e.in.Child(kinds.CertificateGVK.Kind, host).(*unstructured.Unstructured)
 	if certificate == nil {
 		return unready(v1alpha1.ReasonCertificatePending, conditions.Waiting, "it is about to be created")
 	}

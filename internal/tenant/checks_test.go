@@ -9,6 +9,9 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/contract"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
+	"github.com/dispel/partner-operator/internal/snapshot"
 )
 
 // A check is a link of the chain from the host to the route. Here each is asked alone,
@@ -17,7 +20,7 @@ var _ = ginkgo.Describe("The check", func() {
 	const host = "remote.acmecorp.com"
 	claim := func(holder string) *v1alpha1.SubdomainClaim {
 		return &v1alpha1.SubdomainClaim{
-			TypeMeta: typeMeta(claimKind), ObjectMeta: metav1.ObjectMeta{Name: host},
+			TypeMeta: kinds.TypeMeta(kinds.SubdomainClaim), ObjectMeta: metav1.ObjectMeta{Name: host},
 			Spec: v1alpha1.SubdomainClaimSpec{PartnerRef: v1alpha1.PartnerReference{Name: v1alpha1.PartnerName(holder)}},
 		}
 	}
@@ -29,14 +32,14 @@ var _ = ginkgo.Describe("The check", func() {
 		}}
 	}
 	well := func() *evaluation {
-		e := &evaluation{judged: &contract.Judgement{}, in: Snapshot{
+		e := &evaluation{judged: &contract.Judgement{}, in: snapshot.Snapshot{
 			Partner: declaring("acme", host), Claim: claim("acme"), BackendFound: true, SecretFound: true,
 			IngressClasses: []networkingv1.IngressClass{{ObjectMeta: metav1.ObjectMeta{Name: "traefik"}}},
-			Settings:       Settings{IngressClassName: "traefik", ReservedHostSuffixes: []string{"dispel.example"}},
-			APIs:           APIs{CertManager: true, Gateway: true, ReferenceGrants: true, ListenerSets: true},
+			Settings:       objects.Settings{IngressClassName: "traefik", ReservedHostSuffixes: []string{"dispel.example"}},
+			APIs:           kinds.APIs{CertManager: true, Gateway: true, ReferenceGrants: true, ListenerSets: true},
 		}}
-		e.build = builder{partner: e.in.Partner, settings: e.in.Settings, classes: e.in.IngressClasses}
-		e.in.Children = []Object{e.in.Claim, e.build.ingress(false, "")}
+		e.build = objects.Builder{Partner: e.in.Partner, Settings: e.in.Settings, Classes: e.in.IngressClasses}
+		e.in.Children = []kinds.Object{e.in.Claim, e.build.Ingress(false, "")}
 		return e
 	}
 	type check = func(*evaluation) func() *conditions.Finding
@@ -45,7 +48,7 @@ var _ = ginkgo.Describe("The check", func() {
 			gomega.Expect(of(well())()).To(gomega.BeNil(), "all is well without the change")
 			e := well()
 			change(e)
-			e.build = builder{partner: e.in.Partner, settings: e.in.Settings, classes: e.in.IngressClasses}
+			e.build = objects.Builder{Partner: e.in.Partner, Settings: e.in.Settings, Classes: e.in.IngressClasses}
 			found := of(e)()
 			gomega.Expect(found).NotTo(gomega.BeNil())
 			gomega.Expect(found.Type).To(gomega.Equal(v1alpha1.ConditionSubdomainReady))
@@ -93,7 +96,7 @@ var _ = ginkgo.Describe("The check", func() {
 			v1alpha1.ReasonHostReleasing, conditions.Waiting, "is about to be claimed"),
 		ginkgo.Entry("a claim that is refused", func(e *evaluation) func() *conditions.Finding { return e.claimMissing },
 			func(e *evaluation) {
-				e.in.Claim, e.in.Failures = nil, []Failure{{Object: claim("acme"), Refused: true, Message: "no"}}
+				e.in.Claim, e.in.Failures = nil, []snapshot.Failure{{Object: claim("acme"), Refused: true, Message: "no"}}
 			},
 			v1alpha1.ReasonObjectRefused, conditions.Stalled, "the API server refuses SubdomainClaim remote.acmecorp.com"),
 		ginkgo.Entry("a backend of a newer schema", func(e *evaluation) func() *conditions.Finding { return e.backendUnknown },
@@ -117,7 +120,7 @@ var _ = ginkgo.Describe("The check", func() {
 			v1alpha1.ReasonGatewayNotFound, conditions.Waiting, "there is no Gateway infra/public"),
 		ginkgo.Entry("a route that is refused", func(e *evaluation) func() *conditions.Finding { return e.routeNotWritten },
 			func(e *evaluation) {
-				e.in.Failures = []Failure{{Object: e.build.ingress(false, ""), Refused: true, Message: "no"}}
+				e.in.Failures = []snapshot.Failure{{Object: e.build.Ingress(false, ""), Refused: true, Message: "no"}}
 			},
 			v1alpha1.ReasonObjectRefused, conditions.Stalled, "the API server refuses Ingress partner-acme/remote.acmecorp.com"),
 		ginkgo.Entry("a certificate without cert-manager", func(e *evaluation) func() *conditions.Finding { return e.certificateNotServed },
@@ -144,12 +147,12 @@ var _ = ginkgo.Describe("The check", func() {
 			v1alpha1.ReasonRouteNotAccepted, conditions.Waiting, "is about to be created"),
 		ginkgo.Entry("a former holder's route, about to go", func(e *evaluation) func() *conditions.Finding { return e.hostRoutedElsewhere },
 			func(e *evaluation) {
-				e.in.Routes = []RouteRef{{Host: host, Kind: "Ingress", Namespace: "partner-globex", Name: host, Partner: "globex", Own: true}}
+				e.in.Routes = []snapshot.RouteRef{{Host: host, Kind: "Ingress", Namespace: "partner-globex", Name: host, Partner: "globex", Own: true}}
 			},
 			v1alpha1.ReasonHostRoutedElsewhere, conditions.Waiting, "have Ingress partner-globex/remote.acmecorp.com deleted"),
 		ginkgo.Entry("somebody else's route", func(e *evaluation) func() *conditions.Finding { return e.hostRoutedElsewhere },
 			func(e *evaluation) {
-				e.in.Routes = []RouteRef{{Host: host, Kind: "Ingress", Namespace: "partner-globex", Name: "mine", Partner: "globex"}}
+				e.in.Routes = []snapshot.RouteRef{{Host: host, Kind: "Ingress", Namespace: "partner-globex", Name: "mine", Partner: "globex"}}
 			},
 			v1alpha1.ReasonHostRoutedElsewhere, conditions.Stalled, "is routed in another tenant's namespace, too"),
 	)

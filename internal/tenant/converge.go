@@ -5,8 +5,9 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/snapshot"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,9 +19,9 @@ import (
 type Cluster interface {
 	// Write makes an object as wanted. observed is what is there; nil for nothing. The
 	// result is the object as stored, or nil if there was nothing to write.
-	Write(ctx context.Context, wanted, observed Object) (Object, error)
+	Write(ctx context.Context, wanted, observed kinds.Object) (kinds.Object, error)
 	// Delete deletes an object that is there.
-	Delete(ctx context.Context, object Object) error
+	Delete(ctx context.Context, object kinds.Object) error
 }
 
 // Converge evaluates and writes until there is nothing left to write, then deletes what
@@ -30,7 +31,7 @@ type Cluster interface {
 //
 // An error of the cluster's that is a *Failure becomes part of the snapshot, and the
 // rest goes on; any other ends Converge.
-func Converge(ctx context.Context, snapshot *Snapshot, cluster Cluster) (Outcome, error) {
+func Converge(ctx context.Context, snapshot *snapshot.Snapshot, cluster Cluster) (Outcome, error) {
 	d := driver{snapshot: snapshot, cluster: cluster, tried: map[string]bool{}}
 	judged := judge(snapshot)
 	for {
@@ -47,7 +48,7 @@ func Converge(ctx context.Context, snapshot *Snapshot, cluster Cluster) (Outcome
 
 // driver is one run of Converge.
 type driver struct {
-	snapshot *Snapshot
+	snapshot *snapshot.Snapshot
 	cluster  Cluster
 	// tried are the writes and deletions that were tried.
 	tried map[string]bool
@@ -55,9 +56,9 @@ type driver struct {
 
 // write writes the objects that are not as wanted and were not tried before. It
 // reports whether the snapshot changed, by a write or by a failure.
-func (d *driver) write(ctx context.Context, objects []Object) (changed bool, err error) {
+func (d *driver) write(ctx context.Context, objects []kinds.Object) (changed bool, err error) {
 	for _, wanted := range objects {
-		key := "write " + NameOf(wanted)
+		key := "write " + kinds.Describe(wanted)
 		if d.tried[key] {
 			continue
 		}
@@ -73,7 +74,7 @@ func (d *driver) write(ctx context.Context, objects []Object) (changed bool, err
 		if err = d.note(refused); err != nil {
 			return changed, err
 		}
-		if nameOfKind(wanted) == namespaceKind {
+		if kinds.Name(wanted) == kinds.Namespace {
 			return changed, nil // nothing can be made in it
 		}
 	}
@@ -82,11 +83,11 @@ func (d *driver) write(ctx context.Context, objects []Object) (changed bool, err
 
 // prune deletes objects. It reports whether the snapshot changed, as write does.
 // After a failure the claims, which go last, outlive what may depend on them.
-func (d *driver) prune(ctx context.Context, objects []Object) (changed bool, err error) {
+func (d *driver) prune(ctx context.Context, objects []kinds.Object) (changed bool, err error) {
 	failed := false
 	for _, object := range objects {
-		key := "delete " + NameOf(object)
-		if d.tried[key] || failed && KindOf(object).Exposure == ByClaim {
+		key := "delete " + kinds.Describe(object)
+		if d.tried[key] || failed && kinds.Of(object).Exposure == kinds.ByClaim {
 			failed = true
 			continue
 		}
@@ -106,7 +107,7 @@ func (d *driver) prune(ctx context.Context, objects []Object) (changed bool, err
 
 // note makes a failure part of the snapshot, and returns any other error.
 func (d *driver) note(err error) error {
-	failure, ok := errors.AsType[*Failure](err)
+	failure, ok := errors.AsType[*snapshot.Failure](err)
 	if !ok {
 		return err
 	}
@@ -114,16 +115,11 @@ func (d *driver) note(err error) error {
 	return nil
 }
 
-// NameOf tells the objects of a partner apart, in messages, too.
-func NameOf(object Object) string {
-	return nameOfKind(object) + " " + strings.TrimPrefix(object.GetNamespace()+"/"+object.GetName(), "/")
-}
-
 // Settle drives a snapshot to the outcome that it has once every write and every
 // deletion succeeded: what the operator does, without a cluster. Nobody else acts
 // meanwhile, so a certificate that was never issued stays so. The outcome's Prune is
 // all that was deleted on the way.
-func Settle(snapshot Snapshot) Outcome {
+func Settle(snapshot snapshot.Snapshot) Outcome {
 	snapshot.Children = slices.Clone(snapshot.Children)
 	cluster := &obedient{now: metav1.NewTime(snapshot.Now)}
 	outcome, err := Converge(context.Background(), &snapshot, cluster)
@@ -137,18 +133,18 @@ func Settle(snapshot Snapshot) Outcome {
 // obedient is a cluster that does what it is told.
 type obedient struct {
 	now     metav1.Time
-	deleted []Object
+	deleted []kinds.Object
 }
 
 // Delete implements Cluster.
-func (c *obedient) Delete(_ context.Context, object Object) error {
+func (c *obedient) Delete(_ context.Context, object kinds.Object) error {
 	c.deleted = append(c.deleted, object)
 	return nil
 }
 
 // Write implements Cluster: it returns the object as the API server would. What is the
 // server's and the controllers' stays as it was.
-func (c *obedient) Write(_ context.Context, object, before Object) (Object, error) {
+func (c *obedient) Write(_ context.Context, object, before kinds.Object) (kinds.Object, error) {
 	if namespace, ok := object.(*corev1.Namespace); ok {
 		namespace.Labels = merged(namespace.Labels, map[string]string{corev1.LabelMetadataName: namespace.Name})
 	}

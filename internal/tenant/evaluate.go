@@ -1,7 +1,6 @@
 package tenant
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -15,6 +14,9 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/contract"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
+	"github.com/dispel/partner-operator/internal/snapshot"
 	"github.com/dispel/partner-operator/internal/support"
 )
 
@@ -29,17 +31,17 @@ import (
 //  6. what is no longer wanted, by all that is;
 //  7. the status and the events, by all of these;
 //  8. what to write on this pass.
-func Evaluate(snapshot Snapshot) Outcome {
+func Evaluate(snapshot snapshot.Snapshot) Outcome {
 	return evaluate(snapshot, judge(&snapshot))
 }
 
 // judge judges the contract with the Partner, which no write of the operator's changes.
-func judge(s *Snapshot) *contract.Judgement {
+func judge(s *snapshot.Snapshot) *contract.Judgement {
 	return new(contract.Judge(s.Partner, s.Plan, s.Allocations, s.Now))
 }
 
 // evaluate is Evaluate with what the contract says.
-func evaluate(snapshot Snapshot, judged *contract.Judgement) Outcome {
+func evaluate(snapshot snapshot.Snapshot, judged *contract.Judgement) Outcome {
 	if ptr.Deref(snapshot.Partner.Spec.Suspend, false) {
 		return suspended(snapshot)
 	}
@@ -47,7 +49,7 @@ func evaluate(snapshot Snapshot, judged *contract.Judgement) Outcome {
 	e := &evaluation{
 		in:     snapshot,
 		judged: judged,
-		build:  builder{partner: snapshot.Partner, settings: snapshot.Settings, classes: snapshot.IngressClasses},
+		build:  objects.Builder{Partner: snapshot.Partner, Settings: snapshot.Settings, Classes: snapshot.IngressClasses},
 	}
 	e.out.RequeueAt = judged.Changes
 	e.judgeHandOver()
@@ -63,7 +65,7 @@ func evaluate(snapshot Snapshot, judged *contract.Judgement) Outcome {
 }
 
 // suspended changes nothing but to say so.
-func suspended(s Snapshot) Outcome {
+func suspended(s snapshot.Snapshot) Outcome {
 	finding := conditions.True(v1alpha1.ConditionSuspended, v1alpha1.ReasonSuspendedBySpec,
 		"spec.suspend is true: nothing is changed and the rest of the status stays as it was; set it to false to go on")
 	status := *s.Partner.Status.DeepCopy()
@@ -82,19 +84,19 @@ func suspended(s Snapshot) Outcome {
 
 // evaluation is what the steps of one Evaluate share.
 type evaluation struct {
-	in Snapshot
+	in snapshot.Snapshot
 	// judged is what the contract says. While it is not in force, the sub-domain is not
 	// served.
 	judged *contract.Judgement
 	out    Outcome
-	build  builder
+	build  objects.Builder
 
 	// By judgeHandOver: whether the claim on the host that is handed over is offered.
 	offering bool
 	// By judgeHandOver: the host that is handed over, while it is served here.
 	giving string
 	// By judgeHandOver: its routes that are to be hidden now, since the target serves.
-	leaving []route
+	leaving []objects.Route
 	// By judgeHandOver: whether the overlap of one of its routes has begun.
 	left bool
 
@@ -108,7 +110,7 @@ type evaluation struct {
 	// By subdomain; nil for a Partner without one.
 	subdomainReady *conditions.Finding
 	// By subdomain: how the Gateway serves it, if one is to.
-	via gatewayLink
+	via objects.GatewayLink
 	// By subdomain: whether a Gateway serves the declared route as it was before
 	// its last change, at least.
 	serves bool
@@ -132,7 +134,7 @@ func (e *evaluation) decideWidget() {
 		return
 	}
 	if e.judged.Terms == nil {
-		e.widget = e.in.child(serviceKind, WidgetServiceName) != nil || slices.ContainsFunc(e.in.routes(), func(r route) bool { return hasWidget(&r) })
+		e.widget = e.in.Child(kinds.Service, kinds.WidgetServiceName) != nil || slices.ContainsFunc(e.in.OwnRoutes(), func(r objects.Route) bool { return objects.HasWidget(&r) })
 		return
 	}
 	e.widget = !e.judged.KeepsWidgetOff()
@@ -151,31 +153,31 @@ func (e *evaluation) exposed() bool {
 
 // tenant wants the namespace, its guards and the contract.
 func (e *evaluation) tenant() {
-	name := NamespaceOf(e.in.Partner)
+	name := objects.NamespaceOf(e.in.Partner)
 	if unusable := firstBroken(e.namespaceReserved, e.namespaceOfAnother, e.namespaceTerminating, e.namespaceNotOwned); unusable != nil {
 		e.blocked, e.tenantReady = true, *unusable
 		return
 	}
-	if i := slices.IndexFunc(e.in.Failures, func(f Failure) bool {
-		return nameOfKind(f.Object) == namespaceKind && f.Object.GetName() == name
+	if i := slices.IndexFunc(e.in.Failures, func(f snapshot.Failure) bool {
+		return kinds.Name(f.Object) == kinds.Namespace && f.Object.GetName() == name
 	}); i >= 0 {
 		// Without its namespace, nothing of the tenant can be made.
 		e.blocked = true
 		e.tenantReady = *e.failed(v1alpha1.ConditionTenantReady, false)
 		return
 	}
-	e.out.Objects = append(e.out.Objects, e.build.namespace())
-	e.out.Objects = append(e.out.Objects, e.build.guards()...)
+	e.out.Objects = append(e.out.Objects, e.build.Namespace())
+	e.out.Objects = append(e.out.Objects, e.build.Guards()...)
 	if e.judged.Terms != nil {
 		path := ""
 		if e.widget {
-			path = WidgetPath
+			path = kinds.WidgetPath
 		}
 		data, err := json.Marshal(contract.NewDocument(e.in.Partner, e.in.Plan, e.judged, path, e.in.Now))
 		if err != nil { // a contract holds nothing that JSON cannot
-			e.in.Failures = append(e.in.Failures, Failure{Object: e.build.supportDocument(""), Refused: true, Message: err.Error()})
+			e.in.Failures = append(e.in.Failures, snapshot.Failure{Object: e.build.SupportDocument(""), Refused: true, Message: err.Error()})
 		} else {
-			e.out.Objects = append(e.out.Objects, e.build.supportDocument(string(data)))
+			e.out.Objects = append(e.out.Objects, e.build.SupportDocument(string(data)))
 		}
 	}
 	if failed := e.failed(v1alpha1.ConditionTenantReady, false); failed != nil {
@@ -190,7 +192,7 @@ func (e *evaluation) tenant() {
 // the partner holds and that are declared or still served. A host that is only held
 // until something stops routing it gets no new routes.
 func (e *evaluation) noteHosts() {
-	i := slices.IndexFunc(e.out.Objects, func(o Object) bool { _, namespace := o.(*corev1.Namespace); return namespace })
+	i := slices.IndexFunc(e.out.Objects, func(o kinds.Object) bool { _, namespace := o.(*corev1.Namespace); return namespace })
 	if i < 0 {
 		return
 	}
@@ -203,51 +205,20 @@ func (e *evaluation) noteHosts() {
 	noted := slices.DeleteFunc(e.in.Held(), func(host string) bool { return !slices.Contains(served, host) })
 	slices.Sort(noted)
 	// Without a host, too: another's note may be there from before.
-	annotations := map[string]string{v1alpha1.HostsAnnotation: NoteOf(noted)}
-	if e.in.Namespace != nil && AdoptableByAnother(e.in.Namespace, e.in.Partner.Name) {
+	annotations := map[string]string{v1alpha1.HostsAnnotation: objects.NoteOf(noted)}
+	if e.in.Namespace != nil && objects.AdoptableByAnother(e.in.Namespace, e.in.Partner.Name) {
 		annotations[v1alpha1.AdoptAnnotation] = "" // or it would count once this Partner is gone
 	}
 	e.out.Objects[i].SetAnnotations(annotations)
 }
 
-// Claimed are the hosts of the partner's claims, those that are being deleted included.
-func (s *Snapshot) Claimed() []string {
-	var hosts []string
-	for _, claim := range s.claims() {
-		hosts = append(hosts, claim.GetName())
-	}
-	return hosts
-}
-
-// Held are the hosts of the partner's claims that are not being deleted.
-func (s *Snapshot) Held() []string {
-	var hosts []string
-	for _, claim := range s.claims() {
-		if claim.GetDeletionTimestamp().IsZero() {
-			hosts = append(hosts, claim.GetName())
-		}
-	}
-	return hosts
-}
-
-// claims are those of the partner.
-func (s *Snapshot) claims() []Object {
-	var claims []Object
-	for _, child := range s.Children {
-		if nameOfKind(child) == claimKind {
-			claims = append(claims, child)
-		}
-	}
-	return claims
-}
-
 // writeNow are the objects to write on this pass: while the host is about to be held,
 // its claim alone. The namespace notes the hosts that are held, and so is written once.
-func (e *evaluation) writeNow() []Object {
+func (e *evaluation) writeNow() []kinds.Object {
 	if e.in.Claim != nil && !e.handedToUs(e.in.Claim) || e.failed(v1alpha1.ConditionSubdomainReady, true) != nil {
 		return e.out.Objects
 	}
-	if i := slices.IndexFunc(e.out.Objects, func(o Object) bool { return nameOfKind(o) == claimKind && e.declaresHost(o.GetName()) }); i >= 0 {
+	if i := slices.IndexFunc(e.out.Objects, func(o kinds.Object) bool { return kinds.Name(o) == kinds.SubdomainClaim && e.declaresHost(o.GetName()) }); i >= 0 {
 		return e.out.Objects[i : i+1]
 	}
 	return e.out.Objects
@@ -260,10 +231,10 @@ func (e *evaluation) failed(condition v1alpha1.ConditionType, subdomain bool) *c
 		if e.former(failure.Object) && !failure.Delete {
 			continue // it serves, whatever its annotations
 		}
-		if exposes := KindOf(failure.Object).Exposure != NotExposed; exposes != subdomain {
+		if exposes := kinds.Of(failure.Object).Exposure != kinds.NotExposed; exposes != subdomain {
 			continue
 		}
-		what := NameOf(failure.Object)
+		what := kinds.Describe(failure.Object)
 		if failure.Delete {
 			what = "the deletion of " + what
 		}
@@ -283,13 +254,13 @@ func (e *evaluation) failed(condition v1alpha1.ConditionType, subdomain bool) *c
 
 // routedBeside are the other routes that have the declared host while a route of it cannot be
 // written, in order: a former tenant's in the namespace, or those of who hands it over.
-func (e *evaluation) routedBeside(object Object) []string {
-	if KindOf(object).Exposure != ByRoute || !e.declaresHost(object.GetName()) {
+func (e *evaluation) routedBeside(object kinds.Object) []string {
+	if kinds.Of(object).Exposure != kinds.ByRoute || !e.declaresHost(object.GetName()) {
 		return nil
 	}
 	var others []string
 	for _, ref := range e.in.Routes {
-		if ref.Host != object.GetName() || ref.Namespace == object.GetNamespace() && ref.Name == object.GetName() || KindNamed(ref.Kind).Exposure != ByRoute || ref.Solver {
+		if ref.Host != object.GetName() || ref.Namespace == object.GetNamespace() && ref.Name == object.GetName() || kinds.Named(ref.Kind).Exposure != kinds.ByRoute || ref.Solver {
 			continue
 		}
 		others = append(others, ref.String())
@@ -304,33 +275,26 @@ func (e *evaluation) prune() {
 	kept := e.keptHosts()
 	for _, child := range e.in.Children {
 		name := child.GetName()
-		switch exposure := KindOf(child).Exposure; {
+		switch exposure := kinds.Of(child).Exposure; {
 		case !child.GetDeletionTimestamp().IsZero(),
 			e.wants(child),
-			nameOfKind(child) == contractKind && e.judged.Terms == nil,
-			exposure == ByClaim && len(e.in.routing(name)) > 0,
-			exposure == ByCertificateKey && e.in.child(CertificateGVK.Kind, name) != nil,
+			kinds.Name(child) == kinds.ConfigMap && e.judged.Terms == nil,
+			exposure == kinds.ByClaim && len(e.in.Routing(name)) > 0,
+			exposure == kinds.ByCertificateKey && e.in.Child(kinds.CertificateGVK.Kind, name) != nil,
 			// A certificate that others ask for under the host's name can be in use.
-			exposure == ByCertificate && child.GetAnnotations()[v1alpha1.AppliedAnnotation] == "" && e.declaresHost(name),
-			exposure != ByClaim && e.blocked,
+			exposure == kinds.ByCertificate && child.GetAnnotations()[v1alpha1.AppliedAnnotation] == "" && e.declaresHost(name),
+			exposure != kinds.ByClaim && e.blocked,
 			slices.ContainsFunc(kept, func(host string) bool { return e.keeps(host, child) }),
-			e.whiteLabelled() && exposure == ByCertificateKey && e.usesSecret(name),
+			e.whiteLabelled() && exposure == kinds.ByCertificateKey && e.usesSecret(name),
 			// It serves again if the contract goes on.
-			!e.exposed() && exposure == ByCertificate && e.declaresHost(name),
+			!e.exposed() && exposure == kinds.ByCertificate && e.declaresHost(name),
 			// A host is not given up for one that cannot be had.
-			e.whiteLabelled() && !e.exposed() && !e.holdsDeclared() && e.mayServe(name) && (exposure == ByClaim || exposure == ByCertificate || exposure == ByCertificateKey):
+			e.whiteLabelled() && !e.exposed() && !e.holdsDeclared() && e.mayServe(name) && (exposure == kinds.ByClaim || exposure == kinds.ByCertificate || exposure == kinds.ByCertificateKey):
 			continue
 		}
 		e.out.Prune = append(e.out.Prune, child)
 	}
-	inOrder(e.out.Prune)
-}
-
-// inOrder sorts objects into the order in which to delete them.
-func inOrder(objects []Object) {
-	slices.SortStableFunc(objects, func(a, b Object) int {
-		return cmp.Or(cmp.Compare(KindOf(a).Exposure, KindOf(b).Exposure), cmp.Compare(a.GetName(), b.GetName()))
-	})
+	kinds.SortForDeletion(e.out.Prune)
 }
 
 // Abandoned are the objects to delete, in this order, of a Partner that is gone:
@@ -338,18 +302,18 @@ func inOrder(objects []Object) {
 // garbage collection would go by. Of the snapshot's Partner only the name matters; its children are those in
 // the namespaces that are still the partner's. Certificates' keys stay: the Partner may
 // come back, as in a restore.
-func Abandoned(s Snapshot) []Object {
-	var abandoned []Object
+func Abandoned(s snapshot.Snapshot) []kinds.Object {
+	var abandoned []kinds.Object
 	for _, child := range s.Children {
-		exposure := KindOf(child).Exposure
+		exposure := kinds.Of(child).Exposure
 		switch {
-		case exposure == NotExposed, exposure == ByCertificateKey, exposure != ByClaim && !Marked(child), len(child.GetOwnerReferences()) > 0, !child.GetDeletionTimestamp().IsZero(),
-			exposure == ByClaim && len(s.routing(child.GetName())) > 0:
+		case exposure == kinds.NotExposed, exposure == kinds.ByCertificateKey, exposure != kinds.ByClaim && !kinds.Marked(child), len(child.GetOwnerReferences()) > 0, !child.GetDeletionTimestamp().IsZero(),
+			exposure == kinds.ByClaim && len(s.Routing(child.GetName())) > 0:
 			continue
 		}
 		abandoned = append(abandoned, child)
 	}
-	inOrder(abandoned)
+	kinds.SortForDeletion(abandoned)
 	return abandoned
 }
 
@@ -360,34 +324,13 @@ func (e *evaluation) declaresHost(host string) bool {
 
 // holdsDeclared reports whether the partner holds the declared host.
 func (e *evaluation) holdsDeclared() bool {
-	claim := e.in.child(claimKind, string(e.in.Partner.Spec.Subdomain.Host))
+	claim := e.in.Child(kinds.SubdomainClaim, string(e.in.Partner.Spec.Subdomain.Host))
 	return claim != nil && claim.GetDeletionTimestamp().IsZero()
 }
 
 // usesSecret reports whether a Secret has the certificate of the declared host.
 func (e *evaluation) usesSecret(name string) bool {
-	return name == string(e.in.Partner.Spec.Subdomain.Host) || name == e.build.tlsSecret()
-}
-
-// routing are the objects in the partner's namespaces that lead a host somewhere,
-// those that are being deleted included, in order.
-func (s *Snapshot) routing(host string) []RouteRef {
-	var refs []RouteRef
-	for _, child := range s.Children {
-		kind := KindOf(child)
-		if kind.Exposure <= ByListener && (child.GetName() == host || slices.Contains(Hosts(child), host)) {
-			refs = append(refs, RouteRef{
-				Host: host, Kind: kind.Kind, Namespace: child.GetNamespace(), Name: child.GetName(), Partner: s.Partner.Name, Created: child.GetCreationTimestamp(),
-			})
-		}
-	}
-	for _, ref := range s.Routes {
-		if ref.Host == host && ref.Partner == s.Partner.Name && !slices.ContainsFunc(refs, func(r RouteRef) bool { return r.String() == ref.String() }) {
-			refs = append(refs, ref)
-		}
-	}
-	slices.SortFunc(refs, func(a, b RouteRef) int { return cmp.Compare(a.String(), b.String()) })
-	return refs
+	return name == string(e.in.Partner.Spec.Subdomain.Host) || name == e.build.TLSSecret()
 }
 
 // keptHosts are the hosts whose routes stay although nothing wants them at present:
@@ -412,16 +355,16 @@ func (e *evaluation) keptHosts() []string {
 }
 
 // keeps reports whether an object serves a host that is kept and may be.
-func (e *evaluation) keeps(host string, child Object) bool {
+func (e *evaluation) keeps(host string, child kinds.Object) bool {
 	if !e.mayServe(host) {
 		return false
 	}
-	switch kind := KindOf(child); {
-	case kind.Kind == serviceKind:
-		return e.widget || child.GetName() != WidgetServiceName
-	case kind.Kind == referenceGrantKind:
+	switch kind := kinds.Of(child); {
+	case kind.Kind == kinds.Service:
+		return e.widget || child.GetName() != kinds.WidgetServiceName
+	case kind.Kind == kinds.ReferenceGrant:
 		return e.widget
-	case kind.Exposure != NotExposed:
+	case kind.Exposure != kinds.NotExposed:
 		return child.GetName() == host
 	}
 	return false
@@ -435,7 +378,7 @@ func (e *evaluation) mayServe(host string) bool {
 	if host == e.giving {
 		return !reserved
 	}
-	claim := e.in.child(claimKind, host)
+	claim := e.in.Child(kinds.SubdomainClaim, host)
 	return !reserved && claim != nil && claim.GetDeletionTimestamp().IsZero() && (!e.contested || !e.in.Wanted.Has(host))
 }
 
@@ -479,7 +422,7 @@ func (e *evaluation) report() {
 	e.out.Events = conditions.Events(before, findings)
 	e.out.Status = v1alpha1.PartnerStatus{
 		ObservedGeneration: e.in.Partner.Generation,
-		Namespace:          NamespaceOf(e.in.Partner),
+		Namespace:          objects.NamespaceOf(e.in.Partner),
 		SupportPlan:        &v1alpha1.SupportPlanSummary{Name: v1alpha1.ObjectName(contract.PlanName(e.in.Partner))},
 		Subdomain:          e.served(),
 		Staffing:           e.judged.Staffing(),
@@ -495,7 +438,7 @@ func (e *evaluation) report() {
 		enabled := e.widgetEnabled().Status == metav1.ConditionTrue
 		e.out.Status.SupportWidget = &v1alpha1.SupportWidgetStatus{Enabled: &enabled}
 		if enabled {
-			e.out.Status.SupportWidget.ScriptURL = e.out.Status.Subdomain.URL + WidgetPath + "/widget.js"
+			e.out.Status.SupportWidget.ScriptURL = e.out.Status.Subdomain.URL + kinds.WidgetPath + "/widget.js"
 		}
 	}
 }
@@ -505,15 +448,15 @@ func (e *evaluation) report() {
 func (e *evaluation) releaseFindings() []conditions.Finding {
 	kept := e.keptHosts()
 	var held []string
-	for _, claim := range e.in.claims() {
+	for _, claim := range e.in.Claims() {
 		host := claim.GetName()
 		if !claim.GetDeletionTimestamp().IsZero() || slices.Contains(kept, host) || e.wants(claim) {
 			continue
 		}
 		var refs []string
-		for _, ref := range e.in.routing(host) {
-			if !slices.ContainsFunc(e.out.Prune, func(o Object) bool {
-				return nameOfKind(o) == ref.Kind && o.GetName() == ref.Name
+		for _, ref := range e.in.Routing(host) {
+			if !slices.ContainsFunc(e.out.Prune, func(o kinds.Object) bool {
+				return kinds.Name(o) == ref.Kind && o.GetName() == ref.Name
 			}) {
 				refs = append(refs, ref.String())
 			}
@@ -540,8 +483,8 @@ func (e *evaluation) releaseFindings() []conditions.Finding {
 }
 
 // wants reports whether an object is one of those to have.
-func (e *evaluation) wants(object Object) bool {
-	return slices.ContainsFunc(e.out.Objects, func(wanted Object) bool { return sameObject(wanted, object) })
+func (e *evaluation) wants(object kinds.Object) bool {
+	return slices.ContainsFunc(e.out.Objects, func(wanted kinds.Object) bool { return kinds.Same(wanted, object) })
 }
 
 func (e *evaluation) readyMessage() string {
@@ -550,12 +493,12 @@ func (e *evaluation) readyMessage() string {
 		return e.subdomainReady.Message
 	case e.whiteLabelled():
 		return fmt.Sprintf("namespace %s is provisioned, and %s is held, and not served by the operator: %s",
-			NamespaceOf(e.in.Partner), e.in.Partner.Spec.Subdomain.Host, e.judged.Window.Message)
+			objects.NamespaceOf(e.in.Partner), e.in.Partner.Spec.Subdomain.Host, e.judged.Window.Message)
 	case e.in.Partner.Spec.ChannelModel.WhiteLabels():
-		return fmt.Sprintf("namespace %s is provisioned; no sub-domain is declared", NamespaceOf(e.in.Partner))
+		return fmt.Sprintf("namespace %s is provisioned; no sub-domain is declared", objects.NamespaceOf(e.in.Partner))
 	}
 	return fmt.Sprintf("namespace %s is provisioned; a %s has no sub-domain, and Dispel serves its customers",
-		NamespaceOf(e.in.Partner), e.in.Partner.Spec.ChannelModel)
+		objects.NamespaceOf(e.in.Partner), e.in.Partner.Spec.ChannelModel)
 }
 
 func (e *evaluation) widgetEnabled() conditions.Finding {
@@ -584,9 +527,9 @@ func (e *evaluation) widgetEnabled() conditions.Finding {
 // route, or by what serves in its place or as it was before its last change.
 func (e *evaluation) leadsToWidget() bool {
 	if !e.exposed() {
-		return hasWidget(e.given())
+		return objects.HasWidget(e.given())
 	}
-	return e.subdomainReady.Status == metav1.ConditionTrue || hasWidget(e.oldRoute()) || e.serves && hasWidget(e.declaredRoute())
+	return e.subdomainReady.Status == metav1.ConditionTrue || objects.HasWidget(e.oldRoute()) || e.serves && objects.HasWidget(e.declaredRoute())
 }
 
 // served is the sub-domain that end customers reach: an old one's as long as it is
@@ -604,7 +547,7 @@ func (e *evaluation) served() *v1alpha1.SubdomainStatus {
 	if route == nil {
 		return nil
 	}
-	status := &v1alpha1.SubdomainStatus{URL: e.url(*route), Route: route.kind, Addresses: e.addresses(*route)}
+	status := &v1alpha1.SubdomainStatus{URL: e.url(*route), Route: route.Kind, Addresses: e.addresses(*route)}
 	for _, address := range e.formerAddresses {
 		if !slices.Contains(status.Addresses, address) {
 			status.FormerAddresses = append(status.FormerAddresses, address)
@@ -619,7 +562,7 @@ func (e *evaluation) served() *v1alpha1.SubdomainStatus {
 	}
 	slices.Sort(status.FormerAddresses)
 	status.FormerAddresses = slices.Compact(status.FormerAddresses)
-	status.FormerAddresses = status.FormerAddresses[:min(len(status.FormerAddresses), mostAddresses)]
+	status.FormerAddresses = status.FormerAddresses[:min(len(status.FormerAddresses), objects.MostAddresses)]
 	return status
 }
 

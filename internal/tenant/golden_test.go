@@ -30,7 +30,10 @@ import (
 	"github.com/dispel/partner-operator/internal/apply"
 	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/contract"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/scheme"
+	"github.com/dispel/partner-operator/internal/snapshot"
 	"github.com/dispel/partner-operator/internal/tenant"
 	"github.com/dispel/partner-operator/internal/testing/golden"
 	"github.com/dispel/partner-operator/internal/testing/kstatus"
@@ -49,9 +52,9 @@ type goldenCase struct {
 	// Now is the time; goldenNow if it is left out.
 	Now *metav1.Time `json:"now"`
 	// APIs are the optional APIs that are installed.
-	APIs tenant.APIs `json:"apis"`
+	APIs kinds.APIs `json:"apis"`
 	// Settings are laid over goldenSettings.
-	Settings *tenant.Settings `json:"settings"`
+	Settings *objects.Settings `json:"settings"`
 	// Wanted are held hosts that another partner declares.
 	Wanted []string `json:"wanted"`
 	// Target and Source are other Partners, from and to whom a host is handed over.
@@ -70,8 +73,8 @@ type goldenCase struct {
 
 var goldenNow = time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
 
-func goldenSettings() tenant.Settings {
-	return tenant.Settings{
+func goldenSettings() objects.Settings {
+	return objects.Settings{
 		IngressClassName:     "traefik",
 		ProxyNamespaces:      []string{"traefik"},
 		ReservedHostSuffixes: []string{"dispel.example"},
@@ -96,12 +99,12 @@ var _ = Describe("Evaluate", func() {
 	for _, input := range inputs {
 		name := strings.TrimSuffix(filepath.Base(input), ".in.yaml")
 		It("makes of "+name+" what its golden file says", func() {
-			snapshot := readSnapshot(input)
-			outcome := tenant.Settle(snapshot)
+			s := readSnapshot(input)
+			outcome := tenant.Settle(s)
 
 			checkContract(outcome)
-			checkIdempotence(snapshot, outcome)
-			judged := snapshot.Partner.DeepCopy()
+			checkIdempotence(s, outcome)
+			judged := s.Partner.DeepCopy()
 			judged.Status = outcome.Status
 			Expect(kstatus.Check(judged, judged.Status.Conditions)).To(Succeed())
 
@@ -117,12 +120,12 @@ var _ = Describe("Evaluate", func() {
 	})
 })
 
-func readSnapshot(path string) tenant.Snapshot {
+func readSnapshot(path string) snapshot.Snapshot {
 	GinkgoHelper()
 	file, err := os.Open(path)
 	Expect(err).NotTo(HaveOccurred())
 	defer file.Close()
-	snapshot := tenant.Snapshot{Settings: goldenSettings(), Now: goldenNow}
+	s := snapshot.Snapshot{Settings: goldenSettings(), Now: goldenNow}
 	var others []*unstructured.Unstructured
 	documents := utilyaml.NewYAMLReader(bufio.NewReader(file))
 	for {
@@ -137,127 +140,127 @@ func readSnapshot(path string) tenant.Snapshot {
 		case "":
 			continue // comments only
 		case "Case":
-			applyCase(&snapshot, document)
+			applyCase(&s, document)
 		case "Partner":
-			Expect(snapshot.Partner).To(BeNil(), "a case is about one Partner")
-			snapshot.Partner = decode(document, &v1alpha1.Partner{})
-			if snapshot.Partner.UID == "" {
-				snapshot.Partner.UID = "11111111-1111-1111-1111-111111111111"
+			Expect(s.Partner).To(BeNil(), "a case is about one Partner")
+			s.Partner = decode(document, &v1alpha1.Partner{})
+			if s.Partner.UID == "" {
+				s.Partner.UID = "11111111-1111-1111-1111-111111111111"
 			}
-			if snapshot.Partner.Generation == 0 {
-				snapshot.Partner.Generation = 1
+			if s.Partner.Generation == 0 {
+				s.Partner.Generation = 1
 			}
 		case "PCSMAllocation":
-			snapshot.Allocations = append(snapshot.Allocations, *decode(document, &v1alpha1.PCSMAllocation{}))
+			s.Allocations = append(s.Allocations, *decode(document, &v1alpha1.PCSMAllocation{}))
 		default:
 			others = append(others, &object)
 		}
 	}
-	Expect(snapshot.Partner).NotTo(BeNil(), "a case has a Partner")
+	Expect(s.Partner).NotTo(BeNil(), "a case has a Partner")
 	for _, object := range others {
-		place(&snapshot, object)
+		place(&s, object)
 	}
 	var hosts []string
-	if snapshot.Partner.Spec.Subdomain != nil {
-		hosts = append(hosts, string(snapshot.Partner.Spec.Subdomain.Host))
+	if s.Partner.Spec.Subdomain != nil {
+		hosts = append(hosts, string(s.Partner.Spec.Subdomain.Host))
 	}
-	if handOver := snapshot.Partner.Spec.HandOver; handOver != nil {
+	if handOver := s.Partner.Spec.HandOver; handOver != nil {
 		hosts = append(hosts, string(handOver.Host))
 	}
-	for _, child := range snapshot.Children {
+	for _, child := range s.Children {
 		if _, claim := child.(*v1alpha1.SubdomainClaim); claim {
 			hosts = append(hosts, child.GetName())
 		}
 	}
-	snapshot.Children = slices.DeleteFunc(snapshot.Children, func(child tenant.Object) bool {
-		return !tenant.Owned(child, snapshot.Partner.Name, hosts)
+	s.Children = slices.DeleteFunc(s.Children, func(child kinds.Object) bool {
+		return !kinds.Owned(child, s.Partner.Name, hosts)
 	})
-	return snapshot
+	return s
 }
 
-func applyCase(snapshot *tenant.Snapshot, document []byte) {
+func applyCase(s *snapshot.Snapshot, document []byte) {
 	GinkgoHelper()
-	given := goldenCase{Settings: &snapshot.Settings}
+	given := goldenCase{Settings: &s.Settings}
 	Expect(yaml.Unmarshal(document, &given)).To(Succeed())
 	Expect(given.Description).NotTo(BeEmpty())
-	snapshot.Noted = given.Noted
-	snapshot.APIs, snapshot.Rivals = given.APIs, given.Rivals
-	snapshot.Target = given.Target
+	s.Noted = given.Noted
+	s.APIs, s.Rivals = given.APIs, given.Rivals
+	s.Target = given.Target
 	if given.Source != nil {
-		snapshot.Holder, snapshot.Sources = given.Source, []string{given.Source.Name}
+		s.Holder, s.Sources = given.Source, []string{given.Source.Name}
 	}
 	if given.Now != nil {
-		snapshot.Now = given.Now.Time
+		s.Now = given.Now.Time
 	}
-	snapshot.Wanted = sets.New(given.Wanted...)
+	s.Wanted = sets.New(given.Wanted...)
 	for _, failure := range given.Failures {
 		object := &unstructured.Unstructured{}
 		object.SetAPIVersion(failure.APIVersion)
 		object.SetKind(failure.Kind)
 		object.SetNamespace(failure.Namespace)
 		object.SetName(failure.Name)
-		snapshot.Failures = append(snapshot.Failures, tenant.Failure{
+		s.Failures = append(s.Failures, snapshot.Failure{
 			Object: object, Delete: failure.Delete, Refused: failure.Refused, Message: failure.Message,
 		})
 	}
 }
 
 // place puts an object where the controller would find it.
-func place(snapshot *tenant.Snapshot, object *unstructured.Unstructured) {
+func place(s *snapshot.Snapshot, object *unstructured.Unstructured) {
 	GinkgoHelper()
-	partner := snapshot.Partner
+	partner := s.Partner
 	typed := typedOf(object)
 	switch typed := typed.(type) {
 	case *v1alpha1.SupportPlan:
 		if typed.Name == contract.PlanName(partner) {
-			snapshot.Plan = typed
+			s.Plan = typed
 		}
 		return
 	case *corev1.Namespace:
-		Expect(typed.Name).To(Equal(tenant.NamespaceOf(partner)))
-		snapshot.Namespace = typed
+		Expect(typed.Name).To(Equal(objects.NamespaceOf(partner)))
+		s.Namespace = typed
 		return
 	case *gatewayv1.GatewayClass:
-		snapshot.GatewayClasses = append(snapshot.GatewayClasses, *typed)
+		s.GatewayClasses = append(s.GatewayClasses, *typed)
 		return
 	case *gatewayv1.Gateway:
-		snapshot.Gateways = append(snapshot.Gateways, *typed)
+		s.Gateways = append(s.Gateways, *typed)
 		return
 	case *networkingv1.IngressClass:
-		snapshot.IngressClasses = append(snapshot.IngressClasses, *typed)
+		s.IngressClasses = append(s.IngressClasses, *typed)
 		return
 	case *v1alpha1.SubdomainClaim:
 		if partner.Spec.Subdomain != nil && typed.Name == string(partner.Spec.Subdomain.Host) {
-			snapshot.Claim = typed
+			s.Claim = typed
 		}
 		if partner.Spec.HandOver != nil && partner.Spec.HandOver.Host == v1alpha1.Host(typed.Name) {
-			snapshot.Handed = typed
+			s.Handed = typed
 			if string(typed.Spec.PartnerRef.Name) != partner.Name {
 				return
 			}
 		}
 		if holder := string(typed.Spec.PartnerRef.Name); holder != partner.Name {
-			if snapshot.Sources != nil {
+			if s.Sources != nil {
 				return
 			}
 			// Of the holder, a case says no more than whether it still declares the host.
 			if !strings.HasPrefix(holder, "gone-") {
-				snapshot.Holder = &v1alpha1.Partner{Spec: v1alpha1.PartnerSpec{Subdomain: &v1alpha1.Subdomain{Host: v1alpha1.Host(typed.Name)}}}
+				s.Holder = &v1alpha1.Partner{Spec: v1alpha1.PartnerSpec{Subdomain: &v1alpha1.Subdomain{Host: v1alpha1.Host(typed.Name)}}}
 			}
 			return
 		}
 	}
 	if object.GetLabels()[v1alpha1.PartnerLabel] == partner.Name {
-		snapshot.Children = append(snapshot.Children, typed)
+		s.Children = append(s.Children, typed)
 		return
 	}
 	subdomain := partner.Spec.Subdomain
-	if routed := tenant.Hosts(typed); len(routed) > 0 {
-		if object.GetNamespace() == tenant.NamespaceOf(partner) {
-			snapshot.Children = append(snapshot.Children, typed) // if its name is one of the operator's
+	if routed := kinds.Hosts(typed); len(routed) > 0 {
+		if object.GetNamespace() == objects.NamespaceOf(partner) {
+			s.Children = append(s.Children, typed) // if its name is one of the operator's
 		}
 		for _, host := range routed {
-			snapshot.Routes = append(snapshot.Routes, tenant.RouteRef{
+			s.Routes = append(s.Routes, snapshot.RouteRef{
 				Host: host, Kind: object.GetKind(), Namespace: object.GetNamespace(), Name: object.GetName(), Partner: strings.TrimPrefix(object.GetNamespace(), "partner-"), Created: object.GetCreationTimestamp(),
 				Own: object.GetName() == host, // a case does not mark each of them
 			})
@@ -266,29 +269,29 @@ func place(snapshot *tenant.Snapshot, object *unstructured.Unstructured) {
 	}
 	switch object.GetKind() {
 	case "CertificateRequest":
-		snapshot.CertificateRequest = object
+		s.CertificateRequest = object
 	case "Service":
-		snapshot.BackendFound = object.GetName() == subdomain.Backend.Service.Name
+		s.BackendFound = object.GetName() == subdomain.Backend.Service.Name
 	case "Secret":
-		snapshot.SecretFound = object.GetName() == subdomain.TLS.SecretName
+		s.SecretFound = object.GetName() == subdomain.TLS.SecretName
 	default:
 		Fail("nothing to do with a " + object.GetKind() + " that has no label of the partner")
 	}
 }
 
-var kinds = scheme.New()
+var served = scheme.New()
 
 // typedOf returns the object as the cache holds it.
-func typedOf(object *unstructured.Unstructured) tenant.Object {
+func typedOf(object *unstructured.Unstructured) kinds.Object {
 	GinkgoHelper()
-	typed, err := kinds.New(object.GroupVersionKind())
+	typed, err := served.New(object.GroupVersionKind())
 	if runtime.IsNotRegisteredError(err) {
 		return object
 	}
 	Expect(err).NotTo(HaveOccurred())
 	data, err := json.Marshal(object)
 	Expect(err).NotTo(HaveOccurred())
-	return decode(data, typed.(tenant.Object))
+	return decode(data, typed.(kinds.Object))
 }
 
 func decode[T any](document []byte, into T) T {
@@ -342,7 +345,7 @@ func checkContract(outcome tenant.Outcome) {
 		if !ok {
 			continue
 		}
-		instance, err := jsonschema.UnmarshalJSON(strings.NewReader(contract.Data[tenant.ContractKey]))
+		instance, err := jsonschema.UnmarshalJSON(strings.NewReader(contract.Data[kinds.ContractKey]))
 		Expect(err).NotTo(HaveOccurred())
 		Expect(schema.Validate(instance)).To(Succeed())
 	}
@@ -350,12 +353,12 @@ func checkContract(outcome tenant.Outcome) {
 
 // checkIdempotence evaluates the outcome's own status and objects again: there
 // must be nothing to change, and nothing to tell.
-func checkIdempotence(snapshot tenant.Snapshot, outcome tenant.Outcome) {
+func checkIdempotence(s snapshot.Snapshot, outcome tenant.Outcome) {
 	GinkgoHelper()
-	snapshot.Partner = snapshot.Partner.DeepCopy()
-	snapshot.Partner.Status = outcome.Status
-	snapshot.Now = snapshot.Now.Add(time.Second)
-	again := tenant.Settle(snapshot)
+	s.Partner = s.Partner.DeepCopy()
+	s.Partner.Status = outcome.Status
+	s.Now = s.Now.Add(time.Second)
+	again := tenant.Settle(s)
 	Expect(again.Status).To(Equal(outcome.Status))
 	Expect(again.Events).To(BeEmpty())
 }

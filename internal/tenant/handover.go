@@ -11,6 +11,9 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
+	"github.com/dispel/partner-operator/internal/snapshot"
 	"github.com/dispel/partner-operator/internal/staffing"
 )
 
@@ -24,23 +27,14 @@ import (
 //     external-dns.
 //  4. After the overlap, the source deletes it.
 
-// handOver is the host that the Partner hands over, and to whom; the zero value if it
-// hands none over.
-func handOver(partner *v1alpha1.Partner) v1alpha1.HandOver {
-	if partner == nil || partner.Spec.HandOver == nil || string(partner.Spec.HandOver.PartnerRef.Name) == partner.Name {
-		return v1alpha1.HandOver{}
-	}
-	return *partner.Spec.HandOver
-}
-
 // judgeHandOver finds the host that the Partner hands over and still serves.
 func (e *evaluation) judgeHandOver() {
-	handing := handOver(e.in.Partner)
+	handing := objects.HandOverOf(e.in.Partner)
 	if handing.Host == "" || !HandsOver(&e.in) {
 		return
 	}
 	routes := e.givenRoutes()
-	switch holder := e.in.handedHolder(); {
+	switch holder := e.in.HandedHolder(); {
 	case holder == e.in.Partner.Name, holder == "" && len(routes) > 0: // it may have gone with a target
 		e.offering = true
 	case len(routes) == 0:
@@ -90,21 +84,21 @@ func (e *evaluation) servedSince() time.Time {
 // leave reports whether the time of a route of the host that is handed over is over, and
 // finds whether it is to be hidden from external-dns. since is when the target's got ready:
 // that has to have an address for the record, if the source's has, and to have settled.
-func (e *evaluation) leave(route route, since time.Time) (over bool) {
-	noted, overlap, failure := route.replacedAt(), e.overlap(route), e.writeFailure(route.Object)
+func (e *evaluation) leave(route objects.Route, since time.Time) (over bool) {
+	noted, overlap, failure := route.ReplacedAt(), e.overlap(route), e.writeFailure(route.Object)
 	settled := since.Add(min(settling, overlap/2))
 	var next time.Time
 	switch {
 	case overlap == 0:
 		return true
-	case route.hidden() && !noted.After(e.in.Now):
+	case route.Hidden() && !noted.After(e.in.Now):
 		next = noted.Add(overlap)
 		e.left = true
 	case len(e.in.Target.Status.Subdomain.Addresses) == 0 && len(e.addresses(route)) > 0:
 		// Its status comes with an event, unless its controller never reports an address.
 		next = since.Add(2 * overlap)
 		e.left = true
-	case !Writable(route.Object) || failure != nil && failure.Refused:
+	case !kinds.Writable(route.Object) || failure != nil && failure.Refused:
 		next = settled.Add(overlap) // it cannot be hidden
 		e.left = true
 	case failure != nil:
@@ -128,13 +122,13 @@ func (e *evaluation) targetServes() bool {
 		return false
 	}
 	_, host, _ := strings.Cut(e.in.Target.Status.Subdomain.URL, "://")
-	return host == string(handOver(e.in.Partner).Host) && meta.IsStatusConditionTrue(e.in.Target.Status.Conditions, string(v1alpha1.ConditionSubdomainReady))
+	return host == string(objects.HandOverOf(e.in.Partner).Host) && meta.IsStatusConditionTrue(e.in.Target.Status.Conditions, string(v1alpha1.ConditionSubdomainReady))
 }
 
 // targetConflicts reports whether the Gateway refuses the target's listener because of
 // the one that serves the host here, and nothing else is in the way.
 func (e *evaluation) targetConflicts() bool {
-	if e.in.Target == nil || HostOf(e.in.Target) != string(handOver(e.in.Partner).Host) {
+	if e.in.Target == nil || objects.HostOf(e.in.Target) != string(objects.HandOverOf(e.in.Partner).Host) {
 		return false
 	}
 	ready := meta.FindStatusCondition(e.in.Target.Status.Conditions, string(v1alpha1.ConditionSubdomainReady))
@@ -142,18 +136,18 @@ func (e *evaluation) targetConflicts() bool {
 }
 
 // givenRoutes are the Partner's routes of the host that it hands over.
-func (e *evaluation) givenRoutes() []route {
-	return slices.DeleteFunc(e.in.routes(), func(r route) bool { return r.GetName() != string(handOver(e.in.Partner).Host) })
+func (e *evaluation) givenRoutes() []objects.Route {
+	return slices.DeleteFunc(e.in.OwnRoutes(), func(r objects.Route) bool { return r.GetName() != string(objects.HandOverOf(e.in.Partner).Host) })
 }
 
 // giveHost wants the claim on the host that is handed over, with who may take it. Once the
 // target serves, it wants its routes hidden; if that one fails, it shows them again.
 func (e *evaluation) giveHost() {
-	handing := handOver(e.in.Partner)
-	claim := e.in.child(claimKind, string(handing.Host))
+	handing := objects.HandOverOf(e.in.Partner)
+	claim := e.in.Child(kinds.SubdomainClaim, string(handing.Host))
 	offers := claim == nil && !e.blocked || claim != nil && claim.GetDeletionTimestamp().IsZero()
 	if e.offering && offers {
-		offered := e.build.claim(handing.Host)
+		offered := e.build.Claim(handing.Host)
 		offered.Spec.HandOverTo = &v1alpha1.PartnerReference{Name: handing.PartnerRef.Name}
 		e.out.Objects = append(e.out.Objects, offered)
 	}
@@ -162,12 +156,12 @@ func (e *evaluation) giveHost() {
 	}
 	for _, route := range e.leaving {
 		if !e.failedToWrite(route.Object) {
-			e.out.Objects = append(e.out.Objects, route.hide(e.in.Now))
+			e.out.Objects = append(e.out.Objects, route.Hide(e.in.Now))
 		}
 	}
 	for _, route := range e.givenRoutes() {
-		if !e.targetServes() && route.hidden() && !e.failedToWrite(route.Object) {
-			e.out.Objects = append(e.out.Objects, route.show())
+		if !e.targetServes() && route.Hidden() && !e.failedToWrite(route.Object) {
+			e.out.Objects = append(e.out.Objects, route.Show())
 		}
 	}
 }
@@ -175,7 +169,7 @@ func (e *evaluation) giveHost() {
 // given is the route by which the Partner serves the host that it hands over; nil if there
 // is none, or the target serves the host, too: from then on it is the target's to
 // report.
-func (e *evaluation) given() *route {
+func (e *evaluation) given() *objects.Route {
 	if e.giving == "" || e.targetServes() {
 		return nil
 	}
@@ -194,7 +188,7 @@ func (e *evaluation) handedToUs(claim *v1alpha1.SubdomainClaim) bool {
 // handOverPending says what the hand-over of a host waits for; empty if there is none, or
 // it is as good as done.
 func (e *evaluation) handOverPending() string {
-	host, target := handOver(e.in.Partner).Host, string(handOver(e.in.Partner).PartnerRef.Name)
+	host, target := objects.HandOverOf(e.in.Partner).Host, string(objects.HandOverOf(e.in.Partner).PartnerRef.Name)
 	until := "until then it is served here"
 	if e.giving == "" {
 		until = "it is not served here, since the contract is not in force"
@@ -204,7 +198,7 @@ func (e *evaluation) handOverPending() string {
 		return ""
 	case e.in.Target == nil:
 		return fmt.Sprintf("%s is handed over to Partner %q, which does not exist: create it, or correct spec.handOver.partnerRef; %s", host, target, until)
-	case HostOf(e.in.Target) != string(host):
+	case objects.HostOf(e.in.Target) != string(host):
 		return fmt.Sprintf("%s is handed over to Partner %q, which does not declare it: write it in that Partner's spec.subdomain; %s", host, target, until)
 	}
 	why := "its SubdomainReady says why it is not served there yet"
@@ -232,17 +226,9 @@ func (e *evaluation) handOverFinding() *conditions.Finding {
 
 // HandsOver reports whether the Partner of a snapshot may hand its host over, if it declares
 // so: nobody holds that but itself or the target, and its namespace is not another's.
-func HandsOver(s *Snapshot) bool {
-	if s.Namespace != nil && !slices.Contains([]string{"", s.Partner.Name}, HolderOf(s.Namespace)) {
+func HandsOver(s *snapshot.Snapshot) bool {
+	if s.Namespace != nil && !slices.Contains([]string{"", s.Partner.Name}, objects.HolderOf(s.Namespace)) {
 		return false
 	}
-	return slices.Contains([]string{"", s.Partner.Name, string(handOver(s.Partner).PartnerRef.Name)}, s.handedHolder())
-}
-
-// handedHolder is the partner that holds the host which is handed over; empty if none does.
-func (s *Snapshot) handedHolder() string {
-	if s.Handed == nil {
-		return ""
-	}
-	return string(s.Handed.Spec.PartnerRef.Name)
+	return slices.Contains([]string{"", s.Partner.Name, string(objects.HandOverOf(s.Partner).PartnerRef.Name)}, s.HandedHolder())
 }

@@ -12,6 +12,8 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/snapshot"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
 
@@ -25,55 +27,55 @@ func found(outcome tenant.Outcome, condition v1alpha1.ConditionType) metav1.Cond
 
 var _ = Describe("A host on its way from one Partner to another", func() {
 	const host = "remote.acmecorp.com"
-	sourceRoute := tenant.RouteRef{Host: host, Kind: "Ingress", Namespace: "partner-globex", Name: host, Partner: "globex", Own: true, Addresses: []string{"192.0.2.7", "192.0.2.3"}}
+	sourceRoute := snapshot.RouteRef{Host: host, Kind: "Ingress", Namespace: "partner-globex", Name: host, Partner: "globex", Own: true, Addresses: []string{"192.0.2.7", "192.0.2.3"}}
 
 	Context("seen by the target", func() {
-		var snapshot tenant.Snapshot
+		var s snapshot.Snapshot
 		BeforeEach(func() {
-			snapshot = readSnapshot("testdata/hand-over-target.in.yaml")
-			snapshot.Sources = []string{"globex"}
-			snapshot.Routes = []tenant.RouteRef{sourceRoute}
+			s = readSnapshot("testdata/hand-over-target.in.yaml")
+			s.Sources = []string{"globex"}
+			s.Routes = []snapshot.RouteRef{sourceRoute}
 		})
 
 		It("is served at the former addresses, too, while the source's route is there", func() {
-			outcome := tenant.Settle(snapshot)
+			outcome := tenant.Settle(s)
 			Expect(outcome.Status.Subdomain.FormerAddresses).To(Equal([]string{"192.0.2.3", "192.0.2.7"}))
 
 			By("forgetting them with the route")
-			snapshot.Routes = nil
-			Expect(tenant.Settle(snapshot).Status.Subdomain.FormerAddresses).To(BeEmpty())
+			s.Routes = nil
+			Expect(tenant.Settle(s).Status.Subdomain.FormerAddresses).To(BeEmpty())
 		})
 
 		It("may be routed by what renews the source's certificate, and by nothing else", func() {
-			solver := tenant.RouteRef{Host: host, Kind: "Ingress", Namespace: "partner-globex", Name: "cm-acme-http-solver-x", Partner: "globex", Solver: true}
-			snapshot.Routes = append(snapshot.Routes, solver)
-			Expect(found(tenant.Settle(snapshot), v1alpha1.ConditionSubdomainReady).Reason).To(Equal("RouteAccepted"))
+			solver := snapshot.RouteRef{Host: host, Kind: "Ingress", Namespace: "partner-globex", Name: "cm-acme-http-solver-x", Partner: "globex", Solver: true}
+			s.Routes = append(s.Routes, solver)
+			Expect(found(tenant.Settle(s), v1alpha1.ConditionSubdomainReady).Reason).To(Equal("RouteAccepted"))
 			solver.Partner, solver.Namespace = "third", "partner-third"
-			snapshot.Routes = []tenant.RouteRef{sourceRoute, solver}
-			Expect(found(tenant.Settle(snapshot), v1alpha1.ConditionSubdomainReady).Reason).To(Equal("HostRoutedElsewhere"), "it is not part of the hand-over")
+			s.Routes = []snapshot.RouteRef{sourceRoute, solver}
+			Expect(found(tenant.Settle(s), v1alpha1.ConditionSubdomainReady).Reason).To(Equal("HostRoutedElsewhere"), "it is not part of the hand-over")
 		})
 
 		It("names the way out where the controller takes no second route", func() {
-			snapshot.Failures = []tenant.Failure{{Object: tenant.Settle(snapshot).Objects[slices.IndexFunc(tenant.Settle(snapshot).Objects, func(o tenant.Object) bool {
+			s.Failures = []snapshot.Failure{{Object: tenant.Settle(s).Objects[slices.IndexFunc(tenant.Settle(s).Objects, func(o kinds.Object) bool {
 				_, ingress := o.(*networkingv1.Ingress)
 				return ingress
 			})], Refused: true, Message: "host and path are already defined"}}
-			ready := found(tenant.Evaluate(snapshot), v1alpha1.ConditionSubdomainReady)
+			ready := found(tenant.Evaluate(s), v1alpha1.ConditionSubdomainReady)
 			Expect(ready.Reason).To(Equal("ObjectRefused"))
 			Expect(ready.Message).To(HaveSuffix("host and path are already defined; the host is also routed by Ingress partner-globex/" + host +
 				": if the ingress controller lets only one route have a host, delete that one first"))
 		})
 
 		It("waits for its own contract, and says so", func() {
-			snapshot.Partner.Spec.ValidFrom = "2027-01-01"
-			snapshot.Claim = &v1alpha1.SubdomainClaim{ObjectMeta: metav1.ObjectMeta{Name: host}, Spec: v1alpha1.SubdomainClaimSpec{
-				PartnerRef: v1alpha1.PartnerReference{Name: "globex"}, HandOverTo: &v1alpha1.PartnerReference{Name: v1alpha1.PartnerName(snapshot.Partner.Name)},
+			s.Partner.Spec.ValidFrom = "2027-01-01"
+			s.Claim = &v1alpha1.SubdomainClaim{ObjectMeta: metav1.ObjectMeta{Name: host}, Spec: v1alpha1.SubdomainClaimSpec{
+				PartnerRef: v1alpha1.PartnerReference{Name: "globex"}, HandOverTo: &v1alpha1.PartnerReference{Name: v1alpha1.PartnerName(s.Partner.Name)},
 			}}
-			snapshot.Children = slices.DeleteFunc(snapshot.Children, func(o tenant.Object) bool { _, claim := o.(*v1alpha1.SubdomainClaim); return claim })
-			snapshot.Holder = &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "globex"}, Spec: v1alpha1.PartnerSpec{HandOver: &v1alpha1.HandOver{
-				Host: host, PartnerRef: v1alpha1.PartnerReference{Name: v1alpha1.PartnerName(snapshot.Partner.Name)},
+			s.Children = slices.DeleteFunc(s.Children, func(o kinds.Object) bool { _, claim := o.(*v1alpha1.SubdomainClaim); return claim })
+			s.Holder = &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "globex"}, Spec: v1alpha1.PartnerSpec{HandOver: &v1alpha1.HandOver{
+				Host: host, PartnerRef: v1alpha1.PartnerReference{Name: v1alpha1.PartnerName(s.Partner.Name)},
 			}}}
-			Expect(found(tenant.Settle(snapshot), v1alpha1.ConditionSubdomainReady).Message).To(Equal(
+			Expect(found(tenant.Settle(s), v1alpha1.ConditionSubdomainReady).Message).To(Equal(
 				`Partner "globex" hands over ` + host + ", which this Partner takes once its contract is in force: the contract starts on 2027-01-01, and the sub-domain is served from then on: set spec.validFrom to an earlier day to serve it before"))
 		})
 	})
@@ -87,53 +89,53 @@ var _ = Describe("A host on its way from one Partner to another", func() {
 			}
 			return target
 		}
-		var snapshot tenant.Snapshot
+		var s snapshot.Snapshot
 		BeforeEach(func() {
-			snapshot = readSnapshot("testdata/hand-over-settling.in.yaml")
-			snapshot.Routes = nil
-			snapshot.Routes = append(snapshot.Routes, tenant.RouteRef{
+			s = readSnapshot("testdata/hand-over-settling.in.yaml")
+			s.Routes = nil
+			s.Routes = append(s.Routes, snapshot.RouteRef{
 				Host: host, Kind: "Ingress", Namespace: "partner-globex", Name: host, Partner: "globex", Created: metav1.NewTime(goldenNow.Add(-time.Minute)),
 			})
 		})
 
 		It("is served here until the target serves, whose it is from then on, although the route stays", func() {
-			snapshot.Target = served("CertificatePending", metav1.ConditionFalse)
-			Expect(tenant.Settle(snapshot).Status.Subdomain).To(HaveField("URL", "http://"+host))
-			snapshot.Target = served("RouteAccepted", metav1.ConditionTrue)
-			outcome := tenant.Settle(snapshot)
+			s.Target = served("CertificatePending", metav1.ConditionFalse)
+			Expect(tenant.Settle(s).Status.Subdomain).To(HaveField("URL", "http://"+host))
+			s.Target = served("RouteAccepted", metav1.ConditionTrue)
+			outcome := tenant.Settle(s)
 			Expect(outcome.Status.Subdomain).To(BeNil())
 			Expect(outcome.Status.SupportWidget).To(BeNil())
 			Expect(outcome.Prune).NotTo(ContainElement(HaveField("Name", host)))
 		})
 
 		It("ends at once where the target's listener can only take the place of this one", func() {
-			snapshot.Target = served("ListenerConflict", metav1.ConditionFalse)
-			outcome := tenant.Settle(snapshot)
+			s.Target = served("ListenerConflict", metav1.ConditionFalse)
+			outcome := tenant.Settle(s)
 			Expect(outcome.Prune).To(ContainElement(And(BeAssignableToTypeOf(&networkingv1.Ingress{}), HaveField("Name", host))))
-			snapshot = readSnapshot("testdata/hand-over-settling.in.yaml")
-			snapshot.Target = served("ListenerConflict", metav1.ConditionFalse)
-			snapshot.Target.Generation = 4
-			Expect(tenant.Settle(snapshot).Prune).NotTo(ContainElement(HaveField("Name", host)), "it may have another Gateway by now")
+			s = readSnapshot("testdata/hand-over-settling.in.yaml")
+			s.Target = served("ListenerConflict", metav1.ConditionFalse)
+			s.Target.Generation = 4
+			Expect(tenant.Settle(s).Prune).NotTo(ContainElement(HaveField("Name", host)), "it may have another Gateway by now")
 		})
 
 		It("does not wait for an address that never comes", func() {
-			snapshot.Target = served("RouteAccepted", metav1.ConditionTrue)
-			for _, child := range snapshot.Children {
+			s.Target = served("RouteAccepted", metav1.ConditionTrue)
+			for _, child := range s.Children {
 				if ingress, ok := child.(*networkingv1.Ingress); ok {
 					ingress.Status.LoadBalancer.Ingress = []networkingv1.IngressLoadBalancerIngress{{IP: "192.0.2.1"}}
 				}
 			}
-			outcome := tenant.Settle(snapshot)
+			outcome := tenant.Settle(s)
 			Expect(outcome.Prune).NotTo(ContainElement(HaveField("Name", host)))
 			Expect(outcome.RequeueAt).To(Equal(goldenNow.Add(time.Minute)), "two overlaps after it was ready")
-			snapshot.Now = outcome.RequeueAt
-			Expect(tenant.Settle(snapshot).Prune).To(ContainElement(HaveField("Name", host)))
+			s.Now = outcome.RequeueAt
+			Expect(tenant.Settle(s).Prune).To(ContainElement(HaveField("Name", host)))
 		})
 
 		It("names the contract that keeps the target from it", func() {
-			snapshot.Target = served("HostReleasing", metav1.ConditionFalse)
-			snapshot.Target.Status.Conditions = append(snapshot.Target.Status.Conditions, metav1.Condition{Type: "ContractActive", Status: metav1.ConditionFalse, Reason: "ContractNotStarted"})
-			Expect(found(tenant.Settle(snapshot), v1alpha1.ConditionHostReleaseBlocked).Message).To(Equal(
+			s.Target = served("HostReleasing", metav1.ConditionFalse)
+			s.Target.Status.Conditions = append(s.Target.Status.Conditions, metav1.Condition{Type: "ContractActive", Status: metav1.ConditionFalse, Reason: "ContractNotStarted"})
+			Expect(found(tenant.Settle(s), v1alpha1.ConditionHostReleaseBlocked).Message).To(Equal(
 				host + ` is handed over to Partner "globex", whose contract is not in force (ContractNotStarted), so that it takes no host yet, and until then it is served here: correct its spec.validFrom or spec.validUntil`))
 		})
 	})
@@ -141,9 +143,9 @@ var _ = Describe("A host on its way from one Partner to another", func() {
 
 var _ = Describe("A listener of a host that is handed over", func() {
 	It("says that it conflicts with the source's, as the Gateway API prescribes", func() {
-		snapshot := readSnapshot("testdata/gateway-own-listener.in.yaml")
-		host := string(snapshot.Partner.Spec.Subdomain.Host)
-		for i, child := range snapshot.Children {
+		s := readSnapshot("testdata/gateway-own-listener.in.yaml")
+		host := string(s.Partner.Spec.Subdomain.Host)
+		for i, child := range s.Children {
 			if set, ok := child.(*gatewayv1.ListenerSet); ok {
 				refused := set.DeepCopy()
 				refused.Status.Conditions = []metav1.Condition{
@@ -152,33 +154,33 @@ var _ = Describe("A listener of a host that is handed over", func() {
 				refused.Status.Listeners = []gatewayv1.ListenerEntryStatus{{Name: "https", Conditions: []metav1.Condition{
 					{Type: "Conflicted", Status: metav1.ConditionTrue, Reason: "HostnameConflict", ObservedGeneration: 1}, {Type: "Accepted", Status: metav1.ConditionFalse, Reason: "HostnameConflict"},
 				}}}
-				snapshot.Children[i] = refused
+				s.Children[i] = refused
 			}
 		}
-		Expect(found(tenant.Evaluate(snapshot), v1alpha1.ConditionSubdomainReady).Reason).To(Equal("RouteNotAccepted"), "somebody else's is no hand-over")
-		snapshot.Sources = []string{"globex"}
-		set := tenant.RouteRef{Host: host, Kind: "ListenerSet", Namespace: "partner-globex", Name: host, Partner: "globex", Own: true, Gateway: "infra/other"}
-		snapshot.Routes = []tenant.RouteRef{set}
-		Expect(found(tenant.Evaluate(snapshot), v1alpha1.ConditionSubdomainReady).Reason).To(Equal("RouteNotAccepted"), "it is at another Gateway")
+		Expect(found(tenant.Evaluate(s), v1alpha1.ConditionSubdomainReady).Reason).To(Equal("RouteNotAccepted"), "somebody else's is no hand-over")
+		s.Sources = []string{"globex"}
+		set := snapshot.RouteRef{Host: host, Kind: "ListenerSet", Namespace: "partner-globex", Name: host, Partner: "globex", Own: true, Gateway: "infra/other"}
+		s.Routes = []snapshot.RouteRef{set}
+		Expect(found(tenant.Evaluate(s), v1alpha1.ConditionSubdomainReady).Reason).To(Equal("RouteNotAccepted"), "it is at another Gateway")
 		set.Gateway = "infra/public"
-		snapshot.Routes = []tenant.RouteRef{set}
-		ready := found(tenant.Evaluate(snapshot), v1alpha1.ConditionSubdomainReady)
+		s.Routes = []snapshot.RouteRef{set}
+		ready := found(tenant.Evaluate(s), v1alpha1.ConditionSubdomainReady)
 		Expect(ready.Reason).To(Equal("ListenerConflict"))
-		for _, child := range snapshot.Children {
+		for _, child := range s.Children {
 			if route, ok := child.(*gatewayv1.HTTPRoute); ok {
 				meta.SetStatusCondition(&route.Status.Parents[0].Conditions, metav1.Condition{Type: "ResolvedRefs", Status: metav1.ConditionFalse, Reason: "BackendNotFound"})
 			}
 		}
-		Expect(found(tenant.Evaluate(snapshot), v1alpha1.ConditionSubdomainReady).Reason).NotTo(Equal("ListenerConflict"), "more is in its way")
+		Expect(found(tenant.Evaluate(s), v1alpha1.ConditionSubdomainReady).Reason).NotTo(Equal("ListenerConflict"), "more is in its way")
 		Expect(ready.Message).To(HavePrefix("ListenerSet partner-acme/" + host + ` conflicts with that of Partner "globex" at the same Gateway, which is handing the host over and is removing its listener`))
 	})
 })
 
 var _ = Describe("A former host", func() {
 	It("stays for the overlap from when it became one, however long the declared one is ready", func() {
-		snapshot := readSnapshot("testdata/host-changed-done.in.yaml")
+		s := readSnapshot("testdata/host-changed-done.in.yaml")
 		long := metav1.NewTime(goldenNow.Add(-30 * 24 * time.Hour))
-		for _, child := range snapshot.Children {
+		for _, child := range s.Children {
 			if ingress, ok := child.(*networkingv1.Ingress); ok {
 				ingress.CreationTimestamp = long
 				delete(ingress.Annotations, v1alpha1.ReplacedAnnotation)
@@ -187,10 +189,10 @@ var _ = Describe("A former host", func() {
 				}
 			}
 		}
-		outcome := tenant.Settle(snapshot)
+		outcome := tenant.Settle(s)
 		Expect(outcome.Prune).To(BeEmpty())
 		Expect(outcome.RequeueAt).To(Equal(goldenNow.Add(10 * time.Second)))
-		Expect(tenant.Evaluate(snapshot).Objects).To(ContainElement(And(
+		Expect(tenant.Evaluate(s).Objects).To(ContainElement(And(
 			HaveField("Name", "remote.acmecorp.com"), HaveField("Annotations", HaveKeyWithValue(v1alpha1.ReplacedAnnotation, goldenNow.Format(time.RFC3339))))))
 	})
 })
@@ -206,12 +208,12 @@ var _ = Describe("A solver's route", func() {
 		return o
 	}
 	DescribeTable("is known by its label, and by leading nothing else anywhere", func(of *networkingv1.Ingress, solver bool) {
-		Expect(tenant.Solver(of)).To(Equal(solver))
+		Expect(kinds.Solver(of)).To(Equal(solver))
 	},
-		Entry("cert-manager's", ingress(tenant.SolverLabel, "/.well-known/acme-challenge/x"), true),
+		Entry("cert-manager's", ingress(kinds.SolverLabel, "/.well-known/acme-challenge/x"), true),
 		Entry("without its label", ingress("x", "/.well-known/acme-challenge/x"), false),
-		Entry("one that takes more", ingress(tenant.SolverLabel, "/.well-known/acme-challenge/x", "/"), false),
-		Entry("one without a path", ingress(tenant.SolverLabel), false),
-		Entry("a regular expression", ingress(tenant.SolverLabel, "/.well-known/acme-challenge/x|/"), false),
+		Entry("one that takes more", ingress(kinds.SolverLabel, "/.well-known/acme-challenge/x", "/"), false),
+		Entry("one without a path", ingress(kinds.SolverLabel), false),
+		Entry("a regular expression", ingress(kinds.SolverLabel, "/.well-known/acme-challenge/x|/"), false),
 	)
 })

@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/gomega"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
+	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/scheme"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
@@ -15,7 +16,7 @@ import (
 var _ = Describe("The table of kinds", func() {
 	It("has each kind once, with objects and lists of that kind", func() {
 		seen := map[string]bool{}
-		for _, kind := range tenant.Kinds {
+		for _, kind := range kinds.All {
 			Expect(seen[kind.Kind]).To(BeFalse(), kind.Kind)
 			seen[kind.Kind] = true
 			object, err := apiutil.GVKForObject(kind.New(), scheme.New())
@@ -35,7 +36,7 @@ var _ = Describe("The table of kinds", func() {
 			for _, object := range tenant.Settle(readSnapshot(input)).Objects {
 				name := object.GetObjectKind().GroupVersionKind().Kind
 				made[name] = true
-				for _, kind := range tenant.Kinds {
+				for _, kind := range kinds.All {
 					if kind.Kind == name && len(kind.Names) > 0 {
 						Expect(kind.Names).To(ContainElement(object.GetName()), name)
 					}
@@ -43,7 +44,7 @@ var _ = Describe("The table of kinds", func() {
 			}
 		}
 		delete(made, "Namespace")
-		for _, kind := range tenant.Kinds {
+		for _, kind := range kinds.All {
 			Expect(made[kind.Kind]).To(Equal(kind.Made), fmt.Sprintf("%s is made: %t", kind.Kind, kind.Made))
 			delete(made, kind.Kind)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/objects"
 )
 
 // These checks find why the declared namespace cannot be the tenant's, in the order in
@@ -18,8 +19,8 @@ import (
 // namespaceReserved finds a namespace that is the platform's by the operator's settings,
 // of which the API server knows only some.
 func (e *evaluation) namespaceReserved() *conditions.Finding {
-	name := NamespaceOf(e.in.Partner)
-	_, widget, _ := WidgetService(e.in.Settings)
+	name := objects.NamespaceOf(e.in.Partner)
+	_, widget, _ := objects.WidgetService(e.in.Settings)
 	if name != widget && !slices.Contains(e.in.Settings.ProxyNamespaces, name) && !strings.HasPrefix(name, "kube-") {
 		return nil
 	}
@@ -33,7 +34,7 @@ func (e *evaluation) namespaceOfAnother() *conditions.Finding {
 	holder := ""
 	for _, rival := range e.in.Rivals {
 		switch {
-		case e.in.Namespace != nil && HolderOf(e.in.Namespace) == rival.Name:
+		case e.in.Namespace != nil && objects.HolderOf(e.in.Namespace) == rival.Name:
 			holder = rival.Name
 		case e.in.Namespace == nil && holder == "" && olderThan(&rival, e.in.Partner):
 			holder = rival.Name
@@ -44,7 +45,7 @@ func (e *evaluation) namespaceOfAnother() *conditions.Finding {
 	}
 	return unready(v1alpha1.ReasonNamespaceOfAnotherPartner, conditions.Stalled,
 		"namespace %s belongs to Partner %q: spec.tenant.namespace cannot be changed, so delete this Partner and create it again with another one",
-		NamespaceOf(e.in.Partner), holder)
+		objects.NamespaceOf(e.in.Partner), holder)
 }
 
 // olderThan reports whether one object was created before another; of two created at once,
@@ -73,13 +74,13 @@ func (e *evaluation) namespaceNotOwned() *conditions.Finding {
 		rivals = append(rivals, rival.Name)
 	}
 	why := "was there before and is not this partner's"
-	switch holder := HolderOf(namespace); {
+	switch holder := objects.HolderOf(namespace); {
 	case holder == partner:
 		return nil
 	case holder != "":
 		why = fmt.Sprintf("was that of Partner %q, which no longer declares it", holder)
 	case namespace.Annotations[v1alpha1.AppliedAnnotation] == "":
-	case len(rivals) == 0 && namespace.Name == DefaultNamespace(partner):
+	case len(rivals) == 0 && namespace.Name == objects.DefaultNamespace(partner):
 		return nil // somebody took the label off, but what we applied is still noted
 	case len(rivals) == 0:
 		why = fmt.Sprintf("has lost its label %s", v1alpha1.PartnerLabel)
@@ -106,7 +107,7 @@ func (e *evaluation) namespaceFindings() []conditions.Finding {
 		}
 		findings = append(findings, conditions.True(v1alpha1.ConditionObjectsIgnored, v1alpha1.ReasonLimitExceeded, fmt.Sprintf(
 			"namespace %s exceeds the operator's limits, so the operator ignores some objects, and may miss hosts that they route: %s: delete or split them",
-			NamespaceOf(e.in.Partner), strings.Join(ignored, "; "))))
+			objects.NamespaceOf(e.in.Partner), strings.Join(ignored, "; "))))
 	}
 	if len(e.in.Undeclared) > 0 {
 		const most = 5
@@ -116,7 +117,7 @@ func (e *evaluation) namespaceFindings() []conditions.Finding {
 		}
 		findings = append(findings, conditions.True(v1alpha1.ConditionUndeclaredNamespaces, v1alpha1.ReasonNamespaceLabelled, fmt.Sprintf(
 			"Partner %s declares namespace %s, but these namespaces have the label %s=%s, too: %s: remove the label, or delete the namespaces",
-			e.in.Partner.Name, NamespaceOf(e.in.Partner), v1alpha1.PartnerLabel, e.in.Partner.Name, named)))
+			e.in.Partner.Name, objects.NamespaceOf(e.in.Partner), v1alpha1.PartnerLabel, e.in.Partner.Name, named)))
 	}
 	return findings
 }

@@ -9,6 +9,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/snapshot"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
 
@@ -24,17 +25,17 @@ var _ = Describe("A route that another has taken the place of", func() {
 	}
 
 	It("is hidden from external-dns as it is, once, when the other has an address", func() {
-		snapshot := readSnapshot("testdata/gateway-from-ingress.in.yaml")
+		s := readSnapshot("testdata/gateway-from-ingress.in.yaml")
 		var observed *networkingv1.Ingress
-		for i, child := range snapshot.Children {
+		for i, child := range s.Children {
 			if ingress, ok := child.(*networkingv1.Ingress); ok {
 				ingress.UID, ingress.ResourceVersion, ingress.Generation = "x", "7", 3
 				ingress.Annotations["external-dns.kubernetes.io/ttl"] = "60"
 				observed = ingress
-				snapshot.Children[i] = ingress.DeepCopy()
+				s.Children[i] = ingress.DeepCopy()
 			}
 		}
-		written := ingressOf(tenant.Evaluate(snapshot))
+		written := ingressOf(tenant.Evaluate(s))
 		Expect(written).NotTo(BeNil())
 		Expect(written.Annotations).To(Equal(map[string]string{
 			"external-dns.kubernetes.io/ttl": "60", "external-dns.kubernetes.io/controller": "partner-operator",
@@ -46,73 +47,73 @@ var _ = Describe("A route that another has taken the place of", func() {
 		Expect(written.Generation).To(BeZero())
 
 		By("staying for the overlap and the TTL from then on")
-		outcome := tenant.Settle(snapshot)
+		outcome := tenant.Settle(s)
 		Expect(ingressOf(outcome)).To(BeNil())
 		Expect(outcome.Prune).To(BeEmpty())
 		Expect(outcome.RequeueAt).To(Equal(goldenNow.Add(70 * time.Second)))
 
 		By("not being hidden while the record would have nowhere to lead")
-		snapshot.Gateways = append([]gatewayv1.Gateway{}, snapshot.Gateways...)
-		snapshot.Gateways[0].Status.Addresses = nil
-		Expect(ingressOf(tenant.Evaluate(snapshot)).Annotations).To(Equal(map[string]string{
+		s.Gateways = append([]gatewayv1.Gateway{}, s.Gateways...)
+		s.Gateways[0].Status.Addresses = nil
+		Expect(ingressOf(tenant.Evaluate(s)).Annotations).To(Equal(map[string]string{
 			"external-dns.kubernetes.io/ttl": "60", "partner.dispel.com/replaced-at": "2026-12-01T12:00:00Z",
 		}))
 	})
 
 	It("is the declared one again as it is declared, in sight of external-dns", func() {
-		snapshot := readSnapshot("testdata/gateway-from-ingress-done.in.yaml")
-		snapshot.Partner.Spec.Subdomain.Route = &v1alpha1.Route{IngressClassName: "traefik"}
-		written := ingressOf(tenant.Evaluate(snapshot))
+		s := readSnapshot("testdata/gateway-from-ingress-done.in.yaml")
+		s.Partner.Spec.Subdomain.Route = &v1alpha1.Route{IngressClassName: "traefik"}
+		written := ingressOf(tenant.Evaluate(s))
 		Expect(written).NotTo(BeNil())
 		Expect(written.Annotations).NotTo(HaveKey("external-dns.kubernetes.io/controller"))
 		Expect(written.Annotations).NotTo(HaveKey("partner.dispel.com/replaced-at"))
 	})
 
 	It("goes in time although it cannot be hidden, and does not make the sub-domain unready", func() {
-		snapshot := readSnapshot("testdata/gateway-from-ingress.in.yaml")
-		snapshot.Failures = []tenant.Failure{{Object: ingressOf(tenant.Evaluate(snapshot)), Refused: true, Message: "no"}}
-		outcome := tenant.Evaluate(snapshot)
+		s := readSnapshot("testdata/gateway-from-ingress.in.yaml")
+		s.Failures = []snapshot.Failure{{Object: ingressOf(tenant.Evaluate(s)), Refused: true, Message: "no"}}
+		outcome := tenant.Evaluate(s)
 		Expect(ingressOf(outcome)).To(BeNil())
 		Expect(outcome.Status.Conditions).To(ContainElement(And(HaveField("Type", "Ready"), HaveField("Reason", "Provisioned"))))
 		Expect(outcome.Prune).To(ContainElement(HaveField("Name", "remote.acmecorp.com")))
 	})
 
 	It("is hidden only when the controller has had time to load the other", func() {
-		snapshot := readSnapshot("testdata/gateway-from-ingress.in.yaml")
-		for i := range snapshot.Partner.Status.Conditions {
-			snapshot.Partner.Status.Conditions[i].LastTransitionTime.Time = goldenNow.Add(-4 * time.Second)
+		s := readSnapshot("testdata/gateway-from-ingress.in.yaml")
+		for i := range s.Partner.Status.Conditions {
+			s.Partner.Status.Conditions[i].LastTransitionTime.Time = goldenNow.Add(-4 * time.Second)
 		}
-		outcome := tenant.Evaluate(snapshot)
+		outcome := tenant.Evaluate(s)
 		Expect(ingressOf(outcome)).To(BeNil())
 		Expect(outcome.RequeueAt).To(Equal(goldenNow.Add(time.Second)), "half of the overlap")
-		snapshot.Now = goldenNow.Add(time.Second)
-		Expect(ingressOf(tenant.Evaluate(snapshot))).NotTo(BeNil())
+		s.Now = goldenNow.Add(time.Second)
+		Expect(ingressOf(tenant.Evaluate(s))).NotTo(BeNil())
 	})
 
 	It("is in sight of external-dns again once the other fails", func() {
-		snapshot := readSnapshot("testdata/gateway-from-ingress-done.in.yaml")
-		snapshot.Gateways[0].Status.Conditions[0].Status = "False"
-		for _, child := range snapshot.Children {
+		s := readSnapshot("testdata/gateway-from-ingress-done.in.yaml")
+		s.Gateways[0].Status.Conditions[0].Status = "False"
+		for _, child := range s.Children {
 			if route, ok := child.(*gatewayv1.HTTPRoute); ok {
 				route.Status.Parents[0].Conditions[0].Status = "False"
 			}
 		}
-		written := ingressOf(tenant.Evaluate(snapshot))
+		written := ingressOf(tenant.Evaluate(s))
 		Expect(written).NotTo(BeNil())
 		Expect(written.Annotations).To(BeEmpty())
-		Expect(ingressOf(tenant.Settle(snapshot))).To(BeNil(), "once")
+		Expect(ingressOf(tenant.Settle(s))).To(BeNil(), "once")
 	})
 
 	DescribeTable("stays for the overlap and a TTL that makes sense",
 		func(ttl string, overlap, stays time.Duration) {
-			snapshot := readSnapshot("testdata/gateway-from-ingress.in.yaml")
-			snapshot.Settings.RouteOverlap = overlap
-			for _, child := range snapshot.Children {
+			s := readSnapshot("testdata/gateway-from-ingress.in.yaml")
+			s.Settings.RouteOverlap = overlap
+			for _, child := range s.Children {
 				if ingress, ok := child.(*networkingv1.Ingress); ok {
 					ingress.Annotations["external-dns.alpha.kubernetes.io/ttl"] = ttl
 				}
 			}
-			Expect(tenant.Settle(snapshot).RequeueAt).To(Equal(goldenNow.Add(stays)))
+			Expect(tenant.Settle(s).RequeueAt).To(Equal(goldenNow.Add(stays)))
 		},
 		Entry("seconds", "60", time.Minute, 2*time.Minute),
 		Entry("a duration", "5m", time.Minute, 6*time.Minute),

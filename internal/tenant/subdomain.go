@@ -13,6 +13,8 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
 )
 
 // subdomain wants the claim and, once the host is held, what serves it. It finds
@@ -47,10 +49,10 @@ func (e *evaluation) subdomain() {
 		link = new(conditions.True(v1alpha1.ConditionSubdomainReady, v1alpha1.ReasonRouteAccepted,
 			fmt.Sprintf("%s is routed by %s", e.in.Partner.Spec.Subdomain.Host, e.routeName())))
 	} else if old := e.oldRoute(); old != nil {
-		if e.replaced(old.Object) && old.hidden() && !e.failedToWrite(old.Object) {
-			e.out.Objects = append(e.out.Objects, old.show())
+		if e.replaced(old.Object) && old.Hidden() && !e.failedToWrite(old.Object) {
+			e.out.Objects = append(e.out.Objects, old.Show())
 		}
-		link.Message += fmt.Sprintf("; until then %s is served by the %s as before", e.url(*old), old.kind)
+		link.Message += fmt.Sprintf("; until then %s is served by the %s as before", e.url(*old), old.Kind)
 	}
 	e.subdomainReady = link
 }
@@ -58,9 +60,9 @@ func (e *evaluation) subdomain() {
 // orderAhead orders the certificate before the contract starts, so that the sub-domain is
 // served from the first moment. That of a Gateway's listener comes with the listener.
 func (e *evaluation) orderAhead() {
-	issuer := e.build.issuer()
-	if e.judged.Window.Reason == v1alpha1.ReasonContractNotStarted && e.build.gatewayRef() == nil && issuer != nil && e.in.APIs.CertManager {
-		e.out.Objects = append(e.out.Objects, e.build.certificate(*issuer))
+	issuer := e.build.Issuer()
+	if e.judged.Window.Reason == v1alpha1.ReasonContractNotStarted && e.build.GatewayRef() == nil && issuer != nil && e.in.APIs.CertManager {
+		e.out.Objects = append(e.out.Objects, e.build.Certificate(*issuer))
 	}
 }
 
@@ -109,7 +111,7 @@ func (e *evaluation) hostTaken() *conditions.Finding {
 	}
 	// If the holder declares the host, or hands it over, nothing is to be had by letting
 	// go of another.
-	e.contested = !e.holderDeclares() && handOver(e.in.Holder).Host != e.in.Partner.Spec.Subdomain.Host
+	e.contested = !e.holderDeclares() && objects.HandOverOf(e.in.Holder).Host != e.in.Partner.Spec.Subdomain.Host
 	return e.heldByAnother()
 }
 
@@ -138,7 +140,7 @@ func (e *evaluation) tenantUnready() *conditions.Finding {
 	}
 	host := e.in.Partner.Spec.Subdomain.Host
 	if e.in.Claim != nil && string(e.in.Claim.Spec.PartnerRef.Name) == e.in.Partner.Name {
-		e.out.Objects = append(e.out.Objects, e.build.claim(host)) // still wanted
+		e.out.Objects = append(e.out.Objects, e.build.Claim(host)) // still wanted
 	}
 	return broken(v1alpha1.ReasonTenantNotReady, e.tenantReady.Progress,
 		"%s is served from the tenant namespace, which is not ready: %s", host, e.tenantReady.Message)
@@ -147,7 +149,7 @@ func (e *evaluation) tenantUnready() *conditions.Finding {
 // claimMissing wants the claim.
 func (e *evaluation) claimMissing() *conditions.Finding {
 	host := e.in.Partner.Spec.Subdomain.Host
-	e.out.Objects = append(e.out.Objects, e.build.claim(host))
+	e.out.Objects = append(e.out.Objects, e.build.Claim(host))
 	if e.in.Claim != nil && string(e.in.Claim.Spec.PartnerRef.Name) == e.in.Partner.Name {
 		return nil
 	}
@@ -180,28 +182,28 @@ func (e *evaluation) backendNotAllowed() *conditions.Finding {
 
 // routeNotWritten wants the route and what it leads to.
 func (e *evaluation) routeNotWritten() *conditions.Finding {
-	subdomain, gateway := e.in.Partner.Spec.Subdomain, e.build.gatewayRef()
-	want := func(object Object) { e.out.Objects = append(e.out.Objects, object) }
+	subdomain, gateway := e.in.Partner.Spec.Subdomain, e.build.GatewayRef()
+	want := func(object kinds.Object) { e.out.Objects = append(e.out.Objects, object) }
 	if issuer := e.issuer(); issuer != nil && e.in.APIs.CertManager {
-		want(e.build.certificate(*issuer))
+		want(e.build.Certificate(*issuer))
 	}
 	if subdomain.Backend.External != nil {
-		want(e.build.engineService(*subdomain.Backend.External))
+		want(e.build.EngineService(*subdomain.Backend.External))
 	}
-	if service, namespace, inCluster := WidgetService(e.in.Settings); e.widget {
-		if gateway != nil && inCluster && e.via.grants {
-			want(e.build.referenceGrant(service, namespace))
+	if service, namespace, inCluster := objects.WidgetService(e.in.Settings); e.widget {
+		if gateway != nil && inCluster && e.via.Grants {
+			want(e.build.ReferenceGrant(service, namespace))
 		} else {
-			want(e.build.externalService(WidgetServiceName, e.in.Settings.WidgetBackend))
+			want(e.build.ExternalService(kinds.WidgetServiceName, e.in.Settings.WidgetBackend))
 		}
 	}
 	if gateway == nil {
-		want(e.build.ingress(e.widget, e.servedSecret()))
+		want(e.build.Ingress(e.widget, e.servedSecret()))
 	} else {
-		if e.via.own {
-			want(e.build.listenerSet(e.via, e.servedSecret()))
+		if e.via.Own {
+			want(e.build.ListenerSet(e.via, e.servedSecret()))
 		}
-		want(e.build.httpRoute(e.via, e.widget))
+		want(e.build.HTTPRoute(e.via, e.widget))
 	}
 	return e.failed(v1alpha1.ConditionSubdomainReady, true)
 }
@@ -209,7 +211,7 @@ func (e *evaluation) routeNotWritten() *conditions.Finding {
 // servedSecret is the Secret whose certificate the declared route serves: as long as the
 // certificate that is declared is not there, the one that it serves already.
 func (e *evaluation) servedSecret() string {
-	wanted, now, issued := e.build.tlsSecret(), "", e.in.SecretFound
+	wanted, now, issued := e.build.TLSSecret(), "", e.in.SecretFound
 	if e.issuer() != nil {
 		issued = e.in.APIs.CertManager && e.certificateUnready() == nil
 	}
@@ -217,13 +219,13 @@ func (e *evaluation) servedSecret() string {
 		return wanted
 	}
 	host := string(e.in.Partner.Spec.Subdomain.Host)
-	if e.build.gatewayRef() != nil {
-		if set, ok := e.in.child(listenerSetKind, host).(*gatewayv1.ListenerSet); ok && len(set.Spec.Listeners) > 0 {
+	if e.build.GatewayRef() != nil {
+		if set, ok := e.in.Child(kinds.ListenerSet, host).(*gatewayv1.ListenerSet); ok && len(set.Spec.Listeners) > 0 {
 			if tls := set.Spec.Listeners[0].TLS; tls != nil && len(tls.CertificateRefs) > 0 {
 				now = string(tls.CertificateRefs[0].Name)
 			}
 		}
-	} else if ingress, ok := e.in.child(ingressKind, host).(*networkingv1.Ingress); ok && len(ingress.Spec.TLS) > 0 {
+	} else if ingress, ok := e.in.Child(kinds.Ingress, host).(*networkingv1.Ingress); ok && len(ingress.Spec.TLS) > 0 {
 		now = ingress.Spec.TLS[0].SecretName
 	}
 	return cmp.Or(now, wanted)
@@ -232,7 +234,7 @@ func (e *evaluation) servedSecret() string {
 // ownCertificate reports whether the sub-domain brings its own certificate: that of a
 // Gateway's listener is not the partner's.
 func (e *evaluation) ownCertificate() bool {
-	return e.build.gatewayRef() == nil || e.via.own
+	return e.build.GatewayRef() == nil || e.via.Own
 }
 
 // issuer is who signs the sub-domain's certificate; nil if nobody does.
@@ -240,14 +242,14 @@ func (e *evaluation) issuer() *v1alpha1.IssuerReference {
 	if !e.ownCertificate() {
 		return nil
 	}
-	return e.build.issuer()
+	return e.build.Issuer()
 }
 
 func (e *evaluation) certificateNotServed() *conditions.Finding {
 	if !e.ownCertificate() {
 		return nil
 	}
-	issuer, secret := e.issuer(), e.build.tlsSecret()
+	issuer, secret := e.issuer(), e.build.TLSSecret()
 	switch {
 	case issuer != nil && e.in.Settings.WithoutCertManager:
 		return broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
@@ -259,7 +261,7 @@ func (e *evaluation) certificateNotServed() *conditions.Finding {
 		return e.certificateUnready()
 	case secret != "" && !e.in.SecretFound:
 		return broken(v1alpha1.ReasonSecretNotFound, conditions.Waiting,
-			"there is no Secret %s/%s with the certificate: create it, or name another in spec.subdomain.tls.secretName", NamespaceOf(e.in.Partner), secret)
+			"there is no Secret %s/%s with the certificate: create it, or name another in spec.subdomain.tls.secretName", objects.NamespaceOf(e.in.Partner), secret)
 	}
 	return nil
 }
@@ -270,11 +272,11 @@ func (e *evaluation) backendMissing() *conditions.Finding {
 		return nil
 	}
 	return broken(v1alpha1.ReasonBackendNotFound, conditions.Waiting,
-		"there is no Service %s/%s: deploy the engine there, or name another in spec.subdomain.backend", NamespaceOf(e.in.Partner), service.Name)
+		"there is no Service %s/%s: deploy the engine there, or name another in spec.subdomain.backend", objects.NamespaceOf(e.in.Partner), service.Name)
 }
 
 func (e *evaluation) routeNotAccepted() *conditions.Finding {
-	if e.build.gatewayRef() == nil {
+	if e.build.GatewayRef() == nil {
 		return e.ingressUnready()
 	}
 	return e.gatewayRouteUnready()
@@ -282,8 +284,8 @@ func (e *evaluation) routeNotAccepted() *conditions.Finding {
 
 // routeName names the declared route in messages.
 func (e *evaluation) routeName() string {
-	name := NamespaceOf(e.in.Partner) + "/" + string(e.in.Partner.Spec.Subdomain.Host)
-	if gateway := e.build.gatewayRef(); gateway != nil {
+	name := objects.NamespaceOf(e.in.Partner) + "/" + string(e.in.Partner.Spec.Subdomain.Host)
+	if gateway := e.build.GatewayRef(); gateway != nil {
 		return fmt.Sprintf("HTTPRoute %s at Gateway %s/%s", name, gateway.Namespace, gateway.Name)
 	}
 	return "Ingress " + name
@@ -306,7 +308,7 @@ func (e *evaluation) heldByAnother() *conditions.Finding {
 		return broken(v1alpha1.ReasonHostClaimedByAnotherPartner, conditions.Stalled,
 			"%s is held by Partner %q: write another host, or remove it from that partner", host, holder)
 	}
-	if handing := handOver(e.in.Holder); handing.Host == host {
+	if handing := objects.HandOverOf(e.in.Holder); handing.Host == host {
 		if string(handing.PartnerRef.Name) == e.in.Partner.Name && !e.judged.InForce() {
 			return broken(v1alpha1.ReasonHostReleasing, conditions.Waiting,
 				"Partner %q hands over %s, which this Partner takes once its contract is in force: %s", holder, host, e.judged.Window.Message)
@@ -350,7 +352,7 @@ func (e *evaluation) heldByAnother() *conditions.Finding {
 // holderDeclares reports whether the Partner that holds the declared host, another
 // one, declares it, too.
 func (e *evaluation) holderDeclares() bool {
-	return e.in.Holder != nil && e.in.Holder.DeletionTimestamp.IsZero() && HostOf(e.in.Holder) == HostOf(e.in.Partner)
+	return e.in.Holder != nil && e.in.Holder.DeletionTimestamp.IsZero() && objects.HostOf(e.in.Holder) == objects.HostOf(e.in.Partner)
 }
 
 // routedElsewhere are the routes to the declared host in the namespaces of other
@@ -361,7 +363,7 @@ func (e *evaluation) routedElsewhere() (elsewhere []string, progress conditions.
 	host := string(e.in.Partner.Spec.Subdomain.Host)
 	progress = conditions.Waiting
 	for _, ref := range e.in.Routes {
-		if ref.Host != host || ref.Namespace == NamespaceOf(e.in.Partner) || slices.Contains(e.in.Sources, ref.Partner) && (ref.Name == host || ref.Solver) {
+		if ref.Host != host || ref.Namespace == objects.NamespaceOf(e.in.Partner) || slices.Contains(e.in.Sources, ref.Partner) && (ref.Name == host || ref.Solver) {
 			continue
 		}
 		elsewhere = append(elsewhere, ref.String())
@@ -381,7 +383,7 @@ func (e *evaluation) ingressUnready() *conditions.Finding {
 	}
 	if e.declaredRoute() == nil {
 		return broken(v1alpha1.ReasonRouteNotAccepted, conditions.Waiting, "Ingress %s/%s is about to be created, once one that is being deleted is gone",
-			NamespaceOf(e.in.Partner), e.in.Partner.Spec.Subdomain.Host)
+			objects.NamespaceOf(e.in.Partner), e.in.Partner.Spec.Subdomain.Host)
 	}
 	return nil
 }
@@ -431,7 +433,7 @@ func (e *evaluation) backendRefused(host string) string {
 // classMissing says why no ingress controller will take the route; empty if one
 // should.
 func (e *evaluation) classMissing() string {
-	name := e.build.ingressClassName()
+	name := e.build.IngressClassName()
 	switch {
 	case name == "":
 		return "no ingress class is named and the cluster has no default one: name one in spec.subdomain.route.ingressClassName or with the operator's --ingress-class"

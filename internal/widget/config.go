@@ -10,8 +10,8 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/contract"
 	"github.com/dispel/partner-operator/internal/coverage"
+	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/support"
-	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 // Config is config.json: what the widget shows on one sub-domain. Whoever reaches
@@ -101,7 +101,7 @@ func ConfigFor(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, allocation
 	if err != nil {
 		return config
 	}
-	agreed := contract.NewDocument(partner, plan, &judged, tenant.WidgetPath, now)
+	agreed := contract.NewDocument(partner, plan, &judged, kinds.WidgetPath, now)
 	config.PolicyURL = agreed.Plan.PolicyURL
 	config.Languages = agreed.Languages
 	if agreed.Hours.Limited {

@@ -14,7 +14,7 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/utils/clock"
 
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/kinds"
 )
 
 //go:embed widget.js
@@ -22,8 +22,8 @@ var script []byte
 
 // Paths of what is served.
 const (
-	ScriptPath = tenant.WidgetPath + "/widget.js"
-	ConfigPath = tenant.WidgetPath + "/config.json"
+	ScriptPath = kinds.WidgetPath + "/widget.js"
+	ConfigPath = kinds.WidgetPath + "/config.json"
 )
 
 // Handler serves the script and config.json to the hosts that have the widget.

@@ -25,8 +25,9 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/controlplane"
+	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/manager"
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/testing/certmanager"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
@@ -61,7 +62,7 @@ func startManager(ctx context.Context) {
 	Expect(direct.Create(ctx, cluster.Object(`{apiVersion: partner.dispel.com/v1alpha1, kind: SupportPlan, metadata: {name: basic}, spec: {tier: Basic}}`))).To(Succeed())
 	running, stop := context.WithCancel(context.Background())
 	mgr, err := manager.New(running, config, manager.Options{
-		Settings: tenant.Settings{
+		Settings: objects.Settings{
 			IngressClassName: "traefik", ProxyNamespaces: []string{"traefik"}, RouteOverlap: time.Second,
 			WidgetBackend: v1alpha1.ExternalBackend{Host: "widget.system.svc.cluster.local", Port: 8082},
 		},
@@ -109,7 +110,7 @@ func issuer(ctx context.Context) {
 // conditions.
 func settled(ctx context.Context, g Gomega, namespace, name string) (*unstructured.Unstructured, []any) {
 	certificate := &unstructured.Unstructured{}
-	certificate.SetGroupVersionKind(tenant.CertificateGVK)
+	certificate.SetGroupVersionKind(kinds.CertificateGVK)
 	g.Expect(direct.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, certificate)).To(Succeed())
 	conditions, _, err := unstructured.NestedSlice(certificate.Object, "status", "conditions")
 	g.Expect(err).NotTo(HaveOccurred())
@@ -216,10 +217,10 @@ spec:
 			client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"subdomain":{"host":"access.acmecorp.com"}}}`)))).To(Succeed())
 		Eventually(condition(ctx, v1alpha1.ConditionStalled)).Should(HavePrefix("True IssuerNotReady: Certificate partner-acme/access.acmecorp.com is not issued: Referenced"))
 		requests := &unstructured.UnstructuredList{}
-		requests.SetGroupVersionKind(tenant.CertificateRequestGVK.GroupVersion().WithKind("CertificateRequestList"))
+		requests.SetGroupVersionKind(kinds.CertificateRequestGVK.GroupVersion().WithKind("CertificateRequestList"))
 		Expect(direct.List(ctx, requests, client.InNamespace("partner-acme"))).To(Succeed())
 		for i := range requests.Items {
-			if requests.Items[i].GetAnnotations()[tenant.CertificateNameAnnotation] != "access.acmecorp.com" {
+			if requests.Items[i].GetAnnotations()[kinds.CertificateNameAnnotation] != "access.acmecorp.com" {
 				continue
 			}
 			Expect(unstructured.SetNestedSlice(requests.Items[i].Object, []any{map[string]any{

@@ -32,8 +32,8 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/controlplane"
+	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/scheme"
-	"github.com/dispel/partner-operator/internal/tenant"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 	"github.com/dispel/partner-operator/internal/testing/commands"
 	"github.com/dispel/partner-operator/internal/testing/rights"
@@ -211,7 +211,7 @@ func (i *installation) identities(ctx context.Context) map[string]string {
 	}
 	managed := client.MatchingLabels{v1alpha1.ManagedByLabel: v1alpha1.FieldManager}
 	note(&corev1.NamespaceList{}, managed)
-	for _, kind := range tenant.Kinds {
+	for _, kind := range kinds.All {
 		if kind.Made && kind.API == "" {
 			note(kind.NewList(), managed)
 		}

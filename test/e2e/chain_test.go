@@ -30,9 +30,9 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/controlplane"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/probe"
 	"github.com/dispel/partner-operator/internal/prober"
-	"github.com/dispel/partner-operator/internal/tenant"
 	"github.com/dispel/partner-operator/internal/testing/authority"
 	"github.com/dispel/partner-operator/internal/testing/certmanager"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
@@ -345,7 +345,7 @@ var _ = Describe("The chain from DNS to the widget", Ordered, func() {
 			func(context.Context) { startIngress() }),
 		Entry("the certificate is of an authority that nobody trusts", "CertificateInvalid",
 			func(ctx context.Context) {
-				create(ctx, authority.New().Secret(tenant.DefaultNamespace(name), "foreign", host))
+				create(ctx, authority.New().Secret(objects.DefaultNamespace(name), "foreign", host))
 				change(ctx, func(s *v1alpha1.Subdomain) { s.TLS = &v1alpha1.TLS{SecretName: "foreign"} })
 			},
 			func(ctx context.Context) {
@@ -353,7 +353,7 @@ var _ = Describe("The chain from DNS to the widget", Ordered, func() {
 			}),
 		Entry("the certificate is old", "CertificateExpired",
 			func(ctx context.Context) {
-				create(ctx, ca.SecretUntil(-time.Hour, tenant.DefaultNamespace(name), "old", host))
+				create(ctx, ca.SecretUntil(-time.Hour, objects.DefaultNamespace(name), "old", host))
 				change(ctx, func(s *v1alpha1.Subdomain) { s.TLS = &v1alpha1.TLS{SecretName: "old"} })
 			},
 			func(ctx context.Context) {
@@ -361,27 +361,27 @@ var _ = Describe("The chain from DNS to the widget", Ordered, func() {
 			}),
 		Entry("the engine does not answer", "EngineFailed",
 			func(ctx context.Context) {
-				create(ctx, service(tenant.DefaultNamespace(name), "idle", "127.96.8.10", 8080))
+				create(ctx, service(objects.DefaultNamespace(name), "idle", "127.96.8.10", 8080))
 				change(ctx, func(s *v1alpha1.Subdomain) { s.Backend.Service.Name = "idle" })
 			},
 			func(ctx context.Context) {
 				change(ctx, func(s *v1alpha1.Subdomain) { s.Backend.Service.Name = "engine" })
 			}),
 		Entry("something else has the widget's path", "WidgetFailed",
-			func(ctx context.Context) { create(ctx, inTheWay(tenant.DefaultNamespace(name), host, "engine")) },
+			func(ctx context.Context) { create(ctx, inTheWay(objects.DefaultNamespace(name), host, "engine")) },
 			func(ctx context.Context) {
-				Expect(direct.Delete(ctx, inTheWay(tenant.DefaultNamespace(name), host, "engine"))).To(Succeed())
+				Expect(direct.Delete(ctx, inTheWay(objects.DefaultNamespace(name), host, "engine"))).To(Succeed())
 			}),
 		Entry("another partner's widget has it", "WidgetOfAnotherPartner",
 			func(ctx context.Context) {
 				serve(listen("127.96.8.11:8080"), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 					_, _ = io.WriteString(w, `{"version": "v1", "partner": "Globex"}`)
 				}))
-				create(ctx, service(tenant.DefaultNamespace(name), "other", "127.96.8.11", 8080))
-				create(ctx, inTheWay(tenant.DefaultNamespace(name), host, "other"))
+				create(ctx, service(objects.DefaultNamespace(name), "other", "127.96.8.11", 8080))
+				create(ctx, inTheWay(objects.DefaultNamespace(name), host, "other"))
 			},
 			func(ctx context.Context) {
-				Expect(direct.Delete(ctx, inTheWay(tenant.DefaultNamespace(name), host, "other"))).To(Succeed())
+				Expect(direct.Delete(ctx, inTheWay(objects.DefaultNamespace(name), host, "other"))).To(Succeed())
 			}),
 	)
 
@@ -393,7 +393,7 @@ var _ = Describe("The chain from DNS to the widget", Ordered, func() {
 			GinkgoHelper()
 			route.Annotations = map[string]v1alpha1.AnnotationValue{"external-dns.kubernetes.io/ttl": v1alpha1.AnnotationValue(fmt.Sprint(ttl))}
 			change(ctx, func(s *v1alpha1.Subdomain) { s.Route, s.TLS = route, tls })
-			key := client.ObjectKey{Namespace: tenant.DefaultNamespace(name), Name: host}
+			key := client.ObjectKey{Namespace: objects.DefaultNamespace(name), Name: host}
 			Eventually(func(g Gomega) {
 				found, err := v.resolver.LookupNetIP(ctx, "ip4", host+".")
 				g.Expect(err).NotTo(HaveOccurred())

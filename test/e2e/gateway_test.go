@@ -18,7 +18,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/widgetserver"
 )
 
@@ -47,7 +47,7 @@ var _ = Describe("A partner behind a Gateway", func() {
 		var made v1alpha1.Partner
 		Expect(direct.Get(ctx, client.ObjectKey{Name: "gateway"}, &made)).To(Succeed())
 		Expect(made.Status.Subdomain).To(Equal(&v1alpha1.SubdomainStatus{URL: address, Route: v1alpha1.HTTPRoute, Addresses: []string{published}}))
-		Expect(direct.Get(ctx, client.ObjectKey{Namespace: tenant.DefaultNamespace("gateway"), Name: "gateway.example.com"}, &networkingv1.Ingress{})).
+		Expect(direct.Get(ctx, client.ObjectKey{Namespace: objects.DefaultNamespace("gateway"), Name: "gateway.example.com"}, &networkingv1.Ingress{})).
 			To(Satisfy(apierrors.IsNotFound))
 	})
 
@@ -67,7 +67,7 @@ var _ = Describe("A partner behind a Gateway", func() {
 				made.Spec.Subdomain.Route, made.Spec.Subdomain.TLS = route, tls
 				return direct.Update(ctx, &made)
 			}).Should(Succeed())
-			key := client.ObjectKey{Namespace: tenant.DefaultNamespace("moving"), Name: "moving.example.com"}
+			key := client.ObjectKey{Namespace: objects.DefaultNamespace("moving"), Name: "moving.example.com"}
 			Eventually(func() bool { return apierrors.IsNotFound(direct.Get(ctx, key, gone)) }).Should(BeTrue())
 			before := load.served.Load()
 			Eventually(load.served.Load).WithTimeout(time.Minute).Should(BeNumerically(">", before+500), "a while after")
@@ -90,7 +90,7 @@ func deployEngine(name, address string) {
 		defer GinkgoRecover()
 		defer close(done)
 		Eventually(func() error {
-			return client.IgnoreAlreadyExists(direct.Create(context.Background(), service(tenant.DefaultNamespace(name), "engine", address, 8080)))
+			return client.IgnoreAlreadyExists(direct.Create(context.Background(), service(objects.DefaultNamespace(name), "engine", address, 8080)))
 		}).WithTimeout(time.Minute).Should(Succeed())
 	}()
 	DeferCleanup(func() { <-done })

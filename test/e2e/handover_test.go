@@ -19,9 +19,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/probe"
 	"github.com/dispel/partner-operator/internal/prober"
-	"github.com/dispel/partner-operator/internal/tenant"
 	"github.com/dispel/partner-operator/internal/testing/site"
 	"github.com/dispel/partner-operator/internal/widgetserver"
 )
@@ -106,7 +106,7 @@ var _ = Describe("A host that one partner hands over to another", func() {
 		another("thief", subdomain)
 		contract(ctx, names[1], v1alpha1.OneFTE)
 		Eventually(func() error {
-			return direct.Create(ctx, ca.Secret(tenant.DefaultNamespace(names[1]), "own", host))
+			return direct.Create(ctx, ca.Secret(objects.DefaultNamespace(names[1]), "own", host))
 		}).Should(Succeed())
 		Eventually(widgetStatus(address)).Should(Equal(http.StatusOK))
 		var before v1alpha1.SubdomainClaim
@@ -122,8 +122,8 @@ var _ = Describe("A host that one partner hands over to another", func() {
 				g.Expect(claim.UID).To(Equal(before.UID), "it is never released")
 				g.Expect(claim.Spec).To(Equal(v1alpha1.SubdomainClaimSpec{PartnerRef: v1alpha1.PartnerReference{Name: v1alpha1.PartnerName(to)}}))
 				g.Expect(claim.OwnerReferences).To(ConsistOf(HaveField("Name", to)))
-				g.Expect(client.IgnoreNotFound(direct.Get(ctx, client.ObjectKey{Namespace: tenant.DefaultNamespace(to), Name: host}, &networkingv1.Ingress{}))).To(Succeed())
-				g.Expect(direct.Get(ctx, client.ObjectKey{Namespace: tenant.DefaultNamespace(from), Name: host}, &networkingv1.Ingress{})).To(MatchError(apierrors.IsNotFound, "IsNotFound"))
+				g.Expect(client.IgnoreNotFound(direct.Get(ctx, client.ObjectKey{Namespace: objects.DefaultNamespace(to), Name: host}, &networkingv1.Ingress{}))).To(Succeed())
+				g.Expect(direct.Get(ctx, client.ObjectKey{Namespace: objects.DefaultNamespace(from), Name: host}, &networkingv1.Ingress{})).To(MatchError(apierrors.IsNotFound, "IsNotFound"))
 				var taker, source, thief v1alpha1.Partner
 				g.Expect(direct.Get(ctx, client.ObjectKey{Name: to}, &taker)).To(Succeed())
 				g.Expect(meta.IsStatusConditionTrue(taker.Status.Conditions, string(v1alpha1.ConditionReady))).To(BeTrue())
@@ -148,7 +148,7 @@ var _ = Describe("A host that one partner hands over to another", func() {
 				defer close(finished)
 				for {
 					var claim v1alpha1.SubdomainClaim
-					gone := direct.Get(ctx, client.ObjectKey{Namespace: tenant.DefaultNamespace(from), Name: host}, &networkingv1.Ingress{})
+					gone := direct.Get(ctx, client.ObjectKey{Namespace: objects.DefaultNamespace(from), Name: host}, &networkingv1.Ingress{})
 					if direct.Get(ctx, client.ObjectKey{Name: host}, &claim) == nil && string(claim.Spec.PartnerRef.Name) == to && apierrors.IsNotFound(gone) {
 						return
 					}

@@ -25,7 +25,7 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/cli"
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
 
@@ -122,7 +122,7 @@ var _ = Describe("Tenants that were set up by hand", func() {
 		var removed, changed []string
 		for _, partner := range plan.Partners {
 			for _, object := range partner.Objects {
-				name := tenant.NameOf(&object.Manifest)
+				name := kinds.Describe(&object.Manifest)
 				switch object.Action {
 				case "remove":
 					removed = append(removed, name)
@@ -173,7 +173,7 @@ var _ = Describe("Tenants that were set up by hand", func() {
 		Expect(binding.Labels).To(And(HaveKeyWithValue("team", "remote-access"), HaveKeyWithValue(v1alpha1.PartnerLabel, "virtucon")))
 		for _, kept := range []client.Object{
 			&corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: "tyrell", Name: "compute"}},
-			&corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: "tyrell", Name: tenant.QuotaName}},
+			&corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: "tyrell", Name: kinds.QuotaName}},
 			&networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: "umbrella", Name: "api"}},
 		} {
 			Expect(direct.Get(ctx, client.ObjectKeyFromObject(kept), kept)).To(Succeed())

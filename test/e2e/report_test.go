@@ -19,6 +19,8 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/fleet"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/report"
 	"github.com/dispel/partner-operator/internal/tenant"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
@@ -44,7 +46,7 @@ func reported(ctx context.Context) string {
 	f.Allocations["globex"].Spec.ValidFrom = "2026-11-15"
 	for _, name := range f.Names() {
 		partner := f.Partners[name]
-		snapshot, err := f.Snapshot(ctx, partner, tenant.Settings{IngressClassName: "traefik"}, day)
+		snapshot, err := f.Snapshot(ctx, partner, objects.Settings{IngressClassName: "traefik"}, day)
 		Expect(err).NotTo(HaveOccurred())
 		outcome := tenant.Settle(*snapshot)
 		partner.Status = outcome.Status
@@ -63,7 +65,7 @@ func reported(ctx context.Context) string {
 
 func add(f *fleet.Fleet, kind string, object any) {
 	GinkgoHelper()
-	into := map[string]tenant.Object{
+	into := map[string]kinds.Object{
 		"Partner": &v1alpha1.Partner{}, "SupportPlan": &v1alpha1.SupportPlan{}, "PCSMAllocation": &v1alpha1.PCSMAllocation{},
 		"IngressClass": &networkingv1.IngressClass{},
 	}[kind]

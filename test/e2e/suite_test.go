@@ -30,7 +30,7 @@ import (
 	"github.com/dispel/partner-operator/internal/controlplane"
 	"github.com/dispel/partner-operator/internal/dashboard"
 	"github.com/dispel/partner-operator/internal/manager"
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/testing/authority"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 	"github.com/dispel/partner-operator/internal/testing/rights"
@@ -162,7 +162,7 @@ func startOperator(overlap time.Duration, wrap ...transport.WrapperFunc) (stop f
 		config.Wrap(wrap)
 	}
 	operator, err := manager.New(context.Background(), config, manager.Options{
-		Settings: tenant.Settings{
+		Settings: objects.Settings{
 			IngressClassName: "traefik", ProxyNamespaces: []string{"traefik"}, RouteOverlap: overlap,
 			WidgetBackend: v1alpha1.ExternalBackend{Host: "widget.system.svc.cluster.local", Port: 8082},
 		},
@@ -211,8 +211,8 @@ func partner(ctx context.Context, name string, fte v1alpha1.FTE, change ...func(
 	if fte > 0 {
 		contract(ctx, name, fte)
 	}
-	Eventually(direct.Get).WithArguments(ctx, client.ObjectKey{Name: tenant.DefaultNamespace(name)}, &corev1.Namespace{}).Should(Succeed())
-	Expect(direct.Create(ctx, ca.Secret(tenant.DefaultNamespace(name), "own", host))).To(Succeed())
+	Eventually(direct.Get).WithArguments(ctx, client.ObjectKey{Name: objects.DefaultNamespace(name)}, &corev1.Namespace{}).Should(Succeed())
+	Expect(direct.Create(ctx, ca.Secret(objects.DefaultNamespace(name), "own", host))).To(Succeed())
 	address := "https://" + host
 	Eventually(func() (int, error) { return ingress.status(address + "/") }).Should(Equal(http.StatusOK))
 	return address

@@ -29,9 +29,9 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/controlplane"
 	"github.com/dispel/partner-operator/internal/manager"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/settings"
 	"github.com/dispel/partner-operator/internal/shard"
-	"github.com/dispel/partner-operator/internal/tenant"
 	"github.com/dispel/partner-operator/internal/testing/partners"
 )
 
@@ -209,10 +209,10 @@ var _ = Describe("Partners come about as if nothing had happened", func() {
 		w.awaitReady(ctx, few)
 		name := partners.Name("p", 0)
 		stuck := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
-			Namespace: tenant.DefaultNamespace(name), Name: "stuck", Finalizers: []string{"example.com/stuck"},
+			Namespace: objects.DefaultNamespace(name), Name: "stuck", Finalizers: []string{"example.com/stuck"},
 		}}
 		Expect(w.direct.Create(ctx, stuck)).To(Succeed())
-		Expect(w.direct.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: tenant.DefaultNamespace(name)}})).To(Succeed())
+		Expect(w.direct.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: objects.DefaultNamespace(name)}})).To(Succeed())
 		condition := func() (string, error) {
 			var partner v1alpha1.Partner
 			err := w.direct.Get(ctx, client.ObjectKey{Name: name}, &partner)

@@ -23,17 +23,18 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/controlplane"
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/testing/partners"
 )
 
-// kinds are all that have to do with partners.
-var kinds = func() []schema.GroupVersionKind {
+// concerned are all kinds that have to do with partners.
+var concerned = func() []schema.GroupVersionKind {
 	all := []schema.GroupVersionKind{
 		v1alpha1.GroupVersion.WithKind("Partner"), v1alpha1.GroupVersion.WithKind("PCSMAllocation"), v1alpha1.GroupVersion.WithKind("SupportPlan"),
 		{Version: "v1", Kind: "Namespace"},
 	}
-	for _, kind := range tenant.Kinds {
+	for _, kind := range kinds.All {
 		if kind.Made && kind.API == "" {
 			all = append(all, kind.GroupVersionKind)
 		}
@@ -47,8 +48,8 @@ type state map[string]any
 
 func (w *world) state(ctx context.Context) (state, error) {
 	uids := map[string]string{}
-	var objects []unstructured.Unstructured
-	for _, kind := range kinds {
+	var listed []unstructured.Unstructured
+	for _, kind := range concerned {
 		list := &unstructured.UnstructuredList{}
 		list.SetGroupVersionKind(kind)
 		if err := w.direct.List(ctx, list); err != nil {
@@ -58,19 +59,19 @@ func (w *world) state(ctx context.Context) (state, error) {
 			if kind.Kind == "Partner" {
 				uids[string(object.GetUID())] = "the UID of " + object.GetName()
 			}
-			isTenant := func(namespace string) bool { return strings.HasPrefix(namespace, tenant.DefaultNamespace("")) }
+			isTenant := func(namespace string) bool { return strings.HasPrefix(namespace, objects.DefaultNamespace("")) }
 			if object.GetNamespace() != "" && !isTenant(object.GetNamespace()) || kind.Kind == "Namespace" && !isTenant(object.GetName()) {
 				continue
 			}
 			if object.GetName() == "kube-root-ca.crt" {
 				continue // Kubernetes makes it
 			}
-			objects = append(objects, object)
+			listed = append(listed, object)
 		}
 	}
 	found := state{}
-	for i := range objects {
-		object := &objects[i]
+	for i := range listed {
+		object := &listed[i]
 		key := fmt.Sprintf("%s %s/%s", object.GetKind(), object.GetNamespace(), object.GetName())
 		owned := ownedFields(object)
 		for _, field := range []string{"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields"} {
@@ -280,16 +281,16 @@ type foreign []client.Object
 // like a partner's, and one elsewhere.
 func addForeign(ctx context.Context, direct client.Client) foreign {
 	GinkgoHelper()
-	namespace := tenant.DefaultNamespace("nobody")
+	namespace := objects.DefaultNamespace("nobody")
 	f := foreign{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
-		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: tenant.ContractName}},
-		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "labelled", Labels: tenant.Labels("nobody")}},
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: kinds.ContractName}},
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "labelled", Labels: objects.Labels("nobody")}},
 		&corev1.Service{
-			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: tenant.WidgetServiceName, Labels: map[string]string{v1alpha1.ManagedByLabel: v1alpha1.FieldManager}},
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: kinds.WidgetServiceName, Labels: map[string]string{v1alpha1.ManagedByLabel: v1alpha1.FieldManager}},
 			Spec:       corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "example.org"},
 		},
-		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: "labelled", Labels: tenant.Labels(partners.Name("p", 0))}},
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: "labelled", Labels: objects.Labels(partners.Name("p", 0))}},
 	}
 	for _, object := range f {
 		Expect(direct.Create(ctx, object)).To(Succeed())

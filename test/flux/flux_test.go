@@ -39,8 +39,9 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/controlplane"
+	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/manager"
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
 
@@ -120,7 +121,7 @@ func startManager(ctx context.Context) {
 	config := cluster.AsServiceAccount(ctx, controlPlane, direct, "manager", "config/rbac/role.yaml", "config/rbac/role_binding.yaml")
 	running, stop := context.WithCancel(context.Background())
 	mgr, err := manager.New(running, config, manager.Options{
-		Settings: tenant.Settings{
+		Settings: objects.Settings{
 			ProxyNamespaces: []string{"traefik"}, RouteOverlap: time.Second,
 			WidgetBackend: v1alpha1.ExternalBackend{Host: "widget.example.net", Port: 8082},
 		},
@@ -268,7 +269,7 @@ func versions(ctx context.Context) map[string]string {
 	GinkgoHelper()
 	found := map[string]string{}
 	lists := []client.ObjectList{&v1alpha1.PartnerList{}, &v1alpha1.PCSMAllocationList{}, &v1alpha1.SupportPlanList{}, &corev1.NamespaceList{}}
-	for _, kind := range tenant.Kinds {
+	for _, kind := range kinds.All {
 		if kind.Made && kind.API == "" {
 			lists = append(lists, kind.NewList())
 		}
@@ -390,6 +391,6 @@ spec: {displayName: Rival, channelModel: Reseller, subdomain: {host: rival.examp
 			}).Should(BeTrue(), object.GetName())
 		}
 		Expect(direct.Get(ctx, client.ObjectKey{Name: "wayne"}, &v1alpha1.Partner{})).To(Succeed())
-		Expect(direct.Get(ctx, client.ObjectKey{Name: tenant.DefaultNamespace("acme")}, &corev1.Namespace{})).To(Succeed())
+		Expect(direct.Get(ctx, client.ObjectKey{Name: objects.DefaultNamespace("acme")}, &corev1.Namespace{})).To(Succeed())
 	})
 })

@@ -33,7 +33,7 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/controlplane"
 	"github.com/dispel/partner-operator/internal/manager"
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 	"github.com/dispel/partner-operator/internal/testing/states"
 )
@@ -53,7 +53,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	controlPlane, direct = cluster.Start(ctx)
 	running, stop := context.WithCancel(context.Background())
 	mgr, err := manager.New(running, controlPlane.Config(), manager.Options{
-		Settings: tenant.Settings{
+		Settings: objects.Settings{
 			ProxyNamespaces: []string{"traefik"}, WidgetBackend: v1alpha1.ExternalBackend{Host: "widget.example.net", Port: 8082},
 		},
 		Workers: 4, TotalsInterval: 1e8, ResyncPeriod: 1e12, HealthAddress: "0", MetricsAddress: "0", ShutdownTimeout: 1e10, DefaultPlans: true,

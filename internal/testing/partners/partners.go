@@ -13,7 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
-	"github.com/dispel/partner-operator/internal/tenant"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
 )
 
 // IngressClass is the cluster's default class, which serves all of them.
@@ -58,7 +59,7 @@ func New(name, host string) *v1alpha1.Partner {
 // but for the namespace, as empty ones to read into.
 func Children(partner string) []client.Object {
 	var children []client.Object
-	for _, kind := range tenant.Kinds {
+	for _, kind := range kinds.All {
 		if !kind.Made || kind.API != "" {
 			continue
 		}
@@ -69,8 +70,8 @@ func Children(partner string) []client.Object {
 		for _, name := range names {
 			child := kind.New()
 			child.SetName(name)
-			if kind.Relation != tenant.ByHolder { // claims are in no namespace
-				child.SetNamespace(tenant.DefaultNamespace(partner))
+			if kind.Relation != kinds.ByHolder { // claims are in no namespace
+				child.SetNamespace(objects.DefaultNamespace(partner))
 			}
 			children = append(children, child)
 		}

@@ -1,6 +1,7 @@
-package tenant
+package snapshot
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -8,80 +9,15 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
-	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
 )
-
-// Object is an object of the API, with its kind set.
-type Object interface {
-	metav1.Object
-	runtime.Object
-}
-
-// Settings are the operator's defaults, given by its flags.
-type Settings struct {
-	// IngressClassName is for routes that name none; if it is empty too, the
-	// cluster's default class serves them.
-	IngressClassName string
-	// IngressAnnotations are on every Ingress, under the Partner's own.
-	IngressAnnotations map[string]string
-	// ProxyNamespaces are from where ingress and Gateway controllers reach the
-	// tenants' pods.
-	ProxyNamespaces []string
-	// DefaultIssuer signs for sub-domains that say nothing about TLS; nil for
-	// none.
-	DefaultIssuer *v1alpha1.IssuerReference
-	// ReservedHostSuffixes are domains that no partner may have a host under.
-	ReservedHostSuffixes []string
-	// BackendHostSuffixes are domains that external backends may be under although
-	// they are no public ones.
-	BackendHostSuffixes []string
-	// Gateway serves sub-domains that say nothing about their route; nil for an
-	// Ingress to do so.
-	Gateway *v1alpha1.GatewayReference
-	// RouteOverlap is how long a route keeps serving once another has taken its
-	// place, since resolvers and controllers take that long to follow. A TTL that is
-	// known of its DNS record comes on top. If negative, it goes at once.
-	RouteOverlap time.Duration
-	// WidgetBackend is where the widget server answers.
-	WidgetBackend v1alpha1.ExternalBackend
-	// WithoutGatewayAPI and WithoutCertManager leave those APIs alone even where
-	// they are installed, so that no right to them is needed.
-	WithoutGatewayAPI, WithoutCertManager bool
-}
-
-// Uses reports whether the operator is to use an optional API where it is installed.
-func (s Settings) Uses(api API) bool {
-	if api == CertManager {
-		return !s.WithoutCertManager
-	}
-	return !s.WithoutGatewayAPI // the others are parts of it
-}
-
-// Use returns those of the installed APIs that the operator is to use.
-func (s Settings) Use(installed APIs) APIs {
-	installed.CertManager = installed.CertManager && s.Uses(CertManager)
-	installed.Gateway = installed.Gateway && s.Uses(GatewayAPI)
-	installed.ReferenceGrants = installed.ReferenceGrants && s.Uses(ReferenceGrants)
-	installed.ListenerSets = installed.ListenerSets && s.Uses(ListenerSets)
-	return installed
-}
-
-// APIs tells which APIs that a cluster may lack are installed.
-type APIs struct {
-	// CertManager is cert-manager's.
-	CertManager bool `json:"certManager"`
-	// Gateway is the Gateway API: Gateways and HTTPRoutes.
-	Gateway bool `json:"gateway"`
-	// ReferenceGrants are the Gateway API's, in the version that is used here.
-	ReferenceGrants bool `json:"referenceGrants"`
-	// ListenerSets are the Gateway API's, which older releases lack.
-	ListenerSets bool `json:"listenerSets"`
-}
 
 // Snapshot is all that Evaluate decides from.
 type Snapshot struct {
@@ -114,7 +50,7 @@ type Snapshot struct {
 	Sources []string
 	// Children are the objects that are the operator's for the Partner, without
 	// the namespace: those in it that Owned names, and all claims of the Partner.
-	Children []Object
+	Children []kinds.Object
 	// Routes are the routes in tenants' namespaces, whoever made them, with a host
 	// that the Partner declares, holds or hands over.
 	Routes []RouteRef
@@ -134,7 +70,7 @@ type Snapshot struct {
 	// GatewayClasses are all of the cluster, or at least those of Gateways.
 	GatewayClasses []gatewayv1.GatewayClass
 	// APIs are the optional APIs that are installed.
-	APIs APIs
+	APIs kinds.APIs
 	// Ignored are the objects in the namespace that were not read, or not whole, by kind.
 	Ignored []Ignored
 	// Undeclared are the namespaces, other than the declared one, that are the partner's by
@@ -143,7 +79,7 @@ type Snapshot struct {
 	// Failures are the writes that failed since the snapshot was taken.
 	Failures []Failure
 	// Settings are the operator's defaults.
-	Settings Settings
+	Settings objects.Settings
 	// Now is the time.
 	Now time.Time
 }
@@ -183,7 +119,7 @@ func (r RouteRef) String() string {
 // Failure is a write or a deletion that failed.
 type Failure struct {
 	// Object is what was to be written, or deleted.
-	Object Object
+	Object kinds.Object
 	// Delete tells that it was to be deleted.
 	Delete bool
 	// Refused tells that the API server will not do it as things are.
@@ -198,25 +134,11 @@ func (f *Failure) Error() string {
 	return f.Message
 }
 
-// Outcome is what Evaluate decides.
-type Outcome struct {
-	// Objects are the objects to have, in the order in which to write them.
-	Objects []Object
-	// Prune are objects to delete, in this order, once Objects are in place.
-	Prune []Object
-	// Status is the Partner's status.
-	Status v1alpha1.PartnerStatus
-	// Events tell of the conditions that changed.
-	Events []conditions.Event
-	// RequeueAt is when time alone changes the outcome; zero if it never does.
-	RequeueAt time.Time
-}
-
-// child finds the observed object by its kind and name; nil if there is none. All
+// Child finds the observed object by its kind and name; nil if there is none. All
 // children that are looked up so are in one namespace, or cluster-scoped.
-func (s *Snapshot) child(kind, name string) Object {
+func (s *Snapshot) Child(kind, name string) kinds.Object {
 	for _, object := range s.Children {
-		if nameOfKind(object) == kind && object.GetName() == name {
+		if kinds.Name(object) == kind && object.GetName() == name {
 			return object
 		}
 	}
@@ -224,40 +146,40 @@ func (s *Snapshot) child(kind, name string) Object {
 }
 
 // Observed returns what the snapshot has in an object's place; nil if nothing.
-func (s *Snapshot) Observed(object Object) Object {
-	kind := nameOfKind(object)
-	if kind == namespaceKind {
+func (s *Snapshot) Observed(object kinds.Object) kinds.Object {
+	kind := kinds.Name(object)
+	if kind == kinds.Namespace {
 		if s.Namespace == nil {
 			return nil
 		}
 		return s.Namespace
 	}
 	for _, child := range s.Children {
-		if sameObject(child, object) {
+		if kinds.Same(child, object) {
 			return child
 		}
 	}
-	if s.Claim != nil && kind == claimKind && s.Claim.Name == object.GetName() {
+	if s.Claim != nil && kind == kinds.SubdomainClaim && s.Claim.Name == object.GetName() {
 		return s.Claim // another's, which is handed over
 	}
 	return nil
 }
 
 // Observe puts a written object in its place in the snapshot.
-func (s *Snapshot) Observe(written Object) {
+func (s *Snapshot) Observe(written kinds.Object) {
 	switch written := written.(type) {
 	case *corev1.Namespace:
 		s.Namespace = written
 		return
 	case *v1alpha1.SubdomainClaim:
-		if HostOf(s.Partner) == written.Name {
+		if objects.HostOf(s.Partner) == written.Name {
 			s.Claim = written
 		} else {
 			s.Handed = written
 		}
 	}
 	for i, object := range s.Children {
-		if sameObject(object, written) {
+		if kinds.Same(object, written) {
 			s.Children[i] = written
 			return
 		}
@@ -266,29 +188,135 @@ func (s *Snapshot) Observe(written Object) {
 }
 
 // Remove forgets a deleted object, unless it has finalizers to wait for.
-func (s *Snapshot) Remove(deleted Object) {
+func (s *Snapshot) Remove(deleted kinds.Object) {
 	if len(deleted.GetFinalizers()) > 0 {
-		going := deleted.DeepCopyObject().(Object)
+		going := deleted.DeepCopyObject().(kinds.Object)
 		going.SetDeletionTimestamp(&metav1.Time{Time: s.Now})
-		if i := slices.IndexFunc(s.Children, func(o Object) bool { return sameObject(o, deleted) }); i >= 0 {
+		if i := slices.IndexFunc(s.Children, func(o kinds.Object) bool { return kinds.Same(o, deleted) }); i >= 0 {
 			s.Children[i] = going
 		}
 		return
 	}
-	s.Children = slices.DeleteFunc(s.Children, func(o Object) bool { return sameObject(o, deleted) })
+	s.Children = slices.DeleteFunc(s.Children, func(o kinds.Object) bool { return kinds.Same(o, deleted) })
 	s.Routes = slices.DeleteFunc(slices.Clone(s.Routes), func(ref RouteRef) bool {
-		return ref.Namespace == deleted.GetNamespace() && ref.Name == deleted.GetName() && ref.Kind == nameOfKind(deleted)
+		return ref.Namespace == deleted.GetNamespace() && ref.Name == deleted.GetName() && ref.Kind == kinds.Name(deleted)
 	})
-	if s.Claim != nil && sameObject(s.Claim, deleted) {
+	if s.Claim != nil && kinds.Same(s.Claim, deleted) {
 		s.Claim = nil
 	}
-	if s.Handed != nil && sameObject(s.Handed, deleted) {
+	if s.Handed != nil && kinds.Same(s.Handed, deleted) {
 		s.Handed = nil
 	}
 }
 
-// sameObject reports whether two objects have the same kind, namespace and name.
-func sameObject(a, b Object) bool {
-	return a.GetName() == b.GetName() && a.GetNamespace() == b.GetNamespace() &&
-		nameOfKind(a) == nameOfKind(b)
+// Claimed are the hosts of the partner's claims, those that are being deleted included.
+func (s *Snapshot) Claimed() []string {
+	var hosts []string
+	for _, claim := range s.Claims() {
+		hosts = append(hosts, claim.GetName())
+	}
+	return hosts
+}
+
+// Held are the hosts of the partner's claims that are not being deleted.
+func (s *Snapshot) Held() []string {
+	var hosts []string
+	for _, claim := range s.Claims() {
+		if claim.GetDeletionTimestamp().IsZero() {
+			hosts = append(hosts, claim.GetName())
+		}
+	}
+	return hosts
+}
+
+// Claims are those of the partner.
+func (s *Snapshot) Claims() []kinds.Object {
+	var claims []kinds.Object
+	for _, child := range s.Children {
+		if kinds.Name(child) == kinds.SubdomainClaim {
+			claims = append(claims, child)
+		}
+	}
+	return claims
+}
+
+// Routing are the objects in the partner's namespaces that lead a host somewhere,
+// those that are being deleted included, in order.
+func (s *Snapshot) Routing(host string) []RouteRef {
+	var refs []RouteRef
+	for _, child := range s.Children {
+		kind := kinds.Of(child)
+		if kind.Exposure <= kinds.ByListener && (child.GetName() == host || slices.Contains(kinds.Hosts(child), host)) {
+			refs = append(refs, RouteRef{
+				Host: host, Kind: kind.Kind, Namespace: child.GetNamespace(), Name: child.GetName(), Partner: s.Partner.Name, Created: child.GetCreationTimestamp(),
+			})
+		}
+	}
+	for _, ref := range s.Routes {
+		if ref.Host == host && ref.Partner == s.Partner.Name && !slices.ContainsFunc(refs, func(r RouteRef) bool { return r.String() == ref.String() }) {
+			refs = append(refs, ref)
+		}
+	}
+	slices.SortFunc(refs, func(a, b RouteRef) int { return cmp.Compare(a.String(), b.String()) })
+	return refs
+}
+
+// OwnRoutes are the routes of the partner that are not being deleted.
+func (s *Snapshot) OwnRoutes() []objects.Route {
+	var routes []objects.Route
+	for _, child := range s.Children {
+		if kinds.Of(child).Exposure == kinds.ByRoute && child.GetDeletionTimestamp().IsZero() {
+			routes = append(routes, objects.Route{Object: child, Kind: v1alpha1.RouteKind(kinds.Name(child))})
+		}
+	}
+	return routes
+}
+
+func (s *Snapshot) Gateway(key types.NamespacedName) *gatewayv1.Gateway {
+	for i := range s.Gateways {
+		if s.Gateways[i].Namespace == key.Namespace && s.Gateways[i].Name == key.Name {
+			return &s.Gateways[i]
+		}
+	}
+	return nil
+}
+
+// GatewayKeys are the Gateways to have in the snapshot: the one that is to serve
+// the sub-domain, and those that do.
+func (s *Snapshot) GatewayKeys() []types.NamespacedName {
+	var keys []types.NamespacedName
+	if s.Partner.Spec.Subdomain != nil {
+		if ref := (objects.Builder{Partner: s.Partner, Settings: s.Settings}).GatewayRef(); ref != nil {
+			keys = append(keys, types.NamespacedName{Namespace: ref.Namespace, Name: string(ref.Name)})
+		}
+	}
+	for _, route := range s.OwnRoutes() {
+		if key, ok := s.GatewayOf(route); ok && !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// GatewayOf is the Gateway that a route is attached to, by a ListenerSet or at
+// once; false if it is to none.
+func (s *Snapshot) GatewayOf(route objects.Route) (types.NamespacedName, bool) {
+	attached, ok := route.Object.(*gatewayv1.HTTPRoute)
+	if !ok || len(attached.Spec.ParentRefs) == 0 {
+		return types.NamespacedName{}, false
+	}
+	parent := attached.Spec.ParentRefs[0]
+	if set, ok := s.Child(kinds.ListenerSet, string(parent.Name)).(*gatewayv1.ListenerSet); ok && ptr.Deref(parent.Kind, "") == kinds.ListenerSet {
+		ref := set.Spec.ParentRef
+		return types.NamespacedName{Namespace: string(ptr.Deref(ref.Namespace, gatewayv1.Namespace(set.Namespace))), Name: string(ref.Name)}, true
+	}
+	return types.NamespacedName{Namespace: string(ptr.Deref(parent.Namespace, gatewayv1.Namespace(attached.Namespace))), Name: string(parent.Name)}, true
+}
+
+// HandedHolder is the partner that holds the host which is handed over; empty if none does.
+func (s *Snapshot) HandedHolder() string {
+	if s.Handed == nil {
+		return ""
+	}
+	return string(s.Handed.Spec.PartnerRef.Name)
 }

@@ -1,7 +1,9 @@
-package tenant
+package kinds
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -15,6 +17,12 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 )
+
+// Object is an object of the API, with its kind set.
+type Object interface {
+	metav1.Object
+	runtime.Object
+}
 
 // Kind is a kind of object that a Partner becomes, or that the operator reads to
 // judge what became of it.
@@ -106,18 +114,18 @@ const (
 
 // Names of kinds.
 const (
-	namespaceKind      = "Namespace"
-	contractKind       = "ConfigMap"
-	quotaKind          = "ResourceQuota"
-	serviceKind        = "Service"
-	isolationKind      = "NetworkPolicy"
-	administratorsKind = "RoleBinding"
-	secretKind         = "Secret"
-	claimKind          = "SubdomainClaim"
-	ingressKind        = "Ingress"
-	httpRouteKind      = "HTTPRoute"
-	listenerSetKind    = "ListenerSet"
-	referenceGrantKind = "ReferenceGrant"
+	Namespace      = "Namespace"
+	ConfigMap      = "ConfigMap"
+	ResourceQuota  = "ResourceQuota"
+	Service        = "Service"
+	NetworkPolicy  = "NetworkPolicy"
+	RoleBinding    = "RoleBinding"
+	Secret         = "Secret"
+	SubdomainClaim = "SubdomainClaim"
+	Ingress        = "Ingress"
+	HTTPRoute      = "HTTPRoute"
+	ListenerSet    = "ListenerSet"
+	ReferenceGrant = "ReferenceGrant"
 )
 
 var (
@@ -130,38 +138,38 @@ var (
 // partners alike. Controllers watch them, caches hold them, the plugin reads them, and
 // the operator deletes objects by this table. Hosts and AttachedTo know the fields of
 // those that take hosts and of those that are attached to a Gateway.
-var Kinds = []Kind{
+var All = []Kind{
 	{
-		GroupVersionKind: corev1.SchemeGroupVersion.WithKind(contractKind), object: &corev1.ConfigMap{}, list: &corev1.ConfigMapList{},
+		GroupVersionKind: corev1.SchemeGroupVersion.WithKind(ConfigMap), object: &corev1.ConfigMap{}, list: &corev1.ConfigMapList{},
 		Made: true, Names: []string{ContractName},
 	},
 	{
-		GroupVersionKind: corev1.SchemeGroupVersion.WithKind(quotaKind), object: &corev1.ResourceQuota{}, list: &corev1.ResourceQuotaList{},
+		GroupVersionKind: corev1.SchemeGroupVersion.WithKind(ResourceQuota), object: &corev1.ResourceQuota{}, list: &corev1.ResourceQuotaList{},
 		Made: true, Names: []string{QuotaName},
 	},
 	{
-		GroupVersionKind: corev1.SchemeGroupVersion.WithKind(serviceKind), object: &corev1.Service{}, list: &corev1.ServiceList{},
+		GroupVersionKind: corev1.SchemeGroupVersion.WithKind(Service), object: &corev1.Service{}, list: &corev1.ServiceList{},
 		Made: true, Names: []string{EngineServiceName, WidgetServiceName}, Exposure: ByBackend, Relation: ByReference,
 	},
 	{
-		GroupVersionKind: networkingv1.SchemeGroupVersion.WithKind(isolationKind), object: &networkingv1.NetworkPolicy{}, list: &networkingv1.NetworkPolicyList{},
+		GroupVersionKind: networkingv1.SchemeGroupVersion.WithKind(NetworkPolicy), object: &networkingv1.NetworkPolicy{}, list: &networkingv1.NetworkPolicyList{},
 		Made: true, Names: []string{IsolationName},
 	},
 	{
-		GroupVersionKind: rbacv1.SchemeGroupVersion.WithKind(administratorsKind), object: &rbacv1.RoleBinding{}, list: &rbacv1.RoleBindingList{},
+		GroupVersionKind: rbacv1.SchemeGroupVersion.WithKind(RoleBinding), object: &rbacv1.RoleBinding{}, list: &rbacv1.RoleBindingList{},
 		Made: true, Names: []string{AdministratorsName},
 	},
 	{
-		GroupVersionKind: networkingv1.SchemeGroupVersion.WithKind(ingressKind), object: &networkingv1.Ingress{}, list: &networkingv1.IngressList{},
+		GroupVersionKind: networkingv1.SchemeGroupVersion.WithKind(Ingress), object: &networkingv1.Ingress{}, list: &networkingv1.IngressList{},
 		Made: true, Exposure: ByRoute, Relation: ByHost,
 	},
 	{
-		GroupVersionKind: v1alpha1.GroupVersion.WithKind(claimKind), object: &v1alpha1.SubdomainClaim{}, list: &v1alpha1.SubdomainClaimList{},
+		GroupVersionKind: v1alpha1.GroupVersion.WithKind(SubdomainClaim), object: &v1alpha1.SubdomainClaim{}, list: &v1alpha1.SubdomainClaimList{},
 		Made: true, Exposure: ByClaim, Relation: ByHolder,
 	},
 	{ // cert-manager writes it for a Certificate, and leaves it when the Certificate goes
-		GroupVersionKind: corev1.SchemeGroupVersion.WithKind(secretKind), object: ofKind(&metav1.PartialObjectMetadata{}, corev1.SchemeGroupVersion.WithKind(secretKind)),
-		list: ofKind(&metav1.PartialObjectMetadataList{}, listOf(corev1.SchemeGroupVersion.WithKind(secretKind))), Exposure: ByCertificateKey, Relation: ByReference,
+		GroupVersionKind: corev1.SchemeGroupVersion.WithKind(Secret), object: ofKind(&metav1.PartialObjectMetadata{}, corev1.SchemeGroupVersion.WithKind(Secret)),
+		list: ofKind(&metav1.PartialObjectMetadataList{}, listOf(corev1.SchemeGroupVersion.WithKind(Secret))), Exposure: ByCertificateKey, Relation: ByReference,
 	},
 
 	{
@@ -174,7 +182,7 @@ var Kinds = []Kind{
 	},
 
 	{
-		GroupVersionKind: gatewayVersion.WithKind(httpRouteKind), object: &gatewayv1.HTTPRoute{}, list: &gatewayv1.HTTPRouteList{},
+		GroupVersionKind: gatewayVersion.WithKind(HTTPRoute), object: &gatewayv1.HTTPRoute{}, list: &gatewayv1.HTTPRouteList{},
 		API: GatewayAPI, Made: true, Exposure: ByRoute, Relation: ByHost, Attaches: true,
 	},
 	{
@@ -186,11 +194,11 @@ var Kinds = []Kind{
 		API: GatewayAPI, Relation: ByGatewayClass,
 	},
 	{
-		GroupVersionKind: grantVersion.WithKind(referenceGrantKind), object: &gatewayv1beta1.ReferenceGrant{}, list: &gatewayv1beta1.ReferenceGrantList{},
+		GroupVersionKind: grantVersion.WithKind(ReferenceGrant), object: &gatewayv1beta1.ReferenceGrant{}, list: &gatewayv1beta1.ReferenceGrantList{},
 		API: ReferenceGrants, Made: true, Exposure: ByBackend, Relation: ByName,
 	},
 	{
-		GroupVersionKind: gatewayVersion.WithKind(listenerSetKind), object: &gatewayv1.ListenerSet{}, list: &gatewayv1.ListenerSetList{},
+		GroupVersionKind: gatewayVersion.WithKind(ListenerSet), object: &gatewayv1.ListenerSet{}, list: &gatewayv1.ListenerSetList{},
 		API: ListenerSets, Made: true, Exposure: ByListener, Relation: ByHost, Attaches: true,
 	},
 	{
@@ -205,28 +213,28 @@ var Kinds = []Kind{
 
 // KindOf is the kind of an object whose kind is set; the zero Kind, which exposes
 // nothing, for the namespace.
-func KindOf(object Object) *Kind {
-	if kind := KindNamed(nameOfKind(object)); kind != nil {
+func Of(object Object) *Kind {
+	if kind := Named(Name(object)); kind != nil {
 		return kind
 	}
 	return &Kind{}
 }
 
-// KindNamed is the kind of a name, such as Ingress; nil if the table has none.
-func KindNamed(name string) *Kind {
-	if i := slices.IndexFunc(Kinds, func(k Kind) bool { return k.Kind == name }); i >= 0 {
-		return &Kinds[i]
+// Named is the kind of a name, such as Ingress; nil if the table has none.
+func Named(name string) *Kind {
+	if i := slices.IndexFunc(All, func(k Kind) bool { return k.Kind == name }); i >= 0 {
+		return &All[i]
 	}
 	return nil
 }
 
-func nameOfKind(object Object) string {
+func Name(object Object) string {
 	return object.GetObjectKind().GroupVersionKind().Kind
 }
 
-// typeMeta is the TypeMeta of a kind in the table, by its name.
-func typeMeta(kind string) metav1.TypeMeta {
-	return metav1.TypeMeta{APIVersion: KindNamed(kind).GroupVersion().String(), Kind: kind}
+// TypeMeta is the TypeMeta of a kind in the table, by its name.
+func TypeMeta(kind string) metav1.TypeMeta {
+	return metav1.TypeMeta{APIVersion: Named(kind).GroupVersion().String(), Kind: kind}
 }
 
 // ofKind sets the kind of an object without a Go type of its own.
@@ -240,4 +248,34 @@ func ofKind[T interface {
 // listOf is the kind of lists of a kind.
 func listOf(gvk schema.GroupVersionKind) schema.GroupVersionKind {
 	return gvk.GroupVersion().WithKind(gvk.Kind + "List")
+}
+
+// Describe names an object, in messages, too: it tells the objects of a partner apart.
+func Describe(object Object) string {
+	return Name(object) + " " + strings.TrimPrefix(object.GetNamespace()+"/"+object.GetName(), "/")
+}
+
+// Same reports whether two objects have the same kind, namespace and name.
+func Same(a, b Object) bool {
+	return a.GetName() == b.GetName() && a.GetNamespace() == b.GetNamespace() &&
+		Name(a) == Name(b)
+}
+
+// SortForDeletion sorts objects into the order in which to delete them.
+func SortForDeletion(objects []Object) {
+	slices.SortStableFunc(objects, func(a, b Object) int {
+		return cmp.Or(cmp.Compare(Of(a).Exposure, Of(b).Exposure), cmp.Compare(a.GetName(), b.GetName()))
+	})
+}
+
+// APIs tells which APIs that a cluster may lack are installed.
+type APIs struct {
+	// CertManager is cert-manager's.
+	CertManager bool `json:"certManager"`
+	// Gateway is the Gateway API: Gateways and HTTPRoutes.
+	Gateway bool `json:"gateway"`
+	// ReferenceGrants are the Gateway API's, in the version that is used here.
+	ReferenceGrants bool `json:"referenceGrants"`
+	// ListenerSets are the Gateway API's, which older releases lack.
+	ListenerSets bool `json:"listenerSets"`
 }

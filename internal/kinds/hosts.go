@@ -1,4 +1,4 @@
-package tenant
+package kinds
 
 import (
 	"iter"
@@ -15,57 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-
-	"github.com/dispel/partner-operator/api/v1alpha1"
 )
-
-// ReservedNames are the names of the objects in a tenant namespace that are the
-// operator's by their name alone, whoever made them. The admission policies keep
-// others from every name that starts with dispel-.
-var ReservedNames = func() (names []string) {
-	for _, kind := range Kinds {
-		names = append(names, kind.Names...)
-	}
-	return names
-}()
-
-// Owned reports whether an object in a partner's namespace, of a kind that the
-// operator makes there, is the operator's: by a reserved name, by the name of a host
-// that the partner declares or holds, or because it carries what the operator puts on
-// everything that it applies. Names come first, since a tenant's administrator may
-// be able to change labels. Of Secrets, those with the certificate of an own Certificate are:
-// cert-manager writes them, and leaves them when the Certificate goes.
-func Owned(object Object, partner string, hosts []string) bool {
-	if KindOf(object).Exposure == ByCertificateKey {
-		return object.GetLabels()[v1alpha1.PartnerLabel] == partner && object.GetLabels()[v1alpha1.ManagedByLabel] == v1alpha1.FieldManager &&
-			object.GetAnnotations()[CertificateNameAnnotation] == object.GetName()
-	}
-	if slices.Contains(ReservedNames, object.GetName()) || slices.Contains(hosts, object.GetName()) {
-		return true
-	}
-	return object.GetLabels()[v1alpha1.PartnerLabel] == partner && Marked(object)
-}
-
-// stubAnnotation marks what a cache holds of an object that is too large to be kept whole.
-const stubAnnotation = "partner.dispel.com/stub"
-
-// MarkStub marks an object of which only the names and hosts are known, so that it is not
-// written as it is.
-func MarkStub(object metav1.Object) {
-	object.SetAnnotations(map[string]string{stubAnnotation: "true"})
-}
-
-// Writable reports whether enough is known of a route to write it as it is, with other
-// annotations: it is whole, and has one host, after which it is named.
-func Writable(object Object) bool {
-	return object.GetAnnotations()[stubAnnotation] == "" && NamedAfterHost(object)
-}
-
-// Marked reports whether an object bears what the operator puts on everything that it
-// applies, and what the admission policies keep out of the tenants' hands.
-func Marked(object metav1.Object) bool {
-	return object.GetLabels()[v1alpha1.ManagedByLabel] == v1alpha1.FieldManager && object.GetAnnotations()[v1alpha1.AppliedAnnotation] != ""
-}
 
 // Hosts are the hosts that a route, a ListenerSet or a Gateway takes, or that a
 // Certificate is for: those that a Partner could declare. Wildcards are left out, over

@@ -1,0 +1,44 @@
+package kinds
+
+import (
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// Names of the objects in a tenant namespace. A sub-domain's Ingress,
+// Certificate and certificate Secret are named by the host, so that those of a
+// new host stand beside those of the old one.
+const (
+	IsolationName      = "dispel-isolation"
+	AdministratorsName = "dispel-administrators"
+	QuotaName          = "dispel-quota"
+	ContractName       = "dispel-support"
+	EngineServiceName  = "dispel-engine"
+	WidgetServiceName  = "dispel-support-widget"
+
+	// WidgetPath is the path on the sub-domain that the widget server has.
+	WidgetPath = "/.dispel/support"
+	// ContractKey is the key of the contract in its ConfigMap.
+	ContractKey = "support.json"
+)
+
+// CertificateGVK is cert-manager's Certificate. It is read and written without
+// cert-manager's Go types, whose module brings a few hundred others.
+var CertificateGVK = schema.GroupVersionKind{Group: "cert-manager.io", Version: "v1", Kind: "Certificate"}
+
+// CertificateRequestGVK is what cert-manager makes of a Certificate to have it
+// signed. Only there does it say what is wrong with an issuer.
+var CertificateRequestGVK = schema.GroupVersionKind{Group: CertificateGVK.Group, Version: CertificateGVK.Version, Kind: "CertificateRequest"}
+
+// CertificateNameAnnotation is cert-manager's, on CertificateRequests and on the
+// Secrets that it writes: the name of the Certificate that they are of.
+const CertificateNameAnnotation = "cert-manager.io/certificate-name"
+
+// ReservedNames are the names of the objects in a tenant namespace that are the
+// operator's by their name alone, whoever made them. The admission policies keep
+// others from every name that starts with dispel-.
+var ReservedNames = func() (names []string) {
+	for _, kind := range All {
+		names = append(names, kind.Names...)
+	}
+	return names
+}()
