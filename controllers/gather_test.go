@@ -80,7 +80,7 @@ spec: {request: eA==, issuerRef: {kind: ClusterIssuer, name: missing}}
 		By("handing a host over, to a Partner that waits for its namespace")
 		applyYAML(ctx, partnerYAML("gathered-target", inNamespace(legacy.Name)).replacing("host: gathered-target.example.com", "host: gathered-source.example.com"))
 		patchPartner(ctx, "gathered-source", `spec: {subdomain: null, handOver: {host: gathered-source.example.com, partnerRef: {name: gathered-target}}}`)
-		eventually(ctx, "gathered-source", "HostReleaseBlocked=True/HandOverPending")
+		eventually(ctx, "gathered-source", "HandOverPending=True/TargetNotServing")
 		eventually(ctx, "gathered-target", "Ready=False/NamespaceOfAnotherPartner")
 
 		now := time.Now()

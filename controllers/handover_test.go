@@ -28,13 +28,13 @@ var _ = Describe("A host that is handed over", func() {
 
 		By("handing it over to a Partner that does not exist, and then to one that does not declare it")
 		patchPartner(ctx, "source", `spec: {subdomain: null, handOver: {host: `+host+`, partnerRef: {name: taker}}}`)
-		eventually(ctx, "source", "Ready=True/Provisioned", "HostReleaseBlocked=True/HandOverPending")
-		Expect(message(ctx, "source", v1alpha1.ConditionHostReleaseBlocked)).To(Equal(
+		eventually(ctx, "source", "Ready=True/Provisioned", "HandOverPending=True/TargetNotFound")
+		Expect(message(ctx, "source", v1alpha1.ConditionHandOverPending)).To(Equal(
 			host + ` is handed over to Partner "taker", which does not exist: create it, or correct spec.handOver.partnerRef; until then it is served here`))
 		Expect(partner(ctx, "source").Status.Subdomain).To(HaveField("URL", "http://"+host))
 		applyYAML(ctx, partnerYAML("taker", "").replacing("host: taker.example.com", "host: elsewhere.example.com"))
 		eventually(ctx, "taker", "Ready=True/Provisioned")
-		Eventually(func() string { return message(ctx, "source", v1alpha1.ConditionHostReleaseBlocked) }).Should(Equal(
+		Eventually(func() string { return message(ctx, "source", v1alpha1.ConditionHandOverPending) }).Should(Equal(
 			host + ` is handed over to Partner "taker", which does not declare it: write it in that Partner's spec.subdomain; until then it is served here`))
 
 		By("refusing it to a third, who declares it")

@@ -53,6 +53,8 @@ type PartnerReconciler struct {
 	RestoreGrace time.Duration
 	// Limits know what the cache does not keep.
 	Limits *cachelimit.Limits
+	// Answers are what the API server makes of objects.
+	Answers *apply.Answers
 
 	// deleted are the objects that it deleted lately.
 	deleted deletions
@@ -233,7 +235,7 @@ func (w *writer) failed(ctx context.Context, failure snapshot.Failure, err error
 // write: creation leaves it to the API server who comes first, and a change is of the claim as
 // it was observed.
 func (w *writer) write(ctx context.Context, wanted, observed kinds.Object) (written kinds.Object, err error) {
-	applier := apply.Applier{Client: w.reconciler.Client, Force: wanted.GetNamespace() == w.namespace}
+	applier := apply.Applier{Client: w.reconciler.Client, Force: wanted.GetNamespace() == w.namespace, Answers: w.reconciler.Answers}
 	_, claim := wanted.(*v1alpha1.SubdomainClaim)
 	switch {
 	case !claim:

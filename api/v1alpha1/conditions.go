@@ -69,8 +69,14 @@ const (
 	// that is no longer declared, because something still routes it. It is present
 	// only while True.
 	//
-	// True with RouteRemains or HandOverPending.
+	// True with RouteRemains.
 	ConditionHostReleaseBlocked ConditionType = "HostReleaseBlocked"
+
+	// ConditionHandOverPending is True while the host in spec.handOver waits for the Partner
+	// that takes it over. It is present only while True.
+	//
+	// True with TargetNotFound, TargetNotDeclaring or TargetNotServing.
+	ConditionHandOverPending ConditionType = "HandOverPending"
 
 	// ConditionSupportWidgetEnabled reports whether end customers see the support
 	// widget. It is present if the Partner is an OEM or MSP with a sub-domain.
@@ -206,9 +212,14 @@ const (
 
 	ReasonRenewalFailed Reason = "RenewalFailed"
 	ReasonRouteRemains  Reason = "RouteRemains"
-	// ReasonHandOverPending is of a host that is handed over, and not served by its
-	// target yet.
-	ReasonHandOverPending Reason = "HandOverPending"
+
+	// ReasonTargetNotFound is of a host that is handed over to a Partner that does not exist.
+	ReasonTargetNotFound Reason = "TargetNotFound"
+	// ReasonTargetNotDeclaring is of a host that is handed over to a Partner that does not declare
+	// it.
+	ReasonTargetNotDeclaring Reason = "TargetNotDeclaring"
+	// ReasonTargetNotServing is of a host that is handed over, and not served by its target yet.
+	ReasonTargetNotServing Reason = "TargetNotServing"
 
 	ReasonWidgetEnabled        Reason = "WidgetEnabled"
 	ReasonNoPCSMAllocation     Reason = "NoPCSMAllocation"
@@ -281,7 +292,7 @@ const (
 var (
 	PartnerConditions = []ConditionType{
 		ConditionReady, ConditionReconciling, ConditionStalled, ConditionSuspended, ConditionTenantReady,
-		ConditionSubdomainReady, ConditionCertificateRenewalFailed, ConditionHostReleaseBlocked, ConditionSupportWidgetEnabled, ConditionStaffingSufficient, ConditionCapacityExceeded,
+		ConditionSubdomainReady, ConditionCertificateRenewalFailed, ConditionHostReleaseBlocked, ConditionHandOverPending, ConditionSupportWidgetEnabled, ConditionStaffingSufficient, ConditionCapacityExceeded,
 		ConditionHoursCovered, ConditionShortfallExpected, ConditionCustomerCountStale, ConditionContractActive,
 		ConditionObjectsIgnored, ConditionUndeclaredNamespaces,
 	}

@@ -554,6 +554,14 @@ type PartnerStatus struct {
 	// +optional
 	Subdomain *SubdomainStatus `json:"subdomain,omitempty"`
 
+	// hosts are the partner's hosts and what happens to each: the declared one first, then former
+	// ones by name, then the one that is handed over. At most 16 are listed.
+	// +optional
+	// +listType=map
+	// +listMapKey=host
+	// +kubebuilder:validation:MaxItems=16
+	Hosts []HostStatus `json:"hosts,omitempty"`
+
 	// supportWidget reports on the support widget. Absent without a sub-domain.
 	// +optional
 	SupportWidget *SupportWidgetStatus `json:"supportWidget,omitempty"`
@@ -583,7 +591,7 @@ type PartnerStatus struct {
 
 	// conditions report the state of the Partner: Ready, Reconciling, Stalled,
 	// Suspended, TenantReady, SubdomainReady, CertificateRenewalFailed,
-	// HostReleaseBlocked, SupportWidgetEnabled, StaffingSufficient, CapacityExceeded,
+	// HostReleaseBlocked, HandOverPending, SupportWidgetEnabled, StaffingSufficient, CapacityExceeded,
 	// HoursCovered, ShortfallExpected, CustomerCountStale, ContractActive, ObjectsIgnored
 	// and UndeclaredNamespaces; and SubdomainReachable where the prober runs. A condition that does not apply is absent.
 	// +optional
@@ -604,6 +612,73 @@ type SupportPlanSummary struct {
 	// tier is the tier of the SupportPlan. Absent if the plan does not exist.
 	// +optional
 	Tier Tier `json:"tier,omitempty"`
+}
+
+// HostPhase is what happens to a host of a partner. Clients must expect phases that they do
+// not know.
+//
+// +kubebuilder:validation:MaxLength=32
+type HostPhase string
+
+// Phases of a host. docs/exposure.md has what moves a host from one to the next.
+const (
+	// HostClaiming is of a declared host that the partner does not hold yet.
+	HostClaiming HostPhase = "Claiming"
+	// HostPreparing is of a declared host that is held, and not served yet.
+	HostPreparing HostPhase = "Preparing"
+	// HostServing is of a host at which end customers are served.
+	HostServing HostPhase = "Serving"
+	// HostDraining is of a former host that stays for those who still have its DNS record, or of
+	// one that another partner serves already.
+	HostDraining HostPhase = "Draining"
+	// HostOffered is of a host whose claim is offered to the partner in spec.handOver.
+	HostOffered HostPhase = "Offered"
+	// HostHandingOver is of a host whose claim that partner has taken, and which it does not
+	// serve yet.
+	HostHandingOver HostPhase = "HandingOver"
+	// HostDormant is of a host that is held, and not served since the contract is not in force.
+	HostDormant HostPhase = "Dormant"
+	// HostReleasing is of a host that is given up, and held until nothing routes it.
+	HostReleasing HostPhase = "Releasing"
+)
+
+// HostStatus is what happens to one host of the partner.
+type HostStatus struct {
+	// host is the fully qualified domain name.
+	// +required
+	Host Host `json:"host"`
+
+	// phase is what happens to the host: Claiming, Preparing, Serving, Draining, Offered,
+	// HandingOver, Dormant or Releasing.
+	// +required
+	Phase HostPhase `json:"phase"`
+
+	// url is the URL at which the host is served. Absent if it is not served here, or its
+	// service is reported by another partner.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	URL string `json:"url,omitempty"`
+
+	// route is the kind of the route that serves it: Ingress or HTTPRoute.
+	// +optional
+	Route RouteKind `json:"route,omitempty"`
+
+	// supportWidget reports that the route leads to the support widget, too.
+	// +optional
+	SupportWidget bool `json:"supportWidget,omitempty"`
+
+	// since is when the host came to its phase.
+	// +required
+	Since metav1.Time `json:"since"`
+
+	// until is when the phase ends by itself. Absent if it does not.
+	// +optional
+	Until *metav1.Time `json:"until,omitempty"`
+
+	// waitsFor is what the host waits for. Absent if it waits for nothing.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	WaitsFor string `json:"waitsFor,omitempty"`
 }
 
 // RouteKind is a kind of route.

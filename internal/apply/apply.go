@@ -5,8 +5,8 @@
 // annotation partner.dispel.com/applied has the digest of what is wanted. The
 // digest notices that a field is no longer wanted, which the object alone cannot
 // tell. Beside its metadata and its status it has nothing more than what is wanted,
-// and what the API server fills in: a field that somebody adds can change what the
-// others mean.
+// and what is nobody's by its managedFields, since the API server filled it in or an
+// admission policy added it: a field that somebody adds can change what the others mean.
 package apply
 
 import (
@@ -43,6 +43,8 @@ type Applier struct {
 	// Force takes over an object that others made, if there is one of a name that is
 	// the operator's to give.
 	Force bool
+	// Answers remember what the API server made of earlier writes; nil for nothing.
+	Answers *Answers
 }
 
 // Apply makes the object in the cluster have the fields of wanted, whose kind
@@ -56,7 +58,10 @@ func (a Applier) Apply(ctx context.Context, wanted, observed client.Object) (cli
 	}
 	if observed != nil {
 		var current bool
-		if current, err = UpToDate(fields, observed); err != nil {
+		if current, err = UpToDate(fields, observed); err == nil && !current {
+			current, err = a.Answers.stands(fields, observed)
+		}
+		if err != nil {
 			return nil, err
 		}
 		if current {
@@ -86,7 +91,10 @@ func (a Applier) Apply(ctx context.Context, wanted, observed client.Object) (cli
 	if err == nil && (observed != nil || len(stored.GetManagedFields()) > 1) {
 		err = a.removeForeign(ctx, fields, stored)
 	}
-	return asStored(stored, wanted), err
+	if stored = asStored(stored, wanted); err == nil {
+		err = a.Answers.note(fields, stored)
+	}
+	return stored, err
 }
 
 // removeForeign takes out of a stored object what others added to the fields that
@@ -96,13 +104,19 @@ func (a Applier) removeForeign(ctx context.Context, fields map[string]any, store
 	if err != nil {
 		return err
 	}
+	nobodys, err := unowned(stored)
+	if err != nil {
+		return err
+	}
 	change := map[string]any{}
 	for key, value := range current {
-		if wanted, declared := fields[key]; !beside[key] && !contains(value, wanted, "."+key) {
+		wanted, declared := fields[key]
+		switch at := (place{below: nobodys}).field(key); {
+		case beside[key] || contains(value, wanted, declared, at):
+		case declared:
+			change[key] = difference(value, wanted, at)
+		default:
 			change[key] = nil
-			if declared {
-				change[key] = difference(value, wanted, "."+key)
-			}
 		}
 	}
 	if len(change) == 0 {
@@ -118,7 +132,7 @@ func (a Applier) removeForeign(ctx context.Context, fields map[string]any, store
 }
 
 // difference is the merge patch that makes of observed what is wanted.
-func difference(observed, wanted any, path string) any {
+func difference(observed, wanted any, at place) any {
 	was, ok := observed.(map[string]any)
 	will, both := wanted.(map[string]any)
 	if !ok || !both {
@@ -126,12 +140,12 @@ func difference(observed, wanted any, path string) any {
 	}
 	change := map[string]any{}
 	for key, value := range will {
-		if !contains(was[key], value, path+"."+key) {
-			change[key] = difference(was[key], value, path+"."+key)
+		if !contains(was[key], value, true, at.field(key)) {
+			change[key] = difference(was[key], value, at.field(key))
 		}
 	}
 	for key := range was {
-		if _, declared := will[key]; !declared && !filledIn[path+"."+key] {
+		if _, declared := will[key]; !declared && !at.field(key).nobodys() {
 			change[key] = nil
 		}
 	}
@@ -248,7 +262,9 @@ func (a Applier) Annotate(ctx context.Context, observed client.Object, annotatio
 // asStored readies what the API server returned for comparison.
 func asStored(stored, wanted client.Object) client.Object {
 	stored.GetObjectKind().SetGroupVersionKind(wanted.GetObjectKind().GroupVersionKind())
-	stored.SetManagedFields(nil)
+	if Reduce(stored) != nil { // the API server's are valid
+		stored.SetManagedFields(nil)
+	}
 	return stored
 }
 
@@ -440,8 +456,12 @@ func UpToDate(fields map[string]any, observed client.Object) (bool, error) {
 	if !containsMetadata(current["metadata"], fields["metadata"]) {
 		return false, nil
 	}
+	nobodys, err := unowned(observed)
+	if err != nil {
+		return false, err
+	}
 	for key, value := range current {
-		if wanted := fields[key]; !beside[key] && !contains(value, wanted, "."+key) {
+		if wanted, declared := fields[key]; !beside[key] && !contains(value, wanted, declared, place{below: nobodys}.field(key)) {
 			return false, nil
 		}
 	}
@@ -456,11 +476,6 @@ func UpToDate(fields map[string]any, observed client.Object) (bool, error) {
 // beside are what an object has beside what it declares. A typed object from the
 // cache does not say its kind.
 var beside = map[string]bool{"apiVersion": true, "kind": true, "metadata": true, "status": true}
-
-// filledIn are the fields that the API server fills in, if they are not declared.
-var filledIn = map[string]bool{
-	".spec.ingressClassName": true, ".spec.sessionAffinity": true, ".spec.internalTrafficPolicy": true, ".spec.finalizers": true,
-}
 
 // containsMetadata reports whether metadata have all that is wanted. Others may add
 // labels, annotations and owners.
@@ -486,24 +501,26 @@ func containsMetadata(observed, wanted any) bool {
 	return observed == wanted
 }
 
-// contains reports whether observed is what is wanted, but for what the API server
-// fills in.
-func contains(observed, wanted any, path string) bool {
-	will, declared := wanted.(map[string]any)
-	was, there := observed.(map[string]any)
-	if !declared && (!there || wanted != nil) {
-		return equality.Semantic.DeepEqual(observed, wanted)
+// contains reports whether an observed field is what is wanted, but for what is nobody's.
+func contains(observed, wanted any, declared bool, at place) bool {
+	if !declared && at.nobodys() {
+		return true
 	}
-	if !there {
+	will, isMap := wanted.(map[string]any)
+	was, there := observed.(map[string]any)
+	switch {
+	case !isMap && (!there || wanted != nil):
+		return equality.Semantic.DeepEqual(observed, wanted)
+	case !there:
 		return len(will) == 0 && observed == nil
 	}
 	for key, value := range will {
-		if !contains(was[key], value, path+"."+key) {
+		if !contains(was[key], value, true, at.field(key)) {
 			return false
 		}
 	}
 	for key := range was {
-		if _, declared := will[key]; !declared && !filledIn[path+"."+key] {
+		if _, declared := will[key]; !declared && !at.field(key).nobodys() {
 			return false
 		}
 	}

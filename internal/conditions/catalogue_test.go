@@ -1,7 +1,9 @@
 package conditions_test
 
 import (
+	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -87,4 +89,55 @@ var _ = Describe("The catalogue", func() {
 			Expect(listed).To(ConsistOf(types), name)
 		}
 	})
+
+	It("knows for each reason of SubdomainReady which link it breaks, and where to look", func() {
+		partner := kindOf("Partner")
+		i := slices.IndexFunc(partner.Conditions, func(c conditions.Condition) bool { return c.Type == v1alpha1.ConditionSubdomainReady })
+		for _, c := range partner.Conditions[i].Cases {
+			Expect(c.Link == conditions.NoLink).To(Equal(c.Status == metav1.ConditionTrue), "%v", c.Reasons)
+			Expect(c.Field == "").To(Equal(c.Status == metav1.ConditionTrue), "%v", c.Reasons)
+		}
+	})
+
+	It("has a tree that the page draws", func() {
+		page, err := os.ReadFile("../../docs/conditions.md")
+		Expect(err).NotTo(HaveOccurred())
+		_, tree, found := strings.Cut(string(page), "```\nReady\n")
+		Expect(found).To(BeTrue())
+		tree, _, _ = strings.Cut(tree, "```")
+		drawn := map[v1alpha1.ConditionType]v1alpha1.ConditionType{}
+		for line := range strings.Lines(tree) {
+			under := v1alpha1.ConditionType("")
+			switch {
+			case strings.HasPrefix(line, "   |- "), strings.HasPrefix(line, "   `- "):
+				under = v1alpha1.ConditionSubdomainReady
+			case strings.HasPrefix(line, "|- "), strings.HasPrefix(line, "`- "):
+				under = v1alpha1.ConditionReady
+			}
+			names, _, _ := strings.Cut(strings.TrimLeft(line, " |`-"), "  ")
+			for name := range strings.SplitSeq(names, ", ") {
+				drawn[v1alpha1.ConditionType(strings.TrimSpace(name))] = under
+			}
+		}
+		delete(drawn, "the SupportPlan") // has no condition of its own
+		declared := map[v1alpha1.ConditionType]v1alpha1.ConditionType{}
+		for _, c := range kindOf("Partner").Conditions {
+			if c.Type != v1alpha1.ConditionReady && c.Type != v1alpha1.ConditionSuspended {
+				declared[c.Type] = c.Under
+			}
+		}
+		Expect(drawn).To(Equal(declared))
+	})
+
+	DescribeTable("weighs", func(condition, status, reason string, severity conditions.Severity) {
+		Expect(conditions.SeverityOf(metav1.Condition{Type: condition, Status: metav1.ConditionStatus(status), Reason: reason})).To(Equal(severity))
+	},
+		Entry("what is as one wishes", "Ready", "True", "Provisioned", conditions.Fine),
+		Entry("what is True and should not be", "CustomerCountStale", "True", "CountTooOld", conditions.Warning),
+		Entry("what comes by itself", "Ready", "False", "HostReleasing", conditions.Notice),
+		Entry("what somebody has to act on", "SubdomainReady", "False", "HostReserved", conditions.Error),
+		Entry("what is True and still a cause for worry", "StaffingSufficient", "True", "NearCapacity", conditions.Warning),
+		Entry("what somebody decided", "Ready", "False", "SuspendedBySpec", conditions.Notice),
+		Entry("a reason of another version", "SubdomainReady", "False", "Unheard", conditions.Warning),
+	)
 })

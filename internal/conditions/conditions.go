@@ -129,9 +129,7 @@ func Events(before []metav1.Condition, findings []Finding) []Event {
 		event := Event{Type: corev1.EventTypeWarning, Condition: f.Type, Reason: string(f.Reason), Message: f.Message}
 		switch {
 		case f.Status == Wished(f.Type), f.Progress == Waiting,
-			// What somebody decided is no cause for a warning.
-			f.Reason == v1alpha1.ReasonNoPCSMAllocation, f.Reason == v1alpha1.ReasonSuspendedBySpec,
-			f.Reason == v1alpha1.ReasonContractNotStarted, f.Reason == v1alpha1.ReasonContractEnded:
+			CaseOf("Partner", metav1.Condition{Type: string(f.Type), Status: f.Status, Reason: string(f.Reason)}).Decided:
 			event.Type = corev1.EventTypeNormal
 		}
 		if !slices.ContainsFunc(events, func(e Event) bool { return e.Message == event.Message }) {
@@ -139,18 +137,6 @@ func Events(before []metav1.Condition, findings []Finding) []Event {
 		}
 	}
 	return events
-}
-
-// Wished is the status that a condition has when all is well.
-func Wished(condition v1alpha1.ConditionType) metav1.ConditionStatus {
-	switch condition {
-	case v1alpha1.ConditionCapacityExceeded, v1alpha1.ConditionSuspended,
-		v1alpha1.ConditionCertificateRenewalFailed, v1alpha1.ConditionHostReleaseBlocked,
-		v1alpha1.ConditionShortfallExpected, v1alpha1.ConditionCustomerCountStale,
-		v1alpha1.ConditionObjectsIgnored, v1alpha1.ConditionUndeclaredNamespaces:
-		return metav1.ConditionFalse
-	}
-	return metav1.ConditionTrue
 }
 
 // Own returns the observed conditions of the given types, sorted by type, as

@@ -171,7 +171,7 @@ func (f *Fleet) Tree(name string, now time.Time) *Part {
 		root.Parts = append(root.Parts, allocationPart(&allocation, partner, now))
 	}
 	root.Parts = append(root.Parts, staffingParts(partner)...)
-	root.Parts = append(root.Parts, releasePart(partner)...)
+	root.Parts = append(root.Parts, releaseParts(partner)...)
 	root.Parts = append(root.Parts, f.chain(partner)...)
 	explained := slices.ContainsFunc(root.Parts, func(part Part) bool { return part.Note == note && part.State == state })
 	if (state == Broken || state == Pending) && !explained {
@@ -226,10 +226,10 @@ func staffingParts(partner *v1alpha1.Partner) []Part {
 			return
 		}
 		part := Part{What: what + " " + found.Reason, State: Fine, Note: found.Message}
-		switch {
+		switch severity := conditions.SeverityOf(*found); {
 		case found.Reason == string(v1alpha1.ReasonShiftsNotDeclared):
 			part.State = Idle
-		case found.Status != conditions.Wished(condition), found.Reason == string(v1alpha1.ReasonNearCapacity):
+		case severity > conditions.Fine:
 			part.State = Strained
 		}
 		parts = append(parts, part)
@@ -243,44 +243,6 @@ func staffingParts(partner *v1alpha1.Partner) []Part {
 	add(v1alpha1.ConditionObjectsIgnored, "Namespace", ifTrue)
 	add(v1alpha1.ConditionUndeclaredNamespaces, "Namespace", ifTrue)
 	return parts
-}
-
-// The links of the chain from the namespace to the route.
-const (
-	linkNamespace = iota
-	linkClaim
-	linkAPIs
-	linkCertificate
-	linkBackend
-	linkRoute
-	linkNone
-)
-
-// brokenLink is the link of the chain that a reason of SubdomainReady is about.
-// ObjectRefused and ApplyFailed may be about any of them, and say which: they count
-// as the route's.
-var brokenLink = map[v1alpha1.Reason]int{
-	v1alpha1.ReasonListenerConflict:             linkRoute,
-	v1alpha1.ReasonChannelModelWithoutSubdomain: linkClaim,
-	v1alpha1.ReasonHostReserved:                 linkClaim,
-	v1alpha1.ReasonHostClaimedByAnotherPartner:  linkClaim,
-	v1alpha1.ReasonHostReleasing:                linkClaim,
-	v1alpha1.ReasonTenantNotReady:               linkNamespace,
-	v1alpha1.ReasonAPINotInstalled:              linkAPIs,
-	v1alpha1.ReasonIssuerNotReady:               linkCertificate,
-	v1alpha1.ReasonCertificateFailed:            linkCertificate,
-	v1alpha1.ReasonCertificatePending:           linkCertificate,
-	v1alpha1.ReasonSecretNotFound:               linkCertificate,
-	v1alpha1.ReasonBackendNotAllowed:            linkBackend,
-	v1alpha1.ReasonBackendNotFound:              linkBackend,
-	v1alpha1.ReasonGatewayNotFound:              linkRoute,
-	v1alpha1.ReasonListenerNotProgrammed:        linkRoute,
-	v1alpha1.ReasonRouteNotAccepted:             linkRoute,
-	v1alpha1.ReasonRefsNotResolved:              linkRoute,
-	v1alpha1.ReasonObjectRefused:                linkRoute,
-	v1alpha1.ReasonApplyFailed:                  linkRoute,
-	v1alpha1.ReasonHostRoutedElsewhere:          linkRoute,
-	v1alpha1.ReasonRouteAccepted:                linkNone,
 }
 
 // chain is what the operator makes of a partner, each part hanging on those before
@@ -312,14 +274,13 @@ func (f *Fleet) chain(partner *v1alpha1.Partner) []Part {
 		return append(parts, Part{What: "Former sub-domain", State: progress(), Note: served.Message})
 	}
 	subdomain := partner.Spec.Subdomain
-	broken, known := brokenLink[v1alpha1.Reason(served.Reason)]
-	switch {
-	case served.Status == metav1.ConditionTrue:
-		broken = linkNone
-	case !known:
-		broken = linkRoute // a reason of another version
+	// ObjectRefused and ApplyFailed may be about any link, and say which; a reason of another
+	// version does, too.
+	broken := cmp.Or(conditions.CaseOf("Partner", *served).Link, conditions.RouteLink)
+	if served.Status == metav1.ConditionTrue {
+		broken = conditions.NoLink
 	}
-	link := func(link int, what, note string) (ended bool) {
+	link := func(link conditions.Link, what, note string) (ended bool) {
 		part := Part{What: what, State: Fine, Note: note}
 		if link == broken {
 			part.State, part.Note = progress(), served.Message
@@ -327,15 +288,15 @@ func (f *Fleet) chain(partner *v1alpha1.Partner) []Part {
 		parts = append(parts, part)
 		return link == broken
 	}
-	if link(linkClaim, "SubdomainClaim "+string(subdomain.Host), "held by this partner") {
+	if link(conditions.ClaimLink, "SubdomainClaim "+string(subdomain.Host), "held by this partner") {
 		return parts
 	}
-	if broken == linkAPIs {
-		link(linkAPIs, "Optional APIs", "")
+	if broken == conditions.APIsLink {
+		link(conditions.APIsLink, "Optional APIs", "")
 		return parts
 	}
-	if url := ptr.Deref(status.Subdomain, v1alpha1.SubdomainStatus{}).URL; broken == linkCertificate || subdomain.TLS != nil || strings.HasPrefix(url, "https:") {
-		if link(linkCertificate, "Certificate of "+string(subdomain.Host), certificateNote(subdomain)) {
+	if url := ptr.Deref(status.Subdomain, v1alpha1.SubdomainStatus{}).URL; broken == conditions.CertificateLink || subdomain.TLS != nil || strings.HasPrefix(url, "https:") {
+		if link(conditions.CertificateLink, "Certificate of "+string(subdomain.Host), certificateNote(subdomain)) {
 			return parts
 		}
 	}
@@ -345,7 +306,7 @@ func (f *Fleet) chain(partner *v1alpha1.Partner) []Part {
 	} else if external := subdomain.Backend.External; external != nil {
 		backend, note = fmt.Sprintf("%s %s:%d", backend, external.Host, external.Port), "outside the cluster"
 	}
-	if link(linkBackend, backend, note) {
+	if link(conditions.BackendLink, backend, note) {
 		return parts
 	}
 	route := ptr.Deref(status.Subdomain, v1alpha1.SubdomainStatus{})
@@ -353,7 +314,7 @@ func (f *Fleet) chain(partner *v1alpha1.Partner) []Part {
 	if len(route.Addresses) > 0 {
 		note += " at " + strings.Join(route.Addresses, ", ")
 	}
-	if link(linkRoute, strings.TrimSpace("Route by "+cmp.Or(string(route.Route), "none")), note) {
+	if link(conditions.RouteLink, strings.TrimSpace("Route by "+cmp.Or(string(route.Route), "none")), note) {
 		return parts
 	}
 	return append(append(parts, widgetPart(partner)...), reachabilityPart(partner)...)
@@ -371,17 +332,17 @@ func certificateNote(subdomain *v1alpha1.Subdomain) string {
 	return fmt.Sprintf("from %s %s", cmp.Or(subdomain.TLS.IssuerRef.Kind, v1alpha1.ClusterIssuer), subdomain.TLS.IssuerRef.Name)
 }
 
-// releasePart is what keeps a host from being released or handed over; nothing if none is to be.
-func releasePart(partner *v1alpha1.Partner) []Part {
-	blocked := meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionHostReleaseBlocked))
-	if blocked == nil || blocked.Status != metav1.ConditionTrue {
-		return nil
+// releaseParts are what keeps a host from being released or handed over; none if nothing does.
+func releaseParts(partner *v1alpha1.Partner) []Part {
+	var parts []Part
+	part := func(condition v1alpha1.ConditionType, what string, state State) {
+		if found := meta.FindStatusCondition(partner.Status.Conditions, string(condition)); found != nil && found.Status == metav1.ConditionTrue {
+			parts = append(parts, Part{What: what + " " + found.Reason, State: state, Note: found.Message})
+		}
 	}
-	part := Part{What: "Former host " + blocked.Reason, State: Strained, Note: blocked.Message}
-	if blocked.Reason == string(v1alpha1.ReasonHandOverPending) {
-		part.State = Idle
-	}
-	return []Part{part}
+	part(v1alpha1.ConditionHandOverPending, "Hand-over", Idle)
+	part(v1alpha1.ConditionHostReleaseBlocked, "Former host", Strained)
+	return parts
 }
 
 // reachabilityPart is what the prober reports; nothing where none runs.

@@ -108,31 +108,11 @@ var _ = Describe("Tree", func() {
 		})
 	}
 
-	It("knows the link of each reason of SubdomainReady", func() {
-		source, err := os.ReadFile("../../api/v1alpha1/conditions.go")
-		Expect(err).NotTo(HaveOccurred())
-		_, comment, found := strings.Cut(string(source), "// ConditionSubdomainReady reports")
-		Expect(found).To(BeTrue())
-		comment, _, _ = strings.Cut(comment, "ConditionSubdomainReady ConditionType")
-		_, reasons, found := strings.Cut(comment, "True with ")
-		Expect(found).To(BeTrue())
-		words := strings.FieldsFunc(reasons, func(r rune) bool { return strings.ContainsRune(" ,;.\n\t/", r) })
-		checked := 0
-		for _, word := range words {
-			if word == "False" || word == "with" || word == "or" {
-				continue
-			}
-			Expect(fleet.KnowsReason(v1alpha1.Reason(word))).To(BeTrue(), word)
-			checked++
-		}
-		Expect(checked).To(BeNumerically(">", 10))
-	})
-
 	DescribeTable("says what a former host waits for", func(of, what string, state fleet.State) {
 		f, partner := outcome("../tenant/testdata/" + of + ".in.yaml")
 		Expect(f.Tree(partner.Name, now).Parts).To(ContainElement(And(HaveField("What", what), HaveField("State", state))))
 	},
-		Entry("its target", "hand-over-offered", "Former host HandOverPending", fleet.Idle),
+		Entry("its target", "hand-over-offered", "Hand-over TargetNotServing", fleet.Idle),
 		Entry("a route that somebody else made", "host-release-blocked", "Former host RouteRemains", fleet.Strained),
 	)
 

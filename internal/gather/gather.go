@@ -23,11 +23,11 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/contract"
+	"github.com/dispel/partner-operator/internal/hosts"
 	"github.com/dispel/partner-operator/internal/index"
 	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/snapshot"
-	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 // Gatherer reads objects by their names, and finds them by the indexes of package index.
@@ -37,7 +37,7 @@ type Gatherer struct {
 	Reader client.Reader
 	// APIs are the optional APIs that are installed.
 	APIs kinds.APIs
-	// Kinds are those of tenant.Kinds that can be read.
+	// Kinds are those of kinds.All that can be read.
 	Kinds iter.Seq[*kinds.Kind]
 	// Settings are the operator's defaults.
 	Settings objects.Settings
@@ -139,19 +139,19 @@ func (g *Gatherer) Held(ctx context.Context, s *snapshot.Snapshot, namespaces ..
 			s.Wanted.Insert(host)
 		}
 	}
-	hosts := held
-	if handed := s.Partner.Spec.HandOver; handed != nil && !slices.Contains(held, string(handed.Host)) && tenant.HandsOver(s) {
-		hosts = append(hosts, string(handed.Host)) // which its target may hold already
+	concerned := held
+	if handed := s.Partner.Spec.HandOver; handed != nil && !slices.Contains(held, string(handed.Host)) && hosts.HandsOver(s) {
+		concerned = append(concerned, string(handed.Host)) // which its target may hold already
 	}
 	if declared != "" && !slices.Contains(held, declared) {
-		hosts = append(hosts, declared)
+		concerned = append(concerned, declared)
 	}
 	for _, namespace := range namespaces {
-		if err := g.children(ctx, s, namespace, hosts); err != nil {
+		if err := g.children(ctx, s, namespace, concerned); err != nil {
 			return err
 		}
 	}
-	return g.routes(ctx, s, hosts)
+	return g.routes(ctx, s, concerned)
 }
 
 // Claims reads the partner's claims.

@@ -16,6 +16,7 @@ import (
 	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/apply"
 	"github.com/dispel/partner-operator/internal/cachelimit"
 	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/objects"
@@ -100,14 +101,12 @@ func sizeOf(object client.Object) int {
 
 // prune takes out of an object what no controller looks at.
 func prune(object client.Object) {
-	var counted []metav1.ManagedFieldsEntry
-	if partner, ok := object.(*v1alpha1.Partner); ok {
-		counted = staffing.CountManagers(partner.ManagedFields) // which the status names
-	}
-	object.SetManagedFields(counted)
 	most := maxFinalizers
-	if _, ok := object.(*v1alpha1.Partner); ok {
+	if partner, ok := object.(*v1alpha1.Partner); ok {
 		most = maxPartnerFinalizers
+		object.SetManagedFields(staffing.CountManagers(partner.ManagedFields)) // which the status names
+	} else if !kinds.Marked(object) || apply.Reduce(object) != nil {
+		object.SetManagedFields(nil)
 	}
 	if finalizers := object.GetFinalizers(); len(finalizers) > most {
 		object.SetFinalizers(slices.Clone(finalizers[:most]))

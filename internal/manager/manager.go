@@ -34,6 +34,7 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/config/plans"
 	"github.com/dispel/partner-operator/controllers"
+	"github.com/dispel/partner-operator/internal/apply"
 	"github.com/dispel/partner-operator/internal/authenticated"
 	"github.com/dispel/partner-operator/internal/cachelimit"
 	"github.com/dispel/partner-operator/internal/drain"
@@ -265,7 +266,8 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, limi
 	recorder := mgr.GetEventRecorder("partner-operator")
 	err = errors.Join(
 		(&controllers.PartnerReconciler{
-			Client: patient{mgr.GetClient()}, APIs: apis,
+			Answers: apply.NewAnswers(),
+			Client:  patient{mgr.GetClient()}, APIs: apis,
 			Settings: options.Settings, Shard: options.Shard, Clock: options.Clock, Recorder: recorder, RestoreGrace: options.RestoreGrace, Limits: limits,
 		}).SetupWithManager(ctx, mgr, each()),
 		(&controllers.PCSMAllocationReconciler{

@@ -1,6 +1,7 @@
 package preview
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"reflect"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/apply"
+	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/contract"
 	"github.com/dispel/partner-operator/internal/coverage"
 	"github.com/dispel/partner-operator/internal/kinds"
@@ -215,67 +217,57 @@ func withoutNote(fields map[string]any) map[string]any {
 	return fields
 }
 
-// where is the field that a reason is about.
-var where = map[v1alpha1.Reason]string{
-	v1alpha1.ReasonSupportPlanNotFound:         "spec.supportPlanRef",
-	v1alpha1.ReasonSupportPlanNotReady:         "spec.supportPlanRef",
-	v1alpha1.ReasonNamespaceNotOwned:           "spec.tenant",
-	v1alpha1.ReasonNamespaceOfAnotherPartner:   "spec.tenant",
-	v1alpha1.ReasonNamespaceReserved:           "spec.tenant",
-	v1alpha1.ReasonHostReserved:                "spec.subdomain.host",
-	v1alpha1.ReasonHostClaimedByAnotherPartner: "spec.subdomain.host",
-	v1alpha1.ReasonBackendNotFound:             "spec.subdomain.backend",
-	v1alpha1.ReasonSecretNotFound:              "spec.subdomain.tls",
-	v1alpha1.ReasonCertificatePending:          "spec.subdomain.tls",
-	v1alpha1.ReasonSuspendedBySpec:             "spec.suspend",
-}
+// severities are those of conditions, as findings have them. What is fine is no finding.
+var severities = map[conditions.Severity]Severity{conditions.Notice: Notice, conditions.Warning: Warning, conditions.Error: Error}
 
 // outcomeFindings tells what is wrong with an outcome. The source is the zero one
 // of a Partner that is in no manifest.
-func (p *Plan) outcomeFindings(partner *Partner, source manifests.Source, conditions []metav1.Condition) []Finding {
+func (p *Plan) outcomeFindings(partner *Partner, source manifests.Source, outcome []metav1.Condition) []Finding {
 	var findings []Finding
-	add := func(field string, severity Severity, reason, message string) {
-		findings = append(findings, Finding{severity, reason, message, "Partner", partner.Name, source.At(field)})
+	add := func(condition *metav1.Condition, severity Severity, message string) {
+		field := cmp.Or(conditions.CaseOf("Partner", *condition).Field, "spec")
+		findings = append(findings, Finding{severity, condition.Reason, message, "Partner", partner.Name, source.At(field)})
 	}
-	if verdict := partner.Verdict; verdict != nil {
-		switch v1alpha1.Reason(verdict.Reason) {
-		case v1alpha1.ReasonCapacityExceeded, v1alpha1.ReasonBelowTierMinimum, v1alpha1.ReasonBelowTierMinimumAndCapacityExceeded:
-			add("spec.customerCount", Error, verdict.Reason, verdict.Message)
-		case v1alpha1.ReasonNearCapacity:
-			add("spec.customerCount", Warning, verdict.Reason, verdict.Message)
+	find := func(of v1alpha1.ConditionType) (*metav1.Condition, Severity) {
+		condition := meta.FindStatusCondition(outcome, string(of))
+		if condition == nil {
+			return nil, ""
 		}
+		return condition, severities[conditions.SeverityOf(*condition)]
 	}
-	if covered := meta.FindStatusCondition(conditions, string(v1alpha1.ConditionHoursCovered)); covered != nil && covered.Status == metav1.ConditionFalse {
+	if sufficient, severity := find(v1alpha1.ConditionStaffingSufficient); severity != "" && partner.Verdict != nil {
+		add(sufficient, severity, partner.Verdict.Message)
+	}
+	covered, severity := find(v1alpha1.ConditionHoursCovered)
+	switch {
+	case covered == nil:
+	case covered.Reason == string(v1alpha1.ReasonShiftsNotDeclared):
+		if p.before != nil && ptr.Deref(p.before.CoverageOf(partner.Name, p.options.Now), coverage.Verdict{}).Declared {
+			add(covered, Warning, "this change takes away all declared shifts: "+covered.Message)
+		}
+	case covered.Status == metav1.ConditionFalse:
 		message := covered.Message
 		if newly := p.uncovers(partner.Name); newly != "" {
 			message = "this change leaves hours without a P-CSM on duty that have one now: " + newly + "; " + message
 		}
-		add("spec", Warning, covered.Reason, message)
+		add(covered, severity, message)
 	}
-	if covered := meta.FindStatusCondition(conditions, string(v1alpha1.ConditionHoursCovered)); covered != nil && covered.Reason == string(v1alpha1.ReasonShiftsNotDeclared) &&
-		p.before != nil && ptr.Deref(p.before.CoverageOf(partner.Name, p.options.Now), coverage.Verdict{}).Declared {
-		add("spec", Warning, covered.Reason, "this change takes away all declared shifts: "+covered.Message)
-	}
-	if shortfall := meta.FindStatusCondition(conditions, string(v1alpha1.ConditionShortfallExpected)); shortfall != nil && shortfall.Status == metav1.ConditionTrue {
-		field, severity := "spec", Notice
-		if shortfall.Reason == string(v1alpha1.ReasonCustomersExpected) {
-			field = "spec.expectedCustomers"
-		}
+	if shortfall, severity := find(v1alpha1.ConditionShortfallExpected); severity != "" {
 		if staffing.ShortfallIsNear(shortfallOf(partner.Staffing), p.options.Now) {
 			severity = Warning
 		}
-		add(field, severity, shortfall.Reason, shortfall.Message)
+		add(shortfall, severity, shortfall.Message)
 	}
-	ready := meta.FindStatusCondition(conditions, string(v1alpha1.ConditionReady))
-	if ready == nil || ready.Status == metav1.ConditionTrue {
-		return findings
+	if ready, severity := find(v1alpha1.ConditionReady); severity != "" {
+		if severity == Warning { // whether it comes by itself depends
+			severity = Notice
+			if meta.IsStatusConditionTrue(outcome, string(v1alpha1.ConditionStalled)) {
+				severity = Error
+			}
+		}
+		severity, message := p.weigh(ready, severity, partner)
+		add(ready, severity, message)
 	}
-	severity, message := p.weigh(ready, conditions, partner)
-	field := where[v1alpha1.Reason(ready.Reason)]
-	if field == "" {
-		field = "spec.subdomain"
-	}
-	add(field, severity, ready.Reason, message)
 	return findings
 }
 
@@ -302,23 +294,19 @@ func (p *Plan) uncovers(partner string) string {
 	return ""
 }
 
-// weigh says how bad it is that a Partner would not be Ready.
-func (p *Plan) weigh(ready *metav1.Condition, conditions []metav1.Condition, partner *Partner) (Severity, string) {
-	stalled := meta.IsStatusConditionTrue(conditions, string(v1alpha1.ConditionStalled))
+// weigh says how bad it is that a Partner would not be Ready, if that is not by its condition
+// alone.
+func (p *Plan) weigh(ready *metav1.Condition, severity Severity, partner *Partner) (Severity, string) {
 	reason := v1alpha1.Reason(ready.Reason)
 	switch {
-	case reason == v1alpha1.ReasonSuspendedBySpec:
-		return Notice, ready.Message
 	case reason == v1alpha1.ReasonSupportPlanNotFound && p.refused[key{group: v1alpha1.GroupVersion.Group, kind: "SupportPlan", name: partner.SupportPlan}]:
 		return Notice, "its SupportPlan is refused: " + ready.Message
 	case reason == v1alpha1.ReasonHostReleasing && p.holders[partner.Host] == partner.Name && p.letsGo(partner.Host):
 		return Notice, "until the holder lets go, which these manifests ask for: " + ready.Message
-	case !p.Against && (!stalled || reason == v1alpha1.ReasonRouteNotAccepted):
+	case !p.Against && reason != v1alpha1.ReasonSuspendedBySpec && (severity != Error || reason == v1alpha1.ReasonRouteNotAccepted):
 		return Notice, "with nothing but these manifests: " + ready.Message
-	case stalled:
-		return Error, ready.Message
 	}
-	return Notice, ready.Message
+	return severity, ready.Message
 }
 
 // source is where a Partner is declared; the zero Source if in no manifest.

@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/objects"
 )
@@ -127,6 +129,20 @@ type Failure struct {
 	// Message is the API server's word: of a refusal in full, else nothing that
 	// differs from one try to the next.
 	Message string
+}
+
+// Finding says in a condition that the write failed.
+func (f *Failure) Finding(condition v1alpha1.ConditionType) conditions.Finding {
+	what := kinds.Describe(f.Object)
+	if f.Delete {
+		what = "the deletion of " + what
+	}
+	if f.Refused {
+		return conditions.False(condition, v1alpha1.ReasonObjectRefused, conditions.Stalled,
+			fmt.Sprintf("the API server refuses %s, which is tried again within two minutes; change what the Partner declares for it, or what refuses it: %s", what, f.Message))
+	}
+	return conditions.False(condition, v1alpha1.ReasonApplyFailed, conditions.Waiting,
+		fmt.Sprintf("%s failed for now (%s) and is tried again; the operator's log has the whole error", what, f.Message))
 }
 
 // Error is the message.

@@ -69,13 +69,14 @@ func (d *driver) write(ctx context.Context, objects []kinds.Object) (changed boo
 		d.tried[key], changed = true, true
 		if refused == nil {
 			d.snapshot.Observe(written)
-			continue
-		}
-		if err = d.note(refused); err != nil {
+		} else if err = d.note(refused); err != nil {
 			return changed, err
 		}
-		if kinds.Name(wanted) == kinds.Namespace {
-			return changed, nil // nothing can be made in it
+		switch name := kinds.Name(wanted); {
+		case name == kinds.SubdomainClaim: // it decides what else is to be had
+			return changed, nil
+		case name == kinds.Namespace && refused != nil: // nothing can be made in it
+			return changed, nil
 		}
 	}
 	return changed, nil

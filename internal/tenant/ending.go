@@ -39,3 +39,23 @@ func End(s snapshot.Snapshot) Outcome {
 	}
 	return outcome
 }
+
+// Abandoned are the objects to delete, in this order, of a Partner that is gone:
+// its claims, and what exposes it and bears the operator's mark, if they have no owner that
+// garbage collection would go by. Of the snapshot's Partner only the name matters; its children are those in
+// the namespaces that are still the partner's. Certificates' keys stay: the Partner may
+// come back, as in a restore.
+func Abandoned(s snapshot.Snapshot) []kinds.Object {
+	var abandoned []kinds.Object
+	for _, child := range s.Children {
+		exposure := kinds.Of(child).Exposure
+		switch {
+		case exposure == kinds.NotExposed, exposure == kinds.ByCertificateKey, exposure != kinds.ByClaim && !kinds.Marked(child), len(child.GetOwnerReferences()) > 0, !child.GetDeletionTimestamp().IsZero(),
+			exposure == kinds.ByClaim && len(s.Routing(child.GetName())) > 0:
+			continue
+		}
+		abandoned = append(abandoned, child)
+	}
+	kinds.SortForDeletion(abandoned)
+	return abandoned
+}

@@ -135,8 +135,8 @@ var _ = Describe("A host on its way from one Partner to another", func() {
 		It("names the contract that keeps the target from it", func() {
 			s.Target = served("HostReleasing", metav1.ConditionFalse)
 			s.Target.Status.Conditions = append(s.Target.Status.Conditions, metav1.Condition{Type: "ContractActive", Status: metav1.ConditionFalse, Reason: "ContractNotStarted"})
-			Expect(found(tenant.Settle(s), v1alpha1.ConditionHostReleaseBlocked).Message).To(Equal(
-				host + ` is handed over to Partner "globex", whose contract is not in force (ContractNotStarted), so that it takes no host yet, and until then it is served here: correct its spec.validFrom or spec.validUntil`))
+			Expect(found(tenant.Settle(s), v1alpha1.ConditionHandOverPending).Message).To(Equal(
+				host + ` is handed over to Partner "globex", whose contract is not in force (ContractNotStarted), so that it takes no host yet: correct its spec.validFrom or spec.validUntil; until then it is served here`))
 		})
 	})
 })

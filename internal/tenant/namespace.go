@@ -10,18 +10,40 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/objects"
+	"github.com/dispel/partner-operator/internal/snapshot"
 )
 
-// These checks find why the declared namespace cannot be the tenant's, in the order in
-// which tenant runs them.
+// namespaceBlocked says why the declared namespace cannot be the tenant's, so that nothing can
+// be made in it; nil if it can.
+func namespaceBlocked(s *snapshot.Snapshot) *conditions.Finding {
+	for _, check := range []func(*snapshot.Snapshot) *conditions.Finding{
+		namespaceReserved, namespaceOfAnother, namespaceTerminating, namespaceNotOwned, namespaceNotWritten,
+	} {
+		if found := check(s); found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+// namespaceNotWritten finds that the namespace could not be written.
+func namespaceNotWritten(s *snapshot.Snapshot) *conditions.Finding {
+	for _, failure := range s.Failures {
+		if kinds.Name(failure.Object) == kinds.Namespace && failure.Object.GetName() == objects.NamespaceOf(s.Partner) {
+			return new(failure.Finding(v1alpha1.ConditionTenantReady))
+		}
+	}
+	return nil
+}
 
 // namespaceReserved finds a namespace that is the platform's by the operator's settings,
 // of which the API server knows only some.
-func (e *evaluation) namespaceReserved() *conditions.Finding {
-	name := objects.NamespaceOf(e.in.Partner)
-	_, widget, _ := objects.WidgetService(e.in.Settings)
-	if name != widget && !slices.Contains(e.in.Settings.ProxyNamespaces, name) && !strings.HasPrefix(name, "kube-") {
+func namespaceReserved(s *snapshot.Snapshot) *conditions.Finding {
+	name := objects.NamespaceOf(s.Partner)
+	_, widget, _ := objects.WidgetService(s.Settings)
+	if name != widget && !slices.Contains(s.Settings.ProxyNamespaces, name) && !strings.HasPrefix(name, "kube-") {
 		return nil
 	}
 	return unready(v1alpha1.ReasonNamespaceReserved, conditions.Stalled,
@@ -30,13 +52,13 @@ func (e *evaluation) namespaceReserved() *conditions.Finding {
 
 // namespaceOfAnother finds another Partner that declares the same namespace, and has it
 // by its label. While there is no such namespace, the oldest of them makes it.
-func (e *evaluation) namespaceOfAnother() *conditions.Finding {
+func namespaceOfAnother(s *snapshot.Snapshot) *conditions.Finding {
 	holder := ""
-	for _, rival := range e.in.Rivals {
+	for _, rival := range s.Rivals {
 		switch {
-		case e.in.Namespace != nil && objects.HolderOf(e.in.Namespace) == rival.Name:
+		case s.Namespace != nil && objects.HolderOf(s.Namespace) == rival.Name:
 			holder = rival.Name
-		case e.in.Namespace == nil && holder == "" && olderThan(&rival, e.in.Partner):
+		case s.Namespace == nil && holder == "" && olderThan(&rival, s.Partner):
 			holder = rival.Name
 		}
 	}
@@ -45,7 +67,7 @@ func (e *evaluation) namespaceOfAnother() *conditions.Finding {
 	}
 	return unready(v1alpha1.ReasonNamespaceOfAnotherPartner, conditions.Stalled,
 		"namespace %s belongs to Partner %q: spec.tenant.namespace cannot be changed, so delete this Partner and create it again with another one",
-		objects.NamespaceOf(e.in.Partner), holder)
+		objects.NamespaceOf(s.Partner), holder)
 }
 
 // olderThan reports whether one object was created before another; of two created at once,
@@ -55,22 +77,22 @@ func olderThan(a, b metav1.Object) bool {
 	return cmp.Or(created.Compare(before.Time), cmp.Compare(a.GetName(), b.GetName())) < 0
 }
 
-func (e *evaluation) namespaceTerminating() *conditions.Finding {
-	if e.in.Namespace == nil || e.in.Namespace.DeletionTimestamp.IsZero() {
+func namespaceTerminating(s *snapshot.Snapshot) *conditions.Finding {
+	if s.Namespace == nil || s.Namespace.DeletionTimestamp.IsZero() {
 		return nil
 	}
 	return unready(v1alpha1.ReasonNamespaceTerminating, conditions.Waiting,
-		"namespace %s is being deleted; it is made anew once it is gone. If that takes long, see its status for what holds it up", e.in.Namespace.Name)
+		"namespace %s is being deleted; it is made anew once it is gone. If that takes long, see its status for what holds it up", s.Namespace.Name)
 }
 
 // namespaceNotOwned finds a namespace that was there before and was not handed over.
-func (e *evaluation) namespaceNotOwned() *conditions.Finding {
-	namespace, partner := e.in.Namespace, e.in.Partner.Name
+func namespaceNotOwned(s *snapshot.Snapshot) *conditions.Finding {
+	namespace, partner := s.Namespace, s.Partner.Name
 	if namespace == nil || namespace.Annotations[v1alpha1.AdoptAnnotation] == partner {
 		return nil
 	}
 	var rivals []string
-	for _, rival := range e.in.Rivals {
+	for _, rival := range s.Rivals {
 		rivals = append(rivals, rival.Name)
 	}
 	why := "was there before and is not this partner's"
@@ -94,11 +116,11 @@ func (e *evaluation) namespaceNotOwned() *conditions.Finding {
 
 // namespaceFindings tell of what in the namespace is not read, and of other namespaces that
 // bear the partner's label.
-func (e *evaluation) namespaceFindings() []conditions.Finding {
+func namespaceFindings(s *snapshot.Snapshot) []conditions.Finding {
 	var findings []conditions.Finding
-	if len(e.in.Ignored) > 0 {
+	if len(s.Ignored) > 0 {
 		var ignored []string
-		for _, of := range e.in.Ignored {
+		for _, of := range s.Ignored {
 			words := of.Kind + " objects"
 			if of.Example != "" {
 				words += ", such as " + of.Example
@@ -107,17 +129,17 @@ func (e *evaluation) namespaceFindings() []conditions.Finding {
 		}
 		findings = append(findings, conditions.True(v1alpha1.ConditionObjectsIgnored, v1alpha1.ReasonLimitExceeded, fmt.Sprintf(
 			"namespace %s exceeds the operator's limits, so the operator ignores some objects, and may miss hosts that they route: %s: delete or split them",
-			objects.NamespaceOf(e.in.Partner), strings.Join(ignored, "; "))))
+			objects.NamespaceOf(s.Partner), strings.Join(ignored, "; "))))
 	}
-	if len(e.in.Undeclared) > 0 {
+	if len(s.Undeclared) > 0 {
 		const most = 5
-		named := strings.Join(e.in.Undeclared[:min(most, len(e.in.Undeclared))], ", ")
-		if more := len(e.in.Undeclared) - most; more > 0 {
+		named := strings.Join(s.Undeclared[:min(most, len(s.Undeclared))], ", ")
+		if more := len(s.Undeclared) - most; more > 0 {
 			named += fmt.Sprintf(" and %d more", more)
 		}
 		findings = append(findings, conditions.True(v1alpha1.ConditionUndeclaredNamespaces, v1alpha1.ReasonNamespaceLabelled, fmt.Sprintf(
 			"Partner %s declares namespace %s, but these namespaces have the label %s=%s, too: %s: remove the label, or delete the namespaces",
-			e.in.Partner.Name, objects.NamespaceOf(e.in.Partner), v1alpha1.PartnerLabel, e.in.Partner.Name, named)))
+			s.Partner.Name, objects.NamespaceOf(s.Partner), v1alpha1.PartnerLabel, s.Partner.Name, named)))
 	}
 	return findings
 }

@@ -7,14 +7,13 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
 	ctrlcache "sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -197,9 +196,9 @@ func (d *Directory) source(host, holder string) (*v1alpha1.Partner, error) {
 	}
 	for i := range sources.Items {
 		source := &sources.Items[i]
-		pending := meta.FindStatusCondition(source.Status.Conditions, string(v1alpha1.ConditionHostReleaseBlocked))
-		serves := widget.EnabledOn(source, host) ||
-			pending != nil && pending.Reason == string(v1alpha1.ReasonHandOverPending) && ptr.Deref(ptr.Deref(source.Status.SupportWidget, v1alpha1.SupportWidgetStatus{}).Enabled, false)
+		serves := widget.EnabledOn(source, host) || slices.ContainsFunc(source.Status.Hosts, func(served v1alpha1.HostStatus) bool {
+			return string(served.Host) == host && served.SupportWidget
+		})
 		if serves && (source.Name == holder || string(source.Spec.HandOver.PartnerRef.Name) == holder) {
 			return source, nil
 		}

@@ -13,7 +13,6 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/net/netutil"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
@@ -176,8 +175,7 @@ const (
 	manyConnections = 1000
 )
 
-// strip forgets what is not served, and what others can write without a bound. Of the
-// conditions, one says that a host is handed over.
+// strip forgets what is not served, and what others can write without a bound.
 func strip(in any) (any, error) {
 	if object, ok := in.(metav1.Object); ok {
 		object.SetLabels(nil)
@@ -190,11 +188,10 @@ func strip(in any) (any, error) {
 		if partner.Spec.Subdomain != nil {
 			partner.Spec.Subdomain.Route = nil
 		}
-		var kept []metav1.Condition
-		if blocked := meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionHostReleaseBlocked)); blocked != nil {
-			kept = []metav1.Condition{*blocked}
+		partner.Status.Conditions = nil
+		for i := range partner.Status.Hosts {
+			partner.Status.Hosts[i].WaitsFor = ""
 		}
-		partner.Status.Conditions = kept
 	}
 	return cache.TransformStripManagedFields()(in)
 }

@@ -169,9 +169,9 @@ var _ = Describe("The widget server", func() {
 		Expect(direct.Patch(ctx, handing, client.MergeFrom(source))).To(Succeed())
 		Consistently(status(host, ConfigPath), "300ms").Should(Equal(http.StatusNotFound), "what it says of a host does not make it serve that")
 		pending := handing.DeepCopy()
-		pending.Status.Conditions = []metav1.Condition{{
-			Type: string(v1alpha1.ConditionHostReleaseBlocked), Status: metav1.ConditionTrue, Reason: string(v1alpha1.ReasonHandOverPending), LastTransitionTime: metav1.Now(),
-		}}
+		pending.Status.Hosts = append(pending.Status.Hosts, v1alpha1.HostStatus{
+			Host: host, Phase: v1alpha1.HostHandingOver, SupportWidget: true, Since: metav1.Now(),
+		})
 		Expect(direct.Status().Patch(ctx, pending, client.MergeFrom(handing))).To(Succeed())
 		Eventually(func() string { return get(address, host, ConfigPath).body }).Should(ContainSubstring(`"partner":"acme"`))
 

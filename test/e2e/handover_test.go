@@ -131,7 +131,7 @@ var _ = Describe("A host that one partner hands over to another", func() {
 				g.Expect(taker.Status.Subdomain.URL).To(Equal(address))
 				g.Expect(direct.Get(ctx, client.ObjectKey{Name: from}, &source)).To(Succeed())
 				g.Expect(source.Status.Subdomain).To(BeNil())
-				g.Expect(meta.FindStatusCondition(source.Status.Conditions, string(v1alpha1.ConditionHostReleaseBlocked))).To(BeNil())
+				g.Expect(meta.FindStatusCondition(source.Status.Conditions, string(v1alpha1.ConditionHandOverPending))).To(BeNil())
 				g.Expect(direct.Get(ctx, client.ObjectKey{Name: "thief"}, &thief)).To(Succeed())
 				g.Expect(meta.FindStatusCondition(thief.Status.Conditions, string(v1alpha1.ConditionSubdomainReady))).To(HaveField("Reason", string(v1alpha1.ReasonHostClaimedByAnotherPartner)))
 			}).WithTimeout(time.Minute).Should(Succeed())

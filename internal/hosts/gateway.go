@@ -1,4 +1,4 @@
-package tenant
+package hosts
 
 import (
 	"fmt"
@@ -19,47 +19,47 @@ import (
 	"github.com/dispel/partner-operator/internal/snapshot"
 )
 
-// gatewayUnready finds the Gateway that is to serve the sub-domain, and how it does.
-func (e *evaluation) gatewayUnready() *conditions.Finding {
-	ref := e.build.GatewayRef()
+// gatewayLink finds the Gateway that is to serve the sub-domain, and how it does. The link is
+// empty if an Ingress serves it.
+func (p *partner) gatewayLink() (objects.GatewayLink, *conditions.Finding) {
+	ref := p.build.GatewayRef()
 	if ref == nil {
-		return nil // an Ingress serves it
+		return objects.GatewayLink{}, nil
 	}
-	if e.in.Settings.WithoutGatewayAPI {
-		return broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
+	if p.Settings.WithoutGatewayAPI {
+		return objects.GatewayLink{}, broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
 			"Gateway %s/%s is to serve %s, and the operator runs with --gateway-api=false: leave that flag out, or name an ingress class in spec.subdomain.route.ingressClassName",
-			ref.Namespace, ref.Name, e.in.Partner.Spec.Subdomain.Host)
+			ref.Namespace, ref.Name, p.Partner.Spec.Subdomain.Host)
 	}
-	if !e.in.APIs.Gateway {
-		return broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
+	if !p.APIs.Gateway {
+		return objects.GatewayLink{}, broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
 			"Gateway %s/%s is to serve %s, and the Gateway API is not installed: install it with a controller, or name an ingress class in spec.subdomain.route.ingressClassName",
-			ref.Namespace, ref.Name, e.in.Partner.Spec.Subdomain.Host)
+			ref.Namespace, ref.Name, p.Partner.Spec.Subdomain.Host)
 	}
-	gateway := e.in.Gateway(types.NamespacedName{Namespace: ref.Namespace, Name: string(ref.Name)})
+	gateway := p.Gateway(types.NamespacedName{Namespace: ref.Namespace, Name: string(ref.Name)})
 	if gateway == nil {
-		return broken(v1alpha1.ReasonGatewayNotFound, conditions.Waiting,
+		return objects.GatewayLink{}, broken(v1alpha1.ReasonGatewayNotFound, conditions.Waiting,
 			"there is no Gateway %s/%s: create it, or name another in spec.subdomain.route.gatewayRef or with the operator's --gateway", ref.Namespace, ref.Name)
 	}
-	refusal := e.listenersRefused(gateway)
-	switch explicit := e.in.Partner.Spec.Subdomain.TLS != nil; {
-	case explicit && !e.in.APIs.ListenerSets:
-		return broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
+	refusal := p.listenersRefused(gateway)
+	switch explicit := p.Partner.Spec.Subdomain.TLS != nil; {
+	case explicit && !p.APIs.ListenerSets:
+		return objects.GatewayLink{}, broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
 			"Gateway %s/%s cannot serve the certificate of spec.subdomain.tls: %s; install Gateway API 1.5 or later, or remove spec.subdomain.tls to use the Gateway's own listener",
 			ref.Namespace, ref.Name, refusal)
 	case explicit && refusal != "":
-		return broken(v1alpha1.ReasonRouteNotAccepted, conditions.Stalled,
+		return objects.GatewayLink{}, broken(v1alpha1.ReasonRouteNotAccepted, conditions.Stalled,
 			"Gateway %s/%s cannot serve the certificate of spec.subdomain.tls: %s; allow it in the Gateway's spec.allowedListeners, or remove spec.subdomain.tls to use the Gateway's own listener",
 			ref.Namespace, ref.Name, refusal)
 	}
-	e.via = objects.GatewayLink{Gateway: gateway, Section: ref.SectionName, Grants: e.in.APIs.ReferenceGrants, Own: refusal == "" && e.build.TLSSecret() != ""}
-	return nil
+	return objects.GatewayLink{Gateway: gateway, Section: ref.SectionName, Grants: p.APIs.ReferenceGrants, Own: refusal == "" && p.build.TLSSecret() != ""}, nil
 }
 
 // listenersRefused says why the Gateway takes no ListenerSet from the tenant
 // namespace; empty if it does.
-func (e *evaluation) listenersRefused(gateway *gatewayv1.Gateway) string {
-	namespace := objects.NamespaceOf(e.in.Partner)
-	if !e.in.APIs.ListenerSets {
+func (p *partner) listenersRefused(gateway *gatewayv1.Gateway) string {
+	namespace := objects.NamespaceOf(p.Partner)
+	if !p.APIs.ListenerSets {
 		return "the cluster's Gateway API has no ListenerSets"
 	}
 	from := gatewayv1.NamespacesFromNone
@@ -71,9 +71,9 @@ func (e *evaluation) listenersRefused(gateway *gatewayv1.Gateway) string {
 	case gatewayv1.NamespacesFromAll:
 		return ""
 	case gatewayv1.NamespacesFromSelector:
-		set := e.build.Namespace().Labels
-		if e.in.Namespace != nil {
-			set = e.in.Namespace.Labels
+		set := p.build.Namespace().Labels
+		if p.Namespace != nil {
+			set = p.Namespace.Labels
 		}
 		if matches, err := metav1.LabelSelectorAsSelector(selector); err == nil && matches.Matches(labels.Set(set)) {
 			return ""
@@ -84,46 +84,47 @@ func (e *evaluation) listenersRefused(gateway *gatewayv1.Gateway) string {
 }
 
 // gatewayRouteUnready says why the Gateway does not serve the sub-domain, by the
-// first link that says so; nil if it does.
-func (e *evaluation) gatewayRouteUnready() *conditions.Finding {
-	host := string(e.in.Partner.Spec.Subdomain.Host)
-	namespace := objects.NamespaceOf(e.in.Partner)
-	route, _ := e.in.Child(kinds.HTTPRoute, host).(*gatewayv1.HTTPRoute)
+// first link that says so; nil if it does. serves reports that the Gateway served the route
+// before its last change, at least.
+func (p *partner) gatewayRouteUnready(via objects.GatewayLink) (link *conditions.Finding, serves bool) {
+	host := string(p.Partner.Spec.Subdomain.Host)
+	namespace := objects.NamespaceOf(p.Partner)
+	route, _ := p.Child(kinds.HTTPRoute, host).(*gatewayv1.HTTPRoute)
 	if route == nil || !route.DeletionTimestamp.IsZero() {
 		return broken(v1alpha1.ReasonRouteNotAccepted, conditions.Waiting,
-			"HTTPRoute %s/%s is about to be created, once one that is being deleted is gone", namespace, host)
+			"HTTPRoute %s/%s is about to be created, once one that is being deleted is gone", namespace, host), false
 	}
 	links := []statusLink{{
-		v1alpha1.ReasonListenerNotProgrammed, fmt.Sprintf("Gateway %s/%s", e.via.Namespace, e.via.Name),
+		v1alpha1.ReasonListenerNotProgrammed, fmt.Sprintf("Gateway %s/%s", via.Namespace, via.Name),
 		// Others share it: what somebody changes on it does not unsettle all.
-		e.via.Status.Conditions, 0, string(gatewayv1.GatewayConditionProgrammed),
+		via.Status.Conditions, 0, string(gatewayv1.GatewayConditionProgrammed),
 	}}
-	if e.via.Own {
-		set, _ := e.in.Child(kinds.ListenerSet, host).(*gatewayv1.ListenerSet)
+	if via.Own {
+		set, _ := p.Child(kinds.ListenerSet, host).(*gatewayv1.ListenerSet)
 		if set == nil {
 			set = &gatewayv1.ListenerSet{} // about to be created
 		}
 		name := fmt.Sprintf("ListenerSet %s/%s", namespace, host)
-		if source := e.conflicting(set); source != "" && links[0].unmet() == "" && !refusesRefs(saidOf2(&e.in, route, e.build.ParentRef(e.via), e.via.Gateway)) {
+		if source := p.conflicting(set, via); source != "" && links[0].unmet() == "" && !refusesRefs(p.saidAt(route, p.build.ParentRef(via), via.Gateway)) {
 			return broken(v1alpha1.ReasonListenerConflict, conditions.Waiting,
-				"%s conflicts with that of Partner %q at the same Gateway, which is handing the host over and is removing its listener", name, source)
+				"%s conflicts with that of Partner %q at the same Gateway, which is handing the host over and is removing its listener", name, source), false
 		}
 		links = append(links,
 			statusLink{v1alpha1.ReasonRouteNotAccepted, name, set.Status.Conditions, set.Generation, string(gatewayv1.ListenerSetConditionAccepted)},
 			statusLink{v1alpha1.ReasonListenerNotProgrammed, name, set.Status.Conditions, set.Generation, string(gatewayv1.ListenerSetConditionProgrammed)})
 	}
-	said := saidOf2(&e.in, route, e.build.ParentRef(e.via), e.via.Gateway)
+	said := p.saidAt(route, p.build.ParentRef(via), via.Gateway)
 	name := fmt.Sprintf("HTTPRoute %s/%s", namespace, host)
 	links = append(links,
 		statusLink{v1alpha1.ReasonRouteNotAccepted, name, said, route.Generation, string(gatewayv1.RouteConditionAccepted)},
 		statusLink{v1alpha1.ReasonRefsNotResolved, name, said, route.Generation, string(gatewayv1.RouteConditionResolvedRefs)})
-	e.serves = !slices.ContainsFunc(links, func(link statusLink) bool { return !meta.IsStatusConditionTrue(link.conditions, link.condition) })
+	serves = !slices.ContainsFunc(links, func(link statusLink) bool { return !meta.IsStatusConditionTrue(link.conditions, link.condition) })
 	for _, link := range links {
 		if why := link.unmet(); why != "" {
-			return broken(link.reason, conditions.Waiting, "%s lacks the condition %s: %s", link.name, link.condition, why)
+			return broken(link.reason, conditions.Waiting, "%s lacks the condition %s: %s", link.name, link.condition, why), serves
 		}
 	}
-	return nil
+	return nil, serves
 }
 
 // refusesRefs reports whether a controller says that a route's backends cannot be had.
@@ -133,7 +134,7 @@ func refusesRefs(said []metav1.Condition) bool {
 
 // conflicting is the Partner that hands the declared host over and whose ListenerSet is what a
 // new one conflicts with: of two, a Gateway takes the older. It is empty if there is none.
-func (e *evaluation) conflicting(set *gatewayv1.ListenerSet) string {
+func (p *partner) conflicting(set *gatewayv1.ListenerSet, via objects.GatewayLink) string {
 	if !slices.ContainsFunc(set.Status.Listeners, func(listener gatewayv1.ListenerEntryStatus) bool {
 		conflicted := meta.FindStatusCondition(listener.Conditions, string(gatewayv1.ListenerEntryConditionConflicted))
 		return conflicted != nil && conflicted.Status == metav1.ConditionTrue && conflicted.ObservedGeneration >= set.Generation &&
@@ -141,22 +142,22 @@ func (e *evaluation) conflicting(set *gatewayv1.ListenerSet) string {
 	}) {
 		return ""
 	}
-	gateway := e.via.Namespace + "/" + e.via.Name
-	host := string(e.in.Partner.Spec.Subdomain.Host)
-	i := slices.IndexFunc(e.in.Routes, func(ref snapshot.RouteRef) bool {
-		return ref.Kind == kinds.ListenerSet && ref.Host == host && ref.Name == host && ref.Gateway == gateway && slices.Contains(e.in.Sources, ref.Partner)
+	gateway := via.Namespace + "/" + via.Name
+	host := string(p.Partner.Spec.Subdomain.Host)
+	i := slices.IndexFunc(p.Routes, func(ref snapshot.RouteRef) bool {
+		return ref.Kind == kinds.ListenerSet && ref.Host == host && ref.Name == host && ref.Gateway == gateway && slices.Contains(p.Sources, ref.Partner)
 	})
 	if i < 0 {
 		return ""
 	}
-	return e.in.Routes[i].Partner
+	return p.Routes[i].Partner
 }
 
-// saidOf is what the controller of a Gateway's class says of a route at a parent. A
+// saidAt is what the controller of a Gateway's class says of a route at a parent. A
 // controller that served the route before leaves its entry behind. Where the class is
 // not known, the entry about the newest version of the route counts.
-func saidOf2(s *snapshot.Snapshot, route *gatewayv1.HTTPRoute, parent gatewayv1.ParentReference, gateway *gatewayv1.Gateway) []metav1.Condition {
-	controller := controllerOf(s, gateway)
+func (p *partner) saidAt(route *gatewayv1.HTTPRoute, parent gatewayv1.ParentReference, gateway *gatewayv1.Gateway) []metav1.Condition {
+	controller := p.controllerOf(gateway)
 	var said []metav1.Condition
 	for _, entry := range route.Status.Parents {
 		if !samePart(entry.ParentRef, parent, route.Namespace) || controller != "" && entry.ControllerName != controller {
@@ -171,8 +172,8 @@ func saidOf2(s *snapshot.Snapshot, route *gatewayv1.HTTPRoute, parent gatewayv1.
 
 // controllerOf is the controller of a Gateway's class; empty if the class is not
 // known.
-func controllerOf(s *snapshot.Snapshot, gateway *gatewayv1.Gateway) gatewayv1.GatewayController {
-	for _, class := range s.GatewayClasses {
+func (p *partner) controllerOf(gateway *gatewayv1.Gateway) gatewayv1.GatewayController {
+	for _, class := range p.GatewayClasses {
 		if class.Name == string(gateway.Spec.GatewayClassName) {
 			return class.Spec.ControllerName
 		}

@@ -1,0 +1,362 @@
+package hosts
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/contract"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
+	"github.com/dispel/partner-operator/internal/snapshot"
+	"github.com/dispel/partner-operator/internal/staffing"
+)
+
+// Host is the plan of one host.
+type Host struct {
+	// Name is the host's.
+	Name string
+	// Phase is what happens to it.
+	Phase v1alpha1.HostPhase
+	// Write are the objects to have, in the order in which to write them.
+	Write []kinds.Object
+	// Stay are objects that are there and stay as they are.
+	Stay []kinds.Object
+	// Served is how end customers reach it; nil if they do not, or if another partner reports it.
+	Served *v1alpha1.SubdomainStatus
+	// WaitsFor says what the host waits for; empty if for nothing but time.
+	WaitsFor string
+	// Until is when the phase ends by itself, and Again when to look again; zero if never.
+	Until, Again time.Time
+
+	// routable reports that routes of the host may be made in the tenant's namespace.
+	routable bool
+	// widget reports that end customers reach the widget on it.
+	widget bool
+}
+
+// Plan is what happens to all hosts of a Partner.
+type Plan struct {
+	// Hosts are the declared one, former ones by their names, and the one that is handed over.
+	Hosts []Host
+	// Subdomain is what SubdomainReady says; nil if no sub-domain is to be served, and nothing
+	// is in the way of that.
+	Subdomain *conditions.Finding
+	// Findings are those of the other conditions about hosts.
+	Findings []conditions.Finding
+	// Served is how end customers reach the sub-domain; nil if they do not.
+	Served *v1alpha1.SubdomainStatus
+	// Exposed reports that a sub-domain is to be served, or is served until it is handed over.
+	Exposed bool
+	// Widget reports that routes are to lead to the widget, and WidgetServed that one does.
+	Widget, WidgetServed bool
+	// Noted are the hosts that may be routed in the tenant's namespace, sorted.
+	Noted []string
+	// Again is when to look again; zero if nothing but an event changes the plan.
+	Again time.Time
+}
+
+// New makes the plan. blocked says why nothing can be made in the tenant's namespace; nil if
+// it can.
+func New(s *snapshot.Snapshot, judged *contract.Judgement, blocked *conditions.Finding) Plan {
+	p := &partner{Snapshot: s, judged: judged, blocked: blocked,
+		build: objects.Builder{Partner: s.Partner, Settings: s.Settings, Classes: s.IngressClasses}}
+	handed := p.handOver()
+	p.handing = handed.Name
+	if !handed.routable {
+		p.handing = ""
+	}
+	p.widget = p.wantsWidget()
+	handed.Stay = p.handedStay(handed)
+	way := p.walk()
+	old := p.oldRoute(way.ready)
+	plan := Plan{Subdomain: p.subdomain(way, old), Exposed: p.exposed() || handed.Served != nil, Widget: p.widget}
+	if p.Partner.Spec.Subdomain != nil {
+		plan.Hosts = append(plan.Hosts, p.declared(way, old))
+	}
+	for _, name := range p.former(handed) {
+		plan.Hosts = append(plan.Hosts, p.formerHost(name, way.ready, old))
+	}
+	if finding := p.pending(&handed); finding != nil {
+		plan.Findings = append(plan.Findings, *finding)
+	}
+	if handed.Name != "" {
+		plan.Hosts = append(plan.Hosts, handed)
+	}
+	switch {
+	case old != nil:
+		plan.Served = p.servedBy(*old)
+		plan.WidgetServed = objects.HasWidget(old) || way.serves && objects.HasWidget(p.declaredRoute())
+	case p.exposed():
+		plan.Served, plan.WidgetServed = plan.Hosts[0].Served, plan.Hosts[0].widget
+	default:
+		plan.Served, plan.WidgetServed = handed.Served, handed.widget
+	}
+	if way.renewal != nil {
+		plan.Findings = append(plan.Findings, *way.renewal)
+	}
+	plan.Findings = append(plan.Findings, plan.release(p)...)
+	for _, host := range plan.Hosts {
+		plan.Again = staffing.Earlier(plan.Again, host.Again)
+		if host.routable && slices.Contains(s.Held(), host.Name) {
+			plan.Noted = append(plan.Noted, host.Name)
+		}
+	}
+	slices.Sort(plan.Noted)
+	return plan
+}
+
+// Keeps reports whether an object is part of a plan, or has to wait until its namespace is
+// the tenant's again.
+func (p *Plan) Keeps(object kinds.Object) bool {
+	return slices.ContainsFunc(p.Hosts, func(host Host) bool { return host.keeps(object) })
+}
+
+func (h *Host) keeps(object kinds.Object) bool {
+	same := func(other kinds.Object) bool { return kinds.Same(other, object) }
+	return slices.ContainsFunc(h.Write, same) || slices.ContainsFunc(h.Stay, same)
+}
+
+// release finds what is in the way of hosts that are to be released, and says so.
+func (p *Plan) release(of *partner) []conditions.Finding {
+	var held []string
+	for i := range p.Hosts {
+		host := &p.Hosts[i]
+		if host.routable {
+			continue
+		}
+		claim := of.Child(kinds.SubdomainClaim, host.Name)
+		if claim == nil || !claim.GetDeletionTimestamp().IsZero() || slices.ContainsFunc(host.Write, func(o kinds.Object) bool { return kinds.Same(o, claim) }) {
+			continue
+		}
+		var refs []string
+		for _, ref := range of.Routing(host.Name) {
+			if child := of.Child(ref.Kind, ref.Name); child == nil || !child.GetDeletionTimestamp().IsZero() || p.Keeps(child) || of.blocked != nil {
+				refs = append(refs, ref.String())
+			}
+		}
+		if len(refs) > 0 {
+			host.WaitsFor = strings.Join(refs, ", ")
+			held = append(held, fmt.Sprintf("%s by %s", host.Name, host.WaitsFor))
+		}
+	}
+	var findings []conditions.Finding
+	if len(held) > 0 {
+		slices.Sort(held)
+		findings = append(findings, conditions.True(v1alpha1.ConditionHostReleaseBlocked, v1alpha1.ReasonRouteRemains,
+			"hosts that are no longer declared stay with this partner because they are still routed: "+
+				strings.Join(held, "; ")+"; delete these objects, or whatever finalizer keeps them"))
+	}
+	return findings
+}
+
+// partner is what the plans of a Partner's hosts are made from. None of them changes it.
+type partner struct {
+	*snapshot.Snapshot
+	// judged is what the contract says. While it is not in force, no sub-domain is served.
+	judged *contract.Judgement
+	// blocked says why nothing can be made in the tenant's namespace; nil if it can.
+	blocked *conditions.Finding
+	build   objects.Builder
+	// handing is the host that is handed over, while it is served here; empty if none is.
+	handing string
+	// widget reports that routes are to lead to the widget server.
+	widget bool
+}
+
+// whiteLabelled reports whether the Partner has a sub-domain and may have one.
+func (p *partner) whiteLabelled() bool {
+	return p.Partner.Spec.Subdomain != nil && p.Partner.Spec.ChannelModel.WhiteLabels()
+}
+
+// exposed reports whether the sub-domain is to be served: there is one, and the contract is
+// in force.
+func (p *partner) exposed() bool {
+	return p.whiteLabelled() && p.judged.InForce()
+}
+
+// declaredHost is the declared host; empty if there is none, or the Partner may have none.
+func (p *partner) declaredHost() string {
+	if !p.whiteLabelled() {
+		return ""
+	}
+	return objects.HostOf(p.Partner)
+}
+
+// claims reports whether the partner holds a host.
+func (p *partner) claims(host string) bool {
+	claim := p.Child(kinds.SubdomainClaim, host)
+	return claim != nil && claim.GetDeletionTimestamp().IsZero()
+}
+
+// mayServe reports whether the partner holds a host, it is not reserved, and it is
+// not to be let go at once: two partners that swap hosts would wait for each other.
+func (p *partner) mayServe(host string) bool {
+	_, reserved := p.reserved(host)
+	return !reserved && (host == p.handing || p.claims(host) && (!p.contested() || !p.Wanted.Has(host)))
+}
+
+// wantsWidget reports whether the widget is to have its path on the route: once P-CSMs are
+// contracted ("Customer Success Manager (P-CSM)", How customers interact with P-CSMs), unless
+// the plan keeps it off. Without a plan it stays as it is.
+func (p *partner) wantsWidget() bool {
+	switch {
+	case !p.exposed() && p.handing == "" || p.judged.Allocated == 0:
+		return false
+	case p.judged.Terms == nil:
+		return p.Child(kinds.Service, kinds.WidgetServiceName) != nil || slices.ContainsFunc(p.OwnRoutes(), func(r objects.Route) bool { return objects.HasWidget(&r) })
+	}
+	return !p.judged.KeepsWidgetOff()
+}
+
+// former are the names of the hosts that have something here, other than the declared one and
+// the one that is handed over.
+func (p *partner) former(handed Host) []string {
+	var names []string
+	for _, child := range p.Children {
+		switch kind := kinds.Of(child); {
+		case kind.Exposure == kinds.NotExposed, kind.Exposure == kinds.ByBackend,
+			child.GetName() == p.declaredHost(), child.GetName() == handed.Name:
+		default:
+			names = append(names, child.GetName())
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// formerHost is the plan of a host that is no longer declared. ready reports that the declared
+// one is.
+func (p *partner) formerHost(name string, ready bool, old *objects.Route) Host {
+	host := Host{Name: name}
+	facts := Facts{
+		Claimed: p.claims(name), Refused: !p.whiteLabelled() || !p.mayServe(name), InForce: p.judged.InForce(),
+		Served: old != nil && old.GetName() == name, Succeeded: ready,
+	}
+	switch {
+	case !p.exposed():
+		facts.Succeeded = p.claims(p.declaredHost())
+	case ready:
+		drained := p.drain(name)
+		host.Write, host.Until, host.Again, facts.Overlap = drained.write, drained.until, drained.again, !drained.until.IsZero()
+	}
+	host.Phase = PhaseOf(facts)
+	switch host.Phase {
+	case v1alpha1.HostServing:
+		host.routable, host.Served, host.widget = true, p.servedBy(*old), objects.HasWidget(old)
+		host.Stay = p.serving(name)
+		host.WaitsFor = "the declared host to be ready"
+	case v1alpha1.HostDraining:
+		host.routable, host.Stay = true, p.serving(name)
+	case v1alpha1.HostDormant:
+		host.Stay = p.dormant(name)
+	}
+	host.Stay = append(host.Stay, p.releasing(name)...)
+	return host
+}
+
+// serving are the objects by which a host is served as it is.
+func (p *partner) serving(host string) []kinds.Object {
+	return p.children(func(child kinds.Object, kind *kinds.Kind) bool {
+		switch {
+		case kind.Kind == kinds.Service:
+			return p.widget || child.GetName() != kinds.WidgetServiceName
+		case kind.Kind == kinds.ReferenceGrant:
+			return p.widget
+		}
+		return kind.Exposure != kinds.NotExposed && child.GetName() == host
+	})
+}
+
+// dormant are the objects of a host that is not served, and may be again.
+func (p *partner) dormant(host string) []kinds.Object {
+	return p.children(func(child kinds.Object, kind *kinds.Kind) bool {
+		return child.GetName() == host && (kind.Exposure == kinds.ByClaim || kind.Exposure == kinds.ByCertificate || kind.Exposure == kinds.ByCertificateKey)
+	})
+}
+
+// releasing are the objects of a host that stay until others are gone: its claim until nothing
+// routes it, its key until there is no Certificate. Nothing changes in a namespace that is not
+// the tenant's.
+func (p *partner) releasing(host string) []kinds.Object {
+	return p.children(func(child kinds.Object, kind *kinds.Kind) bool {
+		if child.GetName() != host {
+			return false
+		}
+		switch kind.Exposure {
+		case kinds.NotExposed, kinds.ByBackend:
+			return false
+		case kinds.ByClaim:
+			return len(p.Routing(host)) > 0
+		case kinds.ByCertificateKey:
+			return p.blocked != nil || p.Child(kinds.CertificateGVK.Kind, host) != nil
+		}
+		return p.blocked != nil
+	})
+}
+
+func (p *partner) children(stay func(kinds.Object, *kinds.Kind) bool) []kinds.Object {
+	var children []kinds.Object
+	for _, child := range p.Children {
+		if stay(child, kinds.Of(child)) {
+			children = append(children, child)
+		}
+	}
+	return children
+}
+
+// failed finds the first failed write of an object that exposes a host.
+func (p *partner) failed() *conditions.Finding {
+	for _, failure := range p.Failures {
+		if kinds.Of(failure.Object).Exposure == kinds.NotExposed || p.formerRoute(failure.Object) && !failure.Delete {
+			continue // a former route serves, whatever its annotations
+		}
+		finding := failure.Finding(v1alpha1.ConditionSubdomainReady)
+		if others := p.routedBeside(failure.Object); failure.Refused && !failure.Delete && len(others) > 0 {
+			finding.Message += fmt.Sprintf("; the host is also routed by %s: if the ingress controller lets only one route have a host, delete that one first", strings.Join(others, ", "))
+		}
+		return &finding
+	}
+	return nil
+}
+
+// routedBeside are the other routes that have the declared host while a route of it cannot be
+// written, in order: a former tenant's in the namespace, or those of who hands it over.
+func (p *partner) routedBeside(object kinds.Object) []string {
+	if kinds.Of(object).Exposure != kinds.ByRoute || object.GetName() != p.declaredHost() {
+		return nil
+	}
+	var others []string
+	for _, ref := range p.Routes {
+		if ref.Host != object.GetName() || ref.Namespace == object.GetNamespace() && ref.Name == object.GetName() || kinds.Named(ref.Kind).Exposure != kinds.ByRoute || ref.Solver {
+			continue
+		}
+		others = append(others, ref.String())
+	}
+	slices.Sort(others)
+	return others
+}
+
+// failedToWrite is why an object could not be written in this reconcile; nil if it could, or
+// was not to be.
+func (p *partner) failedToWrite(object kinds.Object) *snapshot.Failure {
+	i := slices.IndexFunc(p.Failures, func(f snapshot.Failure) bool {
+		return !f.Delete && kinds.Same(f.Object, object)
+	})
+	if i < 0 {
+		return nil
+	}
+	return &p.Failures[i]
+}
+
+// olderRoute orders routes by their age, then by their names.
+func olderRoute(a, b objects.Route) int {
+	return cmp.Or(a.GetCreationTimestamp().Compare(b.GetCreationTimestamp().Time), cmp.Compare(a.GetName(), b.GetName()))
+}
+
+// ServesWidget reports whether end customers reach the widget on the host.
+func (h *Host) ServesWidget() bool { return h.Served != nil && h.widget }

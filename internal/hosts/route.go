@@ -1,0 +1,217 @@
+package hosts
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
+	"github.com/dispel/partner-operator/internal/staffing"
+)
+
+// wantedKind is the kind of the route that is declared.
+func (p *partner) wantedKind() v1alpha1.RouteKind {
+	if p.build.GatewayRef() != nil {
+		return v1alpha1.HTTPRoute
+	}
+	return v1alpha1.IngressRoute
+}
+
+// isDeclared reports whether a route is the one that is declared.
+func (p *partner) isDeclared(route objects.Route) bool {
+	return route.GetName() == string(p.Partner.Spec.Subdomain.Host) && route.Kind == p.wantedKind()
+}
+
+// declaredRoute is the route that is declared; nil if it is not there.
+func (p *partner) declaredRoute() *objects.Route {
+	routes := p.OwnRoutes()
+	if i := slices.IndexFunc(routes, p.isDeclared); i >= 0 {
+		return &routes[i]
+	}
+	return nil
+}
+
+// settling is how long a controller has to load a new route and its certificate before
+// the DNS record leads to it, or half of the overlap if that is shorter.
+const settling = 10 * time.Second
+
+// overlap is how long a replaced route keeps serving: as the settings say, and then as
+// long as resolvers keep its DNS record, if an annotation says how long that is.
+func (p *partner) overlap(replaced objects.Route) time.Duration {
+	overlap := p.Settings.RouteOverlap
+	if overlap < 0 {
+		return 0
+	}
+	for _, key := range objects.TTLAnnotations {
+		text := replaced.GetAnnotations()[key]
+		ttl, err := time.ParseDuration(text)
+		if seconds, parseErr := strconv.ParseInt(text, 10, 32); parseErr == nil {
+			ttl, err = time.Duration(seconds)*time.Second, nil
+		}
+		if err == nil && ttl > 0 {
+			return max(overlap, min(overlap+ttl, objects.LongestOverlap))
+		}
+	}
+	return overlap
+}
+
+// replaced reports whether an object is a route of the declared host that another has
+// taken the place of, or is to.
+func (p *partner) replaced(object kinds.Object) bool {
+	return p.whiteLabelled() && kinds.Of(object).Exposure == kinds.ByRoute && object.GetName() == p.declaredHost() &&
+		v1alpha1.RouteKind(kinds.Name(object)) != p.wantedKind()
+}
+
+// formerRoute reports whether an object is a route other than the declared one.
+func (p *partner) formerRoute(object kinds.Object) bool {
+	return kinds.Of(object).Exposure == kinds.ByRoute && (object.GetName() != p.declaredHost() || p.replaced(object))
+}
+
+// drained is what becomes of the routes of one host that the declared one has taken the place
+// of.
+type drained struct {
+	// write are the routes with a note.
+	write []kinds.Object
+	// until is when the last of them goes; zero if none is to stay.
+	until time.Time
+	// again is when to look again; zero if never.
+	again time.Time
+	// addresses are where those of the declared host are served.
+	addresses []string
+}
+
+// drain keeps the routes of a host that the declared one, which is ready, has taken the place of
+// until resolvers and controllers have followed. A host that another partner declares goes at
+// once.
+func (p *partner) drain(host string) (d drained) {
+	declared, since := p.declaredRoute(), p.Now
+	if ready := meta.FindStatusCondition(p.Partner.Status.Conditions, string(v1alpha1.ConditionSubdomainReady)); ready != nil && ready.Status == metav1.ConditionTrue {
+		since = ready.LastTransitionTime.Time
+	}
+	if created := declared.GetCreationTimestamp().Time; created.After(since) {
+		since = created
+	}
+	for _, route := range p.OwnRoutes() {
+		if route.GetName() != host || p.isDeclared(route) || p.Wanted.Has(host) || !p.mayServe(host) {
+			continue
+		}
+		from, write, settled := p.retiredSince(route, *declared, since)
+		if write != nil {
+			d.write = append(d.write, write)
+		}
+		over := from.Add(p.overlap(route))
+		if !p.Now.Before(over) {
+			continue
+		}
+		if d.until.Before(over) {
+			d.until = over
+		}
+		d.again = staffing.Earlier(d.again, staffing.Earlier(settled, over))
+		if p.replaced(route.Object) {
+			d.addresses = p.addresses(route)
+		}
+	}
+	return d
+}
+
+// retiredSince is when the overlap of a former route begins: when it became one, which is
+// noted on it, and not before the declared route was ready, since which some time has passed.
+// One of the declared host is hidden from external-dns, from which on the overlap counts, once
+// the route in its place has settled and has an address for the record. One that has other
+// hosts, too, has no note: the caches hold too little to write it. write is the route with a
+// new note, and settled when to look again for that; nil and zero if there is none.
+func (p *partner) retiredSince(former, declared objects.Route, since time.Time) (from time.Time, write kinds.Object, settled time.Time) {
+	noted, overlap := former.ReplacedAt(), p.overlap(former)
+	writable := overlap > 0 && kinds.Writable(former.Object) && p.failedToWrite(former.Object) == nil
+	settles := since.Add(min(settling, overlap/2))
+	switch leaves := p.replaced(former.Object) && len(p.addresses(declared)) > 0; {
+	case leaves && writable && !former.Hidden() && p.Now.Before(settles):
+		return since, nil, settles
+	case leaves && writable && !former.Hidden():
+		return p.Now, former.Hide(p.Now), time.Time{}
+	case noted.After(since) && !noted.After(p.Now):
+		return noted, nil, time.Time{}
+	case !noted.IsZero() || !writable:
+		return since, nil, time.Time{}
+	}
+	return p.Now, former.Retire(p.Now), time.Time{}
+}
+
+// oldRoute is a route other than the declared one, which is served while that is
+// not ready; nil if there is none. Of several it is the oldest: a host that was
+// never ready came after the one that was.
+func (p *partner) oldRoute(ready bool) *objects.Route {
+	if !p.exposed() || ready {
+		return nil
+	}
+	old := slices.DeleteFunc(p.OwnRoutes(), func(route objects.Route) bool { return p.isDeclared(route) || !p.mayServe(route.GetName()) })
+	if len(old) == 0 {
+		return nil
+	}
+	return new(slices.MinFunc(old, olderRoute))
+}
+
+// url is the address at which a route is served.
+func (p *partner) url(route objects.Route) string {
+	if p.endsTLS(route) {
+		return "https://" + route.GetName()
+	}
+	return "http://" + route.GetName()
+}
+
+// endsTLS reports whether a route is served over TLS.
+func (p *partner) endsTLS(route objects.Route) bool {
+	if ingress, ok := route.Object.(*networkingv1.Ingress); ok {
+		return len(ingress.Spec.TLS) > 0
+	}
+	key, attached := p.GatewayOf(route)
+	if !attached {
+		return false // somebody took its Gateway away, which is put right
+	}
+	parent := route.Object.(*gatewayv1.HTTPRoute).Spec.ParentRefs[0]
+	gateway := p.Gateway(key)
+	if gateway == nil || ptr.Deref(parent.Kind, "") == kinds.ListenerSet {
+		return true // a listener of its own; or there is no telling
+	}
+	return slices.ContainsFunc(gateway.Spec.Listeners, func(listener gatewayv1.Listener) bool {
+		hostname := string(ptr.Deref(listener.Hostname, "*"))
+		suffix, wildcard := strings.CutPrefix(hostname, "*")
+		section := ptr.Deref(parent.SectionName, "")
+		return objects.IsHTTPS(listener) && (section == "" || section == listener.Name) &&
+			(hostname == route.GetName() || wildcard && strings.HasSuffix(route.GetName(), suffix))
+	})
+}
+
+// addresses are where a route is served, as far as its controller says: IP
+// addresses or host names, sorted.
+func (p *partner) addresses(route objects.Route) []string {
+	var gateway *gatewayv1.Gateway
+	if key, ok := p.GatewayOf(route); ok {
+		gateway = p.Gateway(key)
+	}
+	return objects.AddressesOf(route.Object, gateway)
+}
+
+// servedBy is the sub-domain as a route serves it.
+func (p *partner) servedBy(route objects.Route) *v1alpha1.SubdomainStatus {
+	return &v1alpha1.SubdomainStatus{URL: p.url(route), Route: route.Kind, Addresses: p.addresses(route)}
+}
+
+// servedBefore reports whether the status says that a host is served.
+func (p *partner) servedBefore(host string) bool {
+	before := p.Partner.Status.Subdomain
+	if before == nil {
+		return false
+	}
+	_, served, _ := strings.Cut(before.URL, "://")
+	return served == host
+}

@@ -1,0 +1,135 @@
+package tenant
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/contract"
+	"github.com/dispel/partner-operator/internal/hosts"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
+	"github.com/dispel/partner-operator/internal/snapshot"
+	"github.com/dispel/partner-operator/internal/support"
+)
+
+// findingsOf are what the conditions of the Partner say.
+//
+//	Ready
+//	|- TenantReady            the namespace, its guards, the contract
+//	|- the support plan       by its own reasons
+//	`- SubdomainReady         claim, certificate, backend, route
+//	   |- CertificateRenewalFailed          no part of Ready
+//	   |- HostReleaseBlocked, HandOverPending   no part of Ready
+//	   `- SupportWidgetEnabled              no part of Ready
+//	StaffingSufficient, CapacityExceeded, HoursCovered,
+//	ShortfallExpected, CustomerCountStale,
+//	ContractActive,
+//	ObjectsIgnored, UndeclaredNamespaces    no part of Ready
+func findingsOf(s *snapshot.Snapshot, judged *contract.Judgement, plan *hosts.Plan, tenantReady conditions.Finding) []conditions.Finding {
+	findings, links := []conditions.Finding{tenantReady}, []conditions.Finding{tenantReady}
+	if judged.Fault != nil {
+		links = append(links, *judged.Fault)
+	}
+	if plan.Subdomain != nil {
+		findings, links = append(findings, *plan.Subdomain), append(links, *plan.Subdomain)
+	}
+	if plan.Exposed {
+		findings = append(findings, widgetEnabled(s, judged, plan))
+	}
+	return slices.Concat(findings, judged.Findings(s.Plan), plan.Findings, namespaceFindings(s),
+		conditions.Summary(conditions.True(v1alpha1.ConditionReady, v1alpha1.ReasonProvisioned, readyMessage(s, judged, plan)), links...))
+}
+
+func readyMessage(s *snapshot.Snapshot, judged *contract.Judgement, plan *hosts.Plan) string {
+	namespace, model := objects.NamespaceOf(s.Partner), s.Partner.Spec.ChannelModel
+	switch {
+	case !model.WhiteLabels():
+		return fmt.Sprintf("namespace %s is provisioned; a %s has no sub-domain, and Dispel serves its customers", namespace, model)
+	case s.Partner.Spec.Subdomain == nil:
+		return fmt.Sprintf("namespace %s is provisioned; no sub-domain is declared", namespace)
+	case !judged.InForce():
+		return fmt.Sprintf("namespace %s is provisioned, and %s is held, and not served by the operator: %s", namespace, s.Partner.Spec.Subdomain.Host, judged.Window.Message)
+	}
+	return plan.Subdomain.Message
+}
+
+func widgetEnabled(s *snapshot.Snapshot, judged *contract.Judgement, plan *hosts.Plan) conditions.Finding {
+	off := func(reason v1alpha1.Reason, format string, args ...any) conditions.Finding {
+		return conditions.False(v1alpha1.ConditionSupportWidgetEnabled, reason, conditions.Done, fmt.Sprintf(format, args...))
+	}
+	switch {
+	case judged.Allocated == 0:
+		return off(v1alpha1.ReasonNoPCSMAllocation,
+			"no P-CSM is active for this partner, so its own team answers: create a PCSMAllocation to enable the widget")
+	case judged.KeepsWidgetOff():
+		return off(v1alpha1.ReasonStaffingBelowMinimum,
+			"SupportPlan %q keeps the widget off below its minimum staffing: %s", s.Plan.Name, judged.Verdict.Message())
+	case !plan.Widget && judged.Fault != nil:
+		return off(judged.Fault.Reason, "%s", judged.Fault.Message)
+	case !plan.WidgetServed && plan.Subdomain == nil:
+		return off(v1alpha1.ReasonSubdomainNotReady, "the widget opens on the sub-domain, and none is declared")
+	case !plan.WidgetServed:
+		return off(v1alpha1.ReasonSubdomainNotReady, "the widget opens on the sub-domain, which is not ready: %s", plan.Subdomain.Message)
+	}
+	return conditions.True(v1alpha1.ConditionSupportWidgetEnabled, v1alpha1.ReasonWidgetEnabled,
+		fmt.Sprintf("%s FTE of P-CSMs answer on %s", judged.Allocated, plan.Served.URL))
+}
+
+// statusOf is the status of the Partner.
+func statusOf(s *snapshot.Snapshot, judged *contract.Judgement, plan *hosts.Plan, findings []conditions.Finding) v1alpha1.PartnerStatus {
+	status := v1alpha1.PartnerStatus{
+		ObservedGeneration: s.Partner.Generation,
+		Namespace:          objects.NamespaceOf(s.Partner),
+		SupportPlan:        &v1alpha1.SupportPlanSummary{Name: v1alpha1.ObjectName(contract.PlanName(s.Partner))},
+		Subdomain:          plan.Served,
+		Hosts:              hostsOf(s, plan),
+		Staffing:           judged.Staffing(),
+		Coverage:           judged.Coverage(),
+		Customers:          judged.Customers,
+		Responsibilities:   support.Responsibilities(s.Partner.Spec.ChannelModel, judged.Allocated > 0),
+		Conditions:         conditions.Merge(s.Partner.Status.Conditions, findings, s.Partner.Generation, s.Now),
+	}
+	if s.Plan != nil {
+		status.SupportPlan.Tier = s.Plan.Spec.Tier
+	}
+	if plan.Exposed {
+		enabled := widgetEnabled(s, judged, plan).Status == metav1.ConditionTrue
+		status.SupportWidget = &v1alpha1.SupportWidgetStatus{Enabled: &enabled}
+		if enabled {
+			status.SupportWidget.ScriptURL = status.Subdomain.URL + kinds.WidgetPath + "/widget.js"
+		}
+	}
+	return status
+}
+
+// mostHosts and mostWords are how many hosts, and how long a wait, the schema lets a status have.
+const mostHosts, mostWords = 16, 1024
+
+// hostsOf are the hosts as the status has them.
+func hostsOf(s *snapshot.Snapshot, plan *hosts.Plan) []v1alpha1.HostStatus {
+	var statuses []v1alpha1.HostStatus
+	for _, host := range plan.Hosts[:min(len(plan.Hosts), mostHosts)] {
+		status := v1alpha1.HostStatus{
+			Host: v1alpha1.Host(host.Name), Phase: host.Phase, SupportWidget: plan.Widget && host.ServesWidget(),
+			WaitsFor: host.WaitsFor[:min(len(host.WaitsFor), mostWords)], Since: metav1.NewTime(s.Now.Truncate(time.Second)),
+		}
+		if host.Served != nil {
+			status.URL, status.Route = host.Served.URL, host.Served.Route
+		}
+		if !host.Until.IsZero() {
+			status.Until = &metav1.Time{Time: host.Until.Truncate(time.Second)}
+		}
+		for _, before := range s.Partner.Status.Hosts {
+			if before.Host == status.Host && before.Phase == status.Phase {
+				status.Since = before.Since
+			}
+		}
+		statuses = append(statuses, status)
+	}
+	return statuses
+}
