@@ -31,8 +31,7 @@ spec:
     - {apiGroups: [` + groups + `], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [` + resources + `]}
     objectSelector: {matchLabels: {partner.dispel.com/partner: ` + partner + `}}
   mutations:
-  - patchType: ApplyConfiguration
-    applyConfiguration: {expression: '` + change + `'}
+  - ` + change + `
 `),
 		cluster.Object(`
 apiVersion: admissionregistration.k8s.io/v1
@@ -46,13 +45,18 @@ spec: {policyName: ` + name + `}
 	}
 }
 
+// adds is the mutation by an apply configuration.
+func adds(configuration string) string {
+	return `{patchType: ApplyConfiguration, applyConfiguration: {expression: '` + configuration + `'}}`
+}
+
 var _ = Describe("An admission policy that changes the operator's objects", func() {
 	It("makes it write once, and never again, not even after a restart", func(ctx SpecContext) {
 		withoutOptionalAPIs(ctx)
 		const name = "mutated"
 		mutating(ctx, "label-all", name, `"", networking.k8s.io, rbac.authorization.k8s.io`, "namespaces, configmaps, services, resourcequotas, networkpolicies, ingresses, rolebindings",
-			`Object{metadata: Object.metadata{labels: {"example.com/team": "platform"}}}`)
-		mutating(ctx, "add-field", name, `""`, "services", `Object{spec: Object.spec{publishNotReadyAddresses: true}}`)
+			adds(`Object{metadata: Object.metadata{labels: {"example.com/team": "platform"}}}`))
+		mutating(ctx, "add-field", name, `""`, "services", adds(`Object{spec: Object.spec{publishNotReadyAddresses: true}}`))
 		Eventually(func(g Gomega) { // policies take effect a little later
 			probe := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "mutated-probe", Labels: map[string]string{"partner.dispel.com/partner": name}},
 				Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeExternalName, ExternalName: "example.net"}}
@@ -95,7 +99,8 @@ var _ = Describe("An admission policy that changes the operator's objects", func
 	It("is left to have its way with a value, or a list, that the operator writes", func(ctx SpecContext) {
 		withoutOptionalAPIs(ctx)
 		const name = "overruled"
-		mutating(ctx, "overrule", name, "networking.k8s.io", "ingresses", `Object{spec: Object.spec{ingressClassName: "overruled", tls: [Object.spec.tls{hosts: ["overruled.example.com"], secretName: "added"}]}}`)
+		mutating(ctx, "overrule", name, "networking.k8s.io", "ingresses",
+			`{patchType: JSONPatch, jsonPatch: {expression: '[JSONPatch{op: "add", path: "/spec/ingressClassName", value: "overruled"}, JSONPatch{op: "add", path: "/spec/tls", value: [Object.spec.tls{hosts: ["overruled.example.com"], secretName: "added"}]}]'}}`)
 		Eventually(func(g Gomega) {
 			probe := &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "overruled-probe", Labels: map[string]string{"partner.dispel.com/partner": name}},
 				Spec: networkingv1.IngressSpec{DefaultBackend: &networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: "x", Port: networkingv1.ServiceBackendPort{Number: 1}}}}}

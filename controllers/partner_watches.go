@@ -413,7 +413,7 @@ func (r *PartnerReconciler) byGateway(ctx context.Context, gateway client.Object
 		requests = append(requests, r.requests(ctx, index.PartnerByGateway.Is(""))...)
 	}
 	for kind := range r.APIs.Kinds() {
-		if !kind.Attaches {
+		if !kind.Attaches() {
 			continue
 		}
 		list := kind.NewList()

@@ -115,6 +115,13 @@ func ends(ctx context.Context, token string) map[string]any {
 			if object.GetKind() == "ResourceQuota" || object.GetKind() == "SupportPlan" {
 				delete(object.Object, "status") // counts, which trail
 			}
+			hosts, _, _ := unstructured.NestedSlice(object.Object, "status", "hosts")
+			for _, host := range hosts {
+				delete(host.(map[string]any), "since")
+			}
+			if len(hosts) > 0 {
+				Expect(unstructured.SetNestedSlice(object.Object, hosts, "status", "hosts")).To(Succeed())
+			}
 			conditions, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
 			for _, condition := range conditions {
 				delete(condition.(map[string]any), "lastTransitionTime")

@@ -617,6 +617,7 @@ type SupportPlanSummary struct {
 // HostPhase is what happens to a host of a partner. Clients must expect phases that they do
 // not know.
 //
+// +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=32
 type HostPhase string
 
@@ -646,12 +647,12 @@ const (
 type HostStatus struct {
 	// host is the fully qualified domain name.
 	// +required
-	Host Host `json:"host"`
+	Host Host `json:"host,omitempty"`
 
 	// phase is what happens to the host: Claiming, Preparing, Serving, Draining, Offered,
 	// HandingOver, Dormant or Releasing.
 	// +required
-	Phase HostPhase `json:"phase"`
+	Phase HostPhase `json:"phase,omitempty"` //nolint:kubeapilinter // docs/decisions/0017-phases-of-hosts.md
 
 	// url is the URL at which the host is served. Absent if it is not served here, or its
 	// service is reported by another partner.
@@ -668,8 +669,8 @@ type HostStatus struct {
 	SupportWidget bool `json:"supportWidget,omitempty"`
 
 	// since is when the host came to its phase.
-	// +required
-	Since metav1.Time `json:"since"`
+	// +optional
+	Since *metav1.Time `json:"since,omitempty"`
 
 	// until is when the phase ends by itself. Absent if it does not.
 	// +optional

@@ -84,13 +84,14 @@ func (g *ground) floor(ctx context.Context, n int, status bool) (floor, error) {
 		if failure != nil {
 			return failure
 		}
-		snapshot := snapshot.Snapshot{
-			Partner: partner, Plan: &plan, IngressClasses: []networkingv1.IngressClass{*partners.IngressClass()}, Settings: defaults, Now: start,
+		observed := snapshot.Snapshot{
+			Partner: partner, Agreed: snapshot.Agreed{Plan: &plan}, Settings: defaults, Now: start,
+			Platform: snapshot.Platform{IngressClasses: []networkingv1.IngressClass{*partners.IngressClass()}},
 		}
 		for _, allocation := range allocations {
-			snapshot.Allocations = append(snapshot.Allocations, *allocation)
+			observed.Allocations = append(observed.Allocations, *allocation)
 		}
-		outcome := tenant.Settle(snapshot)
+		outcome := tenant.Settle(observed)
 		for _, object := range outcome.Objects {
 			object.SetCreationTimestamp(metav1.Time{})
 			if failure := plain.Create(ctx, object.(client.Object)); failure != nil {

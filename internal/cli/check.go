@@ -13,6 +13,7 @@ import (
 	"github.com/dispel/partner-operator/internal/fleet"
 	"github.com/dispel/partner-operator/internal/manifests"
 	"github.com/dispel/partner-operator/internal/probe"
+	"github.com/dispel/partner-operator/internal/target"
 )
 
 // checkFlags are the flags of the check command.
@@ -100,31 +101,29 @@ func (p *plugin) check(ctx context.Context, name string, flags checkFlags) error
 		return err
 	}
 	// Whoever may use the plugin may list partners, and perhaps not get one.
-	partners := &v1alpha1.PartnerList{}
-	named := func(name string) error {
-		return c.explain(c.reader.List(ctx, partners, client.MatchingFields{metav1.ObjectNameField: name}))
+	named := func(ctx context.Context, name string) (*v1alpha1.Partner, error) {
+		partners := &v1alpha1.PartnerList{}
+		if failed := c.explain(c.reader.List(ctx, partners, client.MatchingFields{metav1.ObjectNameField: name})); failed != nil || len(partners.Items) == 0 {
+			return nil, failed
+		}
+		return &partners.Items[0], nil
 	}
-	if err := named(name); err != nil {
+	partner, err := named(ctx, name)
+	switch {
+	case err != nil:
 		return err
-	}
-	if len(partners.Items) == 0 {
+	case partner == nil:
 		return noPartner(name, c.origin())
 	}
-	partner := partners.Items[0]
-	target, found := probe.TargetOf(&partner)
-	if to := probe.RecipientOf(&partner, target); found && to != "" {
-		if err := named(to); err != nil {
-			return err
-		}
-		for i := range partners.Items {
-			target.Next = partners.Items[i].Spec.DisplayName
-		}
+	probed, found, err := target.With(ctx, partner, named)
+	if err != nil {
+		return err
 	}
 	if !found {
 		return fmt.Errorf("Partner %q has no sub-domain to check: `kubectl partner status %s` says why", name, name) //nolint:staticcheck // a kind's name
 	}
-	checking := p.terminal.startProgress("Checking " + target.Host)
-	of := checked{name, target.Host, prober.Probe(ctx, target)}
+	checking := p.terminal.startProgress("Checking " + probed.Host)
+	of := checked{name, probed.Host, prober.Probe(ctx, probed)}
 	checking.finish()
 	if err := p.terminal.print(flags.output.value, of, func() { p.terminal.printChecked(of) }); err != nil {
 		return err

@@ -13,7 +13,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
-	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/cli"
 	"github.com/dispel/partner-operator/internal/probe"
 	"github.com/dispel/partner-operator/internal/testing/authority"
@@ -94,10 +93,10 @@ http://remote.acmecorp.com/.dispel/support/ serves the widget of "Globex", not o
 
 		prober, err := cli.Prober(server.Listener.Addr().String(), "")
 		Expect(err).NotTo(HaveOccurred())
-		Expect(prober.Probe(ctx, target).Reason).To(Equal(v1alpha1.ReasonCertificateInvalid))
+		Expect(prober.Probe(ctx, target).Reason).To(Equal(probe.CertificateInvalid))
 		prober, err = cli.Prober(server.Listener.Addr().String(), file)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(prober.Probe(ctx, target).Reason).To(Equal(v1alpha1.ReasonReachable))
+		Expect(prober.Probe(ctx, target).Reason).To(Equal(probe.Reachable))
 	}, SpecTimeout(time.Minute))
 
 	DescribeTable("refuses what it cannot use",

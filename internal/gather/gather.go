@@ -53,8 +53,8 @@ type Gatherer struct {
 // Named begins a snapshot of a partner of which only the name matters.
 func (g *Gatherer) Named(partner string) *snapshot.Snapshot {
 	return &snapshot.Snapshot{
-		Partner: &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: partner}},
-		APIs:    g.APIs, Settings: g.Settings, Now: g.Now,
+		Partner:  &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: partner}},
+		Platform: snapshot.Platform{APIs: g.APIs}, Settings: g.Settings, Now: g.Now,
 	}
 }
 

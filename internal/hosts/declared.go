@@ -68,13 +68,13 @@ func (p *partner) walk() way {
 	if via, w.broken = p.gatewayLink(); w.broken != nil {
 		return w
 	}
-	certificate := p.certificate(via)
-	w.objects = append(w.objects, p.served(via, certificate)...)
-	w.renewal = certificate.renewal
+	issued := p.certificate(via)
+	w.objects = append(w.objects, p.served(via, issued)...)
+	w.renewal = issued.renewal
 	if w.broken = p.failed(); w.broken != nil {
 		return w
 	}
-	if w.broken = firstBroken(certificate.broken, p.backendMissing); w.broken != nil {
+	if w.broken = firstBroken(issued.broken, p.backendMissing); w.broken != nil {
 		return w
 	}
 	if w.broken, w.serves = p.routeAccepted(via); w.broken != nil {
@@ -220,10 +220,10 @@ func (p *partner) orderedAhead() []kinds.Object {
 }
 
 // served are the route and what it leads to.
-func (p *partner) served(via objects.GatewayLink, certificate certificate) (wanted []kinds.Object) {
+func (p *partner) served(via objects.GatewayLink, issued certificate) (wanted []kinds.Object) {
 	subdomain, gateway := p.Partner.Spec.Subdomain, p.build.GatewayRef()
-	if certificate.issuer != nil && p.APIs.CertManager {
-		wanted = append(wanted, p.build.Certificate(*certificate.issuer))
+	if issued.issuer != nil && p.APIs.CertManager {
+		wanted = append(wanted, p.build.Certificate(*issued.issuer))
 	}
 	if subdomain.Backend.External != nil {
 		wanted = append(wanted, p.build.EngineService(*subdomain.Backend.External))
@@ -236,10 +236,10 @@ func (p *partner) served(via objects.GatewayLink, certificate certificate) (want
 		}
 	}
 	if gateway == nil {
-		return append(wanted, p.build.Ingress(p.widget, certificate.secret))
+		return append(wanted, p.build.Ingress(p.widget, issued.secret))
 	}
 	if via.Own {
-		wanted = append(wanted, p.build.ListenerSet(via, certificate.secret))
+		wanted = append(wanted, p.build.ListenerSet(via, issued.secret))
 	}
 	return append(wanted, p.build.HTTPRoute(via, p.widget))
 }

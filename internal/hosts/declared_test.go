@@ -36,10 +36,13 @@ var _ = ginkgo.Describe("The way from a host to its route", func() {
 	}
 	well := func() *partner {
 		p := &partner{judged: &contract.Judgement{}, Snapshot: &snapshot.Snapshot{
-			Partner: declaring("acme", host), Claim: claim("acme"), BackendFound: true, SecretFound: true,
-			IngressClasses: []networkingv1.IngressClass{{ObjectMeta: metav1.ObjectMeta{Name: "traefik"}}},
-			Settings:       objects.Settings{IngressClassName: "traefik", ReservedHostSuffixes: []string{"dispel.example"}},
-			APIs:           kinds.APIs{CertManager: true, Gateway: true, ReferenceGrants: true, ListenerSets: true},
+			Partner: declaring("acme", host), Rights: snapshot.Rights{Claim: claim("acme")},
+			Settings: objects.Settings{IngressClassName: "traefik", ReservedHostSuffixes: []string{"dispel.example"}},
+			Platform: snapshot.Platform{
+				BackendFound: true, SecretFound: true,
+				IngressClasses: []networkingv1.IngressClass{{ObjectMeta: metav1.ObjectMeta{Name: "traefik"}}},
+				APIs:           kinds.APIs{CertManager: true, Gateway: true, ReferenceGrants: true, ListenerSets: true},
+			},
 		}}
 		p.build = builds(p)
 		p.Children = []kinds.Object{p.Claim, p.build.Ingress(false, "")}

@@ -262,10 +262,10 @@ func (p *partner) formerHost(name string, ready bool, old *objects.Route) Host {
 // serving are the objects by which a host is served as it is.
 func (p *partner) serving(host string) []kinds.Object {
 	return p.children(func(child kinds.Object, kind *kinds.Kind) bool {
-		switch {
-		case kind.Kind == kinds.Service:
+		switch kind.Kind {
+		case kinds.Service:
 			return p.widget || child.GetName() != kinds.WidgetServiceName
-		case kind.Kind == kinds.ReferenceGrant:
+		case kinds.ReferenceGrant:
 			return p.widget
 		}
 		return kind.Exposure != kinds.NotExposed && child.GetName() == host

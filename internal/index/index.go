@@ -159,7 +159,7 @@ func OfKind(kind kinds.Kind) []Index {
 	if kind.TakesHosts() {
 		indexes = append(indexes, RouteByHost)
 	}
-	if kind.Attaches {
+	if kind.Attaches() {
 		indexes = append(indexes, RouteByGateway)
 	}
 	if kind.Relation == kinds.ByName {

@@ -1,7 +1,6 @@
 package kinds
 
 import (
-	"iter"
 	"math"
 	"regexp"
 	"slices"
@@ -9,7 +8,6 @@ import (
 
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -30,7 +28,11 @@ func Hosts(object runtime.Object) []string {
 // more.
 func FirstHosts(object runtime.Object, most int) (hosts []string, more bool) {
 	seen := sets.New[string]()
-	for host := range hostsOf(object) {
+	kind := OfType(object)
+	if kind == nil || kind.hosts == nil {
+		return nil, false
+	}
+	for host := range kind.hosts(object.(Object)) {
 		if !declarable(host) || seen.Has(host) {
 			continue
 		}
@@ -47,70 +49,6 @@ func FirstHosts(object runtime.Object, most int) (hosts []string, more bool) {
 func declarable(host string) bool {
 	return host != "" && len(host) <= validation.DNS1123SubdomainMaxLength && !strings.Contains(host, "*") &&
 		!strings.HasSuffix(host, ".svc") && !strings.Contains(host, ".svc.") && !strings.HasSuffix(host, ".cluster.local")
-}
-
-// hostsOf yields what an object has for hosts, some of them several times.
-func hostsOf(object runtime.Object) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		named := func(hostnames []gatewayv1.Hostname) {
-			for _, hostname := range hostnames {
-				if !yield(string(hostname)) {
-					return
-				}
-			}
-		}
-		switch object := object.(type) {
-		case *networkingv1.Ingress:
-			for _, rule := range object.Spec.Rules {
-				if !yield(rule.Host) {
-					return
-				}
-			}
-			for _, tls := range object.Spec.TLS {
-				for _, host := range tls.Hosts { // some tools make DNS records and certificates of it
-					if !yield(host) {
-						return
-					}
-				}
-			}
-		case *gatewayv1.HTTPRoute:
-			named(object.Spec.Hostnames)
-		case *gatewayv1.GRPCRoute:
-			named(object.Spec.Hostnames)
-		case *gatewayv1.TLSRoute:
-			named(object.Spec.Hostnames)
-		case *gatewayv1.ListenerSet:
-			for _, listener := range object.Spec.Listeners {
-				if !yield(string(ptr.Deref(listener.Hostname, ""))) {
-					return
-				}
-			}
-		case *gatewayv1.Gateway:
-			for _, listener := range object.Spec.Listeners {
-				if !yield(string(ptr.Deref(listener.Hostname, ""))) {
-					return
-				}
-			}
-		case *unstructured.Unstructured:
-			if object.GroupVersionKind() != CertificateGVK {
-				return
-			}
-			if common, _, _ := unstructured.NestedString(object.Object, "spec", "commonName"); !yield(common) {
-				return
-			}
-			names, _, _ := unstructured.NestedFieldNoCopy(object.Object, "spec", "dnsNames")
-			for _, name := range asList(names) {
-				if host, ok := name.(string); ok && !yield(host) {
-					return
-				}
-			}
-		}
-	}
-}
-
-func asList(value any) []any {
-	list, _ := value.([]any)
-	return list
 }
 
 // SolverLabel is cert-manager's, on what answers for it that a host is the partner's.
@@ -168,20 +106,8 @@ func NamedAfterHost(object Object) bool {
 // AttachedTo are the Gateways that an HTTPRoute or a ListenerSet names as its parent,
 // as namespace/name. Other objects have none.
 func AttachedTo(object runtime.Object) []string {
-	var gateways []string
-	add := func(kind *gatewayv1.Kind, namespace *gatewayv1.Namespace, own string, name gatewayv1.ObjectName) {
-		if ptr.Deref(kind, "Gateway") == "Gateway" {
-			gateways = append(gateways, string(ptr.Deref(namespace, gatewayv1.Namespace(own)))+"/"+string(name))
-		}
+	if kind := OfType(object); kind != nil && kind.parents != nil {
+		return kind.parents(object.(Object))
 	}
-	switch object := object.(type) {
-	case *gatewayv1.HTTPRoute:
-		for _, parent := range object.Spec.ParentRefs {
-			add(parent.Kind, parent.Namespace, object.Namespace, parent.Name)
-		}
-	case *gatewayv1.ListenerSet:
-		parent := object.Spec.ParentRef
-		add(parent.Kind, parent.Namespace, object.Namespace, parent.Name)
-	}
-	return gateways
+	return nil
 }

@@ -2,6 +2,8 @@ package kinds
 
 import (
 	"cmp"
+	"iter"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -42,8 +44,16 @@ type Kind struct {
 	Exposure Exposure
 	// Relation is how an object of the kind leads to the partners that it concerns.
 	Relation Relation
-	// Attaches reports whether objects of the kind are attached to a Gateway.
-	Attaches bool
+	// What can be asked of an object of the kind; each is nil if there is nothing to it.
+	//
+	// hosts yields the hosts in it, some of them several times, and setHosts gives hosts to an
+	// empty one; parents are the Gateways that it names, as namespace/name; keepStatus carries
+	// over what controllers say of it; strip takes out what no part of the operator looks at.
+	hosts      func(Object) iter.Seq[string]
+	setHosts   func(Object, []string)
+	parents    func(Object) []string
+	keepStatus func(to, from Object)
+	strip      func(Object)
 }
 
 // List is a list of objects of the API.
@@ -57,6 +67,30 @@ func (k Kind) New() Object { return k.object.DeepCopyObject().(Object) }
 
 // NewList returns an empty list of the kind.
 func (k Kind) NewList() List { return k.list.DeepCopyObject().(List) }
+
+// Attaches reports whether objects of the kind are attached to a Gateway.
+func (k Kind) Attaches() bool { return k.parents != nil }
+
+// KeepStatus carries over to a written object what controllers say of the one before.
+func (k Kind) KeepStatus(to, from Object) {
+	if k.keepStatus != nil {
+		k.keepStatus(to, from)
+	}
+}
+
+// Strip takes out of an object what no part of the operator looks at.
+func (k Kind) Strip(object Object) {
+	if k.strip != nil {
+		k.strip(object)
+	}
+}
+
+// SetHosts gives hosts to an object that has none, so that FirstHosts finds them.
+func (k Kind) SetHosts(object Object, hosts []string) {
+	if k.setHosts != nil && len(hosts) > 0 {
+		k.setHosts(object, hosts)
+	}
+}
 
 // TakesHosts reports whether objects of the kind have hosts, as Hosts returns them.
 func (k Kind) TakesHosts() bool { return k.Relation == ByHost || k.Relation == ByGateway }
@@ -134,10 +168,9 @@ var (
 	grantVersion = schema.GroupVersion(gatewayv1beta1.GroupVersion)
 )
 
-// Kinds are all of them but the namespace, and IngressClasses, which concern all
+// All are all kinds but the namespace, and IngressClasses, which concern all
 // partners alike. Controllers watch them, caches hold them, the plugin reads them, and
-// the operator deletes objects by this table. Hosts and AttachedTo know the fields of
-// those that take hosts and of those that are attached to a Gateway.
+// the operator deletes objects by this table.
 var All = []Kind{
 	{
 		GroupVersionKind: corev1.SchemeGroupVersion.WithKind(ConfigMap), object: &corev1.ConfigMap{}, list: &corev1.ConfigMapList{},
@@ -145,7 +178,7 @@ var All = []Kind{
 	},
 	{
 		GroupVersionKind: corev1.SchemeGroupVersion.WithKind(ResourceQuota), object: &corev1.ResourceQuota{}, list: &corev1.ResourceQuotaList{},
-		Made: true, Names: []string{QuotaName},
+		Made: true, Names: []string{QuotaName}, strip: on(stripQuota),
 	},
 	{
 		GroupVersionKind: corev1.SchemeGroupVersion.WithKind(Service), object: &corev1.Service{}, list: &corev1.ServiceList{},
@@ -162,6 +195,7 @@ var All = []Kind{
 	{
 		GroupVersionKind: networkingv1.SchemeGroupVersion.WithKind(Ingress), object: &networkingv1.Ingress{}, list: &networkingv1.IngressList{},
 		Made: true, Exposure: ByRoute, Relation: ByHost,
+		hosts: in(ingressHosts), setHosts: set(setIngressHosts), keepStatus: carry(func(to, from *networkingv1.Ingress) { to.Status = from.Status }),
 	},
 	{
 		GroupVersionKind: v1alpha1.GroupVersion.WithKind(SubdomainClaim), object: &v1alpha1.SubdomainClaim{}, list: &v1alpha1.SubdomainClaimList{},
@@ -175,23 +209,27 @@ var All = []Kind{
 	{
 		GroupVersionKind: CertificateGVK, object: ofKind(&unstructured.Unstructured{}, CertificateGVK), list: ofKind(&unstructured.UnstructuredList{}, listOf(CertificateGVK)),
 		API: CertManager, Made: true, Exposure: ByCertificate, Relation: ByHost,
+		hosts: in(certificateHosts), setHosts: set(setCertificateHosts), keepStatus: carry(keepUntypedStatus),
 	},
 	{
 		GroupVersionKind: CertificateRequestGVK, object: ofKind(&unstructured.Unstructured{}, CertificateRequestGVK), list: ofKind(&unstructured.UnstructuredList{}, listOf(CertificateRequestGVK)),
-		API: CertManager,
+		API: CertManager, strip: on(stripCertificateRequest),
 	},
 
 	{
 		GroupVersionKind: gatewayVersion.WithKind(HTTPRoute), object: &gatewayv1.HTTPRoute{}, list: &gatewayv1.HTTPRouteList{},
-		API: GatewayAPI, Made: true, Exposure: ByRoute, Relation: ByHost, Attaches: true,
+		API: GatewayAPI, Made: true, Exposure: ByRoute, Relation: ByHost,
+		hosts: in(func(o *gatewayv1.HTTPRoute) iter.Seq[string] { return names(o.Spec.Hostnames) }), setHosts: set(func(o *gatewayv1.HTTPRoute, hosts []string) { o.Spec.Hostnames = hostnames(hosts) }),
+		parents: by(routeParents), keepStatus: carry(func(to, from *gatewayv1.HTTPRoute) { to.Status = from.Status }),
 	},
 	{
 		GroupVersionKind: gatewayVersion.WithKind("Gateway"), object: &gatewayv1.Gateway{}, list: &gatewayv1.GatewayList{},
-		API: GatewayAPI, Relation: ByGateway,
+		API: GatewayAPI, Relation: ByGateway, strip: on(stripGateway),
+		hosts: in(gatewayHosts), setHosts: set(setGatewayHosts),
 	},
 	{
 		GroupVersionKind: gatewayVersion.WithKind("GatewayClass"), object: &gatewayv1.GatewayClass{}, list: &gatewayv1.GatewayClassList{},
-		API: GatewayAPI, Relation: ByGatewayClass,
+		API: GatewayAPI, Relation: ByGatewayClass, strip: on(func(o *gatewayv1.GatewayClass) { o.Labels, o.Annotations = nil, nil }),
 	},
 	{
 		GroupVersionKind: grantVersion.WithKind(ReferenceGrant), object: &gatewayv1beta1.ReferenceGrant{}, list: &gatewayv1beta1.ReferenceGrantList{},
@@ -199,25 +237,43 @@ var All = []Kind{
 	},
 	{
 		GroupVersionKind: gatewayVersion.WithKind(ListenerSet), object: &gatewayv1.ListenerSet{}, list: &gatewayv1.ListenerSetList{},
-		API: ListenerSets, Made: true, Exposure: ByListener, Relation: ByHost, Attaches: true,
+		API: ListenerSets, Made: true, Exposure: ByListener, Relation: ByHost,
+		hosts: in(listenerSetHosts), setHosts: set(setListenerSetHosts),
+		parents: by(listenerSetParents), keepStatus: carry(func(to, from *gatewayv1.ListenerSet) { to.Status = from.Status }),
 	},
 	{
 		GroupVersionKind: gatewayVersion.WithKind("GRPCRoute"), object: &gatewayv1.GRPCRoute{}, list: &gatewayv1.GRPCRouteList{},
 		API: GRPCRoutes, Relation: ByHost,
+		hosts: in(func(o *gatewayv1.GRPCRoute) iter.Seq[string] { return names(o.Spec.Hostnames) }), setHosts: set(func(o *gatewayv1.GRPCRoute, hosts []string) { o.Spec.Hostnames = hostnames(hosts) }),
 	},
 	{
 		GroupVersionKind: gatewayVersion.WithKind("TLSRoute"), object: &gatewayv1.TLSRoute{}, list: &gatewayv1.TLSRouteList{},
 		API: TLSRoutes, Relation: ByHost,
+		hosts: in(func(o *gatewayv1.TLSRoute) iter.Seq[string] { return names(o.Spec.Hostnames) }), setHosts: set(func(o *gatewayv1.TLSRoute, hosts []string) { o.Spec.Hostnames = hostnames(hosts) }),
 	},
 }
 
-// KindOf is the kind of an object whose kind is set; the zero Kind, which exposes
+// Of is the kind of an object whose kind is set; the zero Kind, which exposes
 // nothing, for the namespace.
 func Of(object Object) *Kind {
 	if kind := Named(Name(object)); kind != nil {
 		return kind
 	}
 	return &Kind{}
+}
+
+// OfType is the kind of an object, even if its kind is not set, as a typed one's in a cache may
+// not be; nil if the table has none.
+func OfType(object runtime.Object) *Kind {
+	switch object.(type) {
+	case *unstructured.Unstructured, *metav1.PartialObjectMetadata:
+		said := object.GetObjectKind().GroupVersionKind()
+		if kind := Named(said.Kind); kind != nil && kind.GroupVersionKind == said {
+			return kind
+		}
+		return nil
+	}
+	return byType[reflect.TypeOf(object)]
 }
 
 // Named is the kind of a name, such as Ingress; nil if the table has none.
@@ -228,7 +284,8 @@ func Named(name string) *Kind {
 	return nil
 }
 
-func Name(object Object) string {
+// Name is the name of the kind of an object whose kind is set, such as Ingress.
+func Name(object runtime.Object) string {
 	return object.GetObjectKind().GroupVersionKind().Kind
 }
 

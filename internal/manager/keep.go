@@ -43,8 +43,6 @@ const (
 	// maxName and maxNote are how long values of labels and annotations are kept: of those
 	// that are names, and of that which lists hosts.
 	maxName, maxNote = 253, 4 << 10
-	// maxWords is how long a message of cert-manager's is kept, in bytes.
-	maxWords = 1 << 10
 )
 
 // keep makes the function that decides how much of an object the cache keeps: nothing that
@@ -82,7 +80,7 @@ func keep(mine shard.Shard, shared words) cachelimit.Reduce {
 // the cluster, if its kind has one object in each namespace, or if it is a ReferenceGrant of the
 // operator's, which are all in the widget server's namespace.
 func counts(object client.Object) bool {
-	kind := kindOf(object)
+	kind := kinds.OfType(object)
 	_, grant := object.(*gatewayv1beta1.ReferenceGrant)
 	return kind != nil && object.GetNamespace() != "" && len(kind.Names) != 1 && (!grant || !kinds.Marked(object))
 }
@@ -141,15 +139,9 @@ func prune(object client.Object) {
 	case *networkingv1.IngressClass:
 		object.Labels = nil
 		object.Annotations = picked(object.Annotations, maxName, networkingv1.AnnotationIsDefaultIngressClass)
-	case *gatewayv1.GatewayClass:
-		object.Labels, object.Annotations = nil, nil
-	case *corev1.ResourceQuota:
-		object.Status = corev1.ResourceQuotaStatus{} // kube-controller-manager's count
-	case *gatewayv1.Gateway:
-		pruneGateway(object)
-	case *unstructured.Unstructured:
-		if object.GetKind() == kinds.CertificateRequestGVK.Kind {
-			pruneRequest(object)
+	default:
+		if kind := kinds.OfType(object); kind != nil {
+			kind.Strip(object)
 		}
 	}
 	if annotations := object.GetAnnotations(); annotations[corev1.LastAppliedConfigAnnotation] != "" {
@@ -163,18 +155,6 @@ func own(observed []metav1.Condition, types []v1alpha1.ConditionType, also ...v1
 	return slices.DeleteFunc(observed, func(condition metav1.Condition) bool {
 		return !slices.Contains(types, v1alpha1.ConditionType(condition.Type)) && !slices.Contains(also, v1alpha1.ConditionType(condition.Type))
 	})
-}
-
-// pruneGateway leaves of a Gateway its class, whom it lets attach ListenerSets, where its
-// listeners are, and what its controller says of all of it.
-func pruneGateway(gateway *gatewayv1.Gateway) {
-	gateway.Labels, gateway.Annotations = nil, nil
-	listeners := make([]gatewayv1.Listener, 0, len(gateway.Spec.Listeners))
-	for _, l := range gateway.Spec.Listeners {
-		listeners = append(listeners, gatewayv1.Listener{Name: l.Name, Hostname: l.Hostname, Port: l.Port, Protocol: l.Protocol})
-	}
-	gateway.Spec = gatewayv1.GatewaySpec{GatewayClassName: gateway.Spec.GatewayClassName, Listeners: listeners, AllowedListeners: gateway.Spec.AllowedListeners}
-	gateway.Status.Listeners = nil // which count routes
 }
 
 // picked has only some entries, and of these only values of up to some bytes. It is a map of
@@ -191,36 +171,6 @@ func picked(in map[string]string, most int, keys ...string) map[string]string {
 	}
 	return out
 }
-
-// pruneRequest leaves of a CertificateRequest which Certificate it is of, and what
-// cert-manager says of it. What it asks to have signed is large, and nobody reads it.
-func pruneRequest(request *unstructured.Unstructured) {
-	var said []any
-	all, _, _ := unstructured.NestedSlice(request.Object, "status", "conditions")
-	for _, condition := range all {
-		fields, ok := condition.(map[string]any)
-		if !ok || len(said) == maxConditions {
-			continue
-		}
-		words := map[string]any{}
-		for _, key := range []string{"type", "status", "reason", "message"} {
-			if word, ok := fields[key].(string); ok {
-				words[key] = strings.Clone(strings.ToValidUTF8(word[:min(len(word), maxWords)], ""))
-			}
-		}
-		said = append(said, words)
-	}
-	request.SetAnnotations(picked(request.GetAnnotations(), maxName, kinds.CertificateNameAnnotation))
-	request.SetLabels(nil)
-	unstructured.RemoveNestedField(request.Object, "spec")
-	delete(request.Object, "status")
-	if said != nil {
-		request.Object["status"] = map[string]any{"conditions": said}
-	}
-}
-
-// maxConditions is how many conditions of a CertificateRequest are kept.
-const maxConditions = 6
 
 // limitLabels drops the labels of a namespace that are too large, but for the operator's.
 // It reports whether there are such.
@@ -335,40 +285,12 @@ func stub(object client.Object) client.Object {
 	little.SetDeletionTimestamp(object.GetDeletionTimestamp())
 	little.SetFinalizers(object.GetFinalizers())
 	little.SetOwnerReferences(object.GetOwnerReferences()) // without any, it may be left of a Partner that is gone
-	var hostnames []gatewayv1.Hostname
-	hosts, _ := kinds.FirstHosts(object, maxHosts)
-	for _, host := range hosts {
-		hostnames = append(hostnames, gatewayv1.Hostname(host))
+	if gateway, ok := little.(*gatewayv1.Gateway); ok {
+		gateway.Spec.GatewayClassName = object.(*gatewayv1.Gateway).Spec.GatewayClassName
 	}
-	switch little := little.(type) {
-	case *networkingv1.Ingress:
-		for _, host := range hostnames {
-			little.Spec.Rules = append(little.Spec.Rules, networkingv1.IngressRule{Host: string(host)})
-		}
-	case *gatewayv1.HTTPRoute:
-		little.Spec.Hostnames = hostnames
-	case *gatewayv1.GRPCRoute:
-		little.Spec.Hostnames = hostnames
-	case *gatewayv1.TLSRoute:
-		little.Spec.Hostnames = hostnames
-	case *unstructured.Unstructured:
-		if len(hostnames) == 0 {
-			return little
-		}
-		var names []any
-		for _, host := range hostnames {
-			names = append(names, string(host))
-		}
-		_ = unstructured.SetNestedSlice(little.Object, names, "spec", "dnsNames") // an empty object takes it
-	case *gatewayv1.Gateway:
-		little.Spec.GatewayClassName = object.(*gatewayv1.Gateway).Spec.GatewayClassName
-		for i := range hostnames {
-			little.Spec.Listeners = append(little.Spec.Listeners, gatewayv1.Listener{Hostname: &hostnames[i]})
-		}
-	case *gatewayv1.ListenerSet:
-		for i := range hostnames {
-			little.Spec.Listeners = append(little.Spec.Listeners, gatewayv1.ListenerEntry{Hostname: &hostnames[i]})
-		}
+	if kind := kinds.OfType(object); kind != nil {
+		hosts, _ := kinds.FirstHosts(object, maxHosts)
+		kind.SetHosts(little, hosts)
 	}
 	return little
 }

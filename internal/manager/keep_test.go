@@ -155,7 +155,7 @@ var _ = Describe("Of what is not the operator's, the cache keeps", func() {
 			Expect(objects).To(HaveKey(kind.Kind))
 			object := kept(objects[kind.Kind])
 			Expect(kinds.Hosts(object)).To(ConsistOf(host), kind.Kind)
-			if kind.Attaches {
+			if kind.Attaches() {
 				Expect(kinds.AttachedTo(object)).To(ConsistOf("gateways/shared"), kind.Kind)
 			}
 		}

@@ -175,7 +175,7 @@ func managerOptions(options Options, limits *cachelimit.Limits) ctrl.Options {
 func newInformer(limits *cachelimit.Limits) func(toolscache.ListerWatcher, runtime.Object, time.Duration, toolscache.Indexers) toolscache.SharedIndexInformer {
 	return func(lw toolscache.ListerWatcher, object runtime.Object, resync time.Duration, indexers toolscache.Indexers) toolscache.SharedIndexInformer {
 		name := reflect.TypeOf(object).Elem().Name()
-		if kind := kindOf(object); kind != nil {
+		if kind := kinds.OfType(object); kind != nil {
 			name = kind.Kind
 			if len(kind.Names) > 0 {
 				delete(indexers, toolscache.NamespaceIndex)
@@ -183,21 +183,6 @@ func newInformer(limits *cachelimit.Limits) func(toolscache.ListerWatcher, runti
 		}
 		return toolscache.NewSharedIndexInformer(limits.Wrap(name, lw), object, resync, indexers)
 	}
-}
-
-// kindOf is the kind of an object that an informer is for; nil if it is none of the table's.
-func kindOf(object runtime.Object) *kinds.Kind {
-	for i := range kinds.All {
-		kind := &kinds.All[i]
-		if reflect.TypeOf(kind.New()) != reflect.TypeOf(object) {
-			continue
-		}
-		// Those without Go types of their own say their kind.
-		if said := object.GetObjectKind().GroupVersionKind(); said.Empty() || said == kind.GroupVersionKind {
-			return kind
-		}
-	}
-	return nil
 }
 
 // givenKinds are the kinds that others make, or that matter whoever made them.
@@ -225,8 +210,10 @@ func samples(options Options) []client.Object {
 	now := options.Clock.Now()
 	outcome := tenant.Settle(snapshot.Snapshot{
 		Settings: options.Settings, Partner: partner, Now: now,
-		Plan:        &v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "basic"}, Spec: v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic}},
-		Allocations: []v1alpha1.PCSMAllocation{allocation},
+		Agreed: snapshot.Agreed{
+			Plan:        &v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "basic"}, Spec: v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic}},
+			Allocations: []v1alpha1.PCSMAllocation{allocation},
+		},
 	})
 	partner.Status = outcome.Status
 	allocation.Status, _, _ = staffing.Status(&allocation, partner, now)

@@ -45,6 +45,7 @@ func (b Builder) owner() []metav1.OwnerReference {
 	}}
 }
 
+// SupportDocument is the ConfigMap with what is agreed with the partner.
 func (b Builder) SupportDocument(data string) *corev1.ConfigMap {
 	return &corev1.ConfigMap{
 		TypeMeta:   kinds.TypeMeta(kinds.ConfigMap),
@@ -88,6 +89,7 @@ func (b Builder) TLSSecret() string {
 	return ""
 }
 
+// Certificate has cert-manager keep the declared host's certificate in a Secret named after it.
 func (b Builder) Certificate(issuer v1alpha1.IssuerReference) *unstructured.Unstructured {
 	host := string(b.Partner.Spec.Subdomain.Host)
 	kind := issuer.Kind

@@ -124,6 +124,7 @@ func (b Builder) ListenerSet(via GatewayLink, secret string) *gatewayv1.Listener
 	}
 }
 
+// IsHTTPS reports whether a listener serves HTTPS.
 func IsHTTPS(listener gatewayv1.Listener) bool {
 	return listener.Protocol == gatewayv1.HTTPSProtocolType
 }

@@ -69,7 +69,7 @@ func Labels(partner string) map[string]string {
 	}
 }
 
-// handOver is the host that the Partner hands over, and to whom; the zero value if it
+// HandOverOf is the host that the Partner hands over, and to whom; the zero value if it
 // hands none over.
 func HandOverOf(partner *v1alpha1.Partner) v1alpha1.HandOver {
 	if partner == nil || partner.Spec.HandOver == nil || string(partner.Spec.HandOver.PartnerRef.Name) == partner.Name {

@@ -235,8 +235,8 @@ func (p *Plan) outcomeFindings(partner *Partner, source manifests.Source, outcom
 		}
 		return condition, severities[conditions.SeverityOf(*condition)]
 	}
-	if sufficient, severity := find(v1alpha1.ConditionStaffingSufficient); severity != "" && partner.Verdict != nil {
-		add(sufficient, severity, partner.Verdict.Message)
+	if sufficient, weight := find(v1alpha1.ConditionStaffingSufficient); weight != "" && partner.Verdict != nil {
+		add(sufficient, weight, partner.Verdict.Message)
 	}
 	covered, severity := find(v1alpha1.ConditionHoursCovered)
 	switch {
@@ -252,21 +252,21 @@ func (p *Plan) outcomeFindings(partner *Partner, source manifests.Source, outcom
 		}
 		add(covered, severity, message)
 	}
-	if shortfall, severity := find(v1alpha1.ConditionShortfallExpected); severity != "" {
+	if shortfall, weight := find(v1alpha1.ConditionShortfallExpected); weight != "" {
 		if staffing.ShortfallIsNear(shortfallOf(partner.Staffing), p.options.Now) {
-			severity = Warning
+			weight = Warning
 		}
-		add(shortfall, severity, shortfall.Message)
+		add(shortfall, weight, shortfall.Message)
 	}
-	if ready, severity := find(v1alpha1.ConditionReady); severity != "" {
-		if severity == Warning { // whether it comes by itself depends
-			severity = Notice
+	if ready, weight := find(v1alpha1.ConditionReady); weight != "" {
+		if weight == Warning { // whether it comes by itself depends
+			weight = Notice
 			if meta.IsStatusConditionTrue(outcome, string(v1alpha1.ConditionStalled)) {
-				severity = Error
+				weight = Error
 			}
 		}
-		severity, message := p.weigh(ready, severity, partner)
-		add(ready, severity, message)
+		weighed, message := p.weigh(ready, weight, partner)
+		add(ready, weighed, message)
 	}
 	return findings
 }

@@ -17,11 +17,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
-
-	"github.com/dispel/partner-operator/api/v1alpha1"
 )
 
 // Target is a sub-domain to probe.
@@ -49,40 +44,6 @@ type Target struct {
 func (t Target) Equal(other Target) bool {
 	return t.Host == other.Host && t.TLS == other.TLS && t.Partner == other.Partner && t.Next == other.Next &&
 		slices.Equal(t.Addresses, other.Addresses) && slices.Equal(t.Former, other.Former)
-}
-
-// TargetOf is the sub-domain that end customers of a partner reach, by the partner's
-// status. A partner may have none.
-func TargetOf(partner *v1alpha1.Partner) (target Target, found bool) {
-	if partner.Status.Subdomain == nil {
-		return Target{}, false
-	}
-	address, err := url.Parse(partner.Status.Subdomain.URL)
-	if err != nil || address.Hostname() == "" {
-		return Target{}, false
-	}
-	target = Target{
-		Host: address.Hostname(), TLS: address.Scheme == "https",
-		Addresses: slices.Clone(partner.Status.Subdomain.Addresses), Former: partner.Status.Subdomain.FormerAddresses,
-	}
-	for _, former := range target.Former {
-		if !slices.Contains(target.Addresses, former) {
-			target.Addresses = append(target.Addresses, former)
-		}
-	}
-	if widget := partner.Status.SupportWidget; widget != nil && ptr.Deref(widget.Enabled, false) {
-		target.Partner = partner.Spec.DisplayName
-	}
-	return target, true
-}
-
-// RecipientOf is the name of the Partner to which a partner hands the host of a target over;
-// empty if it hands over none, or another.
-func RecipientOf(partner *v1alpha1.Partner, target Target) string {
-	if handed := partner.Spec.HandOver; handed != nil && string(handed.Host) == target.Host {
-		return string(handed.PartnerRef.Name)
-	}
-	return ""
 }
 
 // Prober probes targets. It is safe for concurrent use.
@@ -126,7 +87,7 @@ const (
 
 // broken is the error of a broken link.
 type broken struct {
-	reason  v1alpha1.Reason
+	reason  Reason
 	message string
 }
 
@@ -135,7 +96,7 @@ func (b *broken) Error() string { return b.message }
 // maxMessage is how long a message may be, in bytes: servers have a say in it.
 const maxMessage = 1024
 
-func fail(reason v1alpha1.Reason, format string, args ...any) *broken {
+func fail(reason Reason, format string, args ...any) *broken {
 	return &broken{reason, sanitize(fmt.Sprintf(format, args...))}
 }
 
@@ -186,7 +147,7 @@ func (p *Prober) Probe(ctx context.Context, target Target) Result {
 		limited, end := context.WithTimeout(ctx, p.timeout())
 		seen, err := step.take(limited)
 		end()
-		taken := Taken{Step: step.step, Took: metav1.Duration{Duration: time.Since(start).Round(100 * time.Microsecond)}, Seen: sanitize(seen)}
+		taken := Taken{Step: step.step, Took: Duration{time.Since(start).Round(100 * time.Microsecond)}, Seen: sanitize(seen)}
 		if link, ok := errors.AsType[*broken](err); ok {
 			taken.Seen = link.message
 			w.result.Steps = append(w.result.Steps, taken)
@@ -195,7 +156,7 @@ func (p *Prober) Probe(ctx context.Context, target Target) Result {
 		}
 		w.result.Steps = append(w.result.Steps, taken)
 	}
-	w.result.Reason, w.result.Message = v1alpha1.ReasonReachable, w.url("")+" answers"
+	w.result.Reason, w.result.Message = Reachable, w.url("")+" answers"
 	return w.result
 }
 
@@ -260,7 +221,7 @@ func (w *walk) resolve(ctx context.Context) (string, error) {
 	}
 	found, err := w.lookup(ctx, w.target.Host)
 	if err != nil {
-		return "", fail(v1alpha1.ReasonNameNotResolved, "%s does not resolve: %s: create a DNS record that points to the route's address%s", w.target.Host, whyNot(err), w.routes())
+		return "", fail(NameNotResolved, "%s does not resolve: %s: create a DNS record that points to the route's address%s", w.target.Host, whyNot(err), w.routes())
 	}
 	for _, address := range found {
 		w.addresses = append(w.addresses, netip.AddrPortFrom(address, w.port()))
@@ -346,7 +307,7 @@ func (w *walk) compare(ctx context.Context, found []netip.Addr) error {
 	if len(of) == 0 || slices.ContainsFunc(found, func(a netip.Addr) bool { return slices.Contains(of, a) }) {
 		return nil
 	}
-	return fail(v1alpha1.ReasonAddressNotTheRoutes, "%s resolves to %s, and the route is served at %s: point the DNS record there, or wait until resolvers have forgotten the old one",
+	return fail(AddressNotTheRoutes, "%s resolves to %s, and the route is served at %s: point the DNS record there, or wait until resolvers have forgotten the old one",
 		w.target.Host, joined(found), strings.Join(w.target.Addresses, ", "))
 }
 
@@ -354,7 +315,7 @@ func (w *walk) compare(ctx context.Context, found []netip.Addr) error {
 func (w *walk) checkAllowed() error {
 	for _, address := range w.addresses {
 		if a := address.Addr(); !w.mayReach(a) {
-			return fail(v1alpha1.ReasonTargetNotAllowed, "%s resolves to %s, which is no public address: correct the DNS record, or allow the network with --allowed-targets if it is meant", w.target.Host, a)
+			return fail(TargetNotAllowed, "%s resolves to %s, which is no public address: correct the DNS record, or allow the network with --allowed-targets if it is meant", w.target.Host, a)
 		}
 	}
 	return nil
@@ -446,7 +407,7 @@ func (w *walk) connect(ctx context.Context) (string, error) {
 		}
 		errs = append(errs, fmt.Sprintf("%s: %s", address, why(err)))
 	}
-	return "", fail(v1alpha1.ReasonConnectionFailed, "nobody answers for %s (%s): see that the ingress controller or Gateway runs, and that a firewall lets the port through",
+	return "", fail(ConnectionFailed, "nobody answers for %s (%s): see that the ingress controller or Gateway runs, and that a firewall lets the port through",
 		w.target.Host, strings.Join(errs, "; "))
 }
 
@@ -474,9 +435,9 @@ func (w *walk) verify(ctx context.Context) (string, error) {
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
 		if _, plain := errors.AsType[tls.RecordHeaderError](err); plain {
-			return "", fail(v1alpha1.ReasonCertificateInvalid, "%s speaks no TLS on port %d: see that the controller serves HTTPS there", w.target.Host, w.connected.Port())
+			return "", fail(CertificateInvalid, "%s speaks no TLS on port %d: see that the controller serves HTTPS there", w.target.Host, w.connected.Port())
 		}
-		return "", fail(v1alpha1.ReasonCertificateInvalid, "the TLS handshake with %s fails: %s", w.target.Host, why(err))
+		return "", fail(CertificateInvalid, "the TLS handshake with %s fails: %s", w.target.Host, why(err))
 	}
 	w.first = conn
 	chain := conn.ConnectionState().PeerCertificates
@@ -488,15 +449,15 @@ func (w *walk) verify(ctx context.Context) (string, error) {
 	}
 	now := w.now()
 	if now.After(leaf.NotAfter) || now.Before(leaf.NotBefore) {
-		return "", fail(v1alpha1.ReasonCertificateExpired, "the certificate of %s is valid from %s until %s, and not now: see why it was not renewed, in the conditions of the Certificate",
+		return "", fail(CertificateExpired, "the certificate of %s is valid from %s until %s, and not now: see why it was not renewed, in the conditions of the Certificate",
 			w.target.Host, leaf.NotBefore.UTC().Format(time.RFC3339), leaf.NotAfter.UTC().Format(time.RFC3339))
 	}
 	if err := leaf.VerifyHostname(w.target.Host); err != nil {
-		return "", fail(v1alpha1.ReasonCertificateInvalid, "the certificate at %s is for %s, not for %s: the controller does not serve the sub-domain's own certificate yet, or serves its default one",
+		return "", fail(CertificateInvalid, "the certificate at %s is for %s, not for %s: the controller does not serve the sub-domain's own certificate yet, or serves its default one",
 			w.connected, few(leaf.DNSNames), w.target.Host)
 	}
 	if _, err := leaf.Verify(x509.VerifyOptions{DNSName: w.target.Host, Roots: w.Roots, Intermediates: intermediates, CurrentTime: now}); err != nil {
-		return "", fail(v1alpha1.ReasonCertificateInvalid, "the certificate of %s, issued by %s, is not trusted: %s", w.target.Host, leaf.Issuer, untrusted(err))
+		return "", fail(CertificateInvalid, "the certificate of %s, issued by %s, is not trusted: %s", w.target.Host, leaf.Issuer, untrusted(err))
 	}
 	return fmt.Sprintf("issued by %s, valid until %s", leaf.Issuer, leaf.NotAfter.UTC().Format(time.DateOnly)), nil
 }
@@ -580,11 +541,11 @@ func (w *walk) engine(ctx context.Context) (string, error) {
 	status, _, err := w.get(ctx, "/", 0)
 	switch {
 	case err != nil:
-		return "", fail(v1alpha1.ReasonEngineFailed, "the engine behind %s does not answer: %s: see the backend of the sub-domain, and the ingress controller's log", w.url("/"), why(err))
+		return "", fail(EngineFailed, "the engine behind %s does not answer: %s: see the backend of the sub-domain, and the ingress controller's log", w.url("/"), why(err))
 	case status == http.StatusNotFound && w.target.Partner == "": // or the widget will tell
-		return "", fail(v1alpha1.ReasonEngineFailed, "%s answers with status %d: see whether the controller serves the route, and whether the engine has a first page", w.url("/"), status)
+		return "", fail(EngineFailed, "%s answers with status %d: see whether the controller serves the route, and whether the engine has a first page", w.url("/"), status)
 	case status >= http.StatusInternalServerError:
-		return "", fail(v1alpha1.ReasonEngineFailed, "%s answers with status %d: see the backend of the sub-domain; 502, 503 and 504 come of a controller that cannot reach it", w.url("/"), status)
+		return "", fail(EngineFailed, "%s answers with status %d: see the backend of the sub-domain; 502, 503 and 504 come of a controller that cannot reach it", w.url("/"), status)
 	}
 	return fmt.Sprintf("status %d", status), nil
 }
@@ -624,7 +585,7 @@ func (w *walk) servedWidget(ctx context.Context) (string, error) {
 	case err != nil && w.target.Partner == "":
 		return "none", nil
 	case err != nil:
-		return "", fail(v1alpha1.ReasonWidgetFailed, "%s does not answer: %s: %s", w.url(widgetPath+"config.json"), why(err), remedy)
+		return "", fail(WidgetFailed, "%s does not answer: %s: %s", w.url(widgetPath+"config.json"), why(err), remedy)
 	}
 	var found config
 	served := status == http.StatusOK && json.Unmarshal(body, &found) == nil && found.Version != ""
@@ -632,19 +593,19 @@ func (w *walk) servedWidget(ctx context.Context) (string, error) {
 	case served && w.target.Next != "" && found.Partner == w.target.Next:
 		return fmt.Sprintf("that of %s, to whom the host is handed over", found.Partner), nil
 	case w.target.Partner == "" && served:
-		return "", fail(v1alpha1.ReasonWidgetFailed, "the widget is not enabled, and %s serves one, of %q: see what routes that path", w.url(widgetPath), found.Partner)
+		return "", fail(WidgetFailed, "the widget is not enabled, and %s serves one, of %q: see what routes that path", w.url(widgetPath), found.Partner)
 	case w.target.Partner == "":
 		return "none, as it should be", nil
 	case !served:
-		return "", fail(v1alpha1.ReasonWidgetFailed, "%s answers with status %d and no config of the widget: %s", w.url(widgetPath+"config.json"), status, remedy)
+		return "", fail(WidgetFailed, "%s answers with status %d and no config of the widget: %s", w.url(widgetPath+"config.json"), status, remedy)
 	case found.Partner != w.target.Partner:
-		return "", fail(v1alpha1.ReasonWidgetOfAnotherPartner, "%s serves the widget of %q, not of %q: see whether the proxy in between passes the host on", w.url(widgetPath), found.Partner, w.target.Partner)
+		return "", fail(WidgetOfAnotherPartner, "%s serves the widget of %q, not of %q: see whether the proxy in between passes the host on", w.url(widgetPath), found.Partner, w.target.Partner)
 	}
 	switch status, _, err = w.get(ctx, widgetPath+"widget.js", 0); {
 	case err != nil:
-		return "", fail(v1alpha1.ReasonWidgetFailed, "%s does not answer: %s: %s", w.url(widgetPath+"widget.js"), why(err), remedy)
+		return "", fail(WidgetFailed, "%s does not answer: %s: %s", w.url(widgetPath+"widget.js"), why(err), remedy)
 	case status != http.StatusOK:
-		return "", fail(v1alpha1.ReasonWidgetFailed, "%s answers with status %d: %s", w.url(widgetPath+"widget.js"), status, remedy)
+		return "", fail(WidgetFailed, "%s answers with status %d: %s", w.url(widgetPath+"widget.js"), status, remedy)
 	}
 	return "that of " + found.Partner, nil
 }

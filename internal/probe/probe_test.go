@@ -12,7 +12,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
-	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/probe"
 	"github.com/dispel/partner-operator/internal/testing/authority"
 	"github.com/dispel/partner-operator/internal/testing/site"
@@ -34,7 +33,7 @@ var _ = Describe("A probe", func() {
 	target := probe.Target{Host: host, TLS: true, Partner: "Acme Corp"}
 	good := func() *tls.Certificate { return new(ca.Sign(time.Hour, host)) }
 
-	expect := func(result probe.Result, reason v1alpha1.Reason, last probe.Step, message string) {
+	expect := func(result probe.Result, reason probe.Reason, last probe.Step, message string) {
 		GinkgoHelper()
 		Expect(result.Reason).To(Equal(reason), result.Message)
 		Expect(result.Message).To(ContainSubstring(message))
@@ -43,7 +42,7 @@ var _ = Describe("A probe", func() {
 
 	It("walks to the end of a chain that holds", func(ctx SpecContext) {
 		result := at(site.Serve(site.Engine("Acme Corp"), good())).Probe(ctx, probe.Target{Host: host, TLS: true, Partner: "Acme Corp", Addresses: []string{"127.0.0.1"}})
-		expect(result, v1alpha1.ReasonReachable, probe.Widget, "https://remote.acmecorp.com answers")
+		expect(result, probe.Reachable, probe.Widget, "https://remote.acmecorp.com answers")
 		Expect(result.Broken()).To(BeFalse())
 		Expect(result.Steps).To(HaveLen(5))
 		Expect(result.Steps[0].Seen).To(Equal("127.0.0.1"))
@@ -54,7 +53,7 @@ var _ = Describe("A probe", func() {
 
 	It("does without TLS and without a widget", func(ctx SpecContext) {
 		result := at(site.Serve(site.Engine(""), nil)).Probe(ctx, probe.Target{Host: host})
-		expect(result, v1alpha1.ReasonReachable, probe.Widget, "http://remote.acmecorp.com answers")
+		expect(result, probe.Reachable, probe.Widget, "http://remote.acmecorp.com answers")
 		Expect(result.Steps).To(HaveLen(4))
 	}, SpecTimeout(time.Minute))
 
@@ -62,7 +61,7 @@ var _ = Describe("A probe", func() {
 		p := at(site.Serve(site.Engine(""), nil))
 		p.Resolver = site.NewZone(nil).Resolver
 		result := p.Probe(ctx, probe.Target{Host: host, Addresses: []string{"192.0.2.1"}})
-		expect(result, v1alpha1.ReasonNameNotResolved, probe.Resolution, "remote.acmecorp.com does not resolve: there is no such name: create a DNS record that points to the route's address, 192.0.2.1")
+		expect(result, probe.NameNotResolved, probe.Resolution, "remote.acmecorp.com does not resolve: there is no such name: create a DNS record that points to the route's address, 192.0.2.1")
 	}, SpecTimeout(time.Minute))
 
 	It("compares with the route's addresses, also where they are names", func(ctx SpecContext) {
@@ -70,11 +69,11 @@ var _ = Describe("A probe", func() {
 		p.Resolver = site.NewZone(map[string][]string{host: {"127.0.0.1"}, "lb.example.net": {"127.0.0.1"}, "old.example.net": {"192.0.2.9"}}).Resolver
 		with := target
 		with.Addresses = []string{"lb.example.net"}
-		Expect(p.Probe(ctx, with).Reason).To(Equal(v1alpha1.ReasonReachable))
+		Expect(p.Probe(ctx, with).Reason).To(Equal(probe.Reachable))
 		with.Addresses = []string{"old.example.net", "192.0.2.8"}
-		expect(p.Probe(ctx, with), v1alpha1.ReasonAddressNotTheRoutes, probe.Resolution, "resolves to 127.0.0.1, and the route is served at old.example.net, 192.0.2.8")
+		expect(p.Probe(ctx, with), probe.AddressNotTheRoutes, probe.Resolution, "resolves to 127.0.0.1, and the route is served at old.example.net, 192.0.2.8")
 		with.Addresses = []string{"unknown.example.net"}
-		Expect(p.Probe(ctx, with).Reason).To(Equal(v1alpha1.ReasonReachable), "nothing is known of the route")
+		Expect(p.Probe(ctx, with).Reason).To(Equal(probe.Reachable), "nothing is known of the route")
 	}, SpecTimeout(time.Minute))
 
 	It("does not judge the widget of a route that was replaced", func(ctx SpecContext) {
@@ -82,11 +81,11 @@ var _ = Describe("A probe", func() {
 		with.Addresses, with.Former = []string{"192.0.2.1", "127.0.0.1"}, []string{"127.0.0.1"}
 		for _, name := range []string{"", "Globex"} {
 			result := at(site.Serve(site.Engine(name), good())).Probe(ctx, with)
-			expect(result, v1alpha1.ReasonReachable, probe.Widget, "answers")
+			expect(result, probe.Reachable, probe.Widget, "answers")
 			Expect(result.Steps[4].Seen).To(Equal("not judged, since a replaced route is still served at this address"))
 		}
 		with.Former = nil
-		Expect(at(site.Serve(site.Engine(""), good())).Probe(ctx, with).Reason).To(Equal(v1alpha1.ReasonWidgetFailed))
+		Expect(at(site.Serve(site.Engine(""), good())).Probe(ctx, with).Reason).To(Equal(probe.WidgetFailed))
 	}, SpecTimeout(time.Minute))
 
 	It("takes the widget of whom the host is handed over to, and no other", func(ctx SpecContext) {
@@ -95,16 +94,12 @@ var _ = Describe("A probe", func() {
 		for _, own := range []string{target.Partner, ""} {
 			with.Partner = own
 			result := at(site.Serve(site.Engine("Globex"), good())).Probe(ctx, with)
-			expect(result, v1alpha1.ReasonReachable, probe.Widget, "answers")
+			expect(result, probe.Reachable, probe.Widget, "answers")
 			Expect(result.Steps[4].Seen).To(Equal("that of Globex, to whom the host is handed over"))
 		}
 		with.Partner = target.Partner
-		Expect(at(site.Serve(site.Engine("Initech"), good())).Probe(ctx, with).Reason).To(Equal(v1alpha1.ReasonWidgetOfAnotherPartner))
-		Expect(at(site.Serve(site.Engine(""), good())).Probe(ctx, with).Reason).To(Equal(v1alpha1.ReasonWidgetFailed))
-		handing := &v1alpha1.Partner{Spec: v1alpha1.PartnerSpec{HandOver: &v1alpha1.HandOver{Host: v1alpha1.Host(host), PartnerRef: v1alpha1.PartnerReference{Name: "globex"}}}}
-		Expect(probe.RecipientOf(handing, target)).To(Equal("globex"))
-		handing.Spec.HandOver.Host = "old.acmecorp.com"
-		Expect(probe.RecipientOf(handing, target)).To(BeEmpty())
+		Expect(at(site.Serve(site.Engine("Initech"), good())).Probe(ctx, with).Reason).To(Equal(probe.WidgetOfAnotherPartner))
+		Expect(at(site.Serve(site.Engine(""), good())).Probe(ctx, with).Reason).To(Equal(probe.WidgetFailed))
 	}, SpecTimeout(time.Minute))
 
 	It("connects to a few addresses, however many there are", func(ctx SpecContext) {
@@ -115,7 +110,7 @@ var _ = Describe("A probe", func() {
 		p := at(netip.MustParseAddrPort("127.0.0.1:1"))
 		p.Resolver = site.NewZone(map[string][]string{host: many}).Resolver
 		result := p.Probe(ctx, target)
-		expect(result, v1alpha1.ReasonConnectionFailed, probe.Connection, "nobody answers for remote.acmecorp.com")
+		expect(result, probe.ConnectionFailed, probe.Connection, "nobody answers for remote.acmecorp.com")
 		Expect(strings.Count(result.Message, "connection refused")).To(Equal(4), result.Message)
 		Expect(result.Steps[0].Seen).To(HaveSuffix("127.0.1.8, and 52 more"))
 	}, SpecTimeout(time.Minute))
@@ -131,7 +126,7 @@ var _ = Describe("A probe", func() {
 	DescribeTable("does not talk to what no end customer reaches",
 		func(ctx SpecContext, address string) {
 			p := &probe.Prober{Resolver: site.NewZone(map[string][]string{host: {"1.1.1.1", address}}).Resolver, Timeout: time.Second}
-			expect(p.Probe(ctx, target), v1alpha1.ReasonTargetNotAllowed, probe.Resolution, "which is no public address")
+			expect(p.Probe(ctx, target), probe.TargetNotAllowed, probe.Resolution, "which is no public address")
 		},
 		Entry("loopback", "127.0.0.1", SpecTimeout(time.Minute)),
 		Entry("a private network", "10.1.2.3", SpecTimeout(time.Minute)),
@@ -150,22 +145,22 @@ var _ = Describe("A probe", func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(listener.Close()).To(Succeed())
 		result := at(netip.MustParseAddrPort(listener.Addr().String())).Probe(ctx, target)
-		expect(result, v1alpha1.ReasonConnectionFailed, probe.Connection, "nobody answers for remote.acmecorp.com (127.0.0.1:")
+		expect(result, probe.ConnectionFailed, probe.Connection, "nobody answers for remote.acmecorp.com (127.0.0.1:")
 		Expect(result.Message).To(ContainSubstring("connection refused"))
 	}, SpecTimeout(time.Minute))
 
 	DescribeTable("looks at the certificate as a browser does",
-		func(ctx SpecContext, of func() *tls.Certificate, reason v1alpha1.Reason, message string) {
+		func(ctx SpecContext, of func() *tls.Certificate, reason probe.Reason, message string) {
 			expect(at(site.Serve(site.Engine("Acme Corp"), of())).Probe(ctx, target), reason, probe.Certificate, message)
 		},
 		Entry("for another name", func() *tls.Certificate { return new(ca.Sign(time.Hour, "other.example.com")) },
-			v1alpha1.ReasonCertificateInvalid, "is for other.example.com, not for remote.acmecorp.com", SpecTimeout(time.Minute)),
+			probe.CertificateInvalid, "is for other.example.com, not for remote.acmecorp.com", SpecTimeout(time.Minute)),
 		Entry("expired", func() *tls.Certificate { return new(ca.Sign(-time.Hour, host)) },
-			v1alpha1.ReasonCertificateExpired, "and not now: see why it was not renewed", SpecTimeout(time.Minute)),
+			probe.CertificateExpired, "and not now: see why it was not renewed", SpecTimeout(time.Minute)),
 		Entry("of an unknown authority", func() *tls.Certificate { return new(authority.New().Sign(time.Hour, host)) },
-			v1alpha1.ReasonCertificateInvalid, "issued by CN=Test Authority, is not trusted", SpecTimeout(time.Minute)),
+			probe.CertificateInvalid, "issued by CN=Test Authority, is not trusted", SpecTimeout(time.Minute)),
 		Entry("none, on a port without TLS", func() *tls.Certificate { return nil },
-			v1alpha1.ReasonCertificateInvalid, "speaks no TLS on port", SpecTimeout(time.Minute)),
+			probe.CertificateInvalid, "speaks no TLS on port", SpecTimeout(time.Minute)),
 	)
 
 	It("does not wait for a handshake that never ends", func(ctx SpecContext) {
@@ -174,14 +169,14 @@ var _ = Describe("A probe", func() {
 		DeferCleanup(listener.Close)
 		p := at(netip.MustParseAddrPort(listener.Addr().String()))
 		p.Timeout = 200 * time.Millisecond
-		expect(p.Probe(ctx, target), v1alpha1.ReasonCertificateInvalid, probe.Certificate, "the TLS handshake with remote.acmecorp.com fails: no answer in time")
+		expect(p.Probe(ctx, target), probe.CertificateInvalid, probe.Certificate, "the TLS handshake with remote.acmecorp.com fails: no answer in time")
 	}, SpecTimeout(time.Minute))
 
 	DescribeTable("tells what is wrong with the engine",
 		func(ctx SpecContext, handler http.HandlerFunc, message string) {
 			p := at(site.Serve(handler, good()))
 			p.Timeout = 300 * time.Millisecond
-			expect(p.Probe(ctx, target), v1alpha1.ReasonEngineFailed, probe.Engine, message)
+			expect(p.Probe(ctx, target), probe.EngineFailed, probe.Engine, message)
 		},
 		Entry("a server error", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }),
 			"https://remote.acmecorp.com/ answers with status 502", SpecTimeout(time.Minute)),
@@ -199,7 +194,7 @@ var _ = Describe("A probe", func() {
 			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done()
 		})
-		expect(at(site.Serve(mux, good())).Probe(ctx, target), v1alpha1.ReasonReachable, probe.Widget, "answers")
+		expect(at(site.Serve(mux, good())).Probe(ctx, target), probe.Reachable, probe.Widget, "answers")
 	}, SpecTimeout(time.Minute))
 
 	It("follows no redirect to another host, and reads no gigabyte", func(ctx SpecContext) {
@@ -210,7 +205,7 @@ var _ = Describe("A probe", func() {
 		mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://"+other.String()+"/login", http.StatusFound)
 		})
-		Expect(at(site.Serve(mux, good())).Probe(ctx, target).Reason).To(Equal(v1alpha1.ReasonReachable))
+		Expect(at(site.Serve(mux, good())).Probe(ctx, target).Reason).To(Equal(probe.Reachable))
 		Expect(asked).To(BeEmpty())
 
 		sent := make(chan int, 1)
@@ -226,24 +221,24 @@ var _ = Describe("A probe", func() {
 			}
 			sent <- total
 		})
-		Expect(at(site.Serve(mux, good())).Probe(ctx, target).Reason).To(Equal(v1alpha1.ReasonReachable))
+		Expect(at(site.Serve(mux, good())).Probe(ctx, target).Reason).To(Equal(probe.Reachable))
 		Eventually(sent).Should(Receive(BeNumerically("<", 64<<20)))
 	}, SpecTimeout(time.Minute))
 
 	DescribeTable("tells what is wrong with the widget",
-		func(ctx SpecContext, handler func() http.Handler, wanted string, reason v1alpha1.Reason, message string) {
+		func(ctx SpecContext, handler func() http.Handler, wanted string, reason probe.Reason, message string) {
 			result := at(site.Serve(handler(), good())).Probe(ctx, probe.Target{Host: host, TLS: true, Partner: wanted})
 			expect(result, reason, probe.Widget, message)
 		},
 		Entry("none where there should be one", func() http.Handler { return site.Engine("") }, "Acme Corp",
-			v1alpha1.ReasonWidgetFailed, "answers with status 404 and no config of the widget", SpecTimeout(time.Minute)),
+			probe.WidgetFailed, "answers with status 404 and no config of the widget", SpecTimeout(time.Minute)),
 		Entry("one where there should be none", func() http.Handler { return site.Engine("Acme Corp") }, "",
-			v1alpha1.ReasonWidgetFailed, `the widget is not enabled, and https://remote.acmecorp.com/.dispel/support/ serves one, of "Acme Corp"`, SpecTimeout(time.Minute)),
+			probe.WidgetFailed, `the widget is not enabled, and https://remote.acmecorp.com/.dispel/support/ serves one, of "Acme Corp"`, SpecTimeout(time.Minute)),
 		Entry("another partner's", func() http.Handler { return site.Engine("Globex") }, "Acme Corp",
-			v1alpha1.ReasonWidgetOfAnotherPartner, `serves the widget of "Globex", not of "Acme Corp"`, SpecTimeout(time.Minute)),
+			probe.WidgetOfAnotherPartner, `serves the widget of "Globex", not of "Acme Corp"`, SpecTimeout(time.Minute)),
 		Entry("the engine's own page in its place", func() http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<!doctype html>") })
-		}, "Acme Corp", v1alpha1.ReasonWidgetFailed, "answers with status 200 and no config of the widget", SpecTimeout(time.Minute)),
+		}, "Acme Corp", probe.WidgetFailed, "answers with status 200 and no config of the widget", SpecTimeout(time.Minute)),
 		Entry("a config without a script", func() http.Handler {
 			mux := http.NewServeMux()
 			mux.HandleFunc("/.dispel/support/config.json", func(w http.ResponseWriter, _ *http.Request) {
@@ -252,20 +247,20 @@ var _ = Describe("A probe", func() {
 			mux.HandleFunc("/.dispel/support/widget.js", http.NotFound)
 			mux.HandleFunc("/", func(http.ResponseWriter, *http.Request) {})
 			return mux
-		}, "Acme Corp", v1alpha1.ReasonWidgetFailed, "widget.js answers with status 404", SpecTimeout(time.Minute)),
+		}, "Acme Corp", probe.WidgetFailed, "widget.js answers with status 404", SpecTimeout(time.Minute)),
 	)
 
 	It("takes an engine's own page for no widget where there should be none", func(ctx SpecContext) {
 		page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<!doctype html>") })
-		Expect(at(site.Serve(page, good())).Probe(ctx, probe.Target{Host: host, TLS: true}).Reason).To(Equal(v1alpha1.ReasonReachable))
+		Expect(at(site.Serve(page, good())).Probe(ctx, probe.Target{Host: host, TLS: true}).Reason).To(Equal(probe.Reachable))
 	}, SpecTimeout(time.Minute))
 
 	It("connects elsewhere before DNS is changed", func(ctx SpecContext) {
 		address := site.Serve(site.Engine("Acme Corp"), good())
 		p := &probe.Prober{Roots: ca.Pool(), Allowed: probe.Anywhere, ConnectTo: address, Timeout: time.Second}
-		Expect(p.Probe(ctx, target).Reason).To(Equal(v1alpha1.ReasonReachable))
+		Expect(p.Probe(ctx, target).Reason).To(Equal(probe.Reachable))
 		p = &probe.Prober{Roots: ca.Pool(), Allowed: probe.Anywhere, ConnectTo: netip.AddrPortFrom(address.Addr(), 0), HTTPSPort: address.Port(), Timeout: time.Second}
-		Expect(p.Probe(ctx, target).Reason).To(Equal(v1alpha1.ReasonReachable), "the port is that of HTTPS")
+		Expect(p.Probe(ctx, target).Reason).To(Equal(probe.Reachable), "the port is that of HTTPS")
 	}, SpecTimeout(time.Minute))
 
 	DescribeTable("reads addresses",
@@ -283,25 +278,5 @@ var _ = Describe("A probe", func() {
 		Entry(nil, "2001:db8::1", "[2001:db8::1]:0", ""),
 		Entry(nil, "[2001:db8::1]:53", "[2001:db8::1]:53", ""),
 		Entry(nil, "somewhere", "", `"somewhere" is no IP address: write one, with a port if need be, such as 192.0.2.10 or 192.0.2.10:8443`),
-	)
-
-	DescribeTable("is of the sub-domain that the status has",
-		func(status v1alpha1.PartnerStatus, wanted *probe.Target) {
-			partner := &v1alpha1.Partner{Spec: v1alpha1.PartnerSpec{DisplayName: "Acme Corp"}, Status: status}
-			target, found := probe.TargetOf(partner)
-			Expect(found).To(Equal(wanted != nil))
-			if wanted != nil {
-				Expect(target).To(Equal(*wanted))
-			}
-		},
-		Entry("with a widget", v1alpha1.PartnerStatus{
-			Subdomain:     &v1alpha1.SubdomainStatus{URL: "https://" + host, Addresses: []string{"192.0.2.1"}},
-			SupportWidget: &v1alpha1.SupportWidgetStatus{Enabled: new(true)},
-		}, &probe.Target{Host: host, TLS: true, Addresses: []string{"192.0.2.1"}, Partner: "Acme Corp"}),
-		Entry("without one", v1alpha1.PartnerStatus{
-			Subdomain: &v1alpha1.SubdomainStatus{URL: "http://" + host}, SupportWidget: &v1alpha1.SupportWidgetStatus{Enabled: new(false)},
-		}, &probe.Target{Host: host}),
-		Entry("with none yet", v1alpha1.PartnerStatus{}, nil),
-		Entry("with no URL yet", v1alpha1.PartnerStatus{Subdomain: &v1alpha1.SubdomainStatus{}}, nil),
 	)
 })

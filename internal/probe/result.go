@@ -3,10 +3,6 @@ package probe
 import (
 	"net/netip"
 	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/dispel/partner-operator/api/v1alpha1"
 )
 
 // Step is a link of the chain.
@@ -21,19 +17,42 @@ const (
 	Widget      Step = "support widget"
 )
 
+// Reason is a verdict on a target.
+type Reason string
+
+// The reasons.
+const (
+	Reachable              Reason = "Reachable"
+	NameNotResolved        Reason = "NameNotResolved"
+	AddressNotTheRoutes    Reason = "AddressNotTheRoutes"
+	TargetNotAllowed       Reason = "TargetNotAllowed"
+	ConnectionFailed       Reason = "ConnectionFailed"
+	CertificateInvalid     Reason = "CertificateInvalid"
+	CertificateExpired     Reason = "CertificateExpired"
+	EngineFailed           Reason = "EngineFailed"
+	WidgetFailed           Reason = "WidgetFailed"
+	WidgetOfAnotherPartner Reason = "WidgetOfAnotherPartner"
+)
+
+// Duration is written as Go does, such as 1.5s.
+type Duration struct{ time.Duration }
+
+// MarshalText implements encoding.TextMarshaler.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
 // Taken is a step that was taken.
 type Taken struct {
 	Step Step `json:"step"`
 	// Took is how long it took.
-	Took metav1.Duration `json:"took"`
+	Took Duration `json:"took"`
 	// Seen is what was found.
 	Seen string `json:"seen"`
 }
 
 // Result is what a probe found.
 type Result struct {
-	// Reason is the verdict: one of the reasons of SubdomainReachable.
-	Reason v1alpha1.Reason `json:"reason"`
+	// Reason is the verdict.
+	Reason Reason `json:"reason"`
 	// Message says what is wrong, and what to do; or that all is well.
 	Message string `json:"message"`
 	// Steps are the steps that were taken, the broken one last.
@@ -46,5 +65,5 @@ type Result struct {
 
 // Broken reports whether a link is broken.
 func (r Result) Broken() bool {
-	return r.Reason != v1alpha1.ReasonReachable
+	return r.Reason != Reachable
 }

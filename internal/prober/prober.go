@@ -28,6 +28,7 @@ import (
 	"github.com/dispel/partner-operator/internal/probe"
 	"github.com/dispel/partner-operator/internal/readiness"
 	"github.com/dispel/partner-operator/internal/shard"
+	"github.com/dispel/partner-operator/internal/target"
 )
 
 // +kubebuilder:rbac:groups=partner.dispel.com,resources=partners,verbs=list;watch
@@ -99,8 +100,8 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 // targetChanged leaves out updates after which there is the same to probe, those by the
 // prober's own writes among them.
 var targetChanged = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-	before, had := probe.TargetOf(e.ObjectOld.(*v1alpha1.Partner))
-	now, has := probe.TargetOf(e.ObjectNew.(*v1alpha1.Partner))
+	before, had := target.Of(e.ObjectOld.(*v1alpha1.Partner))
+	now, has := target.Of(e.ObjectNew.(*v1alpha1.Partner))
 	return had != has || !before.Equal(now) || e.ObjectOld.GetUID() != e.ObjectNew.GetUID()
 }}
 
@@ -165,7 +166,10 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	observed := reachable(&partner)
-	target, found := probe.TargetOf(&partner)
+	probed, found, err := target.With(ctx, &partner, r.partner)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
 	if !found || !partner.DeletionTimestamp.IsZero() {
 		r.forget(partner.Name)
 		if found || observed == nil {
@@ -173,23 +177,16 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		}
 		return ctrl.Result{}, r.write(ctx, &partner, nil)
 	}
-	if to := probe.RecipientOf(&partner, target); to != "" {
-		var recipient v1alpha1.Partner
-		if err := r.client.Get(ctx, client.ObjectKey{Name: to}, &recipient); client.IgnoreNotFound(err) != nil {
-			return ctrl.Result{}, err
-		}
-		target.Next = recipient.Spec.DisplayName
-	}
 	now := r.Clock.Now()
-	s := r.stateOf(&partner, target, observed, now)
+	s := r.stateOf(&partner, probed, observed, now)
 	if wait := s.due.Sub(now); wait > 0 {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
 	delay.Observe(now.Sub(s.due).Seconds())
 	if !r.CompareAddresses {
-		target.Addresses = nil
+		probed.Addresses = nil
 	}
-	result := r.Prober.Probe(ctx, target)
+	result := r.Prober.Probe(ctx, probed)
 	if err := ctx.Err(); err != nil {
 		return ctrl.Result{}, err // the prober ends, which says nothing of the sub-domain
 	}
@@ -200,10 +197,19 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		if err := r.write(ctx, &partner, condition); err != nil {
 			return ctrl.Result{}, err
 		}
-		ctrl.LoggerFrom(ctx).V(1).Info("Wrote a verdict", "host", target.Host, "reason", condition.Reason)
+		ctrl.LoggerFrom(ctx).V(1).Info("Wrote a verdict", "host", probed.Host, "reason", condition.Reason)
 	}
 	s.due = next(partner.Name, now, r.Interval)
 	return ctrl.Result{RequeueAfter: s.due.Sub(now)}, nil
+}
+
+// partner is a Partner by its name; nil if there is none.
+func (r *reconciler) partner(ctx context.Context, name string) (*v1alpha1.Partner, error) {
+	var partner v1alpha1.Partner
+	if err := r.client.Get(ctx, client.ObjectKey{Name: name}, &partner); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	return &partner, nil
 }
 
 // stateOf is what is known of a sub-domain. One that is new, or has changed, is probed at

@@ -64,7 +64,7 @@ func (r *record) note(result probe.Result, observed *metav1.Condition, now time.
 	if observed != nil {
 		before = append(before, *observed)
 	}
-	finding := conditions.Finding{Type: v1alpha1.ConditionSubdomainReachable, Status: status, Reason: result.Reason, Message: result.Message}
+	finding := conditions.Finding{Type: v1alpha1.ConditionSubdomainReachable, Status: status, Reason: v1alpha1.Reason(result.Reason), Message: result.Message}
 	condition := conditions.Merge(before, []conditions.Finding{finding}, noGeneration, now)[0]
 	if observed != nil && observed.Status == status && observed.Reason == condition.Reason && observed.Message == condition.Message {
 		return observed

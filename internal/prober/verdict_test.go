@@ -9,7 +9,6 @@ import (
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/probe"
 )
 
@@ -18,17 +17,17 @@ import (
 func found(sign rune) probe.Result {
 	switch sign {
 	case '+':
-		return probe.Result{Reason: v1alpha1.ReasonReachable, Message: "answers"}
+		return probe.Result{Reason: probe.Reachable, Message: "answers"}
 	case 'N':
-		return probe.Result{Reason: v1alpha1.ReasonNameNotResolved, Message: "there is no such name"}
+		return probe.Result{Reason: probe.NameNotResolved, Message: "there is no such name"}
 	case 'n':
-		return probe.Result{Reason: v1alpha1.ReasonNameNotResolved, Message: "the DNS server does not answer"}
+		return probe.Result{Reason: probe.NameNotResolved, Message: "the DNS server does not answer"}
 	}
 	message := "status 502"
 	if sign == 'e' {
 		message = "status 503"
 	}
-	return probe.Result{Reason: v1alpha1.ReasonEngineFailed, Message: message}
+	return probe.Result{Reason: probe.EngineFailed, Message: message}
 }
 
 var _ = Describe("A verdict", func() {

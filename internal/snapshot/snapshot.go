@@ -21,21 +21,53 @@ import (
 	"github.com/dispel/partner-operator/internal/objects"
 )
 
-// Snapshot is all that Evaluate decides from.
+// Snapshot is all that decisions about a Partner are made from, in groups by what they are
+// about.
 type Snapshot struct {
 	// Partner is the Partner as last read.
 	Partner *v1alpha1.Partner
-	// Plan is the plan that it names; nil if there is none.
+	Agreed
+	Space
+	Rights
+	Passing
+	Platform
+	// Children are the objects that are the operator's for the Partner, without
+	// the namespace: those in it that kinds.Owned names, and all claims of the Partner.
+	Children []kinds.Object
+	// Failures are the writes that failed since the snapshot was taken.
+	Failures []Failure
+	// Settings are the operator's defaults.
+	Settings objects.Settings
+	// Now is the time.
+	Now time.Time
+}
+
+// Agreed is what is agreed with the partner.
+type Agreed struct {
+	// Plan is the plan that the Partner names; nil if there is none.
 	Plan *v1alpha1.SupportPlan
 	// Allocations are those that name the Partner.
 	Allocations []v1alpha1.PCSMAllocation
+}
+
+// Space is the tenant's namespace, and who else wants it.
+type Space struct {
 	// Namespace is the namespace that the Partner declares, whoever made it; nil if
 	// there is none.
 	Namespace *corev1.Namespace
 	// Rivals are the other Partners that declare the same namespace, by name. Only their
 	// names and times of creation matter.
 	Rivals []metav1.ObjectMeta
-	// Claim is the claim on the host that the Partner wants, whoever holds it;
+	// Ignored are the objects in the namespace that were not read, or not whole, by kind.
+	Ignored []Ignored
+	// Undeclared are the namespaces, other than the declared one, that are the partner's by
+	// their label.
+	Undeclared []string
+}
+
+// Rights are who holds and who routes the hosts that the Partner declares or holds.
+type Rights struct {
+	// Claim is the claim on the host that the Partner declares, whoever holds it;
 	// nil if there is none.
 	Claim *v1alpha1.SubdomainClaim
 	// Noted is the partner on whose namespace that host is noted, although nobody claims
@@ -44,46 +76,40 @@ type Snapshot struct {
 	// Holder is the Partner that holds that host, if it is another one; nil if there
 	// is none.
 	Holder *v1alpha1.Partner
+	// Wanted has the hosts that the Partner holds and does not declare, and that
+	// another Partner declares.
+	Wanted sets.Set[string]
+	// Routes are the routes in tenants' namespaces, whoever made them, with a host
+	// that the Partner declares, holds or hands over.
+	Routes []RouteRef
+}
+
+// Passing are hosts that pass from one Partner to another.
+type Passing struct {
 	// Target is the Partner to which this one hands a host over, and Handed the claim
 	// on that host, whoever holds it; nil if there is none.
 	Target *v1alpha1.Partner
 	Handed *v1alpha1.SubdomainClaim
 	// Sources are the names of the Partners that hand the declared host over to this one.
 	Sources []string
-	// Children are the objects that are the operator's for the Partner, without
-	// the namespace: those in it that Owned names, and all claims of the Partner.
-	Children []kinds.Object
-	// Routes are the routes in tenants' namespaces, whoever made them, with a host
-	// that the Partner declares, holds or hands over.
-	Routes []RouteRef
-	// Wanted has the hosts that the Partner holds and does not declare, and that
-	// another Partner declares.
-	Wanted sets.Set[string]
-	// CertificateRequest is the last one that cert-manager made for the Certificate of
-	// the declared host; nil if there is none.
-	CertificateRequest *unstructured.Unstructured
-	// BackendFound and SecretFound tell whether the Service and the Secret that
-	// the sub-domain names are there; of no meaning if it names none.
-	BackendFound, SecretFound bool
+}
+
+// Platform is what the cluster has for the declared sub-domain.
+type Platform struct {
+	// APIs are the optional APIs that are installed.
+	APIs kinds.APIs
 	// IngressClasses are those of the cluster.
 	IngressClasses []networkingv1.IngressClass
 	// Gateways are those that GatewayKeys names, as far as they are there.
 	Gateways []gatewayv1.Gateway
 	// GatewayClasses are all of the cluster, or at least those of Gateways.
 	GatewayClasses []gatewayv1.GatewayClass
-	// APIs are the optional APIs that are installed.
-	APIs kinds.APIs
-	// Ignored are the objects in the namespace that were not read, or not whole, by kind.
-	Ignored []Ignored
-	// Undeclared are the namespaces, other than the declared one, that are the partner's by
-	// their label.
-	Undeclared []string
-	// Failures are the writes that failed since the snapshot was taken.
-	Failures []Failure
-	// Settings are the operator's defaults.
-	Settings objects.Settings
-	// Now is the time.
-	Now time.Time
+	// CertificateRequest is the last one that cert-manager made for the Certificate of
+	// the declared host; nil if there is none.
+	CertificateRequest *unstructured.Unstructured
+	// BackendFound and SecretFound report whether the Service and the Secret that
+	// the sub-domain names are there; of no meaning if it names none.
+	BackendFound, SecretFound bool
 }
 
 // Ignored are objects of one kind that were not read, or not whole, since they exceed what
@@ -288,6 +314,7 @@ func (s *Snapshot) OwnRoutes() []objects.Route {
 	return routes
 }
 
+// Gateway is the Gateway of a name; nil if the snapshot has none.
 func (s *Snapshot) Gateway(key types.NamespacedName) *gatewayv1.Gateway {
 	for i := range s.Gateways {
 		if s.Gateways[i].Namespace == key.Namespace && s.Gateways[i].Name == key.Name {

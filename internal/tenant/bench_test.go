@@ -21,8 +21,8 @@ func BenchmarkEvaluate(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			s := snapshot.Snapshot{
 				Partner: partners.New("acme", "remote.acmecorp.com"), Settings: goldenSettings(), Now: time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC),
-				Plan:           &v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "premium"}, Spec: v1alpha1.SupportPlanSpec{Tier: v1alpha1.Premium}},
-				IngressClasses: []networkingv1.IngressClass{*partners.IngressClass()},
+				Agreed:   snapshot.Agreed{Plan: &v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "premium"}, Spec: v1alpha1.SupportPlanSpec{Tier: v1alpha1.Premium}}},
+				Platform: snapshot.Platform{IngressClasses: []networkingv1.IngressClass{*partners.IngressClass()}},
 			}
 			for _, zone := range []v1alpha1.TimeZone{"Europe/Berlin", "America/New_York", "Asia/Tokyo"} {
 				allocation := v1alpha1.PCSMAllocation{ObjectMeta: metav1.ObjectMeta{Name: string(zone)}, Spec: v1alpha1.PCSMAllocationSpec{

@@ -6,13 +6,11 @@ import (
 	"maps"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/snapshot"
-	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
 // Cluster is where Converge writes.
@@ -67,16 +65,17 @@ func (d *driver) write(ctx context.Context, objects []kinds.Object) (changed boo
 			continue
 		}
 		d.tried[key], changed = true, true
+		decides := kinds.Name(wanted) == kinds.SubdomainClaim // what else is to be had
 		if refused == nil {
 			d.snapshot.Observe(written)
-		} else if err = d.note(refused); err != nil {
-			return changed, err
+		} else {
+			if err = d.note(refused); err != nil {
+				return changed, err
+			}
+			decides = decides || kinds.Name(wanted) == kinds.Namespace // nothing can be made in it
 		}
-		switch name := kinds.Name(wanted); {
-		case name == kinds.SubdomainClaim: // it decides what else is to be had
-			return changed, nil
-		case name == kinds.Namespace && refused != nil: // nothing can be made in it
-			return changed, nil
+		if decides {
+			break
 		}
 	}
 	return changed, nil
@@ -160,18 +159,7 @@ func (c *obedient) Write(_ context.Context, object, before kinds.Object) (kinds.
 	}
 	object.SetCreationTimestamp(before.GetCreationTimestamp())
 	object.SetGeneration(before.GetGeneration())
-	switch object := object.(type) {
-	case *networkingv1.Ingress:
-		object.Status = before.(*networkingv1.Ingress).Status
-	case *gatewayv1.HTTPRoute:
-		object.Status = before.(*gatewayv1.HTTPRoute).Status
-	case *gatewayv1.ListenerSet:
-		object.Status = before.(*gatewayv1.ListenerSet).Status
-	case *unstructured.Unstructured:
-		if status, ok := before.(*unstructured.Unstructured).Object["status"]; ok {
-			object.Object["status"] = status
-		}
-	}
+	kinds.Of(object).KeepStatus(object, before)
 	return object, nil
 }
 

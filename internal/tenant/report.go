@@ -116,7 +116,7 @@ func hostsOf(s *snapshot.Snapshot, plan *hosts.Plan) []v1alpha1.HostStatus {
 	for _, host := range plan.Hosts[:min(len(plan.Hosts), mostHosts)] {
 		status := v1alpha1.HostStatus{
 			Host: v1alpha1.Host(host.Name), Phase: host.Phase, SupportWidget: plan.Widget && host.ServesWidget(),
-			WaitsFor: host.WaitsFor[:min(len(host.WaitsFor), mostWords)], Since: metav1.NewTime(s.Now.Truncate(time.Second)),
+			WaitsFor: host.WaitsFor[:min(len(host.WaitsFor), mostWords)], Since: &metav1.Time{Time: s.Now.Truncate(time.Second)},
 		}
 		if host.Served != nil {
 			status.URL, status.Route = host.Served.URL, host.Served.Route

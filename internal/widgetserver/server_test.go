@@ -170,7 +170,7 @@ var _ = Describe("The widget server", func() {
 		Consistently(status(host, ConfigPath), "300ms").Should(Equal(http.StatusNotFound), "what it says of a host does not make it serve that")
 		pending := handing.DeepCopy()
 		pending.Status.Hosts = append(pending.Status.Hosts, v1alpha1.HostStatus{
-			Host: host, Phase: v1alpha1.HostHandingOver, SupportWidget: true, Since: metav1.Now(),
+			Host: host, Phase: v1alpha1.HostHandingOver, SupportWidget: true,
 		})
 		Expect(direct.Status().Patch(ctx, pending, client.MergeFrom(handing))).To(Succeed())
 		Eventually(func() string { return get(address, host, ConfigPath).body }).Should(ContainSubstring(`"partner":"acme"`))

@@ -131,6 +131,7 @@ func withoutTimes(value any) {
 	switch value := value.(type) {
 	case map[string]any:
 		delete(value, "lastTransitionTime")
+		delete(value, "since") // of a host
 		delete(value, "observedGeneration")
 		if customers, ok := value["customers"].(map[string]any); ok {
 			delete(customers, "since")
