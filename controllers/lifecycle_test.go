@@ -669,7 +669,7 @@ var _ = Describe("A fault", func() {
 		applyYAML(ctx, partnerYAML("refused", "").withRoute(`{annotations: {"no such key": x}}`))
 		eventually(ctx, "refused", "Ready=False/ObjectRefused", "Stalled=True/ObjectRefused", "SubdomainReady=False/ObjectRefused", "TenantReady=True/TenantProvisioned")
 		Expect(message(ctx, "refused", v1alpha1.ConditionReady)).To(HavePrefix(
-			"the API server refuses Ingress partner-refused/refused.example.com, which is tried again within two minutes; change what the Partner declares for it, or what refuses it: "))
+			"the API server refuses Ingress partner-refused/refused.example.com; the operator retries within two minutes. Change what the Partner declares for it, or what refuses it: "))
 		patchPartner(ctx, "refused", `spec: {subdomain: {route: null}}`)
 		eventually(ctx, "refused", "Ready=True/Provisioned")
 	})

@@ -208,7 +208,7 @@ func (w *writer) Delete(ctx context.Context, object kinds.Object) error {
 	return nil
 }
 
-// failed makes a *tenant.Failure of an error. It is errConflict if the error came of
+// failed makes a *snapshot.Failure of an error. It is errConflict if the error came of
 // an old snapshot.
 func (w *writer) failed(ctx context.Context, failure snapshot.Failure, err error) error {
 	debug(ctx, "A write failed", failure.Object, err.Error())

@@ -168,7 +168,7 @@ var _ = Describe("A host", func() {
 		applyYAML(ctx, partnerYAML("greedy", "").replacing("greedy.example.com", "greedy.dispel.example"))
 		eventually(ctx, "greedy", "Ready=False/HostReserved", "Stalled=True/HostReserved")
 		Expect(message(ctx, "greedy", v1alpha1.ConditionReady)).To(Equal(
-			"hosts under dispel.example are reserved, and greedy.dispel.example is one: write a host under the partner's own domain"))
+			"greedy.dispel.example is under the reserved domain dispel.example: use a host under the partner's own domain"))
 	})
 
 	It("is lost by an OEM that becomes a reseller", func(ctx SpecContext) {

@@ -453,7 +453,7 @@ var _ = Describe("Without the policies, a tenant's administrator", func() {
 		both := "Ingress partner-clinging/clinging.example.com, Ingress partner-clinging/copy"
 		Eventually(func() string { return message(ctx, "clinging", v1alpha1.ConditionHostReleaseBlocked) }).Should(ContainSubstring(host + " by " + both))
 		Eventually(func() string { return message(ctx, "next", v1alpha1.ConditionSubdomainReady) }).Should(Equal(
-			host + ` is still held for Partner "clinging", which no longer declares it, because it is routed by ` + both + ": have that deleted, or whatever finalizer keeps it"))
+			host + ` is still held for Partner "clinging", which no longer declares it, because it is still routed by ` + both + ": delete that, and remove any finalizer that blocks its deletion"))
 		Expect(get(ctx, &corev1.Namespace{}, namespace).Annotations).To(HaveKeyWithValue(v1alpha1.HostsAnnotation, ""), "nothing new may route it")
 
 		By("deleting the copy, and taking the finalizer off")
@@ -471,7 +471,7 @@ var _ = Describe("Without the policies, a tenant's administrator", func() {
 		Expect(eve.Create(ctx, routeTo(namespace, "again", host))).To(Succeed())
 		eventually(ctx, "next", "Ready=False/HostRoutedElsewhere", "Stalled=True/HostRoutedElsewhere")
 		Expect(message(ctx, "next", v1alpha1.ConditionReady)).To(Equal(
-			host + " is routed in another tenant's namespace, too: have Ingress partner-clinging/again deleted, or whatever finalizer keeps it"))
+			host + " is also routed in another tenant's namespace: delete Ingress partner-clinging/again, and remove any finalizer that blocks its deletion"))
 		Expect(eve.Delete(ctx, routeTo(namespace, "again", host))).To(Succeed())
 		eventually(ctx, "next", "Ready=True/Provisioned")
 	})

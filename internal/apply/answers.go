@@ -19,8 +19,9 @@ type Answers struct {
 }
 
 const (
-	// mostAnswers is how many objects are remembered. Those beyond are written at each reconcile.
-	mostAnswers = 50_000
+	// mostAnswers is how many objects are remembered, some 100 bytes each: all of ten thousand
+	// partners. Those beyond are written at each reconcile.
+	mostAnswers = 150_000
 	// answerLife is for how long: a policy may have gone since.
 	answerLife = 12 * time.Hour
 )

@@ -17,6 +17,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 
@@ -91,24 +92,58 @@ func (a Applier) Apply(ctx context.Context, wanted, observed client.Object) (cli
 	if err == nil && (observed != nil || len(stored.GetManagedFields()) > 1) {
 		err = a.removeForeign(ctx, fields, stored)
 	}
-	if stored = asStored(stored, wanted); err == nil {
+	if stored = asStored(stored, wanted); err == nil && observed != nil {
 		err = a.Answers.note(fields, stored)
 	}
 	return stored, err
 }
 
 // removeForeign takes out of a stored object what others added to the fields that
-// are wanted, which server-side apply leaves alone.
+// are wanted, which server-side apply leaves alone. What the API server fills in again is nobody's
+// then, or it would pass for somebody's addition for ever.
 func (a Applier) removeForeign(ctx context.Context, fields map[string]any, stored client.Object) error {
-	current, err := runtime.DefaultUnstructuredConverter.ToUnstructured(stored)
+	change, _, err := foreign(fields, stored)
+	if err != nil || len(change) == 0 {
+		return err
+	}
+	if err = a.change(ctx, stored, map[string]any{}, change); err != nil {
+		return err
+	}
+	_, paths, err := foreign(fields, stored)
+	if err != nil || len(paths) == 0 {
+		return err
+	}
+	entries, err := disowned(stored.GetManagedFields(), paths)
 	if err != nil {
 		return err
+	}
+	return a.change(ctx, stored, map[string]any{"managedFields": entries}, nil)
+}
+
+// change merges changes into the very version of an object that is stored.
+func (a Applier) change(ctx context.Context, stored client.Object, metadata, content map[string]any) error {
+	metadata["resourceVersion"] = stored.GetResourceVersion() // of another one, they may be others
+	patch := map[string]any{"metadata": metadata}
+	maps.Copy(patch, content)
+	data, err := json.Marshal(patch)
+	if err != nil {
+		return err
+	}
+	return a.patch(ctx, stored, client.RawPatch(types.MergePatchType, data), client.FieldOwner(v1alpha1.FieldManager))
+}
+
+// foreign is the merge patch that takes out of a stored object what is not wanted and somebody's,
+// and the paths of these fields.
+func foreign(fields map[string]any, stored client.Object) (change map[string]any, paths [][]string, err error) {
+	current, err := runtime.DefaultUnstructuredConverter.ToUnstructured(stored)
+	if err != nil {
+		return nil, nil, err
 	}
 	nobodys, err := unowned(stored)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	change := map[string]any{}
+	change = map[string]any{}
 	for key, value := range current {
 		wanted, declared := fields[key]
 		switch at := (place{below: nobodys}).field(key); {
@@ -119,16 +154,7 @@ func (a Applier) removeForeign(ctx context.Context, fields map[string]any, store
 			change[key] = nil
 		}
 	}
-	if len(change) == 0 {
-		return nil
-	}
-	// Of another version of the object, this may not be the difference.
-	change["metadata"] = map[string]any{"resourceVersion": stored.GetResourceVersion()}
-	data, err := json.Marshal(change)
-	if err != nil {
-		return err
-	}
-	return a.patch(ctx, stored, client.RawPatch(types.MergePatchType, data), client.FieldOwner(v1alpha1.FieldManager))
+	return change, surplusFields(current, fields, nobodys), nil
 }
 
 // difference is the merge patch that makes of observed what is wanted.

@@ -1,13 +1,29 @@
 package apply
 
 import (
-	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+
+	"github.com/dispel/partner-operator/internal/kinds"
 )
+
+// fieldSet are fields as managedFields write them: their names with f: in front, and within each
+// its fields, or nothing for the whole of it.
+type fieldSet map[string]any
+
+// fieldsOf are those of an entry.
+func fieldsOf(entry metav1.ManagedFieldsEntry) (fieldSet, error) {
+	var set fieldSet
+	err := json.Unmarshal(entry.FieldsV1.GetRawBytes(), &set)
+	return set, err
+}
 
 // nobody is the manager of the one entry that Reduce makes. No client can have the name:
 // the API server refuses a manager that is not printable.
@@ -18,14 +34,11 @@ const nobody = "\x00nobody"
 // or an admission policy filled them in. It is for caches, whose objects nobody writes back.
 func Reduce(object client.Object) error {
 	nobodys, err := unowned(object)
-	if err != nil {
+	if err != nil || len(nobodys) == 0 {
+		object.SetManagedFields(nil)
 		return err
 	}
-	if nobodys.Empty() {
-		object.SetManagedFields(nil)
-		return nil
-	}
-	data, err := nobodys.ToJSON()
+	data, err := json.Marshal(nobodys)
 	if err != nil {
 		return err
 	}
@@ -35,73 +48,159 @@ func Reduce(object client.Object) error {
 
 // unowned are the fields of an object, beside its metadata and its status, that no field manager
 // has: what the API server filled in, by defaults of whatever version, and what admission policies
-// added. Within lists, there are none.
-func unowned(object client.Object) (*fieldpath.Set, error) {
+// added. Within lists, there are none, and none among those that its kind wants exactly as
+// written.
+func unowned(object client.Object) (fieldSet, error) {
 	entries := object.GetManagedFields()
 	if len(entries) == 0 {
-		return &fieldpath.Set{}, nil
+		return nil, nil
 	}
 	if entries[0].Manager == nobody {
-		return parse(entries[0])
+		return fieldsOf(entries[0])
+	}
+	kind := kinds.OfType(object)
+	if kind != nil && kind.Exact != nil && len(kind.Exact) == 0 {
+		return nil, nil
+	}
+	var owners []fieldSet
+	for _, entry := range entries {
+		if entry.Subresource != "" || entry.FieldsV1 == nil {
+			continue
+		}
+		set, err := fieldsOf(entry)
+		if err != nil {
+			return nil, fmt.Errorf("reading the managed fields of %s: %w", object.GetName(), err)
+		}
+		owners = append(owners, set)
 	}
 	current, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 	if err != nil {
 		return nil, err
 	}
-	owned := &fieldpath.Set{}
-	for _, entry := range entries {
-		if entry.Subresource != "" || entry.FieldsV1 == nil {
-			continue
-		}
-		set, err := parse(entry)
-		if err != nil {
-			return nil, err
-		}
-		owned = owned.Union(set)
+	nobodys := without(current, owners)
+	for key := range beside {
+		delete(nobodys, "f:"+key)
 	}
-	nobodys := &fieldpath.Set{}
-	for key, value := range current {
-		if !beside[key] {
-			collect(nobodys, owned, fieldpath.MakePathOrDie(key), value)
+	if kind != nil {
+		for _, exact := range kind.Exact {
+			nobodys.remove(strings.Split(exact, "."))
 		}
 	}
 	return nobodys, nil
 }
 
-// collect adds a field, or those of its fields that nobody has, to nobodys. owned has what is
-// owned at the field's level of the object.
-func collect(nobodys, owned *fieldpath.Set, path fieldpath.Path, value any) {
-	last := path[len(path)-1]
-	inner := owned.WithPrefix(last)
-	fields, isMap := value.(map[string]any)
-	switch {
-	case inner.Empty() && !owned.Members.Has(last):
-		nobodys.Insert(path.Copy())
-	case inner.Empty() || !isMap: // it is somebody's as a whole
-	default:
-		for key, value := range fields {
-			collect(nobodys, inner, append(path.Copy(), fieldpath.FieldNameElement(key)), value)
+// without are those of some fields that none of the owners has.
+func without(fields map[string]any, owners []fieldSet) fieldSet {
+	rest := fieldSet{}
+	for key, value := range fields {
+		owned := false
+		var below []fieldSet
+		for _, owner := range owners {
+			if has, there := owner["f:"+key]; there {
+				owned = true
+				if inner, _ := has.(map[string]any); len(inner) > 0 {
+					below = append(below, inner)
+				}
+			}
+		}
+		inner, isMap := value.(map[string]any)
+		switch {
+		case !owned:
+			rest["f:"+key] = map[string]any{}
+		case isMap && len(below) > 0:
+			if inner := without(inner, below); len(inner) > 0 {
+				rest["f:"+key] = map[string]any(inner)
+			}
 		}
 	}
+	return rest
 }
 
-func parse(entry metav1.ManagedFieldsEntry) (*fieldpath.Set, error) {
-	set := &fieldpath.Set{}
-	return set, set.FromJSON(bytes.NewReader(entry.FieldsV1.GetRawBytes()))
+// remove takes a field out of the set, with all of those that it would be a part of. It reports
+// whether there was any.
+func (s fieldSet) remove(path []string) bool {
+	inner, there := s["f:"+path[0]].(map[string]any)
+	if !there {
+		return false
+	}
+	if len(path) == 1 || len(inner) == 0 {
+		delete(s, "f:"+path[0])
+		return true
+	}
+	removed := fieldSet(inner).remove(path[1:])
+	delete(inner, ".")
+	if len(inner) == 0 {
+		delete(s, "f:"+path[0])
+	}
+	return removed
 }
 
 // place is a field of an object, with what is nobody's of it.
 type place struct {
-	below *fieldpath.Set
+	below fieldSet
 	// all reports that all of it is nobody's.
 	all bool
 }
 
 // field is one of its fields.
 func (p place) field(name string) place {
-	element := fieldpath.FieldNameElement(name)
-	return place{below: p.below.WithPrefix(element), all: p.all || p.below.Members.Has(element)}
+	inner, there := p.below["f:"+name].(map[string]any)
+	return place{below: inner, all: p.all || there && len(inner) == 0}
 }
 
 // nobodys reports whether the whole field is nobody's.
 func (p place) nobodys() bool { return p.all }
+
+// surplusFields are the paths of the fields of an object, beside its metadata and its status, that
+// are not wanted and somebody's.
+func surplusFields(current, fields map[string]any, nobodys fieldSet) [][]string {
+	var paths [][]string
+	var walk func(path []string, is, wanted any, declared bool, at place)
+	walk = func(path []string, is, wanted any, declared bool, at place) {
+		was, isMap := is.(map[string]any)
+		will, wantsMap := wanted.(map[string]any)
+		switch {
+		case !declared && !at.nobodys() && (!isMap || len(was) == 0):
+			paths = append(paths, slices.Clone(path))
+		case isMap && (wantsMap || !declared && !at.nobodys()):
+			for _, key := range slices.Sorted(maps.Keys(was)) {
+				inner, there := will[key]
+				walk(append(slices.Clone(path), key), was[key], inner, there, at.field(key))
+			}
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(current)) {
+		if wanted, declared := fields[key]; !beside[key] {
+			walk([]string{key}, current[key], wanted, declared, place{below: nobodys}.field(key))
+		}
+	}
+	return paths
+}
+
+// disowned are managedFields in which nobody has some fields.
+func disowned(entries []metav1.ManagedFieldsEntry, paths [][]string) ([]metav1.ManagedFieldsEntry, error) {
+	left := make([]metav1.ManagedFieldsEntry, 0, len(entries))
+	for _, entry := range entries {
+		if entry.Subresource != "" || entry.FieldsV1 == nil {
+			left = append(left, entry)
+			continue
+		}
+		set, err := fieldsOf(entry)
+		if err != nil {
+			return nil, err
+		}
+		for _, path := range paths {
+			set.remove(path)
+		}
+		if len(set) == 0 {
+			continue
+		}
+		data, err := json.Marshal(set)
+		if err != nil {
+			return nil, err
+		}
+		entry.FieldsV1 = metav1.NewFieldsV1(string(data))
+		left = append(left, entry)
+	}
+	return left, nil
+}

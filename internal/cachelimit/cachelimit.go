@@ -28,7 +28,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
-	"github.com/dispel/partner-operator/internal/snapshot"
+	"github.com/dispel/partner-operator/internal/kinds"
 )
 
 // Entries is how many entries of one kind a cache keeps of a namespace: of the operator's own
@@ -86,16 +86,16 @@ func New(reduce Reduce, clock clock.WithTicker) *Limits {
 func (l *Limits) Changed() <-chan event.GenericEvent { return l.changed }
 
 // Ignored are the objects of a namespace that are dropped, or cut, by kind.
-func (l *Limits) Ignored(namespace string) []snapshot.Ignored {
+func (l *Limits) Ignored(namespace string) []kinds.Ignored {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var all []snapshot.Ignored
+	var all []kinds.Ignored
 	for kind, namespaces := range l.ignored {
 		if of := namespaces[namespace]; of != nil {
-			all = append(all, snapshot.Ignored{Kind: kind, Example: of.example})
+			all = append(all, kinds.Ignored{Kind: kind, Example: of.example})
 		}
 	}
-	slices.SortFunc(all, func(a, b snapshot.Ignored) int { return cmp.Compare(a.Kind, b.Kind) })
+	slices.SortFunc(all, func(a, b kinds.Ignored) int { return cmp.Compare(a.Kind, b.Kind) })
 	return all
 }
 

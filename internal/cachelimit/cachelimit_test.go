@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/internal/cachelimit"
-	"github.com/dispel/partner-operator/internal/snapshot"
+	"github.com/dispel/partner-operator/internal/kinds"
 )
 
 // service has as many entries as its data says.
@@ -70,7 +70,7 @@ var _ = Describe("Limits", func() {
 		Expect(dropped.Object.(client.Object).GetResourceVersion()).To(Equal("5001"))
 		Expect(dropped.Object.(client.Object).GetName()).To(BeEmpty())
 		Expect(tell(watch.Added, service("tenant", 5001, 1)).Type).To(Equal(watch.Bookmark))
-		Expect(limits.Ignored("tenant")).To(Equal([]snapshot.Ignored{{Kind: "Service", Example: "s5000"}}))
+		Expect(limits.Ignored("tenant")).To(Equal([]kinds.Ignored{{Kind: "Service", Example: "s5000"}}))
 		Expect(limits.Changed()).To(Receive(HaveField("Object.GetName()", "tenant")))
 		Expect(limits.Changed()).NotTo(Receive(), "once for all of them")
 		Expect(tell(watch.Added, service("another", 0, 1)).Type).To(Equal(watch.Added))
@@ -79,7 +79,7 @@ var _ = Describe("Limits", func() {
 		Expect(tell(watch.Modified, service("tenant", 5000, 1)).Type).To(Equal(watch.Bookmark))
 		Expect(tell(watch.Deleted, service("tenant", 0, 1)).Type).To(Equal(watch.Deleted))
 		Expect(tell(watch.Modified, service("tenant", 5000, 1)).Type).To(Equal(watch.Modified))
-		Expect(limits.Ignored("tenant")).To(Equal([]snapshot.Ignored{{Kind: "Service"}}), "which is no longer the example")
+		Expect(limits.Ignored("tenant")).To(Equal([]kinds.Ignored{{Kind: "Service"}}), "which is no longer the example")
 
 		By("forgetting one that is deleted")
 		Expect(tell(watch.Deleted, service("tenant", 5001, 1)).Type).To(Equal(watch.Bookmark))
@@ -96,7 +96,7 @@ var _ = Describe("Limits", func() {
 		Expect(tell(watch.Modified, service("tenant", 3, 10)).Type).To(Equal(watch.Modified))
 		Expect(tell(watch.Modified, service("tenant", 3, 11)).Type).To(Equal(watch.Deleted), "what the cache has is out of date")
 		Expect(tell(watch.Deleted, service("tenant", 3, 11)).Type).To(Equal(watch.Bookmark))
-		Expect(limits.Ignored("tenant")).To(Equal([]snapshot.Ignored{{Kind: "Service", Example: "s0002"}}))
+		Expect(limits.Ignored("tenant")).To(Equal([]kinds.Ignored{{Kind: "Service", Example: "s0002"}}))
 	})
 
 	It("have the kind listed anew once there is room, not too often", func() {
@@ -158,7 +158,7 @@ var _ = Describe("Limits", func() {
 		large := service("tenant", 1, 1)
 		large.Labels = map[string]string{"cut": "yes"}
 		Expect(tell(watch.Added, large).Type).To(Equal(watch.Added))
-		Expect(limits.Ignored("tenant")).To(Equal([]snapshot.Ignored{{Kind: "Service", Example: "s0001"}}))
+		Expect(limits.Ignored("tenant")).To(Equal([]kinds.Ignored{{Kind: "Service", Example: "s0001"}}))
 		Expect(tell(watch.Modified, service("tenant", 1, 1)).Type).To(Equal(watch.Modified))
 		Expect(limits.Ignored("tenant")).To(BeEmpty())
 	})

@@ -183,7 +183,7 @@ var _ = Describe("plan", func() {
 		Expect(os.WriteFile(file, []byte("apiVersion: partner.dispel.com/v1alpha1\nkind: Partner\nmetadata: {name: newcomer}\nspec: {displayName: Newcomer, channelModel: OEM, "+
 			"subdomain: {host: remote.newcomer.example, backend: {external: {host: engine.example.net, port: 8080}}, route: {ingressClassName: traefik}}}\n"), 0o600)).To(Succeed())
 		Expect(run(ctx, "plan --against-cluster -f "+file).out).To(ContainSubstring(
-			"remote.newcomer.example is routed in another tenant's namespace, too: have Ingress partner-squatter/theirs deleted"))
+			"remote.newcomer.example is also routed in another tenant's namespace: delete Ingress partner-squatter/theirs"))
 	})
 
 	It("refuses every invalid example in the API server's words", func(ctx SpecContext) {

@@ -125,6 +125,25 @@ func CaseOf(kind string, condition metav1.Condition) Case {
 	return Case{}
 }
 
+// CauseOf is the condition of a Partner because of which it is not Ready, as far as there is one;
+// else Ready itself.
+func CauseOf(all []metav1.Condition) metav1.Condition {
+	var ready metav1.Condition
+	for _, condition := range all {
+		if condition.Type == string(v1alpha1.ConditionReady) {
+			ready = condition
+		}
+	}
+	for _, of := range []v1alpha1.ConditionType{v1alpha1.ConditionTenantReady, v1alpha1.ConditionSubdomainReady} {
+		for _, condition := range all {
+			if condition.Type == string(of) && condition.Status == metav1.ConditionFalse && condition.Reason == ready.Reason {
+				return condition
+			}
+		}
+	}
+	return ready
+}
+
 // SeverityOf is how bad a condition of a Partner is. Unless its case says so, what is as one wishes
 // is Fine, what comes by itself a Notice, what somebody has to act on an Error, and all else a
 // Warning.

@@ -300,7 +300,7 @@ func (f *Fleet) chain(partner *v1alpha1.Partner) []Part {
 			return parts
 		}
 	}
-	backend, note := "Backend", "of a sort that this version does not know"
+	backend, note := "Backend", "of a type that this version does not know"
 	if service := subdomain.Backend.Service; service != nil {
 		backend, note = fmt.Sprintf("%s Service %s/%s", backend, namespace, service.Name), fmt.Sprintf("port %d", service.Port)
 	} else if external := subdomain.Backend.External; external != nil {

@@ -23,7 +23,6 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/contract"
-	"github.com/dispel/partner-operator/internal/hosts"
 	"github.com/dispel/partner-operator/internal/index"
 	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/objects"
@@ -47,7 +46,7 @@ type Gatherer struct {
 	// the reader shows none such.
 	Deleted func(uid types.UID) bool
 	// Ignored are the objects of a namespace that the reader leaves out; nil if it has all.
-	Ignored func(namespace string) []snapshot.Ignored
+	Ignored func(namespace string) []kinds.Ignored
 }
 
 // Named begins a snapshot of a partner of which only the name matters.
@@ -140,7 +139,7 @@ func (g *Gatherer) Held(ctx context.Context, s *snapshot.Snapshot, namespaces ..
 		}
 	}
 	concerned := held
-	if handed := s.Partner.Spec.HandOver; handed != nil && !slices.Contains(held, string(handed.Host)) && hosts.HandsOver(s) {
+	if handed := s.Partner.Spec.HandOver; handed != nil && !slices.Contains(held, string(handed.Host)) && s.HandsOver() {
 		concerned = append(concerned, string(handed.Host)) // which its target may hold already
 	}
 	if declared != "" && !slices.Contains(held, declared) {

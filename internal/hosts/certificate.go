@@ -55,7 +55,7 @@ type certificate struct {
 
 // certificate finds the certificate with which a route is served. That of a Gateway's own
 // listener is not the partner's.
-func (p *partner) certificate(via objects.GatewayLink) certificate {
+func (p *planner) certificate(via objects.GatewayLink) certificate {
 	own := p.build.GatewayRef() == nil || via.Own
 	c := certificate{secret: p.build.TLSSecret()}
 	if own {
@@ -92,7 +92,7 @@ func (p *partner) certificate(via objects.GatewayLink) certificate {
 }
 
 // servedSecret is the Secret that the declared route names at present; empty if it names none.
-func (p *partner) servedSecret() string {
+func (p *planner) servedSecret() string {
 	host := objects.HostOf(p.Partner)
 	if p.build.GatewayRef() == nil {
 		if ingress, ok := p.Child(kinds.Ingress, host).(*networkingv1.Ingress); ok && len(ingress.Spec.TLS) > 0 {
@@ -108,7 +108,7 @@ func (p *partner) servedSecret() string {
 
 // certificateUnready says why the certificate is not issued as it is asked for now,
 // by the link that is broken; nil if it is, with what is to be told of its renewal.
-func (p *partner) certificateUnready() (link, renewal *conditions.Finding) {
+func (p *planner) certificateUnready() (link, renewal *conditions.Finding) {
 	host := string(p.Partner.Spec.Subdomain.Host)
 	name := fmt.Sprintf("Certificate %s/%s", objects.NamespaceOf(p.Partner), host)
 	unready := func(reason v1alpha1.Reason, progress conditions.Progress, why string) *conditions.Finding {
@@ -151,7 +151,7 @@ func issuerTrouble(message string) bool {
 
 // renewalFailed tells that a certificate that serves could not be renewed; nil if
 // there is nothing to tell.
-func (p *partner) renewalFailed(certificate *unstructured.Unstructured) *conditions.Finding {
+func (p *planner) renewalFailed(certificate *unstructured.Unstructured) *conditions.Finding {
 	why := ""
 	switch issuing, request := saidOf(certificate, "Issuing"), saidOf(p.CertificateRequest, "Ready"); {
 	case issuing.status == "False" && issuing.reason == "Failed":

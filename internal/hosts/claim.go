@@ -12,7 +12,7 @@ import (
 	"github.com/dispel/partner-operator/internal/objects"
 )
 
-func (p *partner) modelWithoutSubdomain() *conditions.Finding {
+func (p *planner) modelWithoutSubdomain() *conditions.Finding {
 	if p.whiteLabelled() {
 		return nil
 	}
@@ -21,47 +21,51 @@ func (p *partner) modelWithoutSubdomain() *conditions.Finding {
 		p.Partner.Spec.ChannelModel, p.Partner.Spec.Subdomain.Host)
 }
 
-func (p *partner) hostReserved() *conditions.Finding {
+func (p *planner) hostReserved() *conditions.Finding {
 	host := p.Partner.Spec.Subdomain.Host
 	suffix, reserved := p.reserved(string(host))
 	if !reserved {
 		return nil
 	}
 	return broken(v1alpha1.ReasonHostReserved, conditions.Stalled,
-		"hosts under %s are reserved, and %s is one: write a host under the partner's own domain", suffix, host)
+		"%s is under the reserved domain %s: use a host under the partner's own domain", host, suffix)
 }
 
-func (p *partner) hostPublic() *conditions.Finding {
+func (p *planner) hostPublic() *conditions.Finding {
 	suffix := publicSuffix(string(p.Partner.Spec.Subdomain.Host))
 	if suffix != string(p.Partner.Spec.Subdomain.Host) {
 		return nil
 	}
 	return broken(v1alpha1.ReasonHostReserved, conditions.Stalled,
-		"%s is a domain under which anybody can have names, and no partner's own: write a host below the partner's domain, such as remote.acmecorp.com", suffix)
+		"%s is a public suffix, under which anyone can register names: use a host under the partner's own domain, such as remote.acmecorp.com", suffix)
 }
 
 // hostTaken finds that another partner holds the host, and does not hand it over to this one.
-func (p *partner) hostTaken() *conditions.Finding {
-	if p.Claim == nil || string(p.Claim.Spec.PartnerRef.Name) == p.Partner.Name || p.handedToUs(p.Claim) {
+func (p *planner) hostTaken() *conditions.Finding {
+	if !p.taken() {
 		return nil
 	}
 	return p.heldByAnother()
 }
 
+func (p *planner) taken() bool {
+	return p.Claim != nil && string(p.Claim.Spec.PartnerRef.Name) != p.Partner.Name && !p.handedToUs(p.Claim)
+}
+
 // contested reports whether another partner holds the declared host, and may let go of it
 // once this one lets go of another: if the holder declares the host, or hands it over, nothing
 // is to be had by that.
-func (p *partner) contested() bool {
-	return p.Partner.Spec.Subdomain != nil && !p.declaredRefused() && p.hostTaken() != nil &&
+func (p *planner) contested() bool {
+	return p.Partner.Spec.Subdomain != nil && p.taken() && !p.declaredRefused() &&
 		!p.holderDeclares() && objects.HandOverOf(p.Holder).Host != p.Partner.Spec.Subdomain.Host
 }
 
 // declaredRefused reports whether the partner may not have the declared host, even if it holds it.
-func (p *partner) declaredRefused() bool {
+func (p *planner) declaredRefused() bool {
 	return firstBroken(p.modelWithoutSubdomain, p.hostReserved, p.hostPublic) != nil
 }
 
-func (p *partner) claimReleasing() *conditions.Finding {
+func (p *planner) claimReleasing() *conditions.Finding {
 	if p.Claim == nil || p.Claim.DeletionTimestamp.IsZero() {
 		return nil
 	}
@@ -71,7 +75,7 @@ func (p *partner) claimReleasing() *conditions.Finding {
 
 // hostNoted finds a host that nobody claims and that is noted as another partner's, whose
 // claim or Partner a restore may bring.
-func (p *partner) hostNoted() *conditions.Finding {
+func (p *planner) hostNoted() *conditions.Finding {
 	if p.Claim != nil || p.Noted == "" {
 		return nil
 	}
@@ -81,7 +85,7 @@ func (p *partner) hostNoted() *conditions.Finding {
 }
 
 // heldByAnother says who has the declared host, and what keeps it there.
-func (p *partner) heldByAnother() *conditions.Finding {
+func (p *planner) heldByAnother() *conditions.Finding {
 	host, holder := p.Partner.Spec.Subdomain.Host, string(p.Claim.Spec.PartnerRef.Name)
 	if p.holderDeclares() {
 		return broken(v1alpha1.ReasonHostClaimedByAnotherPartner, conditions.Stalled,
@@ -125,17 +129,17 @@ func (p *partner) heldByAnother() *conditions.Finding {
 	}
 	slices.Sort(refs)
 	return broken(reason, progress,
-		"%s is still held for Partner %q, %s, because it is routed by %s: have that deleted, or whatever finalizer keeps it", host, holder, why, strings.Join(refs, ", "))
+		"%s is still held for Partner %q, %s, because it is still routed by %s: delete that, and remove any finalizer that blocks its deletion", host, holder, why, strings.Join(refs, ", "))
 }
 
 // holderDeclares reports whether the Partner that holds the declared host, another
 // one, declares it, too.
-func (p *partner) holderDeclares() bool {
+func (p *planner) holderDeclares() bool {
 	return p.Holder != nil && p.Holder.DeletionTimestamp.IsZero() && objects.HostOf(p.Holder) == objects.HostOf(p.Partner)
 }
 
 // reserved reports whether a host is under a suffix that no partner may have.
-func (p *partner) reserved(host string) (suffix string, reserved bool) {
+func (p *planner) reserved(host string) (suffix string, reserved bool) {
 	i := slices.IndexFunc(p.Settings.ReservedHostSuffixes, func(suffix string) bool {
 		return host == suffix || strings.HasSuffix(host, "."+suffix)
 	})
@@ -154,6 +158,6 @@ func publicSuffix(host string) string {
 
 // handedToUs reports whether a claim may be taken over by the Partner, which is to serve it
 // then.
-func (p *partner) handedToUs(claim *v1alpha1.SubdomainClaim) bool {
+func (p *planner) handedToUs(claim *v1alpha1.SubdomainClaim) bool {
 	return p.judged.InForce() && claim != nil && claim.Spec.HandOverTo != nil && string(claim.Spec.HandOverTo.Name) == p.Partner.Name
 }

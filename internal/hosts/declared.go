@@ -32,7 +32,7 @@ type way struct {
 
 // walk goes that way: the host may be the partner's; it is claimed in a namespace that is
 // there; what serves it can be made, and is; it works.
-func (p *partner) walk() way {
+func (p *planner) walk() way {
 	if p.Partner.Spec.Subdomain == nil {
 		return way{broken: p.failed()} // to remove what there was
 	}
@@ -104,7 +104,7 @@ func broken(reason v1alpha1.Reason, progress conditions.Progress, format string,
 
 // subdomain is what SubdomainReady says. old is what serves while the declared host is not
 // ready.
-func (p *partner) subdomain(w way, old *objects.Route) *conditions.Finding {
+func (p *planner) subdomain(w way, old *objects.Route) *conditions.Finding {
 	switch {
 	case w.ready:
 		return new(conditions.True(v1alpha1.ConditionSubdomainReady, v1alpha1.ReasonRouteAccepted,
@@ -118,9 +118,9 @@ func (p *partner) subdomain(w way, old *objects.Route) *conditions.Finding {
 }
 
 // declared is the plan of the declared host.
-func (p *partner) declared(w way, old *objects.Route) Host {
+func (p *planner) declared(w way, old *objects.Route) Host {
 	host := Host{Name: objects.HostOf(p.Partner), Write: w.objects}
-	host.Served, host.widget = p.declaredServed(w, old)
+	host.Served, host.Widget = p.declaredServed(w, old)
 	facts := Facts{
 		Declared: true, Claimed: p.claims(host.Name), Refused: p.declaredRefused(),
 		InForce: p.judged.InForce(), Served: host.Served != nil,
@@ -128,7 +128,7 @@ func (p *partner) declared(w way, old *objects.Route) Host {
 	host.Phase = PhaseOf(facts)
 	// Before the contract starts, whoever proves to an authority that the host is the
 	// partner's may need a route.
-	host.routable = p.exposed() || p.whiteLabelled() && p.judged.Window.Reason == v1alpha1.ReasonContractNotStarted
+	host.routable = !facts.Refused && (p.exposed() || p.judged.Window.Reason == v1alpha1.ReasonContractNotStarted)
 	switch {
 	case w.ready:
 		drained := p.drain(host.Name)
@@ -152,9 +152,9 @@ func (p *partner) declared(w way, old *objects.Route) Host {
 	}
 	switch {
 	case w.broken != nil:
-		host.WaitsFor = string(v1alpha1.ConditionSubdomainReady) + ": " + string(w.broken.Reason)
+		host.WaitsFor = fmt.Sprintf("condition %s (%s)", v1alpha1.ConditionSubdomainReady, w.broken.Reason)
 	case !w.ready:
-		host.WaitsFor = string(v1alpha1.ConditionContractActive) + ": " + string(p.judged.Window.Reason)
+		host.WaitsFor = fmt.Sprintf("condition %s (%s)", v1alpha1.ConditionContractActive, p.judged.Window.Reason)
 	}
 	if p.whiteLabelled() {
 		host.Stay = append(host.Stay, p.certificatesInUse()...)
@@ -165,14 +165,14 @@ func (p *partner) declared(w way, old *objects.Route) Host {
 
 // declaredServed is how the declared host is served, if it is, from when it is ready first
 // until its route goes, and whether end customers reach the widget on it.
-func (p *partner) declaredServed(w way, old *objects.Route) (*v1alpha1.SubdomainStatus, bool) {
+func (p *planner) declaredServed(w way, old *objects.Route) (*v1alpha1.SubdomainStatus, bool) {
 	route := p.declaredRoute()
 	switch {
 	case !p.exposed():
 		return nil, false
 	case old != nil && old.GetName() == p.declaredHost():
 		return p.servedBy(*old), objects.HasWidget(old)
-	case route == nil || !w.ready && !w.serves && !p.servedBefore(route.GetName()):
+	case route == nil || !w.ready && !w.serves && (old != nil || !p.servedBefore(route.GetName())):
 		return nil, false
 	}
 	status := p.servedBy(*route)
@@ -195,23 +195,20 @@ func fewest(addresses []string) []string {
 // certificatesInUse are what the declared host's certificate is made of, even while the
 // host is not served: it serves again if the contract goes on. Others may have asked for a
 // certificate under the host's name.
-func (p *partner) certificatesInUse() []kinds.Object {
+func (p *planner) certificatesInUse() []kinds.Object {
 	host := p.declaredHost()
-	return p.children(func(child kinds.Object, kind *kinds.Kind) bool {
-		name := child.GetName()
-		switch kind.Exposure {
-		case kinds.ByCertificate:
-			return name == host && (!p.exposed() || child.GetAnnotations()[v1alpha1.AppliedAnnotation] == "")
-		case kinds.ByCertificateKey:
-			return name == host || name == p.build.TLSSecret()
+	inUse := append(p.exposing(host, kinds.ByCertificateKey), p.exposing(p.build.TLSSecret(), kinds.ByCertificateKey)...)
+	for _, certificate := range p.exposing(host, kinds.ByCertificate) {
+		if !p.exposed() || certificate.GetAnnotations()[v1alpha1.AppliedAnnotation] == "" {
+			inUse = append(inUse, certificate)
 		}
-		return false
-	})
+	}
+	return inUse
 }
 
 // orderedAhead is the certificate before the contract starts, so that the sub-domain is
 // served from the first moment. That of a Gateway's listener comes with the listener.
-func (p *partner) orderedAhead() []kinds.Object {
+func (p *planner) orderedAhead() []kinds.Object {
 	issuer := p.build.Issuer()
 	if p.judged.Window.Reason != v1alpha1.ReasonContractNotStarted || p.build.GatewayRef() != nil || issuer == nil || !p.APIs.CertManager {
 		return nil
@@ -220,7 +217,7 @@ func (p *partner) orderedAhead() []kinds.Object {
 }
 
 // served are the route and what it leads to.
-func (p *partner) served(via objects.GatewayLink, issued certificate) (wanted []kinds.Object) {
+func (p *planner) served(via objects.GatewayLink, issued certificate) (wanted []kinds.Object) {
 	subdomain, gateway := p.Partner.Spec.Subdomain, p.build.GatewayRef()
 	if issued.issuer != nil && p.APIs.CertManager {
 		wanted = append(wanted, p.build.Certificate(*issued.issuer))
@@ -245,15 +242,15 @@ func (p *partner) served(via objects.GatewayLink, issued certificate) (wanted []
 }
 
 // backendUnknown finds a backend of a newer schema.
-func (p *partner) backendUnknown() *conditions.Finding {
+func (p *planner) backendUnknown() *conditions.Finding {
 	if backend := p.Partner.Spec.Subdomain.Backend; backend.Service != nil || backend.External != nil {
 		return nil
 	}
 	return broken(v1alpha1.ReasonBackendNotFound, conditions.Stalled,
-		"spec.subdomain.backend is of a sort that this version does not know: write service or external, or upgrade the operator")
+		"spec.subdomain.backend has a type that this version does not know: write service or external, or upgrade the operator")
 }
 
-func (p *partner) backendNotAllowed() *conditions.Finding {
+func (p *planner) backendNotAllowed() *conditions.Finding {
 	external := p.Partner.Spec.Subdomain.Backend.External
 	if external == nil {
 		return nil
@@ -269,7 +266,7 @@ func (p *partner) backendNotAllowed() *conditions.Finding {
 // empty if it may. Proxies look names up with the search domains of a Pod, so that a
 // name that is in no public domain, such as zte.partner-globex, can be a Service of
 // this cluster, or the cloud's metadata server.
-func (p *partner) backendRefused(host string) string {
+func (p *planner) backendRefused(host string) string {
 	if slices.ContainsFunc(p.Settings.BackendHostSuffixes, func(suffix string) bool {
 		return host == suffix || strings.HasSuffix(host, "."+suffix)
 	}) {
@@ -280,12 +277,12 @@ func (p *partner) backendRefused(host string) string {
 	case !known && !strings.Contains(suffix, "."):
 		return fmt.Sprintf("%s is in no public domain, and could be a Service of this cluster: write the engine's public name, or have the domain allowed with the operator's --backend-host-suffixes", host)
 	case suffix == host:
-		return fmt.Sprintf("%s is a domain under which anybody can have names: write the engine's own", host)
+		return fmt.Sprintf("%s is a public suffix, under which anyone can register names: write the engine's own name", host)
 	}
 	return ""
 }
 
-func (p *partner) backendMissing() *conditions.Finding {
+func (p *planner) backendMissing() *conditions.Finding {
 	service := p.Partner.Spec.Subdomain.Backend.Service
 	if service == nil || p.BackendFound {
 		return nil
@@ -296,7 +293,7 @@ func (p *partner) backendMissing() *conditions.Finding {
 
 // routeAccepted says why no controller serves the route, or nil, and whether one served it
 // before its last change.
-func (p *partner) routeAccepted(via objects.GatewayLink) (link *conditions.Finding, serves bool) {
+func (p *planner) routeAccepted(via objects.GatewayLink) (link *conditions.Finding, serves bool) {
 	if p.build.GatewayRef() == nil {
 		return p.ingressUnready(), false
 	}
@@ -304,7 +301,7 @@ func (p *partner) routeAccepted(via objects.GatewayLink) (link *conditions.Findi
 }
 
 // routeName names the declared route in messages.
-func (p *partner) routeName() string {
+func (p *planner) routeName() string {
 	name := objects.NamespaceOf(p.Partner) + "/" + objects.HostOf(p.Partner)
 	if gateway := p.build.GatewayRef(); gateway != nil {
 		return fmt.Sprintf("HTTPRoute %s at Gateway %s/%s", name, gateway.Namespace, gateway.Name)
@@ -312,20 +309,20 @@ func (p *partner) routeName() string {
 	return "Ingress " + name
 }
 
-func (p *partner) hostRoutedElsewhere() *conditions.Finding {
+func (p *planner) hostRoutedElsewhere() *conditions.Finding {
 	elsewhere, progress := p.routedElsewhere()
 	if len(elsewhere) == 0 {
 		return nil
 	}
 	return broken(v1alpha1.ReasonHostRoutedElsewhere, progress,
-		"%s is routed in another tenant's namespace, too: have %s deleted, or whatever finalizer keeps it", p.Partner.Spec.Subdomain.Host, strings.Join(elsewhere, ", "))
+		"%s is also routed in another tenant's namespace: delete %s, and remove any finalizer that blocks its deletion", p.Partner.Spec.Subdomain.Host, strings.Join(elsewhere, ", "))
 }
 
 // routedElsewhere are the routes to the declared host in the namespaces of other
 // tenants, in order. Those named by the host are a former holder's, made by the
 // operator and about to go; those of who hands it over, and those that renew its
 // certificate meanwhile, are meant to serve beside the declared one for a while.
-func (p *partner) routedElsewhere() (elsewhere []string, progress conditions.Progress) {
+func (p *planner) routedElsewhere() (elsewhere []string, progress conditions.Progress) {
 	host := objects.HostOf(p.Partner)
 	progress = conditions.Waiting
 	for _, ref := range p.Routes {
@@ -343,7 +340,7 @@ func (p *partner) routedElsewhere() (elsewhere []string, progress conditions.Pro
 
 // ingressUnready says why no ingress controller serves the sub-domain; nil if one
 // should.
-func (p *partner) ingressUnready() *conditions.Finding {
+func (p *planner) ingressUnready() *conditions.Finding {
 	if why := p.classMissing(); why != "" {
 		return broken(v1alpha1.ReasonRouteNotAccepted, conditions.Stalled, "no ingress controller takes the route: %s", why)
 	}
@@ -356,7 +353,7 @@ func (p *partner) ingressUnready() *conditions.Finding {
 
 // classMissing says why no ingress controller will take the route; empty if one
 // should.
-func (p *partner) classMissing() string {
+func (p *planner) classMissing() string {
 	name := p.build.IngressClassName()
 	switch {
 	case name == "":

@@ -21,7 +21,7 @@ import (
 
 // gatewayLink finds the Gateway that is to serve the sub-domain, and how it does. The link is
 // empty if an Ingress serves it.
-func (p *partner) gatewayLink() (objects.GatewayLink, *conditions.Finding) {
+func (p *planner) gatewayLink() (objects.GatewayLink, *conditions.Finding) {
 	ref := p.build.GatewayRef()
 	if ref == nil {
 		return objects.GatewayLink{}, nil
@@ -57,7 +57,7 @@ func (p *partner) gatewayLink() (objects.GatewayLink, *conditions.Finding) {
 
 // listenersRefused says why the Gateway takes no ListenerSet from the tenant
 // namespace; empty if it does.
-func (p *partner) listenersRefused(gateway *gatewayv1.Gateway) string {
+func (p *planner) listenersRefused(gateway *gatewayv1.Gateway) string {
 	namespace := objects.NamespaceOf(p.Partner)
 	if !p.APIs.ListenerSets {
 		return "the cluster's Gateway API has no ListenerSets"
@@ -86,7 +86,7 @@ func (p *partner) listenersRefused(gateway *gatewayv1.Gateway) string {
 // gatewayRouteUnready says why the Gateway does not serve the sub-domain, by the
 // first link that says so; nil if it does. serves reports that the Gateway served the route
 // before its last change, at least.
-func (p *partner) gatewayRouteUnready(via objects.GatewayLink) (link *conditions.Finding, serves bool) {
+func (p *planner) gatewayRouteUnready(via objects.GatewayLink) (link *conditions.Finding, serves bool) {
 	host := string(p.Partner.Spec.Subdomain.Host)
 	namespace := objects.NamespaceOf(p.Partner)
 	route, _ := p.Child(kinds.HTTPRoute, host).(*gatewayv1.HTTPRoute)
@@ -134,7 +134,7 @@ func refusesRefs(said []metav1.Condition) bool {
 
 // conflicting is the Partner that hands the declared host over and whose ListenerSet is what a
 // new one conflicts with: of two, a Gateway takes the older. It is empty if there is none.
-func (p *partner) conflicting(set *gatewayv1.ListenerSet, via objects.GatewayLink) string {
+func (p *planner) conflicting(set *gatewayv1.ListenerSet, via objects.GatewayLink) string {
 	if !slices.ContainsFunc(set.Status.Listeners, func(listener gatewayv1.ListenerEntryStatus) bool {
 		conflicted := meta.FindStatusCondition(listener.Conditions, string(gatewayv1.ListenerEntryConditionConflicted))
 		return conflicted != nil && conflicted.Status == metav1.ConditionTrue && conflicted.ObservedGeneration >= set.Generation &&
@@ -156,7 +156,7 @@ func (p *partner) conflicting(set *gatewayv1.ListenerSet, via objects.GatewayLin
 // saidAt is what the controller of a Gateway's class says of a route at a parent. A
 // controller that served the route before leaves its entry behind. Where the class is
 // not known, the entry about the newest version of the route counts.
-func (p *partner) saidAt(route *gatewayv1.HTTPRoute, parent gatewayv1.ParentReference, gateway *gatewayv1.Gateway) []metav1.Condition {
+func (p *planner) saidAt(route *gatewayv1.HTTPRoute, parent gatewayv1.ParentReference, gateway *gatewayv1.Gateway) []metav1.Condition {
 	controller := p.controllerOf(gateway)
 	var said []metav1.Condition
 	for _, entry := range route.Status.Parents {
@@ -172,7 +172,7 @@ func (p *partner) saidAt(route *gatewayv1.HTTPRoute, parent gatewayv1.ParentRefe
 
 // controllerOf is the controller of a Gateway's class; empty if the class is not
 // known.
-func (p *partner) controllerOf(gateway *gatewayv1.Gateway) gatewayv1.GatewayController {
+func (p *planner) controllerOf(gateway *gatewayv1.Gateway) gatewayv1.GatewayController {
 	for _, class := range p.GatewayClasses {
 		if class.Name == string(gateway.Spec.GatewayClassName) {
 			return class.Spec.ControllerName

@@ -13,7 +13,6 @@ import (
 	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/objects"
-	"github.com/dispel/partner-operator/internal/snapshot"
 	"github.com/dispel/partner-operator/internal/staffing"
 )
 
@@ -27,19 +26,35 @@ import (
 //     external-dns.
 //  4. After the overlap, the source deletes it.
 
-// handOver is the plan of the host that the Partner hands over, but for what stays of it; the
-// zero value if it hands none over, or is done.
-func (p *partner) handOver() Host {
+// handed is the host that the Partner hands over.
+type handed struct {
+	// host is its plan, but for what stays of it; the zero value if none is handed over, or that
+	// is done.
+	host Host
+	// pending says what the hand-over waits for; nil if for nothing.
+	pending *conditions.Finding
+}
+
+// served is the host, if it is served here; empty if not.
+func (h *handed) served() string {
+	if !h.host.routable {
+		return ""
+	}
+	return h.host.Name
+}
+
+// handOver plans the host that the Partner hands over.
+func (p *planner) handOver() handed {
 	handing := objects.HandOverOf(p.Partner)
-	if handing.Host == "" || !HandsOver(p.Snapshot) {
-		return Host{}
+	if handing.Host == "" || !p.HandsOver() {
+		return handed{}
 	}
 	host := Host{Name: string(handing.Host)}
 	routes := slices.DeleteFunc(p.OwnRoutes(), func(r objects.Route) bool { return r.GetName() != host.Name })
 	holder := p.HandedHolder()
 	offered := holder == p.Partner.Name || holder == "" && len(routes) > 0 // it may have gone with a target
 	if !offered && len(routes) == 0 {
-		return Host{}
+		return handed{}
 	}
 	_, reserved := p.reserved(host.Name)
 	facts := Facts{Handed: true, Claimed: offered, InForce: p.judged.InForce(), Refused: reserved}
@@ -52,34 +67,35 @@ func (p *partner) handOver() Host {
 		left = p.leave(routes)
 		facts.Succeeded, facts.Overlap = left.begun || left.over, !left.over
 	}
-	host.Phase = PhaseOf(facts)
-	host.Again = left.again
+	host.Phase, host.Again = PhaseOf(facts), left.again
 	if host.Phase == v1alpha1.HostDraining {
-		host.Until = left.again
+		host.Until, host.WaitsFor = left.until, "visitors with the former DNS record"
 	}
 	host.routable = facts.InForce && !reserved && host.Phase != v1alpha1.HostReleasing
 	if host.routable && !p.targetServes() && len(routes) > 0 { // from then on it is the target's to report
-		host.Served, host.widget = p.servedBy(routes[0]), objects.HasWidget(&routes[0])
+		oldest := slices.MinFunc(routes, olderRoute)
+		host.Served, host.Widget = p.servedBy(oldest), objects.HasWidget(&oldest)
 	}
 	if claim := p.Child(kinds.SubdomainClaim, host.Name); offered && (claim == nil && p.blocked == nil || claim != nil && claim.GetDeletionTimestamp().IsZero()) {
 		offer := p.build.Claim(handing.Host)
 		offer.Spec.HandOverTo = &v1alpha1.PartnerReference{Name: handing.PartnerRef.Name}
 		host.Write = append(host.Write, offer)
 	}
-	if p.blocked != nil || !host.routable {
-		return host
-	}
-	host.Write = append(host.Write, left.hide...)
-	for _, route := range routes {
-		if !p.targetServes() && route.Hidden() && p.failedToWrite(route.Object) == nil {
-			host.Write = append(host.Write, route.Show()) // the target failed
+	if p.blocked == nil && host.routable {
+		host.Write = append(host.Write, left.hide...)
+		for _, route := range routes {
+			if !p.targetServes() && route.Hidden() && p.failedToWrite(route.Object) == nil {
+				host.Write = append(host.Write, route.Show()) // the target failed
+			}
 		}
 	}
-	return host
+	h := handed{host: host}
+	h.host.WaitsFor, h.pending = p.pending(host)
+	return h
 }
 
 // handedStay are the objects of that host that stay as they are.
-func (p *partner) handedStay(host Host) []kinds.Object {
+func (p *planner) handedStay(host Host) []kinds.Object {
 	var stay []kinds.Object
 	switch {
 	case host.routable:
@@ -96,14 +112,15 @@ type departure struct {
 	hide []kinds.Object
 	// begun reports that the overlap has begun, and over that it is over.
 	begun, over bool
-	// again is when to look again; zero if never.
-	again time.Time
+	// until is when it is over, as far as that is known, and again when to look again; zero if
+	// never.
+	until, again time.Time
 }
 
 // leave finds how far the source has left. The target's route has to have an address for the
 // DNS record, if the source's has, and to have settled.
-func (p *partner) leave(routes []objects.Route) departure {
-	since := p.servedSince()
+func (p *planner) leave(routes []objects.Route) departure {
+	since, known := p.servedSince()
 	d := departure{over: true}
 	for _, route := range routes {
 		noted, overlap, failure := route.ReplacedAt(), p.overlap(route), p.failedToWrite(route.Object)
@@ -131,51 +148,58 @@ func (p *partner) leave(routes []objects.Route) departure {
 		if next.After(p.Now) {
 			d.again, d.over = staffing.Earlier(d.again, next), false
 		}
+		if d.begun && (known || route.Hidden()) && d.until.Before(next) {
+			d.until = next
+		}
 	}
 	return d
 }
 
 // servedSince is when the target's route got ready: a Partner that was ready with another
-// host stays ready, so its route can be younger than that.
-func (p *partner) servedSince() time.Time {
-	since, seen := meta.FindStatusCondition(p.Target.Status.Conditions, string(v1alpha1.ConditionSubdomainReady)).LastTransitionTime.Time, false
+// host stays ready, so its route can be younger than that. Until a cache shows the route, it is not
+// known, and now at the earliest.
+func (p *planner) servedSince() (since time.Time, known bool) {
+	since = meta.FindStatusCondition(p.Target.Status.Conditions, string(v1alpha1.ConditionSubdomainReady)).LastTransitionTime.Time
 	for _, ref := range p.Routes {
 		if ref.Partner != p.Target.Name || ref.Host != string(objects.HandOverOf(p.Partner).Host) {
 			continue
 		}
-		seen = true
+		known = true
 		if ref.Created.After(since) {
 			since = ref.Created.Time
 		}
 	}
-	if !seen {
-		return p.Now // the cache does not show it yet
+	if !known {
+		return p.Now, false
 	}
-	return since
+	return since, true
 }
 
-// pending says what the hand-over of a host waits for; nil if it is as good as done.
-func (p *partner) pending(host *Host) *conditions.Finding {
+// pending says what the hand-over of a host waits for, in few words and as a condition; nil if it
+// is as good as done.
+func (p *planner) pending(host Host) (string, *conditions.Finding) {
 	if host.Phase != v1alpha1.HostOffered && host.Phase != v1alpha1.HostHandingOver {
-		return nil
+		return host.WaitsFor, nil
 	}
 	target := fmt.Sprintf("Partner %q", objects.HandOverOf(p.Partner).PartnerRef.Name)
 	until := "until then it is served here"
-	if !host.routable {
+	switch suffix, reserved := p.reserved(host.Name); {
+	case reserved:
+		until = fmt.Sprintf("it is not served here, since hosts under %s are reserved", suffix)
+	case !host.routable:
 		until = "it is not served here, since the contract is not in force"
 	}
-	waits := func(reason v1alpha1.Reason, waitsFor, why, remedy string) *conditions.Finding {
-		host.WaitsFor = waitsFor
+	waits := func(reason v1alpha1.Reason, waitsFor, why, remedy string) (string, *conditions.Finding) {
 		finding := conditions.True(v1alpha1.ConditionHandOverPending, reason, fmt.Sprintf("%s is handed over to %s, %s: %s; %s", host.Name, target, why, remedy, until))
 		finding.Progress = conditions.Waiting
-		return &finding
+		return waitsFor, &finding
 	}
 	switch {
 	case p.Target == nil:
 		return waits(v1alpha1.ReasonTargetNotFound, target+", which does not exist", "which does not exist", "create it, or correct spec.handOver.partnerRef")
 	case objects.HostOf(p.Target) != host.Name:
 		return waits(v1alpha1.ReasonTargetNotDeclaring, target+" to declare it", "which does not declare it", "write it in that Partner's spec.subdomain")
-	case p.targetServes():
+	case host.Phase == v1alpha1.HostHandingOver && p.targetServes():
 		return waits(v1alpha1.ReasonTargetNotServing, target+" to serve it for a while", "which has just begun to serve it", "wait until its controller has loaded the route")
 	}
 	if active := meta.FindStatusCondition(p.Target.Status.Conditions, string(v1alpha1.ConditionContractActive)); active != nil && active.Status != metav1.ConditionTrue {
@@ -190,7 +214,7 @@ func (p *partner) pending(host *Host) *conditions.Finding {
 }
 
 // targetServes reports whether the target's route of the host is ready.
-func (p *partner) targetServes() bool {
+func (p *planner) targetServes() bool {
 	if p.Target == nil || p.Target.Status.Subdomain == nil {
 		return false
 	}
@@ -200,19 +224,10 @@ func (p *partner) targetServes() bool {
 
 // targetConflicts reports whether the Gateway refuses the target's listener because of
 // the one that serves the host here, and nothing else is in the way.
-func (p *partner) targetConflicts() bool {
+func (p *planner) targetConflicts() bool {
 	if p.Target == nil || objects.HostOf(p.Target) != string(objects.HandOverOf(p.Partner).Host) {
 		return false
 	}
 	ready := meta.FindStatusCondition(p.Target.Status.Conditions, string(v1alpha1.ConditionSubdomainReady))
 	return ready != nil && ready.Reason == string(v1alpha1.ReasonListenerConflict) && ready.ObservedGeneration == p.Target.Generation
-}
-
-// HandsOver reports whether the Partner of a snapshot may hand its host over, if it declares
-// so: nobody holds that but itself or the target, and its namespace is not another's.
-func HandsOver(s *snapshot.Snapshot) bool {
-	if s.Namespace != nil && !slices.Contains([]string{"", s.Partner.Name}, objects.HolderOf(s.Namespace)) {
-		return false
-	}
-	return slices.Contains([]string{"", s.Partner.Name, string(objects.HandOverOf(s.Partner).PartnerRef.Name)}, s.HandedHolder())
 }

@@ -25,7 +25,7 @@ type Facts struct {
 	Overlap bool
 }
 
-// PhaseOf is the phase of a host: the one place in which it is decided. It does not depend on
+// PhaseOf is the phase of a host, or empty for a declared one that the partner can never have: the one place in which it is decided. It does not depend on
 // the phase before, so that a host goes on from wherever it is found.
 func PhaseOf(f Facts) v1alpha1.HostPhase {
 	switch {
@@ -41,6 +41,8 @@ func declaredPhase(f Facts) v1alpha1.HostPhase {
 	switch {
 	case f.Refused && f.Claimed:
 		return v1alpha1.HostReleasing
+	case f.Refused:
+		return "" // it is not the partner's, and will not be
 	case !f.Claimed:
 		return v1alpha1.HostClaiming
 	case !f.InForce:

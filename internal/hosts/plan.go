@@ -33,15 +33,16 @@ type Host struct {
 	// Until is when the phase ends by itself, and Again when to look again; zero if never.
 	Until, Again time.Time
 
+	// Widget reports that end customers reach the widget on it.
+	Widget bool
+
 	// routable reports that routes of the host may be made in the tenant's namespace.
 	routable bool
-	// widget reports that end customers reach the widget on it.
-	widget bool
 }
 
 // Plan is what happens to all hosts of a Partner.
 type Plan struct {
-	// Hosts are the declared one, former ones by their names, and the one that is handed over.
+	// Hosts are the declared one, the one that is handed over, and former ones by their names.
 	Hosts []Host
 	// Subdomain is what SubdomainReady says; nil if no sub-domain is to be served, and nothing
 	// is in the way of that.
@@ -58,79 +59,75 @@ type Plan struct {
 	Noted []string
 	// Again is when to look again; zero if nothing but an event changes the plan.
 	Again time.Time
+
+	// kept are the objects that are part of a plan.
+	kept map[string]bool
 }
 
 // New makes the plan. blocked says why nothing can be made in the tenant's namespace; nil if
 // it can.
 func New(s *snapshot.Snapshot, judged *contract.Judgement, blocked *conditions.Finding) Plan {
-	p := &partner{Snapshot: s, judged: judged, blocked: blocked,
-		build: objects.Builder{Partner: s.Partner, Settings: s.Settings, Classes: s.IngressClasses}}
+	p := newPlanner(s, judged, blocked)
 	handed := p.handOver()
-	p.handing = handed.Name
-	if !handed.routable {
-		p.handing = ""
-	}
+	p.handing = handed.served()
 	p.widget = p.wantsWidget()
-	handed.Stay = p.handedStay(handed)
 	way := p.walk()
 	old := p.oldRoute(way.ready)
-	plan := Plan{Subdomain: p.subdomain(way, old), Exposed: p.exposed() || handed.Served != nil, Widget: p.widget}
+	plan := Plan{Subdomain: p.subdomain(way, old), Exposed: p.exposed() || handed.host.Served != nil, Widget: p.widget}
 	if p.Partner.Spec.Subdomain != nil {
 		plan.Hosts = append(plan.Hosts, p.declared(way, old))
 	}
-	for _, name := range p.former(handed) {
+	if handed.host.Name != "" {
+		handed.host.Stay = p.handedStay(handed.host)
+		plan.Hosts = append(plan.Hosts, handed.host)
+	}
+	for _, name := range p.former(handed.host.Name) {
 		plan.Hosts = append(plan.Hosts, p.formerHost(name, way.ready, old))
-	}
-	if finding := p.pending(&handed); finding != nil {
-		plan.Findings = append(plan.Findings, *finding)
-	}
-	if handed.Name != "" {
-		plan.Hosts = append(plan.Hosts, handed)
 	}
 	switch {
 	case old != nil:
 		plan.Served = p.servedBy(*old)
 		plan.WidgetServed = objects.HasWidget(old) || way.serves && objects.HasWidget(p.declaredRoute())
 	case p.exposed():
-		plan.Served, plan.WidgetServed = plan.Hosts[0].Served, plan.Hosts[0].widget
+		plan.Served, plan.WidgetServed = plan.Hosts[0].Served, plan.Hosts[0].Widget
 	default:
-		plan.Served, plan.WidgetServed = handed.Served, handed.widget
+		plan.Served, plan.WidgetServed = handed.host.Served, handed.host.Widget
 	}
-	if way.renewal != nil {
-		plan.Findings = append(plan.Findings, *way.renewal)
-	}
-	plan.Findings = append(plan.Findings, plan.release(p)...)
+	plan.kept = map[string]bool{}
 	for _, host := range plan.Hosts {
 		plan.Again = staffing.Earlier(plan.Again, host.Again)
-		if host.routable && slices.Contains(s.Held(), host.Name) {
+		if host.routable && p.claims(host.Name) {
 			plan.Noted = append(plan.Noted, host.Name)
+		}
+		for _, object := range slices.Concat(host.Write, host.Stay) {
+			plan.kept[kinds.Describe(object)] = true
 		}
 	}
 	slices.Sort(plan.Noted)
+	if way.renewal != nil {
+		plan.Findings = append(plan.Findings, *way.renewal)
+	}
+	if handed.pending != nil {
+		plan.Findings = append(plan.Findings, *handed.pending)
+	}
+	if remains := plan.releaseBlocked(p); remains != nil {
+		plan.Findings = append(plan.Findings, *remains)
+	}
 	return plan
 }
 
-// Keeps reports whether an object is part of a plan, or has to wait until its namespace is
-// the tenant's again.
+// Keeps reports whether an object is part of a plan.
 func (p *Plan) Keeps(object kinds.Object) bool {
-	return slices.ContainsFunc(p.Hosts, func(host Host) bool { return host.keeps(object) })
+	return p.kept[kinds.Describe(object)]
 }
 
-func (h *Host) keeps(object kinds.Object) bool {
-	same := func(other kinds.Object) bool { return kinds.Same(other, object) }
-	return slices.ContainsFunc(h.Write, same) || slices.ContainsFunc(h.Stay, same)
-}
-
-// release finds what is in the way of hosts that are to be released, and says so.
-func (p *Plan) release(of *partner) []conditions.Finding {
+// releaseBlocked finds what is in the way of hosts that are to be released, notes that these
+// wait for it, and says so; nil if nothing is.
+func (p *Plan) releaseBlocked(of *planner) *conditions.Finding {
 	var held []string
 	for i := range p.Hosts {
 		host := &p.Hosts[i]
-		if host.routable {
-			continue
-		}
-		claim := of.Child(kinds.SubdomainClaim, host.Name)
-		if claim == nil || !claim.GetDeletionTimestamp().IsZero() || slices.ContainsFunc(host.Write, func(o kinds.Object) bool { return kinds.Same(o, claim) }) {
+		if host.routable || !of.claims(host.Name) || slices.ContainsFunc(host.Write, func(o kinds.Object) bool { return kinds.Name(o) == kinds.SubdomainClaim }) {
 			continue
 		}
 		var refs []string
@@ -140,47 +137,67 @@ func (p *Plan) release(of *partner) []conditions.Finding {
 			}
 		}
 		if len(refs) > 0 {
-			host.WaitsFor = strings.Join(refs, ", ")
-			held = append(held, fmt.Sprintf("%s by %s", host.Name, host.WaitsFor))
+			host.WaitsFor = "the deletion of " + strings.Join(refs, ", ")
+			held = append(held, fmt.Sprintf("%s by %s", host.Name, strings.Join(refs, ", ")))
 		}
 	}
-	var findings []conditions.Finding
-	if len(held) > 0 {
-		slices.Sort(held)
-		findings = append(findings, conditions.True(v1alpha1.ConditionHostReleaseBlocked, v1alpha1.ReasonRouteRemains,
-			"hosts that are no longer declared stay with this partner because they are still routed: "+
-				strings.Join(held, "; ")+"; delete these objects, or whatever finalizer keeps them"))
+	if len(held) == 0 {
+		return nil
 	}
-	return findings
+	slices.Sort(held)
+	return new(conditions.True(v1alpha1.ConditionHostReleaseBlocked, v1alpha1.ReasonRouteRemains,
+		"hosts that are no longer declared stay with this partner because they are still routed: "+
+			strings.Join(held, "; ")+"; delete these objects, and remove any finalizer that blocks their deletion"))
 }
 
-// partner is what the plans of a Partner's hosts are made from. None of them changes it.
-type partner struct {
+// planner is what the plans of a Partner's hosts are made from. New fills it in the order of its
+// fields; no method changes it.
+type planner struct {
 	*snapshot.Snapshot
 	// judged is what the contract says. While it is not in force, no sub-domain is served.
 	judged *contract.Judgement
 	// blocked says why nothing can be made in the tenant's namespace; nil if it can.
 	blocked *conditions.Finding
 	build   objects.Builder
+	// byName are the children by their names, and backends those that serve all hosts.
+	byName   map[string][]kinds.Object
+	backends []kinds.Object
 	// handing is the host that is handed over, while it is served here; empty if none is.
 	handing string
 	// widget reports that routes are to lead to the widget server.
 	widget bool
 }
 
+func newPlanner(s *snapshot.Snapshot, judged *contract.Judgement, blocked *conditions.Finding) *planner {
+	p := &planner{
+		Snapshot: s, judged: judged, blocked: blocked, byName: map[string][]kinds.Object{},
+		build: objects.Builder{Partner: s.Partner, Settings: s.Settings, Classes: s.IngressClasses},
+	}
+	for _, child := range s.Children {
+		switch kinds.Of(child).Exposure {
+		case kinds.NotExposed:
+		case kinds.ByBackend:
+			p.backends = append(p.backends, child)
+		default:
+			p.byName[child.GetName()] = append(p.byName[child.GetName()], child)
+		}
+	}
+	return p
+}
+
 // whiteLabelled reports whether the Partner has a sub-domain and may have one.
-func (p *partner) whiteLabelled() bool {
+func (p *planner) whiteLabelled() bool {
 	return p.Partner.Spec.Subdomain != nil && p.Partner.Spec.ChannelModel.WhiteLabels()
 }
 
 // exposed reports whether the sub-domain is to be served: there is one, and the contract is
 // in force.
-func (p *partner) exposed() bool {
+func (p *planner) exposed() bool {
 	return p.whiteLabelled() && p.judged.InForce()
 }
 
 // declaredHost is the declared host; empty if there is none, or the Partner may have none.
-func (p *partner) declaredHost() string {
+func (p *planner) declaredHost() string {
 	if !p.whiteLabelled() {
 		return ""
 	}
@@ -188,14 +205,14 @@ func (p *partner) declaredHost() string {
 }
 
 // claims reports whether the partner holds a host.
-func (p *partner) claims(host string) bool {
+func (p *planner) claims(host string) bool {
 	claim := p.Child(kinds.SubdomainClaim, host)
 	return claim != nil && claim.GetDeletionTimestamp().IsZero()
 }
 
 // mayServe reports whether the partner holds a host, it is not reserved, and it is
 // not to be let go at once: two partners that swap hosts would wait for each other.
-func (p *partner) mayServe(host string) bool {
+func (p *planner) mayServe(host string) bool {
 	_, reserved := p.reserved(host)
 	return !reserved && (host == p.handing || p.claims(host) && (!p.contested() || !p.Wanted.Has(host)))
 }
@@ -203,7 +220,7 @@ func (p *partner) mayServe(host string) bool {
 // wantsWidget reports whether the widget is to have its path on the route: once P-CSMs are
 // contracted ("Customer Success Manager (P-CSM)", How customers interact with P-CSMs), unless
 // the plan keeps it off. Without a plan it stays as it is.
-func (p *partner) wantsWidget() bool {
+func (p *planner) wantsWidget() bool {
 	switch {
 	case !p.exposed() && p.handing == "" || p.judged.Allocated == 0:
 		return false
@@ -213,25 +230,22 @@ func (p *partner) wantsWidget() bool {
 	return !p.judged.KeepsWidgetOff()
 }
 
-// former are the names of the hosts that have something here, other than the declared one and
-// the one that is handed over.
-func (p *partner) former(handed Host) []string {
+// former are the names of the hosts that have a claim, a route, a listener or a Certificate here,
+// other than the declared one and the one that is handed over. A certificate's key alone is none.
+func (p *planner) former(handed string) []string {
 	var names []string
-	for _, child := range p.Children {
-		switch kind := kinds.Of(child); {
-		case kind.Exposure == kinds.NotExposed, kind.Exposure == kinds.ByBackend,
-			child.GetName() == p.declaredHost(), child.GetName() == handed.Name:
-		default:
-			names = append(names, child.GetName())
+	for name, children := range p.byName {
+		if name != objects.HostOf(p.Partner) && name != handed && slices.ContainsFunc(children, func(child kinds.Object) bool { return kinds.Of(child).Exposure != kinds.ByCertificateKey }) {
+			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
-	return slices.Compact(names)
+	return names
 }
 
 // formerHost is the plan of a host that is no longer declared. ready reports that the declared
 // one is.
-func (p *partner) formerHost(name string, ready bool, old *objects.Route) Host {
+func (p *planner) formerHost(name string, ready bool, old *objects.Route) Host {
 	host := Host{Name: name}
 	facts := Facts{
 		Claimed: p.claims(name), Refused: !p.whiteLabelled() || !p.mayServe(name), InForce: p.judged.InForce(),
@@ -247,11 +261,12 @@ func (p *partner) formerHost(name string, ready bool, old *objects.Route) Host {
 	host.Phase = PhaseOf(facts)
 	switch host.Phase {
 	case v1alpha1.HostServing:
-		host.routable, host.Served, host.widget = true, p.servedBy(*old), objects.HasWidget(old)
+		host.routable, host.Served, host.Widget = true, p.servedBy(*old), objects.HasWidget(old)
 		host.Stay = p.serving(name)
 		host.WaitsFor = "the declared host to be ready"
 	case v1alpha1.HostDraining:
 		host.routable, host.Stay = true, p.serving(name)
+		host.WaitsFor = "visitors with the former DNS record"
 	case v1alpha1.HostDormant:
 		host.Stay = p.dormant(name)
 	}
@@ -260,57 +275,41 @@ func (p *partner) formerHost(name string, ready bool, old *objects.Route) Host {
 }
 
 // serving are the objects by which a host is served as it is.
-func (p *partner) serving(host string) []kinds.Object {
-	return p.children(func(child kinds.Object, kind *kinds.Kind) bool {
-		switch kind.Kind {
-		case kinds.Service:
-			return p.widget || child.GetName() != kinds.WidgetServiceName
-		case kinds.ReferenceGrant:
-			return p.widget
+func (p *planner) serving(host string) []kinds.Object {
+	serving := slices.Clone(p.byName[host])
+	for _, child := range p.backends {
+		if p.widget || kinds.Name(child) != kinds.ReferenceGrant && child.GetName() != kinds.WidgetServiceName {
+			serving = append(serving, child)
 		}
-		return kind.Exposure != kinds.NotExposed && child.GetName() == host
-	})
+	}
+	return serving
 }
 
 // dormant are the objects of a host that is not served, and may be again.
-func (p *partner) dormant(host string) []kinds.Object {
-	return p.children(func(child kinds.Object, kind *kinds.Kind) bool {
-		return child.GetName() == host && (kind.Exposure == kinds.ByClaim || kind.Exposure == kinds.ByCertificate || kind.Exposure == kinds.ByCertificateKey)
-	})
+func (p *planner) dormant(host string) []kinds.Object {
+	return p.exposing(host, kinds.ByClaim, kinds.ByCertificate, kinds.ByCertificateKey)
 }
 
 // releasing are the objects of a host that stay until others are gone: its claim until nothing
-// routes it, its key until there is no Certificate. Nothing changes in a namespace that is not
-// the tenant's.
-func (p *partner) releasing(host string) []kinds.Object {
-	return p.children(func(child kinds.Object, kind *kinds.Kind) bool {
-		if child.GetName() != host {
-			return false
-		}
-		switch kind.Exposure {
-		case kinds.NotExposed, kinds.ByBackend:
-			return false
-		case kinds.ByClaim:
-			return len(p.Routing(host)) > 0
-		case kinds.ByCertificateKey:
-			return p.blocked != nil || p.Child(kinds.CertificateGVK.Kind, host) != nil
-		}
-		return p.blocked != nil
-	})
+// routes it, its key until there is no Certificate.
+func (p *planner) releasing(host string) []kinds.Object {
+	var stay []kinds.Object
+	if claim := p.exposing(host, kinds.ByClaim); len(claim) > 0 && len(p.Routing(host)) > 0 {
+		stay = claim
+	}
+	if len(p.exposing(host, kinds.ByCertificate)) > 0 {
+		stay = append(stay, p.exposing(host, kinds.ByCertificateKey)...)
+	}
+	return stay
 }
 
-func (p *partner) children(stay func(kinds.Object, *kinds.Kind) bool) []kinds.Object {
-	var children []kinds.Object
-	for _, child := range p.Children {
-		if stay(child, kinds.Of(child)) {
-			children = append(children, child)
-		}
-	}
-	return children
+// exposing are the objects named after a host that expose it in some ways.
+func (p *planner) exposing(host string, ways ...kinds.Exposure) []kinds.Object {
+	return slices.DeleteFunc(slices.Clone(p.byName[host]), func(child kinds.Object) bool { return !slices.Contains(ways, kinds.Of(child).Exposure) })
 }
 
 // failed finds the first failed write of an object that exposes a host.
-func (p *partner) failed() *conditions.Finding {
+func (p *planner) failed() *conditions.Finding {
 	for _, failure := range p.Failures {
 		if kinds.Of(failure.Object).Exposure == kinds.NotExposed || p.formerRoute(failure.Object) && !failure.Delete {
 			continue // a former route serves, whatever its annotations
@@ -326,7 +325,7 @@ func (p *partner) failed() *conditions.Finding {
 
 // routedBeside are the other routes that have the declared host while a route of it cannot be
 // written, in order: a former tenant's in the namespace, or those of who hands it over.
-func (p *partner) routedBeside(object kinds.Object) []string {
+func (p *planner) routedBeside(object kinds.Object) []string {
 	if kinds.Of(object).Exposure != kinds.ByRoute || object.GetName() != p.declaredHost() {
 		return nil
 	}
@@ -343,7 +342,7 @@ func (p *partner) routedBeside(object kinds.Object) []string {
 
 // failedToWrite is why an object could not be written in this reconcile; nil if it could, or
 // was not to be.
-func (p *partner) failedToWrite(object kinds.Object) *snapshot.Failure {
+func (p *planner) failedToWrite(object kinds.Object) *snapshot.Failure {
 	i := slices.IndexFunc(p.Failures, func(f snapshot.Failure) bool {
 		return !f.Delete && kinds.Same(f.Object, object)
 	})
@@ -357,6 +356,3 @@ func (p *partner) failedToWrite(object kinds.Object) *snapshot.Failure {
 func olderRoute(a, b objects.Route) int {
 	return cmp.Or(a.GetCreationTimestamp().Compare(b.GetCreationTimestamp().Time), cmp.Compare(a.GetName(), b.GetName()))
 }
-
-// ServesWidget reports whether end customers reach the widget on the host.
-func (h *Host) ServesWidget() bool { return h.Served != nil && h.widget }

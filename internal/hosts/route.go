@@ -19,7 +19,7 @@ import (
 )
 
 // wantedKind is the kind of the route that is declared.
-func (p *partner) wantedKind() v1alpha1.RouteKind {
+func (p *planner) wantedKind() v1alpha1.RouteKind {
 	if p.build.GatewayRef() != nil {
 		return v1alpha1.HTTPRoute
 	}
@@ -27,12 +27,12 @@ func (p *partner) wantedKind() v1alpha1.RouteKind {
 }
 
 // isDeclared reports whether a route is the one that is declared.
-func (p *partner) isDeclared(route objects.Route) bool {
+func (p *planner) isDeclared(route objects.Route) bool {
 	return route.GetName() == string(p.Partner.Spec.Subdomain.Host) && route.Kind == p.wantedKind()
 }
 
 // declaredRoute is the route that is declared; nil if it is not there.
-func (p *partner) declaredRoute() *objects.Route {
+func (p *planner) declaredRoute() *objects.Route {
 	routes := p.OwnRoutes()
 	if i := slices.IndexFunc(routes, p.isDeclared); i >= 0 {
 		return &routes[i]
@@ -46,7 +46,7 @@ const settling = 10 * time.Second
 
 // overlap is how long a replaced route keeps serving: as the settings say, and then as
 // long as resolvers keep its DNS record, if an annotation says how long that is.
-func (p *partner) overlap(replaced objects.Route) time.Duration {
+func (p *planner) overlap(replaced objects.Route) time.Duration {
 	overlap := p.Settings.RouteOverlap
 	if overlap < 0 {
 		return 0
@@ -66,13 +66,13 @@ func (p *partner) overlap(replaced objects.Route) time.Duration {
 
 // replaced reports whether an object is a route of the declared host that another has
 // taken the place of, or is to.
-func (p *partner) replaced(object kinds.Object) bool {
+func (p *planner) replaced(object kinds.Object) bool {
 	return p.whiteLabelled() && kinds.Of(object).Exposure == kinds.ByRoute && object.GetName() == p.declaredHost() &&
 		v1alpha1.RouteKind(kinds.Name(object)) != p.wantedKind()
 }
 
 // formerRoute reports whether an object is a route other than the declared one.
-func (p *partner) formerRoute(object kinds.Object) bool {
+func (p *planner) formerRoute(object kinds.Object) bool {
 	return kinds.Of(object).Exposure == kinds.ByRoute && (object.GetName() != p.declaredHost() || p.replaced(object))
 }
 
@@ -92,7 +92,7 @@ type drained struct {
 // drain keeps the routes of a host that the declared one, which is ready, has taken the place of
 // until resolvers and controllers have followed. A host that another partner declares goes at
 // once.
-func (p *partner) drain(host string) (d drained) {
+func (p *planner) drain(host string) (d drained) {
 	declared, since := p.declaredRoute(), p.Now
 	if ready := meta.FindStatusCondition(p.Partner.Status.Conditions, string(v1alpha1.ConditionSubdomainReady)); ready != nil && ready.Status == metav1.ConditionTrue {
 		since = ready.LastTransitionTime.Time
@@ -129,7 +129,7 @@ func (p *partner) drain(host string) (d drained) {
 // the route in its place has settled and has an address for the record. One that has other
 // hosts, too, has no note: the caches hold too little to write it. write is the route with a
 // new note, and settled when to look again for that; nil and zero if there is none.
-func (p *partner) retiredSince(former, declared objects.Route, since time.Time) (from time.Time, write kinds.Object, settled time.Time) {
+func (p *planner) retiredSince(former, declared objects.Route, since time.Time) (from time.Time, write kinds.Object, settled time.Time) {
 	noted, overlap := former.ReplacedAt(), p.overlap(former)
 	writable := overlap > 0 && kinds.Writable(former.Object) && p.failedToWrite(former.Object) == nil
 	settles := since.Add(min(settling, overlap/2))
@@ -149,7 +149,7 @@ func (p *partner) retiredSince(former, declared objects.Route, since time.Time) 
 // oldRoute is a route other than the declared one, which is served while that is
 // not ready; nil if there is none. Of several it is the oldest: a host that was
 // never ready came after the one that was.
-func (p *partner) oldRoute(ready bool) *objects.Route {
+func (p *planner) oldRoute(ready bool) *objects.Route {
 	if !p.exposed() || ready {
 		return nil
 	}
@@ -161,7 +161,7 @@ func (p *partner) oldRoute(ready bool) *objects.Route {
 }
 
 // url is the address at which a route is served.
-func (p *partner) url(route objects.Route) string {
+func (p *planner) url(route objects.Route) string {
 	if p.endsTLS(route) {
 		return "https://" + route.GetName()
 	}
@@ -169,7 +169,7 @@ func (p *partner) url(route objects.Route) string {
 }
 
 // endsTLS reports whether a route is served over TLS.
-func (p *partner) endsTLS(route objects.Route) bool {
+func (p *planner) endsTLS(route objects.Route) bool {
 	if ingress, ok := route.Object.(*networkingv1.Ingress); ok {
 		return len(ingress.Spec.TLS) > 0
 	}
@@ -193,7 +193,7 @@ func (p *partner) endsTLS(route objects.Route) bool {
 
 // addresses are where a route is served, as far as its controller says: IP
 // addresses or host names, sorted.
-func (p *partner) addresses(route objects.Route) []string {
+func (p *planner) addresses(route objects.Route) []string {
 	var gateway *gatewayv1.Gateway
 	if key, ok := p.GatewayOf(route); ok {
 		gateway = p.Gateway(key)
@@ -202,12 +202,12 @@ func (p *partner) addresses(route objects.Route) []string {
 }
 
 // servedBy is the sub-domain as a route serves it.
-func (p *partner) servedBy(route objects.Route) *v1alpha1.SubdomainStatus {
+func (p *planner) servedBy(route objects.Route) *v1alpha1.SubdomainStatus {
 	return &v1alpha1.SubdomainStatus{URL: p.url(route), Route: route.Kind, Addresses: p.addresses(route)}
 }
 
 // servedBefore reports whether the status says that a host is served.
-func (p *partner) servedBefore(host string) bool {
+func (p *planner) servedBefore(host string) bool {
 	before := p.Partner.Status.Subdomain
 	if before == nil {
 		return false

@@ -2,7 +2,6 @@ package kinds
 
 import (
 	"iter"
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -16,11 +15,15 @@ import (
 
 // What the table of kinds knows of the fields of each.
 
-// byType has the kinds with a Go type of their own.
-var byType = map[reflect.Type]*Kind{}
+// byName has all kinds, and byType those with a Go type of their own.
+var (
+	byName = map[string]*Kind{}
+	byType = map[reflect.Type]*Kind{}
+)
 
 func init() {
 	for i := range All {
+		byName[All[i].Kind] = &All[i]
 		switch All[i].object.(type) {
 		case *unstructured.Unstructured:
 		default:
@@ -208,9 +211,11 @@ func stripCertificateRequest(request *unstructured.Unstructured) {
 		}
 		said = append(said, words)
 	}
-	annotations := maps.Clone(request.GetAnnotations())
-	maps.DeleteFunc(annotations, func(key, value string) bool { return key != CertificateNameAnnotation || len(value) > maxName })
-	request.SetAnnotations(annotations)
+	certificate := request.GetAnnotations()[CertificateNameAnnotation]
+	request.SetAnnotations(nil) // of others, there can be many
+	if certificate != "" && len(certificate) <= maxName {
+		request.SetAnnotations(map[string]string{CertificateNameAnnotation: certificate})
+	}
 	request.SetLabels(nil)
 	unstructured.RemoveNestedField(request.Object, "spec")
 	delete(request.Object, "status")

@@ -44,6 +44,10 @@ type Kind struct {
 	Exposure Exposure
 	// Relation is how an object of the kind leads to the partners that it concerns.
 	Relation Relation
+	// Exact are fields that have to be as the operator writes them, or absent, even if it is not
+	// known who added them; nil if there are none, and empty if that is all fields. Others that
+	// are nobody's are left to the API server and to admission policies.
+	Exact []string
 	// What can be asked of an object of the kind; each is nil if there is nothing to it.
 	//
 	// hosts yields the hosts in it, some of them several times, and setHosts gives hosts to an
@@ -174,7 +178,7 @@ var (
 var All = []Kind{
 	{
 		GroupVersionKind: corev1.SchemeGroupVersion.WithKind(ConfigMap), object: &corev1.ConfigMap{}, list: &corev1.ConfigMapList{},
-		Made: true, Names: []string{ContractName},
+		Made: true, Names: []string{ContractName}, Exact: []string{},
 	},
 	{
 		GroupVersionKind: corev1.SchemeGroupVersion.WithKind(ResourceQuota), object: &corev1.ResourceQuota{}, list: &corev1.ResourceQuotaList{},
@@ -183,6 +187,7 @@ var All = []Kind{
 	{
 		GroupVersionKind: corev1.SchemeGroupVersion.WithKind(Service), object: &corev1.Service{}, list: &corev1.ServiceList{},
 		Made: true, Names: []string{EngineServiceName, WidgetServiceName}, Exposure: ByBackend, Relation: ByReference,
+		Exact: []string{"spec.externalIPs", "spec.selector"},
 	},
 	{
 		GroupVersionKind: networkingv1.SchemeGroupVersion.WithKind(NetworkPolicy), object: &networkingv1.NetworkPolicy{}, list: &networkingv1.NetworkPolicyList{},
@@ -190,16 +195,16 @@ var All = []Kind{
 	},
 	{
 		GroupVersionKind: rbacv1.SchemeGroupVersion.WithKind(RoleBinding), object: &rbacv1.RoleBinding{}, list: &rbacv1.RoleBindingList{},
-		Made: true, Names: []string{AdministratorsName},
+		Made: true, Names: []string{AdministratorsName}, Exact: []string{},
 	},
 	{
 		GroupVersionKind: networkingv1.SchemeGroupVersion.WithKind(Ingress), object: &networkingv1.Ingress{}, list: &networkingv1.IngressList{},
-		Made: true, Exposure: ByRoute, Relation: ByHost,
+		Made: true, Exposure: ByRoute, Relation: ByHost, Exact: []string{"spec.defaultBackend", "spec.tls", "spec.rules"},
 		hosts: in(ingressHosts), setHosts: set(setIngressHosts), keepStatus: carry(func(to, from *networkingv1.Ingress) { to.Status = from.Status }),
 	},
 	{
 		GroupVersionKind: v1alpha1.GroupVersion.WithKind(SubdomainClaim), object: &v1alpha1.SubdomainClaim{}, list: &v1alpha1.SubdomainClaimList{},
-		Made: true, Exposure: ByClaim, Relation: ByHolder,
+		Made: true, Exposure: ByClaim, Relation: ByHolder, Exact: []string{},
 	},
 	{ // cert-manager writes it for a Certificate, and leaves it when the Certificate goes
 		GroupVersionKind: corev1.SchemeGroupVersion.WithKind(Secret), object: ofKind(&metav1.PartialObjectMetadata{}, corev1.SchemeGroupVersion.WithKind(Secret)),
@@ -208,7 +213,7 @@ var All = []Kind{
 
 	{
 		GroupVersionKind: CertificateGVK, object: ofKind(&unstructured.Unstructured{}, CertificateGVK), list: ofKind(&unstructured.UnstructuredList{}, listOf(CertificateGVK)),
-		API: CertManager, Made: true, Exposure: ByCertificate, Relation: ByHost,
+		API: CertManager, Made: true, Exposure: ByCertificate, Relation: ByHost, Exact: []string{},
 		hosts: in(certificateHosts), setHosts: set(setCertificateHosts), keepStatus: carry(keepUntypedStatus),
 	},
 	{
@@ -259,8 +264,11 @@ func Of(object Object) *Kind {
 	if kind := Named(Name(object)); kind != nil {
 		return kind
 	}
-	return &Kind{}
+	return none
 }
+
+// none exposes nothing.
+var none = &Kind{}
 
 // OfType is the kind of an object, even if its kind is not set, as a typed one's in a cache may
 // not be; nil if the table has none.
@@ -268,7 +276,7 @@ func OfType(object runtime.Object) *Kind {
 	switch object.(type) {
 	case *unstructured.Unstructured, *metav1.PartialObjectMetadata:
 		said := object.GetObjectKind().GroupVersionKind()
-		if kind := Named(said.Kind); kind != nil && kind.GroupVersionKind == said {
+		if kind := Named(said.Kind); kind != nil && kind.GroupVersionKind == said && reflect.TypeOf(kind.object) == reflect.TypeOf(object) {
 			return kind
 		}
 		return nil
@@ -278,10 +286,7 @@ func OfType(object runtime.Object) *Kind {
 
 // Named is the kind of a name, such as Ingress; nil if the table has none.
 func Named(name string) *Kind {
-	if i := slices.IndexFunc(All, func(k Kind) bool { return k.Kind == name }); i >= 0 {
-		return &All[i]
-	}
-	return nil
+	return byName[name]
 }
 
 // Name is the name of the kind of an object whose kind is set, such as Ingress.

@@ -45,3 +45,12 @@ func Writable(object Object) bool {
 func Marked(object metav1.Object) bool {
 	return object.GetLabels()[v1alpha1.ManagedByLabel] == v1alpha1.FieldManager && object.GetAnnotations()[v1alpha1.AppliedAnnotation] != ""
 }
+
+// Ignored are objects of one kind that were not read, or not whole, since they exceed what
+// is read of a namespace.
+type Ignored struct {
+	// Kind is theirs.
+	Kind string `json:"kind"`
+	// Example is the name of one of them; it may be empty.
+	Example string `json:"example,omitempty"`
+}

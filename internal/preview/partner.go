@@ -225,7 +225,11 @@ var severities = map[conditions.Severity]Severity{conditions.Notice: Notice, con
 func (p *Plan) outcomeFindings(partner *Partner, source manifests.Source, outcome []metav1.Condition) []Finding {
 	var findings []Finding
 	add := func(condition *metav1.Condition, severity Severity, message string) {
-		field := cmp.Or(conditions.CaseOf("Partner", *condition).Field, "spec")
+		about := *condition
+		if about.Type == string(v1alpha1.ConditionReady) {
+			about = conditions.CauseOf(outcome)
+		}
+		field := cmp.Or(conditions.CaseOf("Partner", about).Field, "spec")
 		findings = append(findings, Finding{severity, condition.Reason, message, "Partner", partner.Name, source.At(field)})
 	}
 	find := func(of v1alpha1.ConditionType) (*metav1.Condition, Severity) {

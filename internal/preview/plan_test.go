@@ -115,7 +115,7 @@ var _ = Describe("A plan", func() {
 		Entry("nearly as many", partner("acme", "  customerCount: 15\n")+allocation("one", "  partnerRef: {name: acme}\n  fte: 1\n"),
 			"warning 7: Partner acme: NearCapacity: 15 customers, and 1 FTE of P-CSMs support at most 15 (15 per FTE), comfortably 10: 0 more can come; 1.5 FTE are recommended"),
 		Entry("a host that is reserved", partner("acme", strings.Replace(subdomain, "acmecorp.com", "dispel.example", 1))+class,
-			"error 8: Partner acme: HostReserved: hosts under dispel.example are reserved, and remote.dispel.example is one: write a host under the partner's own domain"),
+			"error 8: Partner acme: HostReserved: remote.dispel.example is under the reserved domain dispel.example: use a host under the partner's own domain"),
 		Entry("a host that two want", partner("acme", subdomain)+class+"---\n"+partner("rival", subdomain),
 			`error 23: Partner rival: HostClaimedByAnotherPartner: remote.acmecorp.com is held by Partner "acme": write another host, or remove it from that partner`),
 		Entry("a host that a suspended one wants, which claims nothing", partner("asleep", subdomain+"  suspend: true\n")+class+"---\n"+partner("awake", subdomain),
@@ -296,7 +296,7 @@ var _ = Describe("A plan against a cluster", func() {
 		f := there()
 		f.Partners["acme"].Spec.Subdomain = &v1alpha1.Subdomain{Host: "remote.acmecorp.com", TLS: &v1alpha1.TLS{}}
 		_, findings := planOf(ctx, header+"kind: SupportPlan\nmetadata: {name: basic}\nspec: {tier: Basic, staffing: {minimumFTE: 2}}\n", against(f))
-		Expect(findings).To(ConsistOf(ContainSubstring("spec.subdomain.backend is of a sort that this version does not know"), HavePrefix("notice 4: SupportPlan basic: NoTrainingMaterials:")))
+		Expect(findings).To(ConsistOf(ContainSubstring("spec.subdomain.backend has a type that this version does not know"), HavePrefix("notice 4: SupportPlan basic: NoTrainingMaterials:")))
 	})
 
 	It("counts the labels that others put on a namespace, by which a Gateway may select", func(ctx SpecContext) {

@@ -407,7 +407,7 @@ func (w *walk) connect(ctx context.Context) (string, error) {
 		}
 		errs = append(errs, fmt.Sprintf("%s: %s", address, why(err)))
 	}
-	return "", fail(ConnectionFailed, "nobody answers for %s (%s): see that the ingress controller or Gateway runs, and that a firewall lets the port through",
+	return "", fail(ConnectionFailed, "no answer from %s (%s): check that the ingress controller or Gateway runs, and that firewalls let the port through",
 		w.target.Host, strings.Join(errs, "; "))
 }
 
@@ -435,7 +435,7 @@ func (w *walk) verify(ctx context.Context) (string, error) {
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
 		if _, plain := errors.AsType[tls.RecordHeaderError](err); plain {
-			return "", fail(CertificateInvalid, "%s speaks no TLS on port %d: see that the controller serves HTTPS there", w.target.Host, w.connected.Port())
+			return "", fail(CertificateInvalid, "%s speaks no TLS on port %d: check that the controller serves HTTPS there", w.target.Host, w.connected.Port())
 		}
 		return "", fail(CertificateInvalid, "the TLS handshake with %s fails: %s", w.target.Host, why(err))
 	}
@@ -579,7 +579,7 @@ func (w *walk) atFormer(ctx context.Context) bool {
 }
 
 func (w *walk) servedWidget(ctx context.Context) (string, error) {
-	const remedy = "see that the widget server runs, and that the controller routes " + widgetPath + " to it"
+	const remedy = "check that the widget server runs, and that the controller routes " + widgetPath + " to it"
 	status, body, err := w.get(ctx, widgetPath+"config.json", maxBody)
 	switch {
 	case err != nil && w.target.Partner == "":

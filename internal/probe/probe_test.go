@@ -110,7 +110,7 @@ var _ = Describe("A probe", func() {
 		p := at(netip.MustParseAddrPort("127.0.0.1:1"))
 		p.Resolver = site.NewZone(map[string][]string{host: many}).Resolver
 		result := p.Probe(ctx, target)
-		expect(result, probe.ConnectionFailed, probe.Connection, "nobody answers for remote.acmecorp.com")
+		expect(result, probe.ConnectionFailed, probe.Connection, "no answer from remote.acmecorp.com")
 		Expect(strings.Count(result.Message, "connection refused")).To(Equal(4), result.Message)
 		Expect(result.Steps[0].Seen).To(HaveSuffix("127.0.1.8, and 52 more"))
 	}, SpecTimeout(time.Minute))
@@ -145,7 +145,7 @@ var _ = Describe("A probe", func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(listener.Close()).To(Succeed())
 		result := at(netip.MustParseAddrPort(listener.Addr().String())).Probe(ctx, target)
-		expect(result, probe.ConnectionFailed, probe.Connection, "nobody answers for remote.acmecorp.com (127.0.0.1:")
+		expect(result, probe.ConnectionFailed, probe.Connection, "no answer from remote.acmecorp.com (127.0.0.1:")
 		Expect(result.Message).To(ContainSubstring("connection refused"))
 	}, SpecTimeout(time.Minute))
 

@@ -59,7 +59,7 @@ type Space struct {
 	// names and times of creation matter.
 	Rivals []metav1.ObjectMeta
 	// Ignored are the objects in the namespace that were not read, or not whole, by kind.
-	Ignored []Ignored
+	Ignored []kinds.Ignored
 	// Undeclared are the namespaces, other than the declared one, that are the partner's by
 	// their label.
 	Undeclared []string
@@ -112,15 +112,6 @@ type Platform struct {
 	BackendFound, SecretFound bool
 }
 
-// Ignored are objects of one kind that were not read, or not whole, since they exceed what
-// is read of a namespace.
-type Ignored struct {
-	// Kind is theirs.
-	Kind string `json:"kind"`
-	// Example is the name of one of them; it may be empty.
-	Example string `json:"example,omitempty"`
-}
-
 // RouteRef names an object that leads a host somewhere.
 type RouteRef struct {
 	Host, Kind, Namespace, Name string
@@ -160,15 +151,19 @@ type Failure struct {
 // Finding says in a condition that the write failed.
 func (f *Failure) Finding(condition v1alpha1.ConditionType) conditions.Finding {
 	what := kinds.Describe(f.Object)
-	if f.Delete {
-		what = "the deletion of " + what
-	}
 	if f.Refused {
+		if f.Delete {
+			what = "the deletion of " + what
+		}
 		return conditions.False(condition, v1alpha1.ReasonObjectRefused, conditions.Stalled,
-			fmt.Sprintf("the API server refuses %s, which is tried again within two minutes; change what the Partner declares for it, or what refuses it: %s", what, f.Message))
+			fmt.Sprintf("the API server refuses %s; the operator retries within two minutes. Change what the Partner declares for it, or what refuses it: %s", what, f.Message))
+	}
+	verb := "writing "
+	if f.Delete {
+		verb = "deleting "
 	}
 	return conditions.False(condition, v1alpha1.ReasonApplyFailed, conditions.Waiting,
-		fmt.Sprintf("%s failed for now (%s) and is tried again; the operator's log has the whole error", what, f.Message))
+		fmt.Sprintf("%s failed temporarily (%s), and the operator retries it; its log has the complete error", verb+what, f.Message))
 }
 
 // Error is the message.
@@ -362,4 +357,13 @@ func (s *Snapshot) HandedHolder() string {
 		return ""
 	}
 	return string(s.Handed.Spec.PartnerRef.Name)
+}
+
+// HandsOver reports whether the Partner may hand its host over, if it declares
+// so: nobody holds that but itself or the target, and its namespace is not another's.
+func (s *Snapshot) HandsOver() bool {
+	if s.Namespace != nil && !slices.Contains([]string{"", s.Partner.Name}, objects.HolderOf(s.Namespace)) {
+		return false
+	}
+	return slices.Contains([]string{"", s.Partner.Name, string(objects.HandOverOf(s.Partner).PartnerRef.Name)}, s.HandedHolder())
 }

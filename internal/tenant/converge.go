@@ -29,11 +29,11 @@ type Cluster interface {
 //
 // An error of the cluster's that is a *Failure becomes part of the snapshot, and the
 // rest goes on; any other ends Converge.
-func Converge(ctx context.Context, snapshot *snapshot.Snapshot, cluster Cluster) (Outcome, error) {
-	d := driver{snapshot: snapshot, cluster: cluster, tried: map[string]bool{}}
-	judged := judge(snapshot)
+func Converge(ctx context.Context, s *snapshot.Snapshot, cluster Cluster) (Outcome, error) {
+	d := driver{snapshot: s, cluster: cluster, tried: map[string]bool{}}
+	judged := judge(s)
 	for {
-		outcome := evaluate(*snapshot, judged)
+		outcome := evaluate(*s, judged)
 		changed, err := d.write(ctx, outcome.Objects)
 		if err == nil && !changed {
 			changed, err = d.prune(ctx, outcome.Prune)
@@ -60,12 +60,13 @@ func (d *driver) write(ctx context.Context, objects []kinds.Object) (changed boo
 		if d.tried[key] {
 			continue
 		}
+		held := d.snapshot.Child(kinds.Name(wanted), wanted.GetName()) != nil
 		written, refused := d.cluster.Write(ctx, wanted, d.snapshot.Observed(wanted))
 		if refused == nil && written == nil {
 			continue
 		}
 		d.tried[key], changed = true, true
-		decides := kinds.Name(wanted) == kinds.SubdomainClaim // what else is to be had
+		decides := kinds.Name(wanted) == kinds.SubdomainClaim && !held // what else is to be had
 		if refused == nil {
 			d.snapshot.Observe(written)
 		} else {
@@ -119,10 +120,10 @@ func (d *driver) note(err error) error {
 // deletion succeeded: what the operator does, without a cluster. Nobody else acts
 // meanwhile, so a certificate that was never issued stays so. The outcome's Prune is
 // all that was deleted on the way.
-func Settle(snapshot snapshot.Snapshot) Outcome {
-	snapshot.Children = slices.Clone(snapshot.Children)
-	cluster := &obedient{now: metav1.NewTime(snapshot.Now)}
-	outcome, err := Converge(context.Background(), &snapshot, cluster)
+func Settle(s snapshot.Snapshot) Outcome {
+	s.Children = slices.Clone(s.Children)
+	cluster := &obedient{now: metav1.NewTime(s.Now)}
+	outcome, err := Converge(context.Background(), &s, cluster)
 	if err != nil {
 		panic(err) // it never fails
 	}

@@ -42,7 +42,7 @@ func evaluate(s snapshot.Snapshot, judged *contract.Judgement) Outcome {
 	blocked := namespaceBlocked(&s)
 	plan := hosts.New(&s, judged, blocked)
 	tenant := planTenant(&s, judged, &plan, blocked)
-	outcome := Outcome{Objects: inOrder(tenant.write, plan.Hosts), RequeueAt: staffing.Earlier(judged.Changes, plan.Again)}
+	outcome := Outcome{Objects: inOrder(&s, tenant.write, plan.Hosts), RequeueAt: staffing.Earlier(judged.Changes, plan.Again)}
 	for _, child := range s.Children {
 		if child.GetDeletionTimestamp().IsZero() && !tenant.keeps(child) && !plan.Keeps(child) {
 			outcome.Prune = append(outcome.Prune, child)
@@ -58,7 +58,7 @@ func evaluate(s snapshot.Snapshot, judged *contract.Judgement) Outcome {
 // suspended changes nothing but to say so.
 func suspended(s snapshot.Snapshot) Outcome {
 	finding := conditions.True(v1alpha1.ConditionSuspended, v1alpha1.ReasonSuspendedBySpec,
-		"spec.suspend is true: nothing is changed and the rest of the status stays as it was; set it to false to go on")
+		"spec.suspend is true: the operator changes nothing, and the rest of the status stays as it was; set it to false to continue")
 	status := *s.Partner.Status.DeepCopy()
 	findings := []conditions.Finding{finding}
 	if meta.FindStatusCondition(status.Conditions, string(v1alpha1.ConditionReady)) == nil {
@@ -73,13 +73,14 @@ func suspended(s snapshot.Snapshot) Outcome {
 	return Outcome{Status: status, Events: conditions.Events(s.Partner.Status.Conditions, []conditions.Finding{finding})}
 }
 
-// inOrder are all objects in the order in which to write them: first the claims, which decide
-// what else is to be had; then the namespace and its guards; then what serves the hosts.
-func inOrder(tenant []kinds.Object, plans []hosts.Host) []kinds.Object {
+// inOrder are all objects in the order in which to write them: first the claims that are not held
+// yet, which decide what else is to be had; then the namespace and its guards; then what serves
+// the hosts.
+func inOrder(s *snapshot.Snapshot, tenant []kinds.Object, plans []hosts.Host) []kinds.Object {
 	var claims, others []kinds.Object
 	for _, host := range plans {
 		for _, object := range host.Write {
-			if kinds.Of(object).Exposure == kinds.ByClaim {
+			if kinds.Of(object).Exposure == kinds.ByClaim && s.Child(kinds.SubdomainClaim, object.GetName()) == nil {
 				claims = append(claims, object)
 			} else {
 				others = append(others, object)

@@ -113,6 +113,26 @@ var _ = Describe("Evaluate", func() {
 		})
 	}
 
+	It("has no second thoughts, whichever object is missing or about to go", func() {
+		for _, input := range inputs {
+			whole := readSnapshot(input)
+			for i := range whole.Children {
+				for _, going := range []bool{false, true} {
+					s := readSnapshot(input)
+					child := s.Children[i].DeepCopyObject().(kinds.Object)
+					if s.Children[i] = child; going {
+						child.SetDeletionTimestamp(&metav1.Time{Time: s.Now})
+						child.SetFinalizers([]string{"example.com/keep"})
+					} else {
+						s.Remove(child)
+					}
+					By(input + ": " + kinds.Describe(child))
+					checkIdempotence(s, tenant.Settle(s))
+				}
+			}
+		}
+	})
+
 	It("has an input for every golden outcome", func() {
 		outputs, err := filepath.Glob("testdata/*.out.yaml")
 		Expect(err).NotTo(HaveOccurred())
@@ -366,5 +386,10 @@ func checkIdempotence(s snapshot.Snapshot, outcome tenant.Outcome) {
 		}
 	}
 	Expect(again.Status).To(Equal(outcome.Status))
+	names := sets.New[v1alpha1.Host]()
+	for _, host := range again.Status.Hosts {
+		Expect(names.Has(host.Host)).To(BeFalse(), "a host is listed once")
+		names.Insert(host.Host)
+	}
 	Expect(again.Events).To(BeEmpty())
 }

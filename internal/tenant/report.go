@@ -71,7 +71,7 @@ func widgetEnabled(s *snapshot.Snapshot, judged *contract.Judgement, plan *hosts
 			"SupportPlan %q keeps the widget off below its minimum staffing: %s", s.Plan.Name, judged.Verdict.Message())
 	case !plan.Widget && judged.Fault != nil:
 		return off(judged.Fault.Reason, "%s", judged.Fault.Message)
-	case !plan.WidgetServed && plan.Subdomain == nil:
+	case !plan.WidgetServed && (plan.Subdomain == nil || s.Partner.Spec.Subdomain == nil):
 		return off(v1alpha1.ReasonSubdomainNotReady, "the widget opens on the sub-domain, and none is declared")
 	case !plan.WidgetServed:
 		return off(v1alpha1.ReasonSubdomainNotReady, "the widget opens on the sub-domain, which is not ready: %s", plan.Subdomain.Message)
@@ -110,26 +110,48 @@ func statusOf(s *snapshot.Snapshot, judged *contract.Judgement, plan *hosts.Plan
 // mostHosts and mostWords are how many hosts, and how long a wait, the schema lets a status have.
 const mostHosts, mostWords = 16, 1024
 
-// hostsOf are the hosts as the status has them.
+// hostsOf are the hosts as the status has them: the declared one, the one that is handed over, and
+// those that are held besides, those that are served first.
 func hostsOf(s *snapshot.Snapshot, plan *hosts.Plan) []v1alpha1.HostStatus {
+	listed := slices.DeleteFunc(slices.Clone(plan.Hosts), func(host hosts.Host) bool {
+		concerned := host.Name == objects.HostOf(s.Partner) || host.Name == string(objects.HandOverOf(s.Partner).Host)
+		return host.Phase == "" || !concerned && s.Child(kinds.SubdomainClaim, host.Name) == nil
+	})
+	slices.SortStableFunc(listed, func(a, b hosts.Host) int { return rank(s, a) - rank(s, b) })
 	var statuses []v1alpha1.HostStatus
-	for _, host := range plan.Hosts[:min(len(plan.Hosts), mostHosts)] {
+	for _, host := range listed[:min(len(listed), mostHosts)] {
 		status := v1alpha1.HostStatus{
-			Host: v1alpha1.Host(host.Name), Phase: host.Phase, SupportWidget: plan.Widget && host.ServesWidget(),
+			Host: v1alpha1.Host(host.Name), Phase: host.Phase,
 			WaitsFor: host.WaitsFor[:min(len(host.WaitsFor), mostWords)], Since: &metav1.Time{Time: s.Now.Truncate(time.Second)},
 		}
-		if host.Served != nil {
-			status.URL, status.Route = host.Served.URL, host.Served.Route
+		switch host.Phase {
+		case v1alpha1.HostServing, v1alpha1.HostOffered, v1alpha1.HostHandingOver:
+			if host.Served != nil {
+				status.URL, status.Route, status.SupportWidget = host.Served.URL, host.Served.Route, plan.Widget && host.Widget
+			}
 		}
 		if !host.Until.IsZero() {
 			status.Until = &metav1.Time{Time: host.Until.Truncate(time.Second)}
 		}
 		for _, before := range s.Partner.Status.Hosts {
-			if before.Host == status.Host && before.Phase == status.Phase {
+			if before.Host == status.Host && before.Phase == status.Phase && before.Since != nil {
 				status.Since = before.Since
 			}
 		}
 		statuses = append(statuses, status)
 	}
 	return statuses
+}
+
+// rank orders hosts in the status.
+func rank(s *snapshot.Snapshot, host hosts.Host) int {
+	switch {
+	case host.Name == objects.HostOf(s.Partner):
+		return 0
+	case host.Name == string(objects.HandOverOf(s.Partner).Host):
+		return 1
+	case host.Phase == v1alpha1.HostServing, host.Phase == v1alpha1.HostDraining:
+		return 2
+	}
+	return 3
 }
