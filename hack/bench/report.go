@@ -97,7 +97,7 @@ func (r *report) markdown() string {
 		return ms(f.Convergence.Others["kube-apiserver"]+f.Convergence.Others["etcd"], f)
 	})
 	row("manager's memory after, and peak", func(f fleet) string { return memory(f.Convergence.Manager.Memory, f.Convergence.Manager.Peak) })
-	row("limit: 64 MiB and 40 KiB a partner", func(f fleet) string { return fmt.Sprintf("%d MiB", 64+f.Partners*40/1024) })
+	row("limit: 64 MiB and 56 KiB a partner", func(f fleet) string { return fmt.Sprintf("%d MiB", 64+f.Partners*56/1024) })
 	stepRows := func(what string, of func(f fleet) step) {
 		row("**"+what+"**", func(f fleet) string { return fmt.Sprintf("%.1f s", of(f).Seconds) })
 		row("writes, Events, reads", func(f fleet) string { return fmt.Sprintf("%d, %d, %d", of(f).Writes, of(f).Events, of(f).Reads) })

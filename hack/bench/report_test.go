@@ -41,7 +41,7 @@ var _ = Describe("docs/performance.md", func() {
 			Expect(f.Plan.Writes).To(Equal(f.Partners + 1))
 			Expect(max(f.Change, f.ChangeDuringEdit.P99)).To(And(BeNumerically(">", 0), BeNumerically("<", 1)))
 			Expect(f.DeletionOfOne).To(And(BeNumerically(">", 0), BeNumerically("<", 0.1)))
-			memory := float64(64<<20 + f.Partners*40<<10)
+			memory := float64(64<<20 + f.Partners*56<<10)
 			for _, peak := range []uint64{f.Convergence.Manager.Peak, f.Restart.Peak, f.Quiet.Peak, f.Plan.Peak, f.Raise.Peak, f.Deletion.Peak} {
 				Expect(peak).To(And(BeNumerically(">", 0), BeNumerically("<=", memory)), "memory with %d partners", f.Partners)
 			}

@@ -92,10 +92,10 @@ func (a Applier) Apply(ctx context.Context, wanted, observed client.Object) (cli
 	if err == nil && (observed != nil || len(stored.GetManagedFields()) > 1) {
 		err = a.removeForeign(ctx, fields, stored)
 	}
-	if stored = asStored(stored, wanted); err == nil && observed != nil {
+	if err == nil && observed != nil {
 		err = a.Answers.note(fields, stored)
 	}
-	return stored, err
+	return asStored(stored, wanted), err
 }
 
 // removeForeign takes out of a stored object what others added to the fields that
@@ -285,12 +285,11 @@ func (a Applier) Annotate(ctx context.Context, observed client.Object, annotatio
 	return client.IgnoreNotFound(err)
 }
 
-// asStored readies what the API server returned for comparison.
+// asStored readies what the API server returned for comparison within a reconcile, in which an
+// object is written once: who has which field does not matter there.
 func asStored(stored, wanted client.Object) client.Object {
 	stored.GetObjectKind().SetGroupVersionKind(wanted.GetObjectKind().GroupVersionKind())
-	if Reduce(stored) != nil { // the API server's are valid
-		stored.SetManagedFields(nil)
-	}
+	stored.SetManagedFields(nil)
 	return stored
 }
 

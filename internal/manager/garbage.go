@@ -12,10 +12,10 @@ import (
 // caches, which stay: Go's own 100 percent would keep as much again in reserve, and a
 // small percentage alone would have a manager with few partners collect all the time.
 const (
-	garbageFloor = 8 << 20
+	garbageFloor = 16 << 20
 	leastPercent = 20
 	// Go lets a small heap grow to 4 MiB at 100 percent, and so to garbageFloor at this.
-	mostPercent = 200
+	mostPercent = 400
 )
 
 // garbagePercent is how much the heap may grow, as GOGC has it, if so many bytes of it
