@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -456,10 +457,27 @@ func (w *walk) verify(ctx context.Context) (string, error) {
 		return "", fail(CertificateInvalid, "the certificate at %s is for %s, not for %s: the controller does not serve the sub-domain's own certificate yet, or serves its default one",
 			w.connected, few(leaf.DNSNames), w.target.Host)
 	}
-	if _, err := leaf.Verify(x509.VerifyOptions{DNSName: w.target.Host, Roots: w.Roots, Intermediates: intermediates, CurrentTime: now}); err != nil {
+	chains, err := leaf.Verify(x509.VerifyOptions{DNSName: w.target.Host, Roots: w.Roots, Intermediates: intermediates, CurrentTime: now})
+	if err != nil {
 		return "", fail(CertificateInvalid, "the certificate of %s, issued by %s, is not trusted: %s", w.target.Host, leaf.Issuer, untrusted(err))
 	}
-	return fmt.Sprintf("issued by %s, valid until %s", leaf.Issuer, leaf.NotAfter.UTC().Format(time.DateOnly)), nil
+	first := lastsLongest(chains)
+	w.result.Expires = first.NotAfter
+	seen := fmt.Sprintf("issued by %s, valid until %s", leaf.Issuer, first.NotAfter.UTC().Format(time.DateOnly))
+	if first != leaf {
+		seen += fmt.Sprintf(", when %s of its chain ends", first.Subject)
+	}
+	return seen, nil
+}
+
+// lastsLongest is the certificate that ends first, of the chain that lasts longest.
+func lastsLongest(chains [][]*x509.Certificate) *x509.Certificate {
+	byEnd := func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) }
+	var ends []*x509.Certificate
+	for _, chain := range chains {
+		ends = append(ends, slices.MinFunc(chain, byEnd))
+	}
+	return slices.MaxFunc(ends, byEnd)
 }
 
 // few are the first of some names.
@@ -501,7 +519,9 @@ func (w *walk) client() *http.Client {
 		secure := tls.Client(conn, &tls.Config{ServerName: w.target.Host, RootCAs: w.Roots, Time: w.now, MinVersion: tls.VersionTLS12})
 		return secure, secure.HandshakeContext(ctx)
 	}
+	jar, _ := cookiejar.New(nil) // it never fails
 	w.http = &http.Client{
+		Jar:       jar, // some engines redirect to where they were asked, with a cookie
 		Transport: &http.Transport{DialContext: dial, DialTLSContext: dial, DisableCompression: true, MaxResponseHeaderBytes: maxBody, MaxConnsPerHost: 1},
 		CheckRedirect: func(request *http.Request, via []*http.Request) error {
 			if request.URL.Scheme != via[0].URL.Scheme || !strings.EqualFold(request.URL.Host, via[0].URL.Host) {

@@ -51,6 +51,27 @@ var _ = Describe("A probe", func() {
 		Expect(result.Expires).To(BeTemporally("~", time.Now().Add(time.Hour), time.Minute))
 	}, SpecTimeout(time.Minute))
 
+	It("takes the earliest end of the chain for the end", func(ctx SpecContext) {
+		intermediate := ca.Intermediate("Test Intermediate", 3*time.Hour)
+		result := at(site.Serve(site.Engine("Acme Corp"), new(intermediate.Sign(20*time.Hour, host)))).Probe(ctx, target)
+		expect(result, probe.Reachable, probe.Widget, "answers")
+		Expect(result.Expires).To(BeTemporally("~", time.Now().Add(3*time.Hour), time.Minute))
+		Expect(result.Steps[2].Seen).To(HaveSuffix(", when CN=Test Intermediate of its chain ends"))
+	}, SpecTimeout(time.Minute))
+
+	It("follows an engine that sets a cookie and redirects to where it was asked", func(ctx SpecContext) {
+		engine := site.Engine("Acme Corp")
+		asked := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, err := r.Cookie("session"); err != nil && r.URL.Path == "/" {
+				http.SetCookie(w, &http.Cookie{Name: "session", Value: "x"})
+				http.Redirect(w, r, "/", http.StatusFound)
+				return
+			}
+			engine.ServeHTTP(w, r)
+		})
+		expect(at(site.Serve(asked, good())).Probe(ctx, target), probe.Reachable, probe.Widget, "answers")
+	}, SpecTimeout(time.Minute))
+
 	It("does without TLS and without a widget", func(ctx SpecContext) {
 		result := at(site.Serve(site.Engine(""), nil)).Probe(ctx, probe.Target{Host: host})
 		expect(result, probe.Reachable, probe.Widget, "http://remote.acmecorp.com answers")

@@ -25,22 +25,45 @@ const Name = "Test Authority"
 type Authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
+	// chain leads from it to the one that signed first; empty for that one.
+	chain [][]byte
 }
 
 // New makes an authority that is valid for a day.
 func New() *Authority {
 	GinkgoHelper()
+	return authority(Name, 24*time.Hour, nil)
+}
+
+// Intermediate is an authority that this one signs, which is valid until some time from now.
+// Servers send its certificate with those that it signs.
+func (a *Authority) Intermediate(name string, until time.Duration) *Authority {
+	GinkgoHelper()
+	return authority(name, until, a)
+}
+
+// authority makes one, signed by another; by itself if that is nil.
+func authority(name string, until time.Duration, by *Authority) *Authority {
+	GinkgoHelper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	Expect(err).NotTo(HaveOccurred())
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: Name}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour), KeyUsage: x509.KeyUsageCertSign,
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(until), KeyUsage: x509.KeyUsageCertSign,
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	made := &Authority{key: key}
+	parent, signer := template, key
+	if by != nil {
+		parent, signer = by.certificate, by.key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
 	Expect(err).NotTo(HaveOccurred())
-	certificate, err := x509.ParseCertificate(der)
+	made.certificate, err = x509.ParseCertificate(der)
 	Expect(err).NotTo(HaveOccurred())
-	return &Authority{certificate, key}
+	if by != nil {
+		made.chain = append([][]byte{der}, by.chain...)
+	}
+	return made
 }
 
 // Pool has the authority's own certificate, to trust it.
@@ -64,7 +87,7 @@ func (a *Authority) Sign(until time.Duration, hosts ...string) tls.Certificate {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, &key.PublicKey, a.key)
 	Expect(err).NotTo(HaveOccurred())
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	return tls.Certificate{Certificate: append([][]byte{der}, a.chain...), PrivateKey: key}
 }
 
 // PEM is the authority's own certificate as a file has it.
