@@ -40,7 +40,7 @@ tools: ## Build what tests run beside the control plane: Helm, and what tests al
 .PHONY: test
 test: ## Run all tests: unit, golden, CEL and controllers on a real control plane.
 	@$(PREPARE) test
-	go test -p $$((2 * $$(getconf _NPROCESSORS_ONLN))) -vet=off -ldflags="-s -w" work -timeout 15m
+	go test -p $$((2 * $$(getconf _NPROCESSORS_ONLN))) -vet=off -ldflags="-s -w" work -timeout 20m
 
 .PHONY: test-matrix
 test-matrix: ## Run all tests on every version of Kubernetes that is supported, the newest first; each control plane is built once.
@@ -52,7 +52,7 @@ test-matrix: ## Run all tests on every version of Kubernetes that is supported, 
 
 .PHONY: test-race
 test-race: controlplane tools ## Run the tests of what runs concurrently with the race detector, which needs a C compiler.
-	CGO_ENABLED=1 go test -race ./controllers ./internal/manager ./internal/preview ./internal/prober ./internal/widgetserver -timeout 15m
+	CGO_ENABLED=1 go test -race ./controllers ./internal/manager ./internal/preview ./internal/prober ./internal/widgetserver -timeout 25m
 
 .PHONY: test-e2e
 test-e2e: controlplane bin/traefik debian ## Show partners in a real browser, behind real controllers and DNS; needs npm, and root to install Chromium and BIND.

@@ -63,18 +63,18 @@ var _ = Describe("The host guard", func() {
 	It("keeps the Ingresses of a tenant's administrators to the hosts that the partner holds", func(ctx SpecContext) {
 		startManager()
 		applyYAML(ctx, partnerYAML("guarded", everything))
-		applyYAML(ctx, partnerYAML("victim", ""))
+		applyYAML(ctx, partnerYAML("robbed", ""))
 		eventually(ctx, "guarded", "Ready=True/Provisioned")
-		eventually(ctx, "victim", "Ready=True/Provisioned")
+		eventually(ctx, "robbed", "Ready=True/Provisioned")
 		eve, namespace := administratorOf(ctx, "guarded")
 		theft := func(ctx context.Context) error {
-			return eve.Create(ctx, routeTo(namespace, "theft", "victim.example.com"), client.DryRunAll)
+			return eve.Create(ctx, routeTo(namespace, "theft", "robbed.example.com"), client.DryRunAll)
 		}
 		applyAdmission(ctx, theft, "host-guard.yaml")
 
 		By("taking the host of another, once the policy is in force")
 		Eventually(theft).WithContext(ctx).Should(MatchError(ContainSubstring(
-			"spec.rules: the host victim.example.com is not held by the partner of namespace partner-guarded: write one of its own (guarded.example.com), or have it declared in the Partner")))
+			"spec.rules: the host robbed.example.com is not held by the partner of namespace partner-guarded: write one of its own (guarded.example.com), or have it declared in the Partner")))
 
 		By("taking every host")
 		Expect(eve.Create(ctx, routeTo(namespace, "theft", ""), client.DryRunAll)).To(MatchError(ContainSubstring("the host * is not held")))
@@ -83,25 +83,25 @@ var _ = Describe("The host guard", func() {
 		everyHost.Spec.DefaultBackend = &everyHost.Spec.Rules[0].HTTP.Paths[0].Backend
 		Expect(eve.Create(ctx, everyHost, client.DryRunAll)).To(MatchError(ContainSubstring("the host * is not held")))
 		certified := routeTo(namespace, "theft", "guarded.example.com")
-		certified.Spec.TLS = []networkingv1.IngressTLS{{Hosts: []string{"victim.example.com"}}}
+		certified.Spec.TLS = []networkingv1.IngressTLS{{Hosts: []string{"robbed.example.com"}}}
 		Expect(eve.Create(ctx, certified, client.DryRunAll)).To(MatchError(ContainSubstring("spec.tls: a host is not held by the partner of namespace partner-guarded: write hosts of its own (guarded.example.com) for each certificate")))
 
 		By("taking it by an annotation that some controllers read")
 		for _, key := range []string{"external-dns.kubernetes.io/hostname", "external-dns.alpha.kubernetes.io/hostname"} {
 			aliased := routeTo(namespace, "theft", "guarded.example.com")
-			aliased.Annotations = map[string]string{key: "guarded.example.com, victim.example.com"}
+			aliased.Annotations = map[string]string{key: "guarded.example.com, robbed.example.com"}
 			Expect(eve.Create(ctx, aliased, client.DryRunAll)).To(MatchError(ContainSubstring("metadata.annotations: " + key + " is not among the annotations that a tenant may set on a route")))
 		}
 
 		By("writing a route of the partner's own, and turning it")
 		own := routeTo(namespace, "own", "guarded.example.com")
 		Expect(eve.Create(ctx, own)).To(Succeed())
-		own.Spec.Rules[0].Host = "victim.example.com"
-		Expect(eve.Update(ctx, own)).To(MatchError(ContainSubstring("the host victim.example.com is not held")))
+		own.Spec.Rules[0].Host = "robbed.example.com"
+		Expect(eve.Update(ctx, own)).To(MatchError(ContainSubstring("the host robbed.example.com is not held")))
 
 		By("writing the note of the hosts, or the claim")
 		Expect(eve.Patch(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
-			jsonPatch(`{"metadata":{"annotations":{"partner.dispel.com/hosts":"victim.example.com"}}}`))).To(MatchError(ContainSubstring("forbidden")))
+			jsonPatch(`{"metadata":{"annotations":{"partner.dispel.com/hosts":"robbed.example.com"}}}`))).To(MatchError(ContainSubstring("forbidden")))
 		Expect(eve.Create(ctx, &v1alpha1.SubdomainClaim{ObjectMeta: metav1.ObjectMeta{Name: "new.example.com"}})).To(MatchError(ContainSubstring("forbidden")))
 
 		By("moving to another host, in which the operator is not hindered")
@@ -109,7 +109,7 @@ var _ = Describe("The host guard", func() {
 		eventually(ctx, "guarded", "Ready=True/Provisioned", "HostReleaseBlocked=True/RouteRemains")
 		Expect(message(ctx, "guarded", v1alpha1.ConditionHostReleaseBlocked)).To(Equal(
 			"hosts that are no longer declared stay with this partner because they are still routed: guarded.example.com by Ingress partner-guarded/own; " +
-				"delete these objects, or whatever finalizer keeps them"))
+				"delete these objects, and remove any finalizer that blocks their deletion"))
 		Eventually(func() string {
 			return get(ctx, &corev1.Namespace{}, namespace).Annotations[v1alpha1.HostsAnnotation]
 		}).Should(Equal("moved.guarded.example.com"))
@@ -127,15 +127,15 @@ var _ = Describe("The host guard", func() {
 		eventually(ctx, "guarded", "Ready=True/Provisioned")
 
 		By("leaving other namespaces alone")
-		Expect(direct.Create(ctx, routeTo("default", "free", "victim.example.com"), client.DryRunAll)).To(Succeed())
+		Expect(direct.Create(ctx, routeTo("default", "free", "robbed.example.com"), client.DryRunAll)).To(Succeed())
 	})
 
 	It("keeps their HTTPRoutes to these hosts, too", func(ctx SpecContext) {
 		installGatewayAPI()
 		startManager()
-		applyYAML(ctx, partnerYAML("gated", everything))
-		eventually(ctx, "gated", "Ready=True/Provisioned")
-		eve, namespace := administratorOf(ctx, "gated")
+		applyYAML(ctx, partnerYAML("hedged", everything))
+		eventually(ctx, "hedged", "Ready=True/Provisioned")
+		eve, namespace := administratorOf(ctx, "hedged")
 		role := &rbacv1.ClusterRole{
 			ObjectMeta: metav1.ObjectMeta{Name: "httproutes", Labels: map[string]string{"rbac.authorization.k8s.io/aggregate-to-admin": "true"}},
 			Rules:      []rbacv1.PolicyRule{{APIGroups: []string{"gateway.networking.k8s.io"}, Resources: []string{"httproutes", "listenersets"}, Verbs: []string{"*"}}},
@@ -154,16 +154,16 @@ var _ = Describe("The host guard", func() {
 			return object
 		}
 		theft := func(ctx context.Context) error {
-			return eve.Create(ctx, route("gated.example.com", "victim.example.com"), client.DryRunAll)
+			return eve.Create(ctx, route("hedged.example.com", "robbed.example.com"), client.DryRunAll)
 		}
 		applyAdmission(ctx, theft, "host-guard.yaml")
 		Eventually(theft).WithContext(ctx).Should(MatchError(ContainSubstring(
-			"spec.hostnames: the host victim.example.com is not held by the partner of namespace partner-gated: write one of its own (gated.example.com)")))
+			"spec.hostnames: the host robbed.example.com is not held by the partner of namespace partner-hedged: write one of its own (hedged.example.com)")))
 		Expect(eve.Create(ctx, route(), client.DryRunAll)).To(MatchError(ContainSubstring("no hostnames take every host")))
-		Expect(eve.Create(ctx, route("gated.example.com"), client.DryRunAll)).To(Succeed())
+		Expect(eve.Create(ctx, route("hedged.example.com"), client.DryRunAll)).To(Succeed())
 
-		annotated := route("gated.example.com")
-		annotated.SetAnnotations(map[string]string{"external-dns.alpha.kubernetes.io/hostname": "victim.example.com"})
+		annotated := route("hedged.example.com")
+		annotated.SetAnnotations(map[string]string{"external-dns.alpha.kubernetes.io/hostname": "robbed.example.com"})
 		Expect(eve.Create(ctx, annotated, client.DryRunAll)).To(MatchError(ContainSubstring(
 			"metadata.annotations: external-dns.alpha.kubernetes.io/hostname is not among the annotations that a tenant may set on a route")))
 
@@ -178,11 +178,11 @@ var _ = Describe("The host guard", func() {
 			}
 		}
 		Eventually(func() error {
-			return eve.Create(ctx, listeners(new(gatewayv1.Hostname("victim.example.com"))), client.DryRunAll)
+			return eve.Create(ctx, listeners(new(gatewayv1.Hostname("robbed.example.com"))), client.DryRunAll)
 		}).WithContext(ctx).Should(MatchError(ContainSubstring(
-			"spec.listeners: the host victim.example.com is not held by the partner of namespace partner-gated: write one of its own (gated.example.com)")))
+			"spec.listeners: the host robbed.example.com is not held by the partner of namespace partner-hedged: write one of its own (hedged.example.com)")))
 		Expect(eve.Create(ctx, listeners(nil), client.DryRunAll)).To(MatchError(ContainSubstring("a listener without a hostname takes every host")))
-		Expect(eve.Create(ctx, listeners(new(gatewayv1.Hostname("gated.example.com"))), client.DryRunAll)).To(Succeed())
+		Expect(eve.Create(ctx, listeners(new(gatewayv1.Hostname("hedged.example.com"))), client.DryRunAll)).To(Succeed())
 	})
 })
 

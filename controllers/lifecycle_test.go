@@ -577,8 +577,8 @@ var _ = Describe("The tenant namespace", func() {
 
 	It("is none of the platform's", func(ctx SpecContext) {
 		startManager()
-		applyYAML(ctx, partnerYAML("greedy", "  tenant: {namespace: traefik}"))
-		eventually(ctx, "greedy", "Ready=False/NamespaceReserved", "Stalled=True/NamespaceReserved", "TenantReady=False/NamespaceReserved")
+		applyYAML(ctx, partnerYAML("squatting", "  tenant: {namespace: traefik}"))
+		eventually(ctx, "squatting", "Ready=False/NamespaceReserved", "Stalled=True/NamespaceReserved", "TenantReady=False/NamespaceReserved")
 	})
 
 	It("is made anew after its deletion, and nothing is made in it before", func(ctx SpecContext) {

@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	utilcache "k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/events"
@@ -56,11 +57,16 @@ type PartnerReconciler struct {
 	// Answers are what the API server makes of objects.
 	Answers *apply.Answers
 
-	// deleted are the objects that it deleted lately.
-	deleted deletions
-	// ended has the Partners that it saw go and not come back, by name, and when they went.
-	ended sync.Map
+	// deleted has the UIDs of objects that it deleted, until the cache surely shows it: what is
+	// forgotten too early costs one request.
+	deleted *utilcache.Expiring
+	// ended has the Partners that it saw go and not come back, by name, and when they went, for as
+	// long as a restore would be waited for.
+	ended *utilcache.Expiring
 }
+
+// rememberedFor is longer than a watch is interrupted without a new list.
+const rememberedFor = time.Minute
 
 // refusedAgain is when to try a refused write again: what refuses it, such as a
 // policy or a missing right, may change without a trace. It is up to twice as long, so
@@ -264,7 +270,7 @@ func debug(ctx context.Context, message string, object kinds.Object, reason stri
 func (r *PartnerReconciler) gatherer() *gather.Gatherer {
 	return &gather.Gatherer{
 		Reader: r.Client, APIs: r.APIs.Installed(), Kinds: r.APIs.Kinds(), Settings: r.Settings, Now: r.Clock.Now(),
-		Deleted: r.deleted.has, Ignored: r.Limits.Ignored,
+		Deleted: func(uid types.UID) bool { _, lately := r.deleted.Get(uid); return lately }, Ignored: r.Limits.Ignored,
 	}
 }
 
@@ -376,7 +382,7 @@ func (r *PartnerReconciler) keepPolicy(ctx context.Context, partner *v1alpha1.Pa
 // owner. It waits for the Partner that a restore may bring, and says for how long.
 func (r *PartnerReconciler) deleteAbandoned(ctx context.Context, s *snapshot.Snapshot, namespaces []corev1.Namespace) (again time.Duration, err error) {
 	newest := youngest(namespaces, s.Children)
-	if ended, seen := r.ended.Load(s.Partner.Name); !seen || newest.After(ended.(time.Time)) {
+	if ended, seen := r.ended.Get(s.Partner.Name); !seen || newest.After(ended.(time.Time)) {
 		if again = newest.Add(r.RestoreGrace).Sub(s.Now); again > 0 {
 			return again, nil
 		}
@@ -448,7 +454,7 @@ func (r *PartnerReconciler) limitHosts(ctx context.Context, namespace *corev1.Na
 func (r *PartnerReconciler) delete(ctx context.Context, object client.Object) error {
 	err := apply.Applier{Client: r.Client}.Delete(ctx, object)
 	if err == nil {
-		r.deleted.add(object.GetUID())
+		r.deleted.Set(object.GetUID(), nil, rememberedFor)
 		debug(ctx, "Deleted an object", object, "it is not wanted any more")
 	}
 	return err

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	utilcache "k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -51,6 +52,7 @@ func Selected() map[client.Object]cache.ByObject {
 
 // SetupWithManager has everything that matters to a Partner trigger it.
 func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, options controller.Options) error {
+	r.deleted, r.ended = utilcache.NewExpiring(), utilcache.NewExpiring()
 	changed := make(chan event.GenericEvent, 1)
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("partner").
@@ -130,7 +132,7 @@ func (r *PartnerReconciler) ownPartners() predicate.Predicate {
 			return own.Create(e)
 		},
 		DeleteFunc: func(e event.DeleteEvent) bool {
-			r.ended.Store(e.Object.GetName(), r.Clock.Now())
+			r.ended.Set(e.Object.GetName(), r.Clock.Now(), r.RestoreGrace+rememberedFor)
 			return own.Delete(e)
 		},
 		UpdateFunc: own.Update,

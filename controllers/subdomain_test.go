@@ -141,22 +141,22 @@ var _ = Describe("A host", func() {
 
 	It("is claimed before the old one is let go, and served in between", func(ctx SpecContext) {
 		m := startManager()
-		applyYAML(ctx, partnerYAML("moving", ""))
-		eventually(ctx, "moving", "Ready=True/Provisioned")
+		applyYAML(ctx, partnerYAML("relocating", ""))
+		eventually(ctx, "relocating", "Ready=True/Provisioned")
 		m.reset()
-		patchPartner(ctx, "moving", `spec: {subdomain: {host: new.moving.example.com}}`)
-		eventuallyGone(ctx, claimOf("moving.example.com"))
-		eventually(ctx, "moving", "Ready=True/Provisioned")
+		patchPartner(ctx, "relocating", `spec: {subdomain: {host: new.relocating.example.com}}`)
+		eventuallyGone(ctx, claimOf("relocating.example.com"))
+		eventually(ctx, "relocating", "Ready=True/Provisioned")
 		var order []string
 		for _, write := range m.Writes("") {
 			switch {
 			case strings.HasPrefix(write, "POST") && strings.HasSuffix(write, "subdomainclaims"):
 				order = append(order, "claim new")
-			case strings.HasSuffix(write, "ingresses/new.moving.example.com"):
+			case strings.HasSuffix(write, "ingresses/new.relocating.example.com"):
 				order = append(order, "route new")
-			case write == "DELETE networking.k8s.io/v1/namespaces/partner-moving/ingresses/moving.example.com":
+			case write == "DELETE networking.k8s.io/v1/namespaces/partner-relocating/ingresses/relocating.example.com":
 				order = append(order, "unroute old")
-			case write == "DELETE partner.dispel.com/v1alpha1/subdomainclaims/moving.example.com":
+			case write == "DELETE partner.dispel.com/v1alpha1/subdomainclaims/relocating.example.com":
 				order = append(order, "let old go")
 			}
 		}

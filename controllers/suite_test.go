@@ -274,10 +274,17 @@ func deleteAtEnd() {
 	})
 }
 
+// namedIn has the files whose specs use a Partner's name. Namespaces outlive the specs.
+var namedIn = map[string]string{}
+
 // partnerYAML is an OEM on the host <name>.example.com with an external backend;
 // more is appended to its spec.
 func partnerYAML(name, more string) yamlText {
+	GinkgoHelper()
 	deleteAtEnd()
+	file := path.Base(CurrentSpecReport().FileName())
+	Expect(namedIn[name]).To(BeElementOf("", file), "what an earlier spec left of Partner %q can be in the way: give it another name", name)
+	namedIn[name] = file
 	return yamlText(`
 apiVersion: partner.dispel.com/v1alpha1
 kind: Partner

@@ -589,11 +589,9 @@ type PartnerStatus struct {
 	// +kubebuilder:validation:MaxItems=4
 	Responsibilities []Responsibility `json:"responsibilities,omitempty"`
 
-	// conditions report the state of the Partner: Ready, Reconciling, Stalled,
-	// Suspended, TenantReady, SubdomainReady, CertificateRenewalFailed,
-	// HostReleaseBlocked, HandOverPending, SupportWidgetEnabled, StaffingSufficient, CapacityExceeded,
-	// HoursCovered, ShortfallExpected, CustomerCountStale, ContractActive, ObjectsIgnored
-	// and UndeclaredNamespaces; and SubdomainReachable where the prober runs. A condition that does not apply is absent.
+	// conditions report the state of the Partner, beginning with Ready, Reconciling and Stalled.
+	// The operator's pages describe each type, with its reasons and what to do. A condition that
+	// does not apply is absent.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -136,7 +136,9 @@ var _ = Describe("Evaluate", func() {
 	It("has an input for every golden outcome", func() {
 		outputs, err := filepath.Glob("testdata/*.out.yaml")
 		Expect(err).NotTo(HaveOccurred())
-		Expect(outputs).To(HaveLen(len(inputs)))
+		for _, output := range outputs { // a new case has none before it is generated
+			Expect(inputs).To(ContainElement(strings.TrimSuffix(output, ".out.yaml") + ".in.yaml"))
+		}
 	})
 })
 
