@@ -51,7 +51,7 @@ var _ = Describe("The life of a host", func() {
 				m.mu.Lock()
 				m.refuse = func(write string) error {
 					switch {
-					case !strings.Contains(write, "lives") && !strings.Contains(write, "subdomainclaims") && !strings.Contains(write, "heir"),
+					case !strings.Contains(write, "lives") && !strings.Contains(write, "subdomainclaims"),
 						strings.Contains(write, "/events"), !wrote.Swap(true):
 						return nil
 					}
@@ -118,7 +118,7 @@ var _ = Describe("The life of a host", func() {
 		until("Releasing -> Serving", phasesOf{"lives", []string{"lives Serving"}})
 		Expect(direct.Delete(ctx, copied)).To(Succeed())
 
-		handsOver := `spec: {subdomain: null, handOver: {host: lives.example.com, partnerRef: {name: heir}}}`
+		handsOver := `spec: {subdomain: null, handOver: {host: lives.example.com, partnerRef: {name: lives-heir}}}`
 		patchPartner(ctx, "lives", handsOver)
 		until("Serving -> Offered", phasesOf{"lives", []string{"lives Offered"}})
 		patchPartner(ctx, "lives", declares("lives"))
@@ -126,21 +126,21 @@ var _ = Describe("The life of a host", func() {
 		patchPartner(ctx, "lives", handsOver)
 		until("Serving -> Offered again", phasesOf{"lives", []string{"lives Offered"}})
 		uid := get(ctx, &v1alpha1.SubdomainClaim{}, "lives.example.com").UID
-		applyYAML(ctx, own("heir").replacing("host: heir.example.com", "host: lives.example.com"))
-		until("Offered -> HandingOver, and the target's Claiming -> Preparing", phasesOf{"lives", []string{"lives HandingOver"}}, phasesOf{"heir", []string{"lives Preparing"}})
+		applyYAML(ctx, own("lives-heir").replacing("host: lives-heir.example.com", "host: lives.example.com"))
+		until("Offered -> HandingOver, and the target's Claiming -> Preparing", phasesOf{"lives", []string{"lives HandingOver"}}, phasesOf{"lives-heir", []string{"lives Preparing"}})
 		Expect(partner(ctx, "lives").Status.Hosts[0]).To(HaveField("URL", "http://lives.example.com"))
-		Expect(direct.Create(ctx, service("heir"))).To(Succeed())
-		until("HandingOver, until the target has settled", phasesOf{"lives", []string{"lives HandingOver"}}, phasesOf{"heir", []string{"lives Serving"}})
+		Expect(direct.Create(ctx, service("lives-heir"))).To(Succeed())
+		until("HandingOver, until the target has settled", phasesOf{"lives", []string{"lives HandingOver"}}, phasesOf{"lives-heir", []string{"lives Serving"}})
 		now.step(time.Minute)
 		until("HandingOver -> Draining", phasesOf{"lives", []string{"lives Draining"}})
-		Expect(direct.Delete(ctx, service("heir"))).To(Succeed())
+		Expect(direct.Delete(ctx, service("lives-heir"))).To(Succeed())
 		until("Draining -> HandingOver, as the target fails", phasesOf{"lives", []string{"lives HandingOver"}})
-		Expect(direct.Create(ctx, service("heir"))).To(Succeed())
+		Expect(direct.Create(ctx, service("lives-heir"))).To(Succeed())
 		until("HandingOver, as it has to settle again", phasesOf{"lives", []string{"lives HandingOver"}})
 		now.step(time.Minute)
 		until("HandingOver -> Draining again", phasesOf{"lives", []string{"lives Draining"}})
 		now.step(2 * overlap)
-		until("Draining -> Releasing -> gone", phasesOf{"lives", []string{}}, phasesOf{"heir", []string{"lives Serving"}})
+		until("Draining -> Releasing -> gone", phasesOf{"lives", []string{}}, phasesOf{"lives-heir", []string{"lives Serving"}})
 		Expect(get(ctx, &v1alpha1.SubdomainClaim{}, "lives.example.com").UID).To(Equal(uid), "it was never free")
 	})
 })
