@@ -554,8 +554,8 @@ type PartnerStatus struct {
 	// +optional
 	Subdomain *SubdomainStatus `json:"subdomain,omitempty"`
 
-	// hosts are the partner's hosts and what happens to each: the declared one first, then former
-	// ones by name, then the one that is handed over. At most 16 are listed.
+	// hosts are the partner's hosts and what happens to each: the declared one first, then the one
+	// that is handed over, then former ones that are still held. At most 16 are listed.
 	// +optional
 	// +listType=map
 	// +listMapKey=host

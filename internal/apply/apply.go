@@ -102,16 +102,19 @@ func (a Applier) Apply(ctx context.Context, wanted, observed client.Object) (cli
 // are wanted, which server-side apply leaves alone. What the API server fills in again is nobody's
 // then, or it would pass for somebody's addition for ever.
 func (a Applier) removeForeign(ctx context.Context, fields map[string]any, stored client.Object) error {
-	change, _, err := foreign(fields, stored)
+	change, err := foreign(fields, stored)
 	if err != nil || len(change) == 0 {
 		return err
 	}
 	if err = a.change(ctx, stored, map[string]any{}, change); err != nil {
 		return err
 	}
-	_, paths, err := foreign(fields, stored)
-	if err != nil || len(paths) == 0 {
+	if change, err = foreign(fields, stored); err != nil {
 		return err
+	}
+	paths := removed(change)
+	if len(paths) == 0 {
+		return nil
 	}
 	entries, err := disowned(stored.GetManagedFields(), paths)
 	if err != nil {
@@ -132,18 +135,17 @@ func (a Applier) change(ctx context.Context, stored client.Object, metadata, con
 	return a.patch(ctx, stored, client.RawPatch(types.MergePatchType, data), client.FieldOwner(v1alpha1.FieldManager))
 }
 
-// foreign is the merge patch that takes out of a stored object what is not wanted and somebody's,
-// and the paths of these fields.
-func foreign(fields map[string]any, stored client.Object) (change map[string]any, paths [][]string, err error) {
+// foreign is the merge patch that takes out of a stored object what is not wanted and somebody's.
+func foreign(fields map[string]any, stored client.Object) (map[string]any, error) {
 	current, err := runtime.DefaultUnstructuredConverter.ToUnstructured(stored)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	nobodys, err := unowned(stored)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	change = map[string]any{}
+	change := map[string]any{}
 	for key, value := range current {
 		wanted, declared := fields[key]
 		switch at := (place{below: nobodys}).field(key); {
@@ -154,7 +156,7 @@ func foreign(fields map[string]any, stored client.Object) (change map[string]any
 			change[key] = nil
 		}
 	}
-	return change, surplusFields(current, fields, nobodys), nil
+	return change, nil
 }
 
 // difference is the merge patch that makes of observed what is wanted.

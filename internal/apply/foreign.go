@@ -151,27 +151,18 @@ func (p place) field(name string) place {
 // nobodys reports whether the whole field is nobody's.
 func (p place) nobodys() bool { return p.all }
 
-// surplusFields are the paths of the fields of an object, beside its metadata and its status, that
-// are not wanted and somebody's.
-func surplusFields(current, fields map[string]any, nobodys fieldSet) [][]string {
+// removed are the paths of the fields that a merge patch takes out.
+func removed(change map[string]any) [][]string {
 	var paths [][]string
-	var walk func(path []string, is, wanted any, declared bool, at place)
-	walk = func(path []string, is, wanted any, declared bool, at place) {
-		was, isMap := is.(map[string]any)
-		will, wantsMap := wanted.(map[string]any)
+	for _, key := range slices.Sorted(maps.Keys(change)) {
+		inner, isMap := change[key].(map[string]any)
 		switch {
-		case !declared && !at.nobodys() && (!isMap || len(was) == 0):
-			paths = append(paths, slices.Clone(path))
-		case isMap && (wantsMap || !declared && !at.nobodys()):
-			for _, key := range slices.Sorted(maps.Keys(was)) {
-				inner, there := will[key]
-				walk(append(slices.Clone(path), key), was[key], inner, there, at.field(key))
+		case change[key] == nil:
+			paths = append(paths, []string{key})
+		case isMap:
+			for _, path := range removed(inner) {
+				paths = append(paths, append([]string{key}, path...))
 			}
-		}
-	}
-	for _, key := range slices.Sorted(maps.Keys(current)) {
-		if wanted, declared := fields[key]; !beside[key] {
-			walk([]string{key}, current[key], wanted, declared, place{below: nobodys}.field(key))
 		}
 	}
 	return paths

@@ -3,6 +3,7 @@ package conditions
 import (
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
@@ -125,20 +126,12 @@ func CaseOf(kind string, condition metav1.Condition) Case {
 	return Case{}
 }
 
-// CauseOf is the condition of a Partner because of which it is not Ready, as far as there is one;
-// else Ready itself.
-func CauseOf(all []metav1.Condition) metav1.Condition {
-	var ready metav1.Condition
-	for _, condition := range all {
-		if condition.Type == string(v1alpha1.ConditionReady) {
-			ready = condition
-		}
-	}
+// CauseOf is the condition because of which a Partner is not Ready, as far as there is one; else
+// Ready itself.
+func CauseOf(ready metav1.Condition, all []metav1.Condition) metav1.Condition {
 	for _, of := range []v1alpha1.ConditionType{v1alpha1.ConditionTenantReady, v1alpha1.ConditionSubdomainReady} {
-		for _, condition := range all {
-			if condition.Type == string(of) && condition.Status == metav1.ConditionFalse && condition.Reason == ready.Reason {
-				return condition
-			}
+		if cause := meta.FindStatusCondition(all, string(of)); cause != nil && cause.Status == metav1.ConditionFalse && cause.Reason == ready.Reason {
+			return *cause
 		}
 	}
 	return ready

@@ -47,8 +47,8 @@ type certificate struct {
 	// secret is the Secret whose certificate the route serves: as long as the certificate that is
 	// declared is not there, the one that it serves already. It is empty if TLS is not ended here.
 	secret string
-	// broken says why it is not there.
-	broken func() *conditions.Finding
+	// broken says why it is not there; nil if it is, or is not the partner's.
+	broken *conditions.Finding
 	// renewal tells that it serves, and could not be renewed; nil if there is nothing to tell.
 	renewal *conditions.Finding
 }
@@ -69,21 +69,19 @@ func (p *planner) certificate(via objects.GatewayLink) certificate {
 		}
 		there = p.APIs.CertManager && unready == nil
 	}
-	c.broken = func() *conditions.Finding {
-		switch {
-		case !own:
-			return nil
-		case c.issuer != nil && p.Settings.WithoutCertManager:
-			return broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
-				"a certificate from %s is asked for, and the operator runs with --cert-manager=false: leave that flag out, or bring a certificate in spec.subdomain.tls.secretName", c.issuer.Name)
-		case c.issuer != nil && !p.APIs.CertManager:
-			return broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
-				"a certificate from %s is asked for, and cert-manager's API is not installed: install cert-manager, or bring a certificate in spec.subdomain.tls.secretName", c.issuer.Name)
-		case c.issuer == nil && p.build.TLSSecret() != "" && !there:
-			return broken(v1alpha1.ReasonSecretNotFound, conditions.Waiting,
-				"there is no Secret %s/%s with the certificate: create it, or name another in spec.subdomain.tls.secretName", objects.NamespaceOf(p.Partner), p.build.TLSSecret())
-		}
-		return unready
+	switch {
+	case !own:
+	case c.issuer != nil && p.Settings.WithoutCertManager:
+		c.broken = broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
+			"a certificate from %s is asked for, and the operator runs with --cert-manager=false: leave that flag out, or bring a certificate in spec.subdomain.tls.secretName", c.issuer.Name)
+	case c.issuer != nil && !p.APIs.CertManager:
+		c.broken = broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
+			"a certificate from %s is asked for, and cert-manager's API is not installed: install cert-manager, or bring a certificate in spec.subdomain.tls.secretName", c.issuer.Name)
+	case c.issuer == nil && c.secret != "" && !there:
+		c.broken = broken(v1alpha1.ReasonSecretNotFound, conditions.Waiting,
+			"there is no Secret %s/%s with the certificate: create it, or name another in spec.subdomain.tls.secretName", objects.NamespaceOf(p.Partner), c.secret)
+	default:
+		c.broken = unready
 	}
 	if c.secret != "" && !there {
 		c.secret = cmp.Or(p.servedSecret(), c.secret)

@@ -74,7 +74,10 @@ func (p *planner) walk() way {
 	if w.broken = p.failed(); w.broken != nil {
 		return w
 	}
-	if w.broken = firstBroken(issued.broken, p.backendMissing); w.broken != nil {
+	if w.broken = issued.broken; w.broken != nil {
+		return w
+	}
+	if w.broken = p.backendMissing(); w.broken != nil {
 		return w
 	}
 	if w.broken, w.serves = p.routeAccepted(via); w.broken != nil {

@@ -25,8 +25,9 @@ type Facts struct {
 	Overlap bool
 }
 
-// PhaseOf is the phase of a host, or empty for a declared one that the partner can never have: the one place in which it is decided. It does not depend on
-// the phase before, so that a host goes on from wherever it is found.
+// PhaseOf decides the phase of a host, here alone. It does not depend on the phase before, so that
+// a host goes on from wherever it is found. A declared host that the partner can never have has
+// no phase.
 func PhaseOf(f Facts) v1alpha1.HostPhase {
 	switch {
 	case f.Handed:

@@ -227,7 +227,7 @@ func (p *Plan) outcomeFindings(partner *Partner, source manifests.Source, outcom
 	add := func(condition *metav1.Condition, severity Severity, message string) {
 		about := *condition
 		if about.Type == string(v1alpha1.ConditionReady) {
-			about = conditions.CauseOf(outcome)
+			about = conditions.CauseOf(about, outcome)
 		}
 		field := cmp.Or(conditions.CaseOf("Partner", about).Field, "spec")
 		findings = append(findings, Finding{severity, condition.Reason, message, "Partner", partner.Name, source.At(field)})
