@@ -63,6 +63,8 @@ type PartnerReconciler struct {
 	// ended has the Partners that it saw go and not come back, by name, and when they went, for as
 	// long as a restore would be waited for.
 	ended *utilcache.Expiring
+	// echoes are of its own writes.
+	echoes *echoes
 }
 
 // rememberedFor is longer than a watch is interrupted without a new list.
@@ -99,7 +101,7 @@ func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 		return r.conflictOr(r.end(ctx, snapshot))
 	}
 	before := snapshot.Partner.Status
-	writes := &writer{reconciler: r, namespace: objects.NamespaceOf(snapshot.Partner)}
+	writes := &writer{reconciler: r, partner: request.Name, namespace: objects.NamespaceOf(snapshot.Partner)}
 	outcome, err := tenant.Converge(ctx, snapshot, writes)
 	if errors.Is(err, errConflict) {
 		counted = conflict
@@ -128,7 +130,7 @@ func (r *PartnerReconciler) report(ctx context.Context, partner *v1alpha1.Partne
 	if equality.Semantic.DeepEqual(before, outcome.Status) {
 		return nil
 	}
-	if err := (apply.Applier{Client: r.Client}).Status(ctx, partner, &outcome.Status, v1alpha1.PartnerConditions); err != nil {
+	if err := r.applier(partner.Name).Status(ctx, partner, &outcome.Status, v1alpha1.PartnerConditions); err != nil {
 		return err
 	}
 	emit(r.Recorder, partner, outcome.Events)
@@ -189,6 +191,7 @@ func (r *PartnerReconciler) requeue(outcome tenant.Outcome, writes *writer) (ctr
 // writer writes for one reconcile of a Partner, and notes what it met with.
 type writer struct {
 	reconciler *PartnerReconciler
+	partner    string
 	// namespace is the tenant's.
 	namespace string
 	// passing are the errors that may pass.
@@ -241,7 +244,8 @@ func (w *writer) failed(ctx context.Context, failure snapshot.Failure, err error
 // write: creation leaves it to the API server who comes first, and a change is of the claim as
 // it was observed.
 func (w *writer) write(ctx context.Context, wanted, observed kinds.Object) (written kinds.Object, err error) {
-	applier := apply.Applier{Client: w.reconciler.Client, Force: wanted.GetNamespace() == w.namespace, Answers: w.reconciler.Answers}
+	applier := w.reconciler.applier(w.partner)
+	applier.Force, applier.Answers = wanted.GetNamespace() == w.namespace, w.reconciler.Answers
 	_, claim := wanted.(*v1alpha1.SubdomainClaim)
 	switch {
 	case !claim:
@@ -264,6 +268,11 @@ func (w *writer) write(ctx context.Context, wanted, observed kinds.Object) (writ
 // debug logs a write at the debug level.
 func debug(ctx context.Context, message string, object kinds.Object, reason string) {
 	ctrl.LoggerFrom(ctx).V(1).Info(message, "object", kinds.Describe(object), "reason", reason)
+}
+
+// applier writes for the reconcile of a Partner.
+func (r *PartnerReconciler) applier(partner string) apply.Applier {
+	return apply.Applier{Client: writing{r.Client, r.echoes, partner}}
 }
 
 // gatherer reads from the cache what concerns a partner, as of now.
@@ -368,14 +377,14 @@ func (r *PartnerReconciler) letFormerGo(ctx context.Context, partner *v1alpha1.P
 func (r *PartnerReconciler) keepPolicy(ctx context.Context, partner *v1alpha1.Partner, namespace *corev1.Namespace) error {
 	if wanted := objects.WithOwnerByPolicy(partner, namespace); wanted != nil {
 		debug(ctx, "Changing the owner of a namespace", namespace, "spec.deletionPolicy changed")
-		if _, err := (apply.Applier{Client: r.Client}).Apply(ctx, wanted, namespace.DeepCopy()); err != nil {
+		if _, err := r.applier(partner.Name).Apply(ctx, wanted, namespace.DeepCopy()); err != nil {
 			return err
 		}
 	}
 	if !objects.AdoptableByAnother(namespace, partner.Name) || namespace.Annotations[v1alpha1.AdoptAnnotation] == "" {
 		return nil
 	}
-	return apply.Applier{Client: r.Client}.Annotate(ctx, namespace, map[string]string{v1alpha1.AdoptAnnotation: ""})
+	return r.applier(partner.Name).Annotate(ctx, namespace, map[string]string{v1alpha1.AdoptAnnotation: ""})
 }
 
 // deleteAbandoned deletes what exposes a snapshot's partner in some namespaces and has no
@@ -447,7 +456,7 @@ func (r *PartnerReconciler) limitHosts(ctx context.Context, namespace *corev1.Na
 		return nil
 	}
 	debug(ctx, "Taking hosts off a namespace's note", namespace, "they are not held any more")
-	return apply.Applier{Client: r.Client}.Annotate(ctx, namespace, map[string]string{v1alpha1.HostsAnnotation: objects.NoteOf(limited)})
+	return r.applier(objects.HolderOf(namespace)).Annotate(ctx, namespace, map[string]string{v1alpha1.HostsAnnotation: objects.NoteOf(limited)})
 }
 
 // delete deletes an object, and remembers that.

@@ -10,6 +10,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -53,18 +54,19 @@ func Selected() map[client.Object]cache.ByObject {
 // SetupWithManager has everything that matters to a Partner trigger it.
 func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, options controller.Options) error {
 	r.deleted, r.ended = utilcache.NewExpiring(), utilcache.NewExpiring()
+	r.echoes = newEchoes()
 	changed := make(chan event.GenericEvent, 1)
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("partner").
 		WithOptions(options).
-		For(&v1alpha1.Partner{}, builder.WithPredicates(r.ownPartners())).
+		Watches(&v1alpha1.Partner{}, r.echoes.without(&handler.EnqueueRequestForObject{}), builder.WithPredicates(r.ownPartners())).
 		Watches(&v1alpha1.Partner{}, handler.EnqueueRequestsFromMapFunc(r.byRival), builder.WithPredicates(respecified, sinceStart)).
-		Watches(&v1alpha1.Partner{}, handler.EnqueueRequestsFromMapFunc(r.byHandOver), builder.WithPredicates(versioned, sinceStart)).
+		Watches(&v1alpha1.Partner{}, r.echoes.without(handler.EnqueueRequestsFromMapFunc(r.byHandOver)), builder.WithPredicates(versioned, sinceStart)).
 		Watches(&v1alpha1.SupportPlan{}, inBulk(r.byPlan), builder.WithPredicates(respecified, sinceStart)).
 		Watches(&v1alpha1.PCSMAllocation{}, handler.EnqueueRequestsFromMapFunc(r.byAllocation), builder.WithPredicates(respecified, sinceStart)).
 		Watches(&networkingv1.IngressClass{}, inBulk(r.all), builder.WithPredicates(versioned, sinceStart)).
-		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.byNamespace), builder.WithPredicates(versioned)).
-		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.byRouted), builder.WithPredicates(changesHands)).
+		Watches(&corev1.Namespace{}, r.echoes.without(handler.EnqueueRequestsFromMapFunc(r.byNamespace)), builder.WithPredicates(versioned)).
+		Watches(&corev1.Namespace{}, r.echoes.without(handler.EnqueueRequestsFromMapFunc(r.byRouted)), builder.WithPredicates(changesHands)).
 		WatchesRawSource(source.Channel(changed, inBulk(r.all))).
 		WatchesRawSource(source.Channel(r.Limits.Changed(), handler.EnqueueRequestsFromMapFunc(r.byNamespace)))
 	crds := &metav1.PartialObjectMetadata{}
@@ -177,7 +179,7 @@ func (r *PartnerReconciler) eventsOf(kind kinds.Kind) (enqueue handler.EventHand
 	if _, quota := kind.New().(*corev1.ResourceQuota); quota {
 		filter = predicate.Funcs{UpdateFunc: quotaChanged}
 	}
-	return enqueue, filter
+	return r.echoes.without(enqueue), filter
 }
 
 // watchAPI watches the kinds of an optional API that are not watched yet. What fails
@@ -352,7 +354,7 @@ func (r *PartnerReconciler) byRoute(ctx context.Context, object client.Object) [
 	return requests
 }
 
-// byRival finds the partners that declare the namespace of another, or a host that it
+// byRival finds the other partners that declare the namespace of one, or a host that it
 // declares, holds or hands over, and the one that holds its host: what they report depends on
 // what it declares.
 func (r *PartnerReconciler) byRival(ctx context.Context, object client.Object) []reconcile.Request {
@@ -379,11 +381,18 @@ func (r *PartnerReconciler) byRival(ctx context.Context, object client.Object) [
 	for host := range hosts {
 		requests = append(requests, r.requests(ctx, index.PartnerByHost.Is(host))...)
 	}
-	return requests
+	return slices.DeleteFunc(requests, func(request reconcile.Request) bool { return request.Name == partner.Name })
 }
 
-func (r *PartnerReconciler) byAllocation(_ context.Context, object client.Object) []reconcile.Request {
-	return r.own(string(object.(*v1alpha1.PCSMAllocation).Spec.PartnerRef.Name))
+// byAllocation finds the partner of an allocation. One that is not there yet comes with an event
+// of its own.
+func (r *PartnerReconciler) byAllocation(ctx context.Context, object client.Object) []reconcile.Request {
+	name := string(object.(*v1alpha1.PCSMAllocation).Spec.PartnerRef.Name)
+	err := r.Client.Get(ctx, client.ObjectKey{Name: name}, &v1alpha1.Partner{}, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return r.own(name)
 }
 
 func (r *PartnerReconciler) byPlan(ctx context.Context, plan client.Object) []reconcile.Request {

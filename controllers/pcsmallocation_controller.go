@@ -35,6 +35,9 @@ type PCSMAllocationReconciler struct {
 	Clock clock.PassiveClock
 	// Recorder emits Events.
 	Recorder events.EventRecorder
+
+	// echoes are of its own writes.
+	echoes *echoes
 }
 
 // Reconcile judges one allocation and reports.
@@ -55,7 +58,7 @@ func (r *PCSMAllocationReconciler) Reconcile(ctx context.Context, request ctrl.R
 	before := allocation.Status
 	before.Conditions = conditions.Own(before.Conditions, v1alpha1.PCSMAllocationConditions)
 	if !equality.Semantic.DeepEqual(before, status) {
-		err := apply.Applier{Client: r.Client}.Status(ctx, allocation, &status, v1alpha1.PCSMAllocationConditions)
+		err := apply.Applier{Client: writing{r.Client, r.echoes, request.Name}}.Status(ctx, allocation, &status, v1alpha1.PCSMAllocationConditions)
 		if err != nil {
 			return ctrl.Result{}, apply.UnlessGone(err)
 		}
@@ -69,10 +72,11 @@ func (r *PCSMAllocationReconciler) Reconcile(ctx context.Context, request ctrl.R
 
 // SetupWithManager has an allocation's partner trigger it.
 func (r *PCSMAllocationReconciler) SetupWithManager(mgr ctrl.Manager, options controller.Options) error {
+	r.echoes = newEchoes()
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("pcsmallocation").
 		WithOptions(options).
-		For(&v1alpha1.PCSMAllocation{}, builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
+		Watches(&v1alpha1.PCSMAllocation{}, r.echoes.without(&handler.EnqueueRequestForObject{}), builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
 			return r.Shard.Has(string(o.(*v1alpha1.PCSMAllocation).Spec.PartnerRef.Name))
 		}))).
 		Watches(&v1alpha1.Partner{}, handler.EnqueueRequestsFromMapFunc(r.byPartner), builder.WithPredicates(respecified, sinceStart)).

@@ -627,9 +627,9 @@ var _ = Describe("What is not a tenant's to add", func() {
 			return set.Spec.Listeners
 		}).Should(HaveLen(1))
 		m.reset()
-		before := reconciles()
+		before := reconciles("Partner")
 		patchPartner(ctx, "listening", `metadata: {annotations: {example.com/touched: "true"}}`)
-		Eventually(reconciles).Should(BeNumerically(">", before))
+		Eventually(reconciles).WithArguments("Partner").Should(BeNumerically(">", before))
 		Expect(m.Writes("listenersets")).To(BeEmpty())
 	})
 })

@@ -147,7 +147,7 @@ var _ = Describe("An upgrade from v0.2.0", func() {
 		before := observe()
 		Expect(len(before)).To(BeNumerically(">=", 15))
 
-		reconciled := reconciles()
+		reconciled := reconciles("Partner")
 		m := startManager(func(o *manager.Options) { o.ResyncPeriod = 300 * time.Millisecond })
 		for _, name := range names {
 			Eventually(func() []v1alpha1.HostStatus { return partner(ctx, name).Status.Hosts }).ShouldNot(BeEmpty())
@@ -155,7 +155,7 @@ var _ = Describe("An upgrade from v0.2.0", func() {
 		eventually(ctx, "upgraded", "Ready=True/Provisioned", "SupportWidgetEnabled=True/WidgetEnabled")
 		Expect(partner(ctx, "upgraded").Status.Hosts).To(ConsistOf(And(HaveField("Phase", v1alpha1.HostServing), HaveField("URL", "http://upgraded.example.com"))))
 		Expect(partner(ctx, "upgraded-taken").Status.Hosts).To(ConsistOf(HaveField("Phase", v1alpha1.HostClaiming)))
-		Eventually(reconciles).Should(BeNumerically(">", reconciled+10))
+		Eventually(reconciles).WithArguments("Partner").Should(BeNumerically(">", reconciled+10))
 
 		after := observe()
 		for name, was := range before {

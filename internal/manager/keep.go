@@ -47,9 +47,8 @@ const (
 
 // keep makes the function that decides how much of an object the cache keeps: nothing that
 // nobody asks for, of what is not this shard's, or not the operator's, only by what it is
-// found, and of what others write no more than the constants above. Words that many objects
-// have are shared.
-func keep(mine shard.Shard, shared words) cachelimit.Reduce {
+// found, and of what others write no more than the constants above.
+func keep(mine shard.Shard) cachelimit.Reduce {
 	return func(object client.Object) cachelimit.Kept {
 		kept := cachelimit.Kept{Object: object, Own: kinds.Marked(object) || slices.Contains(kinds.ReservedNames, object.GetName())}
 		counted := counts(object)
@@ -71,7 +70,6 @@ func keep(mine shard.Shard, shared words) cachelimit.Reduce {
 		if counted {
 			kept.Entries, kept.Cut = max(1, size/cachelimit.EntrySize, len(hosts)), kept.Cut || more
 		}
-		shared.use(kept.Object)
 		return kept
 	}
 }

@@ -26,7 +26,7 @@ var _ = Describe("Of what is not the operator's, the cache keeps", func() {
 	}
 	kept := func(object client.Object) client.Object {
 		GinkgoHelper()
-		return keep(shard.Shard{}, words{})(object).Object
+		return keep(shard.Shard{})(object).Object
 	}
 	bare := func(namespace, name string) metav1.ObjectMeta {
 		return metav1.ObjectMeta{Namespace: namespace, Name: name, UID: "u", ResourceVersion: "7"}
@@ -75,7 +75,7 @@ var _ = Describe("Of what is not the operator's, the cache keeps", func() {
 		}
 		labelled := metav1.ObjectMeta{Name: "acme-prod", Labels: objects.Labels(name), Annotations: large}
 		in := func(object client.Object) client.Object {
-			return keep(other, words{})(object).Object
+			return keep(other)(object).Object
 		}
 		namespace := in(&corev1.Namespace{ObjectMeta: labelled})
 		Expect(namespace.GetAnnotations()).To(BeEmpty())

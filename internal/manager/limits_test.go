@@ -242,7 +242,7 @@ func heap() uint64 {
 }
 
 var _ = Describe("However large objects are that others write, the caches", func() {
-	limits := func() *cachelimit.Limits { return cachelimit.New(keep(shard.Shard{}, words{}), clock.RealClock{}) }
+	limits := func() *cachelimit.Limits { return cachelimit.New(keep(shard.Shard{}), clock.RealClock{}) }
 
 	// inform has an informer learn of some objects.
 	inform := func(ctx context.Context, of *cachelimit.Limits, kind string, many int) toolscache.SharedIndexInformer {
@@ -296,7 +296,7 @@ var _ = Describe("However large objects are that others write, the caches", func
 
 // BenchmarkKeep measures the work for one change of an object that is as large as can be.
 func BenchmarkKeep(b *testing.B) {
-	reduce := keep(shard.Shard{}, words{})
+	reduce := keep(shard.Shard{})
 	for _, kind := range slices.Sorted(maps.Keys(largest)) {
 		b.Run(kind, func(b *testing.B) {
 			RegisterTestingT(b)

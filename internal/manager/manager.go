@@ -6,16 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
@@ -45,9 +41,6 @@ import (
 	"github.com/dispel/partner-operator/internal/readiness"
 	"github.com/dispel/partner-operator/internal/scheme"
 	"github.com/dispel/partner-operator/internal/shard"
-	"github.com/dispel/partner-operator/internal/snapshot"
-	"github.com/dispel/partner-operator/internal/staffing"
-	"github.com/dispel/partner-operator/internal/tenant"
 )
 
 // LeaseName is the name of the lease that a leading manager holds, if it has all
@@ -111,7 +104,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err := CheckCRDs(ctx, config); err != nil {
 		return nil, err
 	}
-	limits := cachelimit.New(keep(options.Shard, wordsOf(samples(options))), clock.RealClock{})
+	limits := cachelimit.New(keep(options.Shard), clock.RealClock{})
 	base, err := ctrl.NewManager(config, managerOptions(options, limits))
 	if err != nil {
 		return nil, err
@@ -191,48 +184,6 @@ func givenKinds() []client.Object {
 		&v1alpha1.Partner{}, &v1alpha1.SupportPlan{}, &v1alpha1.PCSMAllocation{},
 		&networkingv1.IngressClass{},
 	}
-}
-
-// samples are a partner that has everything, and what becomes of it.
-func samples(options Options) []client.Object {
-	allocation := v1alpha1.PCSMAllocation{
-		ObjectMeta: metav1.ObjectMeta{Name: "sample"},
-		Spec:       v1alpha1.PCSMAllocationSpec{PartnerRef: v1alpha1.PartnerReference{Name: "sample"}, FTE: v1alpha1.OneFTE},
-	}
-	partner := &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "sample", UID: "00000000-0000-0000-0000-000000000000"}, Spec: v1alpha1.PartnerSpec{
-		DisplayName: "Sample", ChannelModel: v1alpha1.OEM,
-		Subdomain: &v1alpha1.Subdomain{Host: "remote.example.com", Backend: v1alpha1.Backend{External: &v1alpha1.ExternalBackend{Host: "engine.example.net", Port: 8080}}},
-		Tenant: &v1alpha1.Tenant{
-			Administrators: []v1alpha1.Administrator{{Kind: v1alpha1.GroupSubject, Name: "admins"}},
-			ResourceQuota:  corev1.ResourceList{corev1.ResourcePods: resource.MustParse("50"), corev1.ResourceRequestsCPU: resource.MustParse("8")},
-		},
-	}}
-	now := options.Clock.Now()
-	outcome := tenant.Settle(snapshot.Snapshot{
-		Settings: options.Settings, Partner: partner, Now: now,
-		Agreed: snapshot.Agreed{
-			Plan:        &v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "basic"}, Spec: v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic}},
-			Allocations: []v1alpha1.PCSMAllocation{allocation},
-		},
-	})
-	partner.Status = outcome.Status
-	allocation.Status, _, _ = staffing.Status(&allocation, partner, now)
-	found := []client.Object{partner, &allocation}
-	for _, object := range outcome.Objects {
-		// As the operator writes it, and the API server completes it.
-		annotations := maps.Clone(object.GetAnnotations())
-		if annotations == nil {
-			annotations = map[string]string{}
-		}
-		annotations[v1alpha1.AppliedAnnotation] = "0123456789abcdef"
-		object.SetAnnotations(annotations)
-		if namespace, ok := object.(*corev1.Namespace); ok {
-			namespace.Labels[corev1.LabelMetadataName] = namespace.Name
-			namespace.Spec.Finalizers = []corev1.FinalizerName{corev1.FinalizerKubernetes}
-		}
-		found = append(found, object.(client.Object))
-	}
-	return found
 }
 
 func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, limits *cachelimit.Limits) error {
