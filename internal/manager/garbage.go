@@ -13,7 +13,7 @@ import (
 // small percentage alone would have a manager with few partners collect all the time.
 const (
 	garbageFloor = 16 << 20
-	leastPercent = 20
+	leastPercent = 40
 	// Go lets a small heap grow to 4 MiB at 100 percent, and so to garbageFloor at this.
 	mostPercent = 400
 )
