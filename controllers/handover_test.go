@@ -1,16 +1,12 @@
 package controllers_test
 
 import (
-	"fmt"
-
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	networkingv1 "k8s.io/api/networking/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
-	"github.com/dispel/partner-operator/internal/manager"
-	"github.com/dispel/partner-operator/internal/shard"
 )
 
 var _ = Describe("A host that is handed over", func() {
@@ -64,29 +60,5 @@ var _ = Describe("A host that is handed over", func() {
 		eventuallyGone(ctx, ingressOf("source", "new.example.com"))
 		Expect(direct.Get(ctx, client.ObjectKeyFromObject(ingressOf("taker", host)), &networkingv1.Ingress{})).To(Succeed())
 		Expect(claimOn(ctx, host).PartnerRef.Name).To(BeEquivalentTo("taker"))
-	})
-
-	It("passes between Partners of different shards", func(ctx SpecContext) {
-		names := map[int]string{}
-		for number := 1; number <= 2; number++ {
-			of := shard.Shard{Number: number, Count: 2}
-			startManager(func(o *manager.Options) { o.Shard = of })
-			for i := 0; names[number] == ""; i++ {
-				if name := fmt.Sprintf("passing-%d", i); of.Has(name) {
-					names[number] = name
-				}
-			}
-		}
-		one, other := names[1], names[2]
-		applyYAML(ctx, partnerYAML(one, ""))
-		eventually(ctx, one, "Ready=True/Provisioned")
-		host := one + ".example.com"
-		uid := get(ctx, &v1alpha1.SubdomainClaim{}, host).UID
-		patchPartner(ctx, one, `spec: {subdomain: null, handOver: {host: `+host+`, partnerRef: {name: `+other+`}}}`)
-		applyYAML(ctx, partnerYAML(other, "").replacing("host: "+other+".example.com", "host: "+host))
-		eventually(ctx, other, "Ready=True/Provisioned", "SubdomainReady=True/RouteAccepted")
-		eventuallyGone(ctx, ingressOf(one, host))
-		Expect(get(ctx, &v1alpha1.SubdomainClaim{}, host).UID).To(Equal(uid))
-		eventually(ctx, one, "Ready=True/Provisioned")
 	})
 })

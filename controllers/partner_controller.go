@@ -29,7 +29,6 @@ import (
 	"github.com/dispel/partner-operator/internal/gather"
 	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/objects"
-	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/snapshot"
 	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/tenant"
@@ -43,8 +42,6 @@ type PartnerReconciler struct {
 	APIs *OptionalAPIs
 	// Settings are the operator's defaults.
 	Settings objects.Settings
-	// Shard has the partners that are reconciled.
-	Shard shard.Shard
 	// Clock tells the time.
 	Clock clock.PassiveClock
 	// Recorder emits Events.

@@ -59,7 +59,7 @@ func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manag
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("partner").
 		WithOptions(options).
-		Watches(&v1alpha1.Partner{}, r.echoes.without(&handler.EnqueueRequestForObject{}), builder.WithPredicates(r.ownPartners())).
+		Watches(&v1alpha1.Partner{}, r.echoes.without(&handler.EnqueueRequestForObject{}), builder.WithPredicates(r.comingAndGoing())).
 		Watches(&v1alpha1.Partner{}, handler.EnqueueRequestsFromMapFunc(r.byRival), builder.WithPredicates(respecified, sinceStart)).
 		Watches(&v1alpha1.Partner{}, r.echoes.without(handler.EnqueueRequestsFromMapFunc(r.byHandOver)), builder.WithPredicates(versioned, sinceStart)).
 		Watches(&v1alpha1.SupportPlan{}, inBulk(r.byPlan), builder.WithPredicates(respecified, sinceStart)).
@@ -124,20 +124,18 @@ func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manag
 		})
 }
 
-// ownPartners leaves out the Partners of other shards. It notes who comes and who goes,
-// before the reconcile that this triggers asks for it.
-func (r *PartnerReconciler) ownPartners() predicate.Predicate {
-	own := predicate.NewPredicateFuncs(func(o client.Object) bool { return r.Shard.Has(o.GetName()) })
+// comingAndGoing leaves nothing out. It notes which Partners come and go, before the reconcile
+// that this triggers asks for it.
+func (r *PartnerReconciler) comingAndGoing() predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc: func(e event.CreateEvent) bool {
 			r.ended.Delete(e.Object.GetName())
-			return own.Create(e)
+			return true
 		},
 		DeleteFunc: func(e event.DeleteEvent) bool {
 			r.ended.Set(e.Object.GetName(), r.Clock.Now(), r.RestoreGrace+rememberedFor)
-			return own.Delete(e)
+			return true
 		},
-		UpdateFunc: own.Update,
 	}
 }
 
@@ -276,15 +274,11 @@ func HoldFromStart(ctx context.Context, in cache.Cache, kinds ...client.Object) 
 	return errors.Join(errs...)
 }
 
-// own is the request for a partner, if it is of this shard. There is none for no name.
-func (r *PartnerReconciler) own(name string) []reconcile.Request {
-	if name == "" || !r.Shard.Has(name) {
+// request is the one for a partner. There is none for no name.
+func request(name string) []reconcile.Request {
+	if name == "" {
 		return nil
 	}
-	return request(name)
-}
-
-func request(name string) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: name}}}
 }
 
@@ -341,7 +335,7 @@ func (r *PartnerReconciler) inNamespace(ctx context.Context, namespace string) [
 
 // concerned are the partner that has a namespace, if any has, and those that declare it.
 func (r *PartnerReconciler) concerned(ctx context.Context, namespace, holder string) []reconcile.Request {
-	return append(r.requests(ctx, index.PartnerByNamespace.Is(namespace)), r.own(holder)...)
+	return append(r.requests(ctx, index.PartnerByNamespace.Is(namespace)), request(holder)...)
 }
 
 // byRoute finds the partners that the namespace of a route concerns, and those that
@@ -365,7 +359,7 @@ func (r *PartnerReconciler) byRival(ctx context.Context, object client.Object) [
 		hosts.Insert(host)
 		var claim v1alpha1.SubdomainClaim
 		if err := r.Client.Get(ctx, types.NamespacedName{Name: host}, &claim, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err == nil {
-			requests = append(requests, r.own(string(claim.Spec.PartnerRef.Name))...)
+			requests = append(requests, request(string(claim.Spec.PartnerRef.Name))...)
 		}
 	}
 	if handed := partner.Spec.HandOver; handed != nil {
@@ -392,7 +386,7 @@ func (r *PartnerReconciler) byAllocation(ctx context.Context, object client.Obje
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
-	return r.own(name)
+	return request(name)
 }
 
 func (r *PartnerReconciler) byPlan(ctx context.Context, plan client.Object) []reconcile.Request {
@@ -404,14 +398,14 @@ func (r *PartnerReconciler) byPlan(ctx context.Context, plan client.Object) []re
 func (r *PartnerReconciler) byHandOver(ctx context.Context, object client.Object) []reconcile.Request {
 	requests := r.requests(ctx, index.PartnerByTarget.Is(object.GetName()))
 	if handed := object.(*v1alpha1.Partner).Spec.HandOver; handed != nil {
-		requests = append(requests, r.own(string(handed.PartnerRef.Name))...)
+		requests = append(requests, request(string(handed.PartnerRef.Name))...)
 	}
 	return requests
 }
 
 // byClaim finds the holder of a host, and all partners that want it or hand it over.
 func (r *PartnerReconciler) byClaim(ctx context.Context, claim client.Object) []reconcile.Request {
-	return slices.Concat(r.own(string(claim.(*v1alpha1.SubdomainClaim).Spec.PartnerRef.Name)),
+	return slices.Concat(request(string(claim.(*v1alpha1.SubdomainClaim).Spec.PartnerRef.Name)),
 		r.requests(ctx, index.PartnerByHost.Is(claim.GetName())), r.requests(ctx, index.PartnerByHandOver.Is(claim.GetName())))
 }
 
@@ -480,7 +474,7 @@ func (r *PartnerReconciler) requests(ctx context.Context, options ...client.List
 	}
 	requests := make([]reconcile.Request, 0, len(list.Items))
 	for i := range list.Items {
-		requests = append(requests, r.own(list.Items[i].Name)...)
+		requests = append(requests, request(list.Items[i].Name)...)
 	}
 	return requests
 }

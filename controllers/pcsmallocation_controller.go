@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
@@ -20,7 +19,6 @@ import (
 	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/gather"
 	"github.com/dispel/partner-operator/internal/index"
-	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/staffing"
 )
 
@@ -29,8 +27,6 @@ import (
 type PCSMAllocationReconciler struct {
 	// Client reads from the cache, and sees there what it wrote itself.
 	Client client.Client
-	// Shard has the partners whose allocations are reconciled.
-	Shard shard.Shard
 	// Clock tells the time.
 	Clock clock.PassiveClock
 	// Recorder emits Events.
@@ -45,7 +41,7 @@ func (r *PCSMAllocationReconciler) Reconcile(ctx context.Context, request ctrl.R
 	outcome := ""
 	defer func() { count("PCSMAllocation", outcome, err) }()
 	allocation, err := gather.Found(ctx, r.Client, request.Name, &v1alpha1.PCSMAllocation{})
-	if err != nil || allocation == nil || !allocation.DeletionTimestamp.IsZero() || !r.Shard.Has(string(allocation.Spec.PartnerRef.Name)) {
+	if err != nil || allocation == nil || !allocation.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, err
 	}
 	partner, err := gather.Found(ctx, r.Client, string(allocation.Spec.PartnerRef.Name), &v1alpha1.Partner{})
@@ -76,17 +72,12 @@ func (r *PCSMAllocationReconciler) SetupWithManager(mgr ctrl.Manager, options co
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("pcsmallocation").
 		WithOptions(options).
-		Watches(&v1alpha1.PCSMAllocation{}, r.echoes.without(&handler.EnqueueRequestForObject{}), builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
-			return r.Shard.Has(string(o.(*v1alpha1.PCSMAllocation).Spec.PartnerRef.Name))
-		}))).
+		Watches(&v1alpha1.PCSMAllocation{}, r.echoes.without(&handler.EnqueueRequestForObject{})).
 		Watches(&v1alpha1.Partner{}, handler.EnqueueRequestsFromMapFunc(r.byPartner), builder.WithPredicates(respecified, sinceStart)).
 		Complete(r)
 }
 
 func (r *PCSMAllocationReconciler) byPartner(ctx context.Context, partner client.Object) []reconcile.Request {
-	if !r.Shard.Has(partner.GetName()) {
-		return nil
-	}
 	var list v1alpha1.PCSMAllocationList
 	if err := r.Client.List(ctx, &list, index.AllocationByPartner.Is(partner.GetName()), client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "Listing the allocations of a partner")

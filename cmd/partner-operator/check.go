@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,14 +17,13 @@ import (
 
 	"github.com/dispel/partner-operator/internal/manager"
 	"github.com/dispel/partner-operator/internal/scheme"
-	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/widgetserver"
 )
 
 // checkOptions are the flags of `partner-operator check`.
 type checkOptions struct {
 	namespace, widget string
-	shards            int
+	shards            string
 	timeout           time.Duration
 }
 
@@ -43,8 +41,8 @@ func newCheckCommand() *cobra.Command {
 			if options.timeout <= 0 {
 				return fmt.Errorf("--timeout %q: write a duration above zero, such as 1m", options.timeout)
 			}
-			if options.shards < 1 {
-				return fmt.Errorf("--shards %q: write at least 1", strconv.Itoa(options.shards))
+			if options.shards != "" {
+				return fmt.Errorf("--shards %q: %s", options.shards, noShards)
 			}
 			config, err := cluster.connect("partner-operator-check")
 			if err != nil {
@@ -55,9 +53,10 @@ func newCheckCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&options.namespace, "namespace", "partner-operator-system", "namespace of the manager and its lease")
-	flags.IntVar(&options.shards, "shards", 1, "into how many parts the partners are divided, each with a manager of its own")
 	flags.StringVar(&options.widget, "widget", "", "host:port of the widget server; it is not asked if empty")
 	flags.DurationVar(&options.timeout, "timeout", time.Minute, "how long to wait for each thing that is not there yet")
+	flags.StringVar(&options.shards, "shards", "", "")
+	hide(flags, "shards")
 	cluster.add(flags)
 	return cmd
 }
@@ -73,14 +72,7 @@ func (o checkOptions) check(ctx context.Context, config *rest.Config, out io.Wri
 	}
 	steps := []step{
 		{"The CustomResourceDefinitions are as this version needs them", func(ctx context.Context) error { return manager.CheckCRDs(ctx, config) }},
-	}
-	for number := 1; number <= o.shards; number++ {
-		part := shard.Shard{Number: number, Count: o.shards}
-		done := "A manager leads"
-		if !part.Alone() {
-			done += ", of shard " + part.String()
-		}
-		steps = append(steps, step{done, func(ctx context.Context) error { return o.managerLeads(ctx, reader, part.Lease(manager.LeaseName)) }})
+		{"A manager leads", func(ctx context.Context) error { return o.managerLeads(ctx, reader) }},
 	}
 	if o.widget != "" {
 		steps = append(steps, step{"The widget server answers", o.widgetAnswers})
@@ -110,8 +102,9 @@ func (o checkOptions) until(ctx context.Context, out io.Writer, done string, try
 	return nil
 }
 
-// managerLeads reports whether a manager holds a lease, and has renewed it of late.
-func (o checkOptions) managerLeads(ctx context.Context, reader client.Reader, name string) error {
+// managerLeads reports whether a manager holds the lease, and has renewed it of late.
+func (o checkOptions) managerLeads(ctx context.Context, reader client.Reader) error {
+	const name = manager.LeaseName
 	var lease coordinationv1.Lease
 	if err := reader.Get(ctx, client.ObjectKey{Namespace: o.namespace, Name: name}, &lease); err != nil {
 		return fmt.Errorf("looking for the manager's lease: %w", err)

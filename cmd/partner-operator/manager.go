@@ -13,7 +13,6 @@ import (
 	"github.com/dispel/partner-operator/internal/build"
 	"github.com/dispel/partner-operator/internal/manager"
 	"github.com/dispel/partner-operator/internal/settings"
-	"github.com/dispel/partner-operator/internal/shard"
 )
 
 // managerFlags are the flags of `partner-operator manager` that are not taken
@@ -61,7 +60,7 @@ func newManagerCommand() *cobra.Command {
 	flags.SortFlags = false // what belongs together stands together
 	given.settings.Add(flags)
 
-	flags.StringVar(&given.shard, "shard", "", "shard of the partners that this manager reconciles, as number/count, such as 1/3; the other managers use 2/3 and 3/3. Empty: all partners")
+	addShard(flags, &given.shard)
 	flags.IntVar(&options.Workers, "workers", 8, "Partners reconciled at once")
 	flags.DurationVar(&options.TotalsInterval, "plan-totals-interval", 10*time.Second, "shortest time between two updates of the totals of a SupportPlan")
 	flags.DurationVar(&options.ResyncPeriod, "resync-period", 10*time.Hour, "how often all objects are reconciled even if nothing changed")
@@ -92,8 +91,8 @@ func (f managerFlags) complete(options *manager.Options) error {
 	fault := func(flag, value, remedy string) {
 		faults = append(faults, fmt.Errorf("--%s %q: %s", flag, value, remedy))
 	}
-	if options.Shard, err = shard.Parse(f.shard); err != nil {
-		fault("shard", f.shard, err.Error())
+	if f.shard != "" {
+		fault("shard", f.shard, noShards)
 	}
 	if options.Workers < 1 {
 		fault("workers", strconv.Itoa(options.Workers), "write at least 1")

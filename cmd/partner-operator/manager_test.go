@@ -5,6 +5,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
@@ -24,6 +25,18 @@ var _ = Describe("The manager's flags", func() {
 		Entry("no workers", `--workers "0": write at least 1`, "--workers=0"),
 		Entry("no time at all", `--resync-period "0s": write a duration above zero`, "--resync-period=0"),
 		Entry("a setting, beside another fault", `--gateway "public": write namespace/name`, "--workers=0", "--gateway=public"),
+	)
+
+	DescribeTable("that divided the partners are answered with what to do",
+		func(cmd *cobra.Command, flag string) {
+			cmd.SilenceErrors, cmd.SilenceUsage = true, true
+			cmd.SetArgs([]string{flag + "=1/3"})
+			Expect(cmd.Execute()).To(MatchError(ContainSubstring(flag + ` "1/3": ` + noShards)))
+			Expect(cmd.Flags().FlagUsages()).NotTo(ContainSubstring("shard"))
+		},
+		Entry("of the manager", newManagerCommand(), "--shard"),
+		Entry("of the prober", newProbeCommand(), "--shard"),
+		Entry("of the check", newCheckCommand(), "--shards"),
 	)
 
 	It("come from the environment where the command line is silent", func() {

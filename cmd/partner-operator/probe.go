@@ -14,7 +14,6 @@ import (
 	"github.com/dispel/partner-operator/internal/build"
 	"github.com/dispel/partner-operator/internal/probe"
 	"github.com/dispel/partner-operator/internal/prober"
-	"github.com/dispel/partner-operator/internal/shard"
 )
 
 // probeFlags are the flags of `partner-operator probe` that are not taken over into
@@ -60,7 +59,7 @@ func newProbeCommand() *cobra.Command {
 	flags.DurationVar(&options.Interval, "interval", time.Minute, "how often each sub-domain is probed")
 	flags.IntVar(&options.Concurrency, "concurrency", 512, "sub-domains probed at once")
 	flags.DurationVar(&options.Prober.Timeout, "timeout", probe.DefaultTimeout, "timeout of each step; the whole probe takes at most twice this time")
-	flags.StringVar(&given.shard, "shard", "", "the part of all partners that this prober has, as number/count, such as 1/3 beside probers with 2/3 and 3/3; all of them if empty")
+	addShard(flags, &given.shard)
 	flags.StringSliceVar(&given.allowed, "allowed-targets", nil, "networks to which it may connect beside public addresses, such as 10.20.0.0/16")
 	flags.BoolVar(&options.CompareAddresses, "compare-addresses", true, "report a host that resolves to none of its route's addresses; switch it off if hosts are behind a content delivery network")
 	flags.StringVar(&given.dnsServer, "dns-server", "", "IP address of the DNS server to ask, with a port if it is not 53; the system's if empty")
@@ -90,9 +89,8 @@ func (f probeFlags) complete(options *prober.Options) error {
 	if options.Prober.Timeout <= 0 {
 		fault("timeout", options.Prober.Timeout.String(), "write a duration above zero, such as 5s")
 	}
-	var err error
-	if options.Shard, err = shard.Parse(f.shard); err != nil {
-		fault("shard", f.shard, err.Error())
+	if f.shard != "" {
+		fault("shard", f.shard, noShards)
 	}
 	for _, text := range f.allowed {
 		network, err := netip.ParsePrefix(text)

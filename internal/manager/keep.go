@@ -20,7 +20,6 @@ import (
 	"github.com/dispel/partner-operator/internal/cachelimit"
 	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/objects"
-	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/staffing"
 )
 
@@ -45,33 +44,31 @@ const (
 	maxName, maxNote = 253, 4 << 10
 )
 
-// keep makes the function that decides how much of an object the cache keeps: nothing that
-// nobody asks for, of what is not this shard's, or not the operator's, only by what it is
-// found, and of what others write no more than the constants above.
-func keep(mine shard.Shard) cachelimit.Reduce {
-	return func(object client.Object) cachelimit.Kept {
-		kept := cachelimit.Kept{Object: object, Own: kinds.Marked(object) || slices.Contains(kinds.ReservedNames, object.GetName())}
-		counted := counts(object)
-		hosts, more := kinds.FirstHosts(object, maxHosts)
-		prune(object)
-		size := 0
-		switch whole := wanted(mine, object); {
-		case !whole:
-			kept.Object = stub(object)
-		case object.GetNamespace() == "":
-			kept.Cut = limitLabels(object)
-		default:
-			if size = sizeOf(object); size > maxWhole || !counted && !kept.Own && size > maxUnmarked {
-				kept.Object, size = stub(object), 0
-				kinds.MarkStub(kept.Object)
-				kept.Cut = true
-			}
+// keep decides how much of an object the cache keeps: nothing that nobody asks for, of what is
+// not the operator's only by what it is found, and of what others write no more than the
+// constants above.
+func keep(object client.Object) cachelimit.Kept {
+	kept := cachelimit.Kept{Object: object, Own: kinds.Marked(object) || slices.Contains(kinds.ReservedNames, object.GetName())}
+	counted := counts(object)
+	hosts, more := kinds.FirstHosts(object, maxHosts)
+	prune(object)
+	size := 0
+	switch whole := wanted(object); {
+	case !whole:
+		kept.Object = stub(object)
+	case object.GetNamespace() == "":
+		kept.Cut = limitLabels(object)
+	default:
+		if size = sizeOf(object); size > maxWhole || !counted && !kept.Own && size > maxUnmarked {
+			kept.Object, size = stub(object), 0
+			kinds.MarkStub(kept.Object)
+			kept.Cut = true
 		}
-		if counted {
-			kept.Entries, kept.Cut = max(1, size/cachelimit.EntrySize, len(hosts)), kept.Cut || more
-		}
-		return kept
 	}
+	if counted {
+		kept.Entries, kept.Cut = max(1, size/cachelimit.EntrySize, len(hosts)), kept.Cut || more
+	}
+	return kept
 }
 
 // counts reports whether an object counts against the limit of its namespace: not if it is of
@@ -184,25 +181,13 @@ func limitLabels(object client.Object) bool {
 	return true
 }
 
-// wanted reports whether a shard looks at more of an object than what it is found by.
-func wanted(own shard.Shard, object client.Object) bool {
-	switch object := object.(type) {
-	case *v1alpha1.Partner:
-		// The first shard totals the partners of every plan.
-		return own.First() || own.Has(object.Name)
-	case *v1alpha1.PCSMAllocation:
-		return own.Has(string(object.Spec.PartnerRef.Name))
-	case *v1alpha1.SubdomainClaim, *v1alpha1.SupportPlan, *networkingv1.IngressClass, *gatewayv1.Gateway, *gatewayv1.GatewayClass:
-		return true // of partners of all shards, a host's one holder among them
-	case *metav1.PartialObjectMetadata:
-		return false
-	}
+// wanted reports whether more of an object is looked at than what it is found by.
+func wanted(object client.Object) bool {
 	// What is there before a partner has its namespace bears no label.
 	partner := object.GetLabels()[v1alpha1.PartnerLabel]
-	if partner != "" && !own.Has(partner) {
-		return false
-	}
 	switch object := object.(type) {
+	case *metav1.PartialObjectMetadata:
+		return false
 	case *corev1.Namespace:
 		return partner != "" || object.Annotations[v1alpha1.AdoptAnnotation] != "" || object.Annotations[v1alpha1.AppliedAnnotation] != ""
 	case *gatewayv1beta1.ReferenceGrant:
@@ -223,9 +208,7 @@ func wanted(own shard.Shard, object client.Object) bool {
 	return true
 }
 
-// stub is what of an object it is found by: its names, the partner of an allocation
-// or a namespace, the hosts of a route; of a Partner its host, whether it lets go of one
-// or hands one over, whether it serves, its namespace, and its age.
+// stub is what of an object it is found by: its names, the hosts of a route.
 func stub(object client.Object) client.Object {
 	little := reflect.New(reflect.TypeOf(object).Elem()).Interface().(client.Object)
 	if _, ok := little.(*unstructured.Unstructured); ok {
@@ -238,36 +221,8 @@ func stub(object client.Object) client.Object {
 	little.SetResourceVersion(object.GetResourceVersion())
 	partner, labelled := object.GetLabels()[v1alpha1.PartnerLabel]
 	switch object := object.(type) {
-	case *v1alpha1.Partner:
-		little.SetCreationTimestamp(object.CreationTimestamp) // by which the first of rivals is known
-		little.SetGeneration(object.GetGeneration())          // by which a change of the spec is known
-		little.(*v1alpha1.Partner).Spec.Suspend = object.Spec.Suspend
-		little.(*v1alpha1.Partner).Spec.HandOver = object.Spec.HandOver
-		little.SetDeletionTimestamp(object.DeletionTimestamp)
-		// By which a Partner of this shard knows whether a host that passes between them is
-		// served, and why not.
-		little.(*v1alpha1.Partner).Status.Subdomain = object.Status.Subdomain
-		little.(*v1alpha1.Partner).Status.Conditions = own(object.Status.Conditions, []v1alpha1.ConditionType{v1alpha1.ConditionSubdomainReady, v1alpha1.ConditionContractActive})
-		if object.Spec.Subdomain != nil {
-			little.(*v1alpha1.Partner).Spec.Subdomain = &v1alpha1.Subdomain{Host: object.Spec.Subdomain.Host}
-		}
-		if object.Spec.Tenant != nil && object.Spec.Tenant.Namespace != "" {
-			little.(*v1alpha1.Partner).Spec.Tenant = &v1alpha1.Tenant{Namespace: object.Spec.Tenant.Namespace}
-		}
-		return little
 	case *corev1.Namespace:
-		if labelled {
-			little.SetLabels(map[string]string{v1alpha1.PartnerLabel: partner})
-		}
-		for _, key := range []string{v1alpha1.HostsAnnotation, v1alpha1.AdoptAnnotation} {
-			if value := object.Annotations[key]; labelled && value != "" {
-				metav1.SetMetaDataAnnotation(&little.(*corev1.Namespace).ObjectMeta, key, value)
-			}
-		}
 		little.SetDeletionTimestamp(object.DeletionTimestamp)
-		return little
-	case *v1alpha1.PCSMAllocation:
-		little.(*v1alpha1.PCSMAllocation).Spec.PartnerRef = object.Spec.PartnerRef
 		return little
 	case *metav1.PartialObjectMetadata: // Secrets and CRDs
 		if certificate := object.Annotations[kinds.CertificateNameAnnotation]; certificate == object.Name && labelled {

@@ -16,7 +16,6 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/objects"
-	"github.com/dispel/partner-operator/internal/shard"
 )
 
 var _ = Describe("Of what is not the operator's, the cache keeps", func() {
@@ -26,7 +25,7 @@ var _ = Describe("Of what is not the operator's, the cache keeps", func() {
 	}
 	kept := func(object client.Object) client.Object {
 		GinkgoHelper()
-		return keep(shard.Shard{})(object).Object
+		return keep(object).Object
 	}
 	bare := func(namespace, name string) metav1.ObjectMeta {
 		return metav1.ObjectMeta{Namespace: namespace, Name: name, UID: "u", ResourceVersion: "7"}
@@ -66,29 +65,6 @@ var _ = Describe("Of what is not the operator's, the cache keeps", func() {
 		namespace.Annotations = map[string]string{v1alpha1.AdoptAnnotation: "acme"}
 		wanted := namespace.DeepCopy()
 		Expect(kept(namespace.DeepCopy())).To(Equal(wanted))
-	})
-
-	It("of another shard's namespace, Partner and route what others of this shard compete with", func() {
-		other, name := shard.Shard{Number: 2, Count: 2}, "acme"
-		for other.Has(name) {
-			name += "e"
-		}
-		labelled := metav1.ObjectMeta{Name: "acme-prod", Labels: objects.Labels(name), Annotations: large}
-		in := func(object client.Object) client.Object {
-			return keep(other)(object).Object
-		}
-		namespace := in(&corev1.Namespace{ObjectMeta: labelled})
-		Expect(namespace.GetAnnotations()).To(BeEmpty())
-		Expect(objects.HolderOf(namespace)).To(Equal(name))
-		left := metav1.ObjectMeta{Name: "left", Labels: objects.Labels(name), Annotations: map[string]string{v1alpha1.AdoptAnnotation: "heir"}}
-		Expect(in(&corev1.Namespace{ObjectMeta: left}).GetAnnotations()).To(Equal(left.Annotations), "it may be handed to a Partner of this shard")
-		created := metav1.Unix(1, 0)
-		partner := in(&v1alpha1.Partner{
-			ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: created},
-			Spec:       v1alpha1.PartnerSpec{Tenant: &v1alpha1.Tenant{Namespace: "acme-prod"}},
-		}).(*v1alpha1.Partner)
-		Expect(objects.NamespaceOf(partner)).To(Equal("acme-prod"))
-		Expect(partner.CreationTimestamp).To(Equal(created))
 	})
 
 	It("the name of a Secret, and which Certificate it is of", func() {

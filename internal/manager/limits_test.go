@@ -33,7 +33,6 @@ import (
 	"github.com/dispel/partner-operator/internal/cachelimit"
 	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/objects"
-	"github.com/dispel/partner-operator/internal/shard"
 )
 
 // largest are objects of every kind that the manager watches, as large as an API server
@@ -242,7 +241,7 @@ func heap() uint64 {
 }
 
 var _ = Describe("However large objects are that others write, the caches", func() {
-	limits := func() *cachelimit.Limits { return cachelimit.New(keep(shard.Shard{}), clock.RealClock{}) }
+	limits := func() *cachelimit.Limits { return cachelimit.New(keep, clock.RealClock{}) }
 
 	// inform has an informer learn of some objects.
 	inform := func(ctx context.Context, of *cachelimit.Limits, kind string, many int) toolscache.SharedIndexInformer {
@@ -296,7 +295,7 @@ var _ = Describe("However large objects are that others write, the caches", func
 
 // BenchmarkKeep measures the work for one change of an object that is as large as can be.
 func BenchmarkKeep(b *testing.B) {
-	reduce := keep(shard.Shard{})
+	reduce := keep
 	for _, kind := range slices.Sorted(maps.Keys(largest)) {
 		b.Run(kind, func(b *testing.B) {
 			RegisterTestingT(b)

@@ -40,7 +40,6 @@ import (
 	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/readiness"
 	"github.com/dispel/partner-operator/internal/scheme"
-	"github.com/dispel/partner-operator/internal/shard"
 )
 
 // LeaseName is the name of the lease that a leading manager holds, if it has all
@@ -51,8 +50,6 @@ const LeaseName = "partner-operator.partner.dispel.com"
 type Options struct {
 	// Settings are the operator's defaults for partners.
 	Settings objects.Settings
-	// Shard has the partners that are the manager's; its zero value has all.
-	Shard shard.Shard
 	// Workers is how many Partners are reconciled at once.
 	Workers int
 	// TotalsInterval is how long the totals of a plan may trail its partners.
@@ -104,7 +101,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err := CheckCRDs(ctx, config); err != nil {
 		return nil, err
 	}
-	limits := cachelimit.New(keep(options.Shard), clock.RealClock{})
+	limits := cachelimit.New(keep, clock.RealClock{})
 	base, err := ctrl.NewManager(config, managerOptions(options, limits))
 	if err != nil {
 		return nil, err
@@ -116,7 +113,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err = addControllers(ctx, mgr, options, limits); err != nil {
 		return nil, err
 	}
-	if options.DefaultPlans && options.Shard.First() {
+	if options.DefaultPlans {
 		if err = addDefaultPlans(mgr); err != nil {
 			return nil, err
 		}
@@ -152,7 +149,7 @@ func managerOptions(options Options, limits *cachelimit.Limits) ctrl.Options {
 			EnableReadYourWritesConsistency: new(true),
 		}},
 		LeaderElection:                options.LeaderElection,
-		LeaderElectionID:              options.Shard.Lease(LeaseName),
+		LeaderElectionID:              LeaseName,
 		LeaderElectionNamespace:       options.LeaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true,
 		HealthProbeBindAddress:        "0", // see package readiness
@@ -202,23 +199,19 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, limi
 		return fmt.Errorf("looking for optional APIs: %w", err)
 	}
 	recorder := mgr.GetEventRecorder("partner-operator")
-	err = errors.Join(
+	return errors.Join(
 		(&controllers.PartnerReconciler{
 			Answers: apply.NewAnswers(),
 			Client:  patient{mgr.GetClient()}, APIs: apis,
-			Settings: options.Settings, Shard: options.Shard, Clock: options.Clock, Recorder: recorder, RestoreGrace: options.RestoreGrace, Limits: limits,
+			Settings: options.Settings, Clock: options.Clock, Recorder: recorder, RestoreGrace: options.RestoreGrace, Limits: limits,
 		}).SetupWithManager(ctx, mgr, each()),
 		(&controllers.PCSMAllocationReconciler{
-			Client: patient{mgr.GetClient()}, Shard: options.Shard, Clock: options.Clock, Recorder: recorder,
+			Client: patient{mgr.GetClient()}, Clock: options.Clock, Recorder: recorder,
+		}).SetupWithManager(mgr, each()),
+		(&controllers.SupportPlanReconciler{
+			Client: patient{mgr.GetClient()}, Clock: options.Clock, Recorder: recorder, TotalsInterval: options.TotalsInterval,
 		}).SetupWithManager(mgr, each()),
 	)
-	if err != nil || !options.Shard.First() {
-		return err
-	}
-	// A plan is shared by partners of all shards.
-	return (&controllers.SupportPlanReconciler{
-		Client: patient{mgr.GetClient()}, Clock: options.Clock, Recorder: recorder, TotalsInterval: options.TotalsInterval,
-	}).SetupWithManager(mgr, each())
 }
 
 // addDefaultPlans creates the plans that come with the operator once it leads. A
@@ -256,7 +249,7 @@ func addDefaultPlans(mgr ctrl.Manager) error {
 
 // addCollector shows partners among the metrics while the manager leads.
 func addCollector(mgr ctrl.Manager, options Options) error {
-	collector := &metrics.Collector{Reader: mgr.GetCache(), Shard: options.Shard, Clock: options.Clock, Logger: mgr.GetLogger().WithName("metrics")}
+	collector := &metrics.Collector{Reader: mgr.GetCache(), Clock: options.Clock, Logger: mgr.GetLogger().WithName("metrics")}
 	return mgr.Add(ctrlmanager.RunnableFunc(func(ctx context.Context) error {
 		if err := ctrlmetrics.Registry.Register(collector); err != nil {
 			return err

@@ -4,7 +4,6 @@ package metrics
 
 import (
 	"context"
-	"slices"
 	"strconv"
 	"time"
 
@@ -17,7 +16,6 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/objects"
-	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/staffing"
 )
 
@@ -26,8 +24,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	shards      = describe("shards", "Number of shards. Exposed only by the leader of each shard.")
-	partners    = describe("partners", "Number of Partners in the manager's shard.")
+	partners    = describe("partners", "Number of Partners. Exposed only by the leader.")
 	partnerInfo = describe("partner_info", "What a Partner is, in its labels; always 1.", "partner", "channel_model", "support_plan", "tier", "host", "tenant_namespace")
 	customers   = describe("partner_customers", "Customers of a Partner.", "partner")
 	allocated   = describe("partner_allocated_fte", "FTE of the active P-CSMs of a Partner; 0 if there are none. Present only for an OEM or MSP.", "partner")
@@ -62,8 +59,6 @@ var (
 // the same: register it with the leader's registry alone, or sums count twice.
 type Collector struct {
 	Reader client.Reader
-	// Shard has the partners to show; its first shows the plans.
-	Shard  shard.Shard
 	Clock  clock.PassiveClock
 	Logger logr.Logger
 }
@@ -76,7 +71,7 @@ func (c *Collector) Describe(to chan<- *prometheus.Desc) {
 // Describe implements prometheus.Collector.
 func (s *Snapshot) Describe(to chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
-		shards, partners, partnerInfo, customers, allocated, minimum, required, recommended, maximum, comfortable, utilization, untilBreach, widget,
+		partners, partnerInfo, customers, allocated, minimum, required, recommended, maximum, comfortable, utilization, untilBreach, widget,
 		uncovered, operating, shortfall, counted, contractEnd,
 		condition, allocationFTE, allocationEnd, planPartners, planCustomers, planAllocated, planOverCapacity,
 	} {
@@ -94,12 +89,6 @@ func (c *Collector) Collect(to chan<- prometheus.Metric) {
 			return
 		}
 	}
-	s.Partners.Items = slices.DeleteFunc(s.Partners.Items, func(p v1alpha1.Partner) bool { return !c.Shard.Has(p.Name) })
-	s.Allocations.Items = slices.DeleteFunc(s.Allocations.Items, func(a v1alpha1.PCSMAllocation) bool { return !c.Shard.Has(string(a.Spec.PartnerRef.Name)) })
-	if !c.Shard.First() {
-		s.Plans.Items = nil
-	}
-	s.Shards = max(1, c.Shard.Count)
 	s.Now = c.Clock.Now()
 	s.Collect(to)
 }
@@ -109,9 +98,7 @@ type Snapshot struct {
 	Partners    v1alpha1.PartnerList
 	Allocations v1alpha1.PCSMAllocationList
 	Plans       v1alpha1.SupportPlanList
-	// Shards is into how many parts all partners are divided.
-	Shards int
-	Now    time.Time
+	Now         time.Time
 }
 
 // Collect implements prometheus.Collector.
@@ -124,7 +111,6 @@ func (s *Snapshot) Collect(to chan<- prometheus.Metric) {
 			gauge(condition, 1, kind, name, one.Type, string(one.Status), one.Reason)
 		}
 	}
-	gauge(shards, float64(s.Shards))
 	gauge(partners, float64(len(s.Partners.Items)))
 	for i := range s.Partners.Items {
 		partner := &s.Partners.Items[i]

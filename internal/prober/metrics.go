@@ -30,11 +30,6 @@ var (
 		Help: "Sub-domains that the prober probes.",
 	})
 
-	shards = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "partner_operator_probe_shards",
-		Help: "Into how many parts all partners are divided, each with a prober of its own.",
-	})
-
 	expiry = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "partner_operator_probe_certificate_expiry_timestamp_seconds",
 		Help: "When the certificate expires that end customers of a Partner are served.",
@@ -43,6 +38,6 @@ var (
 
 // Metrics are those of the prober. New registers them, so that the manager, which is in
 // the same binary, does not expose them.
-var Metrics = []prometheus.Collector{probes, duration, delay, subdomains, shards, expiry}
+var Metrics = []prometheus.Collector{probes, duration, delay, subdomains, expiry}
 
 var register = sync.OnceFunc(func() { metrics.Registry.MustRegister(Metrics...) })

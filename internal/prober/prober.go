@@ -27,7 +27,6 @@ import (
 	"github.com/dispel/partner-operator/internal/authenticated"
 	"github.com/dispel/partner-operator/internal/probe"
 	"github.com/dispel/partner-operator/internal/readiness"
-	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/target"
 )
 
@@ -46,8 +45,6 @@ type Options struct {
 	Interval time.Duration
 	// Concurrency is how many are probed at once.
 	Concurrency int
-	// Shard has the partners to probe.
-	Shard shard.Shard
 	// HealthAddress is where /healthz and /readyz are served; "0" for nowhere.
 	HealthAddress string
 	// MetricsAddress is where /metrics are served, over HTTPS, to those whom the API server
@@ -72,7 +69,7 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 	config.QPS = -1 // the API server has its own limits
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                 scheme,
-		Cache:                  cache.Options{DefaultTransform: keep(options.Shard)},
+		Cache:                  cache.Options{DefaultTransform: keep},
 		HealthProbeBindAddress: "0", // see package readiness
 		Metrics:                metricsserver.Options{BindAddress: options.MetricsAddress, SecureServing: true, FilterProvider: authenticated.Filter},
 		Client:                 client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
@@ -82,14 +79,13 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	shards.Set(float64(max(1, options.Shard.Count)))
 	r := &reconciler{Options: options, client: mgr.GetClient(), known: map[string]*state{}}
 	if _, err := readiness.Serve(mgr, options.HealthAddress, nil); err != nil {
 		return nil, err
 	}
 	return mgr, ctrl.NewControllerManagedBy(mgr).
 		Named("probe").
-		For(&v1alpha1.Partner{}, builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool { return options.Shard.Has(o.GetName()) }), targetChanged)).
+		For(&v1alpha1.Partner{}, builder.WithPredicates(targetChanged)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: options.Concurrency, NeedLeaderElection: new(false),
 			SkipNameValidation: new(true), // tests start several
@@ -105,30 +101,24 @@ var targetChanged = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 	return had != has || !before.Equal(now) || e.ObjectOld.GetUID() != e.ObjectNew.GetUID()
 }}
 
-// keep reduces cached Partners to what a probe needs, and those of other shards to their
-// names and what their widgets show.
-func keep(own shard.Shard) func(any) (any, error) {
-	return func(in any) (any, error) {
-		partner, ok := in.(*v1alpha1.Partner)
-		if !ok {
-			return in, nil
-		}
-		kept := &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{
-			Name: partner.Name, UID: partner.UID, ResourceVersion: partner.ResourceVersion,
-			Generation: partner.Generation, DeletionTimestamp: partner.DeletionTimestamp,
-		}}
-		kept.Spec.DisplayName = partner.Spec.DisplayName // others may hand a host over to it
-		if !own.Has(partner.Name) {
-			return kept, nil
-		}
-		kept.Spec.HandOver = partner.Spec.HandOver
-		kept.Status.Subdomain = partner.Status.Subdomain
-		kept.Status.SupportWidget = partner.Status.SupportWidget
-		if condition := reachable(partner); condition != nil {
-			kept.Status.Conditions = []metav1.Condition{*condition}
-		}
-		return kept, nil
+// keep reduces cached Partners to what a probe needs.
+func keep(in any) (any, error) {
+	partner, ok := in.(*v1alpha1.Partner)
+	if !ok {
+		return in, nil
 	}
+	kept := &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{
+		Name: partner.Name, UID: partner.UID, ResourceVersion: partner.ResourceVersion,
+		Generation: partner.Generation, DeletionTimestamp: partner.DeletionTimestamp,
+	}}
+	kept.Spec.DisplayName = partner.Spec.DisplayName // others may hand a host over to it
+	kept.Spec.HandOver = partner.Spec.HandOver
+	kept.Status.Subdomain = partner.Status.Subdomain
+	kept.Status.SupportWidget = partner.Status.SupportWidget
+	if condition := reachable(partner); condition != nil {
+		kept.Status.Conditions = []metav1.Condition{*condition}
+	}
+	return kept, nil
 }
 
 // reachable is the condition that the prober wrote; nil if it wrote none.

@@ -27,7 +27,6 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/probe"
 	"github.com/dispel/partner-operator/internal/prober"
-	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/testing/authority"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 	"github.com/dispel/partner-operator/internal/testing/site"
@@ -263,33 +262,6 @@ var _ = Describe("The prober", func() {
 		Eventually(verdict(ctx, "renamed")).Should(Equal("False/WidgetOfAnotherPartner"))
 		Expect(direct.Patch(ctx, partner, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"displayName":"Globex"}}`)))).To(Succeed())
 		Eventually(verdict(ctx, "renamed")).Should(Equal("True/Reachable"))
-	}, SpecTimeout(time.Minute))
-
-	It("shares the partners with others", func(ctx SpecContext) {
-		names := []string{"shared-a", "shared-b", "shared-c", "shared-d", "shared-e", "shared-f"}
-		hosts := make([]string, 0, len(names))
-		for _, name := range names {
-			hosts = append(hosts, hostOf(name))
-			zone.Set(hostOf(name), "127.0.0.1")
-			declare(ctx, name)
-		}
-		address := site.Serve(site.Engine("Acme Corp"), new(ca.Sign(time.Hour, hosts...)))
-		var writes int64
-		for number := 1; number <= 2; number++ {
-			options := to(address)
-			options.Shard = shard.Shard{Number: number, Count: 2}
-			p := start(options)
-			for _, name := range names {
-				if options.Shard.Has(name) {
-					Eventually(verdict(ctx, name)).Should(Equal("True/Reachable"))
-				} else if number == 1 {
-					Expect(verdict(ctx, name)()).To(BeEmpty())
-				}
-			}
-			Expect(p.writes.Load()).To(BeNumerically(">", 0))
-			writes += p.writes.Load()
-		}
-		Expect(writes).To(Equal(int64(len(names))))
 	}, SpecTimeout(time.Minute))
 
 	It("may write nothing else of a Partner", func(ctx SpecContext) {

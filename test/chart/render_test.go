@@ -19,9 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
-	"github.com/dispel/partner-operator/internal/manager"
 	"github.com/dispel/partner-operator/internal/settings"
-	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
 
@@ -164,8 +162,7 @@ var _ = Describe("The chart", func() {
 
 	It("runs a prober only where it is asked to, with what it may reach", func(ctx SpecContext) {
 		Expect(rendered(ctx)).NotTo(ContainSubstring("component: probe"))
-		out := rendered(ctx, "--set=probe.enabled=true", "--set=probe.shards=2", "--set=probe.interval=30s", "--set=probe.caConfigMap=authorities", "--set=probe.allowedTargets={10.20.0.0/16,fd00:20::/64}")
-		Expect(out).To(And(ContainSubstring("- \"--shard=1/2\""), ContainSubstring("- \"--shard=2/2\""), ContainSubstring("name: partner-operator-probe-2")))
+		out := rendered(ctx, "--set=probe.enabled=true", "--set=probe.interval=30s", "--set=probe.caConfigMap=authorities", "--set=probe.allowedTargets={10.20.0.0/16,fd00:20::/64}")
 		Expect(out).To(And(ContainSubstring("--interval=30s"), ContainSubstring("--allowed-targets=10.20.0.0/16,fd00:20::/64"), ContainSubstring("cidr: 10.20.0.0/16")))
 		Expect(out).To(And(ContainSubstring("--ca-file=/etc/partner-operator/ca/ca.crt"), ContainSubstring("name: authorities")))
 		Expect(out).NotTo(ContainSubstring("name: partner-operator-probe\n  maxUnavailable"))
@@ -205,32 +202,11 @@ var _ = Describe("The chart", func() {
 		Expect(strings.Count(rendered(ctx, "--set=manager.replicas=0", "--set=widget.replicas=0"), "replicas: 0\n")).To(Equal(2))
 	})
 
-	It("gives each shard a Deployment, a lease and its part of the check", func(ctx SpecContext) {
-		parts := map[string]string{}
-		out := rendered(ctx, "--set=manager.shards=3")
-		for _, object := range cluster.ParseObjects([]byte(out)) {
-			if object.GetKind() != "Deployment" || !strings.Contains(object.GetName(), "manager") {
-				continue
-			}
-			containers, _, err := unstructured.NestedSlice(object.Object, "spec", "template", "spec", "containers")
-			Expect(err).NotTo(HaveOccurred())
-			args, _, err := unstructured.NestedStringSlice(containers[0].(map[string]any), "args")
-			Expect(err).NotTo(HaveOccurred())
-			selector, _, err := unstructured.NestedString(object.Object, "spec", "selector", "matchLabels", "partner.dispel.com/shard")
-			Expect(err).NotTo(HaveOccurred())
-			label, _, err := unstructured.NestedString(object.Object, "spec", "template", "metadata", "labels", "partner.dispel.com/shard")
-			Expect(err).NotTo(HaveOccurred())
-			Expect(label).To(Equal(selector))
-			Expect(object.GetName()).To(Equal("partner-operator-manager-" + selector))
-			parts[selector] = args[slices.IndexFunc(args, func(a string) bool { return strings.HasPrefix(a, "--shard=") })]
+	It("says what to do to those who divided the partners", func(ctx SpecContext) {
+		for _, value := range []string{"manager.shards", "probe.shards"} {
+			_, err := helm(ctx, nil, "template", release, chart(), "--set=probe.enabled=true", "--set="+value+"=3")
+			Expect(err).To(MatchError(ContainSubstring(value + ": partners are not divided any more, since one process has them all: remove the value")))
 		}
-		Expect(parts).To(Equal(map[string]string{"1": "--shard=1/3", "2": "--shard=2/3", "3": "--shard=3/3"}))
-		var leases []string
-		for number := 1; number <= 3; number++ {
-			leases = append(leases, shard.Shard{Number: number, Count: 3}.Lease(manager.LeaseName))
-		}
-		Expect(rulesOf(out, "partner-operator-check")).To(ContainElement(HaveField("ResourceNames", leases)))
-		Expect(out).To(ContainSubstring("- --shards=3"))
 	})
 
 	It("passes annotations on as they are written", func(ctx SpecContext) {

@@ -31,7 +31,6 @@ import (
 	"github.com/dispel/partner-operator/internal/manager"
 	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/settings"
-	"github.com/dispel/partner-operator/internal/shard"
 	"github.com/dispel/partner-operator/internal/testing/partners"
 )
 
@@ -159,25 +158,6 @@ var _ = Describe("Partners come about as if nothing had happened", func() {
 		Eventually(frozen.Exited()).WithContext(ctx).Should(BeClosed())
 		w.awaitReady(ctx, some)
 		w.converged(ctx, some, second)
-	})
-
-	It("when one of three shards' managers is killed, and another takes its place", func(ctx SpecContext) {
-		w := newWorld(ctx, controlplane.Arguments{})
-		leaseOf := func(number int) string { return shard.Shard{Number: number, Count: 3}.Lease(manager.LeaseName) }
-		run := func(number int) *managerProcess {
-			return w.runElected(leaseOf(number), fmt.Sprintf("--shard=%d/3", number))
-		}
-		shards := []*managerProcess{run(1), run(2), run(3)}
-		lease := leaseOf(2)
-		Eventually(w.holder).WithArguments(ctx, lease).Should(Not(BeEmpty()))
-		leader := w.holder(ctx, lease)
-		standby := run(2)
-		w.declare(ctx, some)
-		w.awaitBeginning(ctx)
-		shards[1].end()
-		Eventually(w.holder).WithArguments(ctx, lease).Should(And(Not(BeEmpty()), Not(Equal(leader))))
-		w.awaitReady(ctx, some)
-		w.converged(ctx, some, shards[0], standby, shards[2])
 	})
 
 	It("when a tenant's objects are deleted at random for a minute", func(ctx SpecContext) {

@@ -91,13 +91,7 @@ app.kubernetes.io/component: {{ index . 0 }}
 {{ toYaml $object }}
 {{- end }}
 
-{{/* The lease that a manager holds: (list number count) */}}
-{{- define "partner-operator.lease" -}}
-{{- $number := index . 0 }}{{- $count := index . 1 | int }}
-{{- if gt $count 1 }}{{ printf "partner-operator.partner.dispel.com-%d-of-%d" $number $count }}{{ else }}partner-operator.partner.dispel.com{{ end }}
-{{- end }}
-
-{{/* A Deployment of a component; of one shard of the partners if number is set. */}}
+{{/* The Deployment of a component. */}}
 {{- define "partner-operator.deployment" -}}
 {{- $component := .component }}{{- $root := .root }}
 {{- $values := index $root.Values $component }}
@@ -108,10 +102,6 @@ app.kubernetes.io/component: {{ index . 0 }}
 {{- end }}
 {{- if $values.caConfigMap }}
 {{- $args = append $args "--ca-file=/etc/partner-operator/ca/ca.crt" }}
-{{- end }}
-{{- if .number }}
-{{- $name = printf "%s-%d" $name .number }}
-{{- $args = append $args (printf "--shard=%d/%d" .number (int $values.shards)) }}
 {{- end }}
 apiVersion: apps/v1
 kind: Deployment
@@ -126,9 +116,6 @@ spec:
   selector:
     matchLabels:
       {{- include "partner-operator.selector" (list $component) | nindent 6 }}
-      {{- with .number }}
-      partner.dispel.com/shard: {{ . | quote }}
-      {{- end }}
   template:
     metadata:
       labels:
@@ -136,9 +123,6 @@ spec:
         {{- toYaml . | nindent 8 }}
         {{- end }}
         {{- include "partner-operator.selector" (list $component) | nindent 8 }}
-        {{- with .number }}
-        partner.dispel.com/shard: {{ . | quote }}
-        {{- end }}
       {{- with $values.podAnnotations }}
       annotations:
         {{- toYaml . | nindent 8 }}
@@ -181,9 +165,6 @@ spec:
           labelSelector:
             matchLabels:
               {{- include "partner-operator.selector" (list $component) | nindent 14 }}
-              {{- with .number }}
-              partner.dispel.com/shard: {{ . | quote }}
-              {{- end }}
         {{- end }}
       containers:
         - name: {{ $component }}
@@ -239,20 +220,16 @@ spec:
       {{- end }}
 {{- end }}
 
-{{/* The Deployments, the service account, the disruption budget and the services of a component. */}}
+{{/* The Deployment, the service account, the disruption budget and the services of a component. */}}
 {{- define "partner-operator.component" -}}
 {{- $component := .component }}{{- $root := .root }}
 {{- $values := index $root.Values $component }}
 {{- $name := printf "%s-%s" (include "partner-operator.fullname" $root) $component }}
-{{- if gt (int $values.shards) 1 }}
-{{- range $number := untilStep 1 (add1 $values.shards | int) 1 }}
-{{ include "partner-operator.deployment" (merge (dict "number" $number) $) }}
----
+{{- if gt (int $values.shards) 1 }}{{/* of earlier versions, whose default of 1 helm upgrade --reuse-values keeps */}}
+{{- fail (printf "%s.shards: partners are not divided any more, since one process has them all: remove the value" $component) }}
 {{- end }}
-{{- else }}
 {{- include "partner-operator.deployment" . }}
 ---
-{{- end }}
 apiVersion: v1
 kind: ServiceAccount
 metadata:
