@@ -15,7 +15,9 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 	"unicode"
 )
@@ -65,6 +67,9 @@ type Prober struct {
 	Now func() time.Time
 	// HTTPPort and HTTPSPort are 80 and 443 if zero.
 	HTTPPort, HTTPSPort uint16
+	// Proxy tells through which proxy others would ask, for messages: probes use none. The
+	// environment's if nil.
+	Proxy func(*http.Request) (*url.URL, error)
 }
 
 // Anywhere are all networks, for a Prober whose user may reach them anyway.
@@ -90,15 +95,29 @@ const (
 type broken struct {
 	reason  Reason
 	message string
+	own     Own
+	sure    bool
 }
 
 func (b *broken) Error() string { return b.message }
+
+// maybe adds what of the prober's own it may come of.
+func (b *broken) maybe(own Own) *broken {
+	b.own = own
+	return b
+}
+
+// surely adds what of the prober's own it does come of.
+func (b *broken) surely(own Own) *broken {
+	b.own, b.sure = own, true
+	return b
+}
 
 // maxMessage is how long a message may be, in bytes: servers have a say in it.
 const maxMessage = 1024
 
 func fail(reason Reason, format string, args ...any) *broken {
-	return &broken{reason, sanitize(fmt.Sprintf(format, args...))}
+	return &broken{reason: reason, message: sanitize(fmt.Sprintf(format, args...))}
 }
 
 // sanitize makes a text in which servers have a say safe to print: printable characters only,
@@ -122,37 +141,56 @@ type walk struct {
 	target Target
 	result Result
 	// addresses are where to connect, checked.
-	addresses []netip.AddrPort
+	addresses []netip.Addr
 	connected netip.AddrPort
 	// first is the connection that was made for looking at it; nil once it is used.
 	first net.Conn
 	http  *http.Client
+	// secure reports whether it speaks TLS: as declared, or since the host redirects to https.
+	secure bool
 }
 
-// Probe walks the chain of a target to its end, or to the first broken link.
+// errToHTTPS says that a host without TLS of its own redirects to https.
+var errToHTTPS = errors.New("it redirects to https")
+
+// link is a step of a walk.
+type link struct {
+	step Step
+	take func(context.Context) (string, error)
+}
+
+// links are the steps once the host is resolved.
+func (w *walk) links() []link {
+	if w.secure {
+		return []link{{Connection, w.connect}, {Certificate, w.verify}, {Engine, w.engine}, {Widget, w.widget}}
+	}
+	return []link{{Connection, w.connect}, {Engine, w.engine}, {Widget, w.widget}}
+}
+
+// Probe walks the chain of a target to its end, or to the first broken link. A host that is
+// declared without TLS and redirects to https is judged as it is served there.
 func (p *Prober) Probe(ctx context.Context, target Target) Result {
-	w := &walk{Prober: p, target: target}
+	w := &walk{Prober: p, target: target, secure: target.TLS}
 	defer w.close()
-	ctx, cancel := context.WithTimeout(ctx, stepsInAll*p.timeout())
+	ctx, cancel := context.WithTimeout(ctx, p.Longest())
 	defer cancel()
-	for _, step := range []struct {
-		step Step
-		take func(context.Context) (string, error)
-	}{
-		{Resolution, w.resolve}, {Connection, w.connect}, {Certificate, w.verify}, {Engine, w.engine}, {Widget, w.widget},
-	} {
-		if step.step == Certificate && !target.TLS {
-			continue
-		}
+	links := append([]link{{Resolution, w.resolve}}, w.links()...)
+	for i := 0; i < len(links); i++ {
 		start := time.Now()
 		limited, end := context.WithTimeout(ctx, p.timeout())
-		seen, err := step.take(limited)
+		seen, err := links[i].take(limited)
 		end()
-		taken := Taken{Step: step.step, Took: Duration{time.Since(start).Round(100 * time.Microsecond)}, Seen: sanitize(seen)}
-		if link, ok := errors.AsType[*broken](err); ok {
-			taken.Seen = link.message
+		taken := Taken{Step: links[i].step, Took: Duration{time.Since(start).Round(100 * time.Microsecond)}, Seen: sanitize(seen)}
+		switch failed, broke := errors.AsType[*broken](err); {
+		case errors.Is(err, errToHTTPS):
+			w.close()
+			w.first, w.http, w.secure = nil, nil, true
+			links = append(links[:i+1:i+1], w.links()...)
+		case broke:
+			taken.Seen = failed.message
 			w.result.Steps = append(w.result.Steps, taken)
-			w.result.Reason, w.result.Message = link.reason, link.message
+			w.result.Reason, w.result.Message = failed.reason, failed.message
+			w.result.Own, w.result.Sure = failed.own, failed.sure
 			return w.result
 		}
 		w.result.Steps = append(w.result.Steps, taken)
@@ -169,6 +207,9 @@ func (w *walk) close() {
 		w.http.CloseIdleConnections()
 	}
 }
+
+// Longest is how long a probe may take.
+func (p *Prober) Longest() time.Duration { return stepsInAll * p.timeout() }
 
 func (p *Prober) timeout() time.Duration {
 	if p.Timeout > 0 {
@@ -194,9 +235,9 @@ func (p *Prober) resolver() *net.Resolver {
 // port is the port of the target.
 func (w *walk) port() uint16 {
 	switch {
-	case w.target.TLS && w.HTTPSPort != 0:
+	case w.secure && w.HTTPSPort != 0:
 		return w.HTTPSPort
-	case w.target.TLS:
+	case w.secure:
 		return 443
 	case w.HTTPPort != 0:
 		return w.HTTPPort
@@ -207,7 +248,7 @@ func (w *walk) port() uint16 {
 // url is the address of a path of the target.
 func (w *walk) url(path string) string {
 	scheme := "http"
-	if w.target.TLS {
+	if w.secure {
 		scheme = "https"
 	}
 	return scheme + "://" + w.target.Host + path
@@ -216,17 +257,14 @@ func (w *walk) url(path string) string {
 // resolve finds the addresses of the host, and compares them with those of the route.
 func (w *walk) resolve(ctx context.Context) (string, error) {
 	if w.ConnectTo.IsValid() {
-		address := netip.AddrPortFrom(w.ConnectTo.Addr(), cmp.Or(w.ConnectTo.Port(), w.port()))
-		w.addresses = []netip.AddrPort{address}
-		return fmt.Sprintf("not asked, to connect to %s", address), w.checkAllowed()
+		w.addresses = []netip.Addr{w.ConnectTo.Addr()}
+		return fmt.Sprintf("not asked, to connect to %s", w.at(w.ConnectTo.Addr())), w.checkAllowed()
 	}
 	found, err := w.lookup(ctx, w.target.Host)
 	if err != nil {
-		return "", fail(NameNotResolved, "%s does not resolve: %s: create a DNS record that points to the route's address%s", w.target.Host, whyNot(err), w.routes())
+		return "", w.notResolved(ctx, err)
 	}
-	for _, address := range found {
-		w.addresses = append(w.addresses, netip.AddrPortFrom(address, w.port()))
-	}
+	w.addresses = found
 	w.result.Addresses = found[:min(len(found), maxAddresses)]
 	if err := w.checkAllowed(); err != nil {
 		return "", err
@@ -240,12 +278,12 @@ func (w *walk) resolve(ctx context.Context) (string, error) {
 
 // firstOfEachFamily are the addresses to try, however many a DNS server answers with: at most
 // maxTried, half of them IPv4.
-func firstOfEachFamily(addresses []netip.AddrPort) []netip.AddrPort {
-	var tried []netip.AddrPort
+func firstOfEachFamily(addresses []netip.Addr) []netip.Addr {
+	var tried []netip.Addr
 	var v4, v6 int
 	for _, address := range addresses {
 		count := &v6
-		if address.Addr().Is4() {
+		if address.Is4() {
 			count = &v4
 		}
 		if *count++; *count <= maxTried/2 {
@@ -255,27 +293,103 @@ func firstOfEachFamily(addresses []netip.AddrPort) []netip.AddrPort {
 	return tried
 }
 
-// lookup resolves a fully qualified name.
+// at is where to connect to an address. A port in ConnectTo is for the scheme that is declared.
+func (w *walk) at(address netip.Addr) netip.AddrPort {
+	if given := w.ConnectTo.Port(); given != 0 && w.secure == w.target.TLS {
+		return netip.AddrPortFrom(address, given)
+	}
+	return netip.AddrPortFrom(address, w.port())
+}
+
+// lookup resolves a fully qualified name. Some DNS servers never answer for one family of
+// addresses: once the other has some, that has no more than a fifth of the step's time left.
 func (w *walk) lookup(ctx context.Context, name string) ([]netip.Addr, error) {
-	found, err := w.resolver().LookupNetIP(ctx, "ip", strings.TrimSuffix(name, ".")+".")
+	type resolved struct {
+		addresses []netip.Addr
+		err       error
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	answers := make(chan resolved, 2)
+	for _, family := range []string{"ip4", "ip6"} {
+		go func() {
+			addresses, err := w.resolver().LookupNetIP(ctx, family, qualified(name))
+			answers <- resolved{addresses, err}
+		}()
+	}
+	all := <-answers
+	var late <-chan time.Time // never, while there is no address
+	if len(all.addresses) > 0 {
+		late = time.After(w.timeout() / 5)
+	}
+	select {
+	case other := <-answers:
+		all.addresses = append(all.addresses, other.addresses...)
+		// That there is no such record says less than that the server failed.
+		if missing, ok := errors.AsType[*net.DNSError](all.err); all.err == nil || ok && missing.IsNotFound {
+			all.err = cmp.Or(other.err, all.err)
+		}
+	case <-late:
+	}
+	found := all.addresses
 	for i := range found {
 		found[i] = found[i].Unmap()
 	}
 	slices.SortFunc(found, netip.Addr.Compare)
-	return slices.Compact(found), err
+	if found = slices.Compact(found); len(found) > 0 {
+		return found, nil
+	}
+	return nil, all.err
 }
 
-func whyNot(err error) string {
-	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+// qualified keeps a resolver from trying a name in the domains of this machine.
+func qualified(name string) string { return strings.TrimSuffix(name, ".") + "." }
+
+// maxAliases is how many CNAME records are followed.
+const maxAliases = 8
+
+// aliases are the names that a name is an alias of, in order, without the dots at their ends. Of
+// a chain that leads back to itself, each is in them once, and circular is true.
+func (w *walk) aliases(ctx context.Context, name string) (names []string, circular bool) {
+	name = strings.TrimSuffix(name, ".")
+	for at := name; len(names) < maxAliases; {
+		next, err := w.resolver().LookupCNAME(ctx, qualified(at))
+		next = strings.TrimSuffix(next, ".")
 		switch {
-		case dns.IsNotFound:
-			return "there is no such name"
-		case dns.IsTimeout:
-			return "the DNS server does not answer"
+		case err != nil, strings.EqualFold(next, at):
+			return names, false
+		case strings.EqualFold(next, name), slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, next) }):
+			return names, true
 		}
-		return dns.Err
+		names, at = append(names, next), next
 	}
-	return err.Error()
+	return names, true
+}
+
+// notResolved says why a host has no address, as far as the DNS server tells.
+func (w *walk) notResolved(ctx context.Context, err error) *broken {
+	host := w.target.Host
+	failure, _ := errors.AsType[*net.DNSError](err)
+	switch {
+	case failure == nil || failure.IsNotFound:
+		aliases, circular := w.aliases(ctx, host)
+		switch {
+		case circular:
+			return fail(NameNotResolved, "%s does not resolve: its CNAME records lead in a circle: have them end at the route's address%s", host, w.routes())
+		case len(aliases) > 0:
+			return fail(NameNotResolved, "%s does not resolve: it is an alias of %s, which has no address: have its CNAME record end at the route's address%s", host, aliases[len(aliases)-1], w.routes())
+		}
+		return fail(NameNotResolved, "%s does not resolve: there is no such name: create a DNS record that points to the route's address%s", host, w.routes())
+	case failure.IsTimeout:
+		return fail(NameNotResolved, "%s does not resolve: the DNS server does not answer in time: see whether it runs, and whether the name servers of the zone do", host).maybe(OwnDNS)
+	}
+	// Of a socket's error, the last words have no ports, which differ from one try to the next.
+	causes := strings.Split(failure.Err, ": ")
+	if cause := causes[len(causes)-1]; strings.HasSuffix(cause, "refused") || strings.HasSuffix(cause, "unreachable") || strings.HasSuffix(cause, "not permitted") {
+		return fail(NameNotResolved, "%s does not resolve: the DNS server cannot be asked (%s): see whether it runs, and whether it may be reached from here", host, cause).surely(OwnDNS)
+	}
+	// A resolver also answers SERVFAIL if it cannot reach the one that it asks itself.
+	return fail(NameNotResolved, "%s does not resolve: the DNS server fails for this name: see the name servers, the delegation and DNSSEC of its zone, and whether its CNAME records lead in a circle", host).maybe(OwnDNS)
 }
 
 // routes names the addresses of the route in messages.
@@ -286,36 +400,66 @@ func (w *walk) routes() string {
 	return ", " + strings.Join(w.target.Addresses, ", ")
 }
 
+// maxCompared is how often the names of a host and of its route are resolved before they count
+// as different: the answers for a large pool of addresses have a few of them each.
+const maxCompared = 4
+
 // compare holds the addresses of the host against those of the route. If one of the
 // route's cannot be resolved, or may not be reached, as that of a load balancer behind
 // network address translation, there is nothing to compare.
 func (w *walk) compare(ctx context.Context, found []netip.Addr) error {
-	var of []netip.Addr
+	of := map[netip.Addr]bool{}
+	var names []string
 	for _, address := range w.target.Addresses {
-		if parsed, err := netip.ParseAddr(address); err == nil {
-			if !w.mayReach(parsed) {
-				return nil
-			}
-			of = append(of, parsed.Unmap())
+		parsed, err := netip.ParseAddr(address)
+		if err != nil {
+			names = append(names, strings.TrimSuffix(address, "."))
 			continue
 		}
-		resolved, _ := w.lookup(ctx, address)
-		if len(resolved) == 0 {
+		if !w.mayReach(parsed) {
 			return nil
 		}
-		of = append(of, resolved...)
+		of[parsed.Unmap()] = true
 	}
-	if len(of) == 0 || slices.ContainsFunc(found, func(a netip.Addr) bool { return slices.Contains(of, a) }) {
-		return nil
+	found = slices.Clone(found)
+	for try := range maxCompared {
+		for _, name := range names {
+			resolved, _ := w.lookup(ctx, name)
+			if try == 0 && len(resolved) == 0 || slices.ContainsFunc(resolved, func(a netip.Addr) bool { return !w.mayReach(a) }) {
+				return nil
+			}
+			for _, address := range resolved {
+				of[address] = true
+			}
+		}
+		if len(of) == 0 || slices.ContainsFunc(found, func(a netip.Addr) bool { return of[a] }) {
+			return nil
+		}
+		if len(names) == 0 {
+			break
+		}
+		if try == 0 {
+			brief, end := context.WithTimeout(ctx, w.timeout()/3)
+			aliases, _ := w.aliases(brief, w.target.Host)
+			end()
+			if slices.ContainsFunc(aliases, func(alias string) bool {
+				return slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, alias) })
+			}) {
+				return nil // whatever each answer picks of the addresses
+			}
+		}
+		again, _ := w.lookup(ctx, w.target.Host)
+		found = append(found, again...)
 	}
+	slices.SortFunc(found, netip.Addr.Compare)
 	return fail(AddressNotTheRoutes, "%s resolves to %s, and the route is served at %s: point the DNS record there, or wait until resolvers have forgotten the old one",
-		w.target.Host, joined(found), strings.Join(w.target.Addresses, ", "))
+		w.target.Host, joined(slices.Compact(found)), strings.Join(w.target.Addresses, ", "))
 }
 
 // checkAllowed refuses addresses that reach into the network of whoever probes.
 func (w *walk) checkAllowed() error {
-	for _, address := range w.addresses {
-		if a := address.Addr(); !w.mayReach(a) {
+	for _, a := range w.addresses {
+		if !w.mayReach(a) {
 			return fail(TargetNotAllowed, "%s resolves to %s, which is no public address: correct the DNS record, or allow the network with --allowed-targets if it is meant", w.target.Host, a)
 		}
 	}
@@ -397,19 +541,52 @@ func ResolverAt(server netip.AddrPort) *net.Resolver {
 // connect connects to the first address that answers.
 func (w *walk) connect(ctx context.Context) (string, error) {
 	var errs []string
+	local, lost := 0, 0
 	for i, address := range w.addresses {
 		// Each address has its share of the time that is left.
 		deadline, _ := ctx.Deadline()
 		dialer := net.Dialer{Timeout: time.Until(deadline) / time.Duration(len(w.addresses)-i)}
-		conn, err := dialer.DialContext(ctx, "tcp", address.String())
+		to := w.at(address)
+		conn, err := dialer.DialContext(ctx, "tcp", to.String())
 		if err == nil {
-			w.first, w.connected = conn, address
-			return "connected to " + address.String(), nil
+			w.first, w.connected = conn, to
+			return "connected to " + to.String(), nil
 		}
-		errs = append(errs, fmt.Sprintf("%s: %s", address, why(err)))
+		errs = append(errs, fmt.Sprintf("%s: %s", to, why(err)))
+		timeout, ok := errors.AsType[net.Error](err)
+		switch {
+		case address.Is4() && (errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES)):
+			local++
+		case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH), ok && timeout.Timeout():
+			lost++
+		}
 	}
-	return "", fail(ConnectionFailed, "no answer from %s (%s): check that the ingress controller or Gateway runs, and that firewalls let the port through",
-		w.target.Host, strings.Join(errs, "; "))
+	failed := fail(ConnectionFailed, "no answer from %s (%s): check that the ingress controller or Gateway runs, and that firewalls let the port through%s",
+		w.target.Host, strings.Join(errs, "; "), w.unusedProxy())
+	switch len(w.addresses) {
+	case local:
+		failed = failed.surely(OwnNetwork)
+	case local + lost:
+		failed = failed.maybe(OwnNetwork)
+	}
+	return "", failed
+}
+
+// unusedProxy says so if the environment names a proxy: a probe goes where end customers go, and
+// so directly.
+func (w *walk) unusedProxy() string {
+	proxyOf := w.Proxy
+	if proxyOf == nil {
+		proxyOf = http.ProxyFromEnvironment
+	}
+	request, err := http.NewRequest(http.MethodGet, w.url("/"), http.NoBody)
+	if err != nil {
+		return ""
+	}
+	if proxy, err := proxyOf(request); proxy == nil || err != nil {
+		return ""
+	}
+	return "; the proxy that the environment names is not used: a probe connects directly, so run it where that is possible"
 }
 
 // why is the innermost reason of a network error, without addresses that differ from one
@@ -443,7 +620,7 @@ func (w *walk) verify(ctx context.Context) (string, error) {
 	w.first = conn
 	chain := conn.ConnectionState().PeerCertificates
 	leaf := chain[0]
-	w.result.Expires = leaf.NotAfter
+	w.result.Expires, w.result.Lifetime = leaf.NotAfter, leaf.NotAfter.Sub(leaf.NotBefore)
 	intermediates := x509.NewCertPool()
 	for _, certificate := range chain[1:] {
 		intermediates.AddCert(certificate)
@@ -451,7 +628,7 @@ func (w *walk) verify(ctx context.Context) (string, error) {
 	now := w.now()
 	if now.After(leaf.NotAfter) || now.Before(leaf.NotBefore) {
 		return "", fail(CertificateExpired, "the certificate of %s is valid from %s until %s, and not now: see why it was not renewed, in the conditions of the Certificate",
-			w.target.Host, leaf.NotBefore.UTC().Format(time.RFC3339), leaf.NotAfter.UTC().Format(time.RFC3339))
+			w.target.Host, leaf.NotBefore.UTC().Format(time.RFC3339), leaf.NotAfter.UTC().Format(time.RFC3339)).maybe(OwnClock)
 	}
 	if err := leaf.VerifyHostname(w.target.Host); err != nil {
 		return "", fail(CertificateInvalid, "the certificate at %s is for %s, not for %s: the controller does not serve the sub-domain's own certificate yet, or serves its default one",
@@ -462,7 +639,7 @@ func (w *walk) verify(ctx context.Context) (string, error) {
 		return "", fail(CertificateInvalid, "the certificate of %s, issued by %s, is not trusted: %s", w.target.Host, leaf.Issuer, untrusted(err))
 	}
 	first := lastsLongest(chains)
-	w.result.Expires = first.NotAfter
+	w.result.Expires, w.result.Lifetime = first.NotAfter, first.NotAfter.Sub(first.NotBefore)
 	seen := fmt.Sprintf("issued by %s, valid until %s", leaf.Issuer, first.NotAfter.UTC().Format(time.DateOnly))
 	if first != leaf {
 		seen += fmt.Sprintf(", when %s of its chain ends", first.Subject)
@@ -513,7 +690,7 @@ func (w *walk) client() *http.Client {
 			return conn, nil
 		}
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", w.connected.String())
-		if err != nil || !w.target.TLS {
+		if err != nil || !w.secure {
 			return conn, err
 		}
 		secure := tls.Client(conn, &tls.Config{ServerName: w.target.Host, RootCAs: w.Roots, Time: w.now, MinVersion: tls.VersionTLS12})
@@ -536,11 +713,38 @@ func (w *walk) client() *http.Client {
 	return w.http
 }
 
+// answer is what a request got.
+type answer struct {
+	status int
+	body   []byte
+	// location is where it redirects to, if that was not followed.
+	location *url.URL
+}
+
+// String is the status, and where a redirect leads.
+func (a answer) String() string {
+	if a.location != nil {
+		to := *a.location
+		to.RawQuery, to.Fragment = "", "" // which may differ each time
+		return fmt.Sprintf("status %d, a redirect to %s", a.status, to.Redacted())
+	}
+	return fmt.Sprintf("status %d", a.status)
+}
+
+// toHTTPS reports whether it redirects from http to the same host on https.
+func (w *walk) toHTTPS(a answer) bool {
+	if w.secure || a.location == nil || a.location.Scheme != "https" || !strings.EqualFold(a.location.Hostname(), w.target.Host) {
+		return false
+	}
+	port := a.location.Port()
+	return port == "" || port == "443" || port == strconv.Itoa(int(w.HTTPSPort))
+}
+
 // get asks for a path, and reads as many bytes of the answer as are needed.
-func (w *walk) get(ctx context.Context, path string, needed int64) (status int, body []byte, err error) {
+func (w *walk) get(ctx context.Context, path string, needed int64) (answer, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url(path), nil)
 	if err != nil {
-		return 0, nil, err
+		return answer{}, err
 	}
 	request.Header.Set("User-Agent", "partner-operator-probe")
 	response, err := w.client().Do(request)
@@ -548,26 +752,32 @@ func (w *walk) get(ctx context.Context, path string, needed int64) (status int, 
 		if of, ok := errors.AsType[*url.Error](err); ok {
 			err = of.Err
 		}
-		return 0, nil, err
+		return answer{}, err
 	}
 	defer response.Body.Close()
-	body, err = io.ReadAll(io.LimitReader(response.Body, needed))
-	return response.StatusCode, body, err
+	got := answer{status: response.StatusCode}
+	if got.status >= 300 && got.status < 400 {
+		got.location, _ = response.Location() // none is no redirect
+	}
+	got.body, err = io.ReadAll(io.LimitReader(response.Body, needed))
+	return got, err
 }
 
 // engine asks the engine for its first page. What it says, and to whom, is its own
 // affair; a server error is none.
 func (w *walk) engine(ctx context.Context) (string, error) {
-	status, _, err := w.get(ctx, "/", 0)
+	got, err := w.get(ctx, "/", 0)
 	switch {
 	case err != nil:
 		return "", fail(EngineFailed, "the engine behind %s does not answer: %s: see the backend of the sub-domain, and the ingress controller's log", w.url("/"), why(err))
-	case status == http.StatusNotFound && w.target.Partner == "": // or the widget will tell
-		return "", fail(EngineFailed, "%s answers with status %d: see whether the controller serves the route, and whether the engine has a first page", w.url("/"), status)
-	case status >= http.StatusInternalServerError:
-		return "", fail(EngineFailed, "%s answers with status %d: see the backend of the sub-domain; 502, 503 and 504 come of a controller that cannot reach it", w.url("/"), status)
+	case w.toHTTPS(got):
+		return got.String(), errToHTTPS
+	case got.status == http.StatusNotFound && w.target.Partner == "": // or the widget will tell
+		return "", fail(EngineFailed, "%s answers with %s: see whether the controller serves the route, and whether the engine has a first page", w.url("/"), got)
+	case got.status >= http.StatusInternalServerError:
+		return "", fail(EngineFailed, "%s answers with %s: see the backend of the sub-domain; 502, 503 and 504 come of a controller that cannot reach it", w.url("/"), got)
 	}
-	return fmt.Sprintf("status %d", status), nil
+	return got.String(), nil
 }
 
 // config is what of the widget's config tells whose it is.
@@ -600,15 +810,17 @@ func (w *walk) atFormer(ctx context.Context) bool {
 
 func (w *walk) servedWidget(ctx context.Context) (string, error) {
 	const remedy = "check that the widget server runs, and that the controller routes " + widgetPath + " to it"
-	status, body, err := w.get(ctx, widgetPath+"config.json", maxBody)
+	got, err := w.get(ctx, widgetPath+"config.json", maxBody)
 	switch {
+	case err == nil && w.toHTTPS(got):
+		return got.String(), errToHTTPS // an engine that is open on http, before a widget that is not
 	case err != nil && w.target.Partner == "":
 		return "none", nil
 	case err != nil:
 		return "", fail(WidgetFailed, "%s does not answer: %s: %s", w.url(widgetPath+"config.json"), why(err), remedy)
 	}
 	var found config
-	served := status == http.StatusOK && json.Unmarshal(body, &found) == nil && found.Version != ""
+	served := got.status == http.StatusOK && json.Unmarshal(got.body, &found) == nil && found.Version != ""
 	switch {
 	case served && w.target.Next != "" && found.Partner == w.target.Next:
 		return fmt.Sprintf("that of %s, to whom the host is handed over", found.Partner), nil
@@ -616,16 +828,18 @@ func (w *walk) servedWidget(ctx context.Context) (string, error) {
 		return "", fail(WidgetFailed, "the widget is not enabled, and %s serves one, of %q: see what routes that path", w.url(widgetPath), found.Partner)
 	case w.target.Partner == "":
 		return "none, as it should be", nil
+	case got.location != nil:
+		return "", fail(WidgetFailed, "%s answers with %s: have what redirects leave %s alone", w.url(widgetPath+"config.json"), got, widgetPath)
 	case !served:
-		return "", fail(WidgetFailed, "%s answers with status %d and no config of the widget: %s", w.url(widgetPath+"config.json"), status, remedy)
+		return "", fail(WidgetFailed, "%s answers with %s and no config of the widget: %s", w.url(widgetPath+"config.json"), got, remedy)
 	case found.Partner != w.target.Partner:
 		return "", fail(WidgetOfAnotherPartner, "%s serves the widget of %q, not of %q: see whether the proxy in between passes the host on", w.url(widgetPath), found.Partner, w.target.Partner)
 	}
-	switch status, _, err = w.get(ctx, widgetPath+"widget.js", 0); {
+	switch got, err = w.get(ctx, widgetPath+"widget.js", 0); {
 	case err != nil:
 		return "", fail(WidgetFailed, "%s does not answer: %s: %s", w.url(widgetPath+"widget.js"), why(err), remedy)
-	case status != http.StatusOK:
-		return "", fail(WidgetFailed, "%s answers with status %d: %s", w.url(widgetPath+"widget.js"), status, remedy)
+	case got.status != http.StatusOK:
+		return "", fail(WidgetFailed, "%s answers with %s: %s", w.url(widgetPath+"widget.js"), got, remedy)
 	}
 	return "that of " + found.Partner, nil
 }

@@ -6,11 +6,13 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/dispel/partner-operator/internal/probe"
 	"github.com/dispel/partner-operator/internal/testing/authority"
@@ -83,6 +85,110 @@ var _ = Describe("A probe", func() {
 		p.Resolver = site.NewZone(nil).Resolver
 		result := p.Probe(ctx, probe.Target{Host: host, Addresses: []string{"192.0.2.1"}})
 		expect(result, probe.NameNotResolved, probe.Resolution, "remote.acmecorp.com does not resolve: there is no such name: create a DNS record that points to the route's address, 192.0.2.1")
+	}, SpecTimeout(time.Minute))
+
+	It("goes on with one family of addresses where the DNS server drops the other", func(ctx SpecContext) {
+		p := at(site.Serve(site.Engine("Acme Corp"), good()))
+		zone := site.NewZone(map[string][]string{host: {"127.0.0.1"}})
+		zone.Fail(nil, func(q dnsmessage.Question) bool { return q.Type == dnsmessage.TypeAAAA })
+		p.Resolver = zone.Resolver
+		expect(p.Probe(ctx, target), probe.Reachable, probe.Widget, "answers")
+		zone.Fail(new(dnsmessage.RCodeServerFailure), func(q dnsmessage.Question) bool { return q.Type == dnsmessage.TypeAAAA })
+		expect(p.Probe(ctx, target), probe.Reachable, probe.Widget, "answers")
+	}, SpecTimeout(time.Minute))
+
+	DescribeTable("says why a host does not resolve",
+		func(ctx SpecContext, message string, own probe.Own, names map[string][]string, code *dnsmessage.RCode, fails bool) {
+			p := at(site.Serve(site.Engine("Acme Corp"), good()))
+			zone := site.NewZone(names)
+			zone.Fail(code, func(dnsmessage.Question) bool { return fails })
+			p.Resolver = zone.Resolver
+			result := p.Probe(ctx, probe.Target{Host: host, TLS: true, Addresses: []string{"192.0.2.1"}})
+			expect(result, probe.NameNotResolved, probe.Resolution, host+" does not resolve: "+message)
+			Expect(result.Own).To(Equal(own))
+		},
+		Entry("a failing zone", "the DNS server fails for this name: see the name servers, the delegation and DNSSEC of its zone", probe.OwnDNS, nil, new(dnsmessage.RCodeServerFailure), true, SpecTimeout(time.Minute)),
+		Entry("a server that refuses", "the DNS server fails for this name", probe.OwnDNS, nil, new(dnsmessage.RCodeRefused), true, SpecTimeout(time.Minute)),
+		Entry("a silent server", "the DNS server does not answer in time: see whether it runs", probe.OwnDNS, nil, nil, true, SpecTimeout(time.Minute)),
+		Entry("aliases in a circle", "its CNAME records lead in a circle: have them end at the route's address, 192.0.2.1", probe.Own(""),
+			map[string][]string{host: {"a.example.net"}, "a.example.net": {"b.example.net"}, "b.example.net": {"a.example.net"}}, nil, false, SpecTimeout(time.Minute)),
+		Entry("an alias of nothing", "it is an alias of gone.example.net, which has no address: have its CNAME record end", probe.Own(""),
+			map[string][]string{host: {"gone.example.net"}}, nil, false, SpecTimeout(time.Minute)),
+	)
+
+	It("tells a DNS server that is not there from a host that is not", func(ctx SpecContext) {
+		p := at(site.Serve(site.Engine("Acme Corp"), good()))
+		p.Resolver = probe.ResolverAt(netip.MustParseAddrPort("127.0.0.1:1"))
+		result := p.Probe(ctx, target)
+		expect(result, probe.NameNotResolved, probe.Resolution, "the DNS server cannot be asked (connection refused): see whether it runs")
+		Expect(result.Own).To(Equal(probe.OwnDNS))
+		Expect(result.Sure).To(BeTrue())
+	}, SpecTimeout(time.Minute))
+
+	It("takes the host for the route's if its aliases end there, or answers overlap", func(ctx SpecContext) {
+		p := at(site.Serve(site.Engine("Acme Corp"), good()))
+		with := target
+		with.Addresses = []string{"lb.example.net"}
+		// Each answer has another address of the pool.
+		turning := site.NewZone(map[string][]string{host: {"www.example.net"}, "www.example.net": {"lb.example.net"}, "lb.example.net": {"127.0.0.1"}})
+		turning.Turn("lb.example.net", "127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.6", "127.0.0.7", "127.0.0.8")
+		p.Resolver = turning.Resolver
+		result := p.Probe(ctx, with)
+		Expect(result.Reason).NotTo(Equal(probe.AddressNotTheRoutes), result.Message)
+
+		flat := site.NewZone(map[string][]string{host: {"127.0.0.1"}, "lb.example.net": {"127.0.0.2"}})
+		flat.Turn("lb.example.net", "127.0.0.2", "127.0.0.3", "127.0.0.1")
+		p.Resolver = flat.Resolver
+		Expect(p.Probe(ctx, with).Reason).To(Equal(probe.Reachable))
+	}, SpecTimeout(time.Minute))
+
+	It("compares only where it may reach, also behind a name", func(ctx SpecContext) {
+		p := at(site.Serve(site.Engine("Acme Corp"), good()))
+		p.Allowed = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+		p.Resolver = site.NewZone(map[string][]string{host: {"127.0.0.1"}, "lb.internal.example": {"10.0.0.7"}}).Resolver
+		with := target
+		with.Addresses = []string{"lb.internal.example"}
+		Expect(p.Probe(ctx, with).Reason).To(Equal(probe.Reachable))
+	}, SpecTimeout(time.Minute))
+
+	It("follows a host without TLS of its own to https, and judges what is there", func(ctx SpecContext) {
+		plain, secure := site.Serve(http.RedirectHandler("https://"+host+"/", http.StatusPermanentRedirect), nil), site.Serve(site.Engine("Acme Corp"), good())
+		p := at(secure)
+		p.HTTPPort = plain.Port()
+		without := probe.Target{Host: host, Partner: "Acme Corp"}
+		result := p.Probe(ctx, without)
+		expect(result, probe.Reachable, probe.Widget, "https://remote.acmecorp.com answers")
+		Expect(result.Expires).NotTo(BeZero())
+		var steps []probe.Step
+		for _, taken := range result.Steps {
+			steps = append(steps, taken.Step)
+		}
+		Expect(steps).To(Equal([]probe.Step{probe.Resolution, probe.Connection, probe.Engine, probe.Connection, probe.Certificate, probe.Engine, probe.Widget}))
+		Expect(result.Steps[2].Seen).To(Equal("status 308, a redirect to https://remote.acmecorp.com/"))
+
+		By("judging the certificate there")
+		p = at(site.Serve(site.Engine("Acme Corp"), new(ca.Sign(time.Hour, "other.example.com"))))
+		p.HTTPPort = plain.Port()
+		expect(p.Probe(ctx, without), probe.CertificateInvalid, probe.Certificate, "is for other.example.com, not for remote.acmecorp.com")
+
+		By("asking an engine that has none, too")
+		p = at(site.Serve(site.Engine(""), good()))
+		p.HTTPPort = plain.Port()
+		expect(p.Probe(ctx, probe.Target{Host: host}), probe.Reachable, probe.Widget, "https://remote.acmecorp.com answers")
+	}, SpecTimeout(time.Minute))
+
+	It("names what redirects the widget away", func(ctx SpecContext) {
+		mux := http.NewServeMux()
+		mux.Handle("/.dispel/", http.RedirectHandler("https://login.example.net/", http.StatusFound))
+		mux.HandleFunc("/", func(http.ResponseWriter, *http.Request) {})
+		expect(at(site.Serve(mux, good())).Probe(ctx, target), probe.WidgetFailed, probe.Widget,
+			"answers with status 302, a redirect to https://login.example.net/: have what redirects leave /.dispel/support/ alone")
+	}, SpecTimeout(time.Minute))
+
+	It("says that it uses no proxy, where there is one", func(ctx SpecContext) {
+		p := at(netip.MustParseAddrPort("127.0.0.1:1"))
+		p.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse("http://proxy.example.net:3128") }
+		expect(p.Probe(ctx, target), probe.ConnectionFailed, probe.Connection, "; the proxy that the environment names is not used: a probe connects directly")
 	}, SpecTimeout(time.Minute))
 
 	It("compares with the route's addresses, also where they are names", func(ctx SpecContext) {

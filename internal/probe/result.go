@@ -61,6 +61,36 @@ type Result struct {
 	Addresses []netip.Addr `json:"addresses,omitempty"`
 	// Expires is when the certificate does; zero if none was seen.
 	Expires time.Time `json:"expires,omitzero"`
+	// Lifetime is for how long that certificate is valid in all.
+	Lifetime time.Duration `json:"-"`
+	// Own is what of the prober's own surroundings a broken link may come of; empty if it
+	// comes of the sub-domain. Sure reports that it does come of that.
+	Own  Own  `json:"-"`
+	Sure bool `json:"-"`
+}
+
+// Own is what a probe needs of where the prober runs.
+type Own string
+
+// What that is.
+const (
+	OwnDNS     Own = "dns"
+	OwnNetwork Own = "network"
+	OwnClock   Own = "clock"
+)
+
+// Found are what of the prober's own is in order, since the probe got past it.
+func (r Result) Found() []Own {
+	var found []Own
+	for i, taken := range r.Steps {
+		own, needs := map[Step]Own{Resolution: OwnDNS, Connection: OwnNetwork, Certificate: OwnClock}[taken.Step]
+		broke := r.Broken() && i == len(r.Steps)-1
+		// A server that refuses a connection was reached; a certificate that is not trusted tells no time.
+		if needs && (!broke || r.Own == "" && own != OwnClock) {
+			found = append(found, own)
+		}
+	}
+	return found
 }
 
 // Broken reports whether a link is broken.

@@ -30,14 +30,24 @@ var (
 		Help: "Sub-domains that the prober probes.",
 	})
 
+	blind = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "partner_operator_probe_blind",
+		Help: "Whether the prober can judge no sub-domain, since its own DNS server does not answer (dns), it has no way out (network) or its clock is wrong (clock): 1 or 0.",
+	}, []string{"cause"})
+
 	expiry = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "partner_operator_probe_certificate_expiry_timestamp_seconds",
 		Help: "When the certificate expires that end customers of a Partner are served.",
+	}, []string{"partner"})
+
+	lifetime = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "partner_operator_probe_certificate_lifetime_seconds",
+		Help: "For how long the certificate is valid in all that expires then.",
 	}, []string{"partner"})
 )
 
 // Metrics are those of the prober. New registers them, so that the manager, which is in
 // the same binary, does not expose them.
-var Metrics = []prometheus.Collector{probes, duration, delay, subdomains, expiry}
+var Metrics = []prometheus.Collector{probes, duration, delay, subdomains, lifetime, blind, expiry}
 
 var register = sync.OnceFunc(func() { metrics.Registry.MustRegister(Metrics...) })

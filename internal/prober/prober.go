@@ -79,7 +79,7 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reconciler{Options: options, client: mgr.GetClient(), known: map[string]*state{}}
+	r := &reconciler{Options: options, client: mgr.GetClient(), known: map[string]*state{}, sight: newSight()}
 	if _, err := readiness.Serve(mgr, options.HealthAddress, nil); err != nil {
 		return nil, err
 	}
@@ -135,6 +135,7 @@ type reconciler struct {
 	// known are the sub-domains that were probed, by partner. Each is used by one
 	// worker at a time.
 	known map[string]*state
+	sight *sight
 }
 
 // state is what is known of a sub-domain between two probes.
@@ -144,6 +145,8 @@ type state struct {
 	record record
 	// due is when it is probed next.
 	due time.Time
+	// unwritten is a verdict that could not be written yet; nil if there is none.
+	unwritten *metav1.Condition
 }
 
 // Reconcile implements reconcile.Reconciler.
@@ -151,7 +154,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	var partner v1alpha1.Partner
 	if err := r.client.Get(ctx, request.NamespacedName, &partner); err != nil {
 		if apierrors.IsNotFound(err) {
-			r.forget(request.Name)
+			r.forget(ctx, request.Name)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
@@ -161,7 +164,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, err
 	}
 	if !found || !partner.DeletionTimestamp.IsZero() {
-		r.forget(partner.Name)
+		r.forget(ctx, partner.Name)
 		if found || observed == nil {
 			return ctrl.Result{}, nil
 		}
@@ -170,7 +173,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	now := r.Clock.Now()
 	s := r.stateOf(&partner, probed, observed, now)
 	if wait := s.due.Sub(now); wait > 0 {
-		return ctrl.Result{RequeueAfter: wait}, nil
+		return ctrl.Result{RequeueAfter: wait}, r.tell(ctx, &partner, s)
 	}
 	delay.Observe(now.Sub(s.due).Seconds())
 	if !r.CompareAddresses {
@@ -182,15 +185,28 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	show(partner.Name, result)
 	now = r.Clock.Now()
-	condition := s.record.note(result, observed, now)
-	if condition != observed {
-		if err := r.write(ctx, &partner, condition); err != nil {
-			return ctrl.Result{}, err
+	s.due = next(partner.Name, now, r.Interval) // whatever becomes of the write
+	was := observed != nil && observed.Status == metav1.ConditionTrue
+	if !r.sight.judge(ctx, probed, was, result, now, r.Interval+r.Prober.Longest()) {
+		s.unwritten = nil
+		if condition := s.record.note(result, observed, now); condition != observed {
+			s.unwritten = condition
 		}
-		ctrl.LoggerFrom(ctx).V(1).Info("Wrote a verdict", "host", probed.Host, "reason", condition.Reason)
 	}
-	s.due = next(partner.Name, now, r.Interval)
-	return ctrl.Result{RequeueAfter: s.due.Sub(now)}, nil
+	return ctrl.Result{RequeueAfter: s.due.Sub(now)}, r.tell(ctx, &partner, s)
+}
+
+// tell writes a verdict that is not written yet.
+func (r *reconciler) tell(ctx context.Context, partner *v1alpha1.Partner, s *state) error {
+	if s.unwritten == nil {
+		return nil
+	}
+	if err := r.write(ctx, partner, s.unwritten); err != nil {
+		return err
+	}
+	ctrl.LoggerFrom(ctx).V(1).Info("Wrote a verdict", "host", s.target.Host, "reason", s.unwritten.Reason)
+	s.unwritten = nil
+	return nil
 }
 
 // partner is a Partner by its name; nil if there is none.
@@ -212,7 +228,7 @@ func (r *reconciler) stateOf(partner *v1alpha1.Partner, target probe.Target, obs
 	case s == nil && observed != nil:
 		s = &state{uid: partner.UID, target: target, due: next(partner.Name, now, r.Interval)}
 	case s == nil, s.uid != partner.UID, !s.target.Equal(target):
-		expiry.DeleteLabelValues(partner.Name) // of what was served before
+		forgetCertificate(partner.Name) // of what was served before
 		s = &state{uid: partner.UID, target: target, due: now}
 	default:
 		return s
@@ -222,12 +238,15 @@ func (r *reconciler) stateOf(partner *v1alpha1.Partner, target probe.Target, obs
 	return s
 }
 
-func (r *reconciler) forget(partner string) {
+func (r *reconciler) forget(ctx context.Context, partner string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.known, partner)
 	subdomains.Set(float64(len(r.known)))
-	expiry.DeleteLabelValues(partner)
+	forgetCertificate(partner)
+	if len(r.known) == 0 {
+		r.sight.forget(ctx)
+	}
 }
 
 // write applies the condition; nil removes it. A Partner that is gone, or in whose place
@@ -247,7 +266,18 @@ func show(partner string, result probe.Result) {
 	for _, step := range result.Steps {
 		duration.WithLabelValues(string(step.Step)).Observe(step.Took.Seconds())
 	}
-	if !result.Expires.IsZero() {
+	if result.Expires.IsZero() {
+		if !result.Broken() {
+			forgetCertificate(partner)
+		}
+	} else {
 		expiry.WithLabelValues(partner).Set(float64(result.Expires.Unix()))
+		lifetime.WithLabelValues(partner).Set(result.Lifetime.Seconds())
 	}
+}
+
+// forgetCertificate takes the certificate of a partner off the metrics.
+func forgetCertificate(partner string) {
+	expiry.DeleteLabelValues(partner)
+	lifetime.DeleteLabelValues(partner)
 }

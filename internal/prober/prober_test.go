@@ -1,8 +1,10 @@
 package prober_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -18,6 +20,7 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"golang.org/x/net/dns/dnsmessage"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -38,6 +41,8 @@ const interval = 50 * time.Millisecond
 type running struct {
 	stop   context.CancelFunc
 	writes atomic.Int64
+	// refused has every write fail.
+	refused atomic.Bool
 }
 
 // start runs a prober until the spec ends.
@@ -50,11 +55,14 @@ func start(options prober.Options) *running {
 		return roundTripper(func(request *http.Request) (*http.Response, error) {
 			if request.Method != http.MethodGet {
 				r.writes.Add(1)
+				if r.refused.Load() {
+					return nil, errors.New("no connection")
+				}
 			}
 			return next.RoundTrip(request)
 		})
 	})
-	options.Interval, options.Concurrency = interval, 8
+	options.Interval, options.Concurrency = cmp.Or(options.Interval, interval), 8
 	options.HealthAddress, options.MetricsAddress = "0", "0"
 	mgr, err := prober.New(config, options)
 	Expect(err).NotTo(HaveOccurred())
@@ -101,6 +109,11 @@ func declare(ctx context.Context, name string, addresses ...string) *v1alpha1.Pa
 
 // expiryOf is the metric of certificates' expiry.
 func expiryOf() prometheus.Collector { return prober.Metrics[len(prober.Metrics)-1] }
+
+// blindness is the metric of the prober's own troubles.
+func blindness() *prometheus.GaugeVec {
+	return prober.Metrics[len(prober.Metrics)-2].(*prometheus.GaugeVec)
+}
 
 func hostOf(partner string) string { return partner + ".example.com" }
 
@@ -262,6 +275,57 @@ var _ = Describe("The prober", func() {
 		Eventually(verdict(ctx, "renamed")).Should(Equal("False/WidgetOfAnotherPartner"))
 		Expect(direct.Patch(ctx, partner, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"displayName":"Globex"}}`)))).To(Succeed())
 		Eventually(verdict(ctx, "renamed")).Should(Equal("True/Reachable"))
+	}, SpecTimeout(time.Minute))
+
+	It("keeps its verdicts while its own DNS server does not answer, and says so once", func(ctx SpecContext) {
+		hosts := []string{hostOf("blind-a"), hostOf("blind-b")}
+		address := site.Serve(site.Engine("Acme Corp"), new(ca.Sign(time.Hour, hosts...)))
+		for _, host := range hosts {
+			zone.Set(host, "127.0.0.1")
+		}
+		declare(ctx, "blind-a", "127.0.0.1")
+		declare(ctx, "blind-b", "127.0.0.1")
+		options := to(address)
+		options.Prober.Timeout = 500 * time.Millisecond
+		start(options)
+		blind := func() float64 { return testutil.ToFloat64(blindness().WithLabelValues("dns")) }
+		for _, name := range []string{"blind-a", "blind-b"} {
+			Eventually(verdict(ctx, name)).Should(Equal("True/Reachable"))
+		}
+		zone.Fail(nil, func(dnsmessage.Question) bool { return true })
+		Eventually(blind).Should(Equal(1.0))
+		for _, name := range []string{"blind-a", "blind-b"} {
+			Consistently(verdict(ctx, name)).WithTimeout(2 * time.Second).Should(Equal("True/Reachable"))
+		}
+
+		By("seeing again")
+		zone.Fail(nil, func(dnsmessage.Question) bool { return false })
+		Eventually(blind).Should(BeZero())
+		zone.Set(hosts[0])
+		Eventually(verdict(ctx, "blind-a")).Should(Equal("False/NameNotResolved"))
+		Expect(verdict(ctx, "blind-b")()).To(Equal("True/Reachable"))
+	}, SpecTimeout(time.Minute))
+
+	It("probes once an interval, whatever the API server makes of its verdict", func(ctx SpecContext) {
+		var probed atomic.Int64
+		engine := site.Engine("Acme Corp")
+		address := site.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/" {
+				probed.Add(1)
+			}
+			engine.ServeHTTP(w, r)
+		}), valid(hostOf("unwritten")))
+		zone.Set(hostOf("unwritten"), "127.0.0.1")
+		options := to(address)
+		options.Interval = time.Hour
+		p := start(options)
+		p.refused.Store(true)
+		declare(ctx, "unwritten", "127.0.0.1")
+		Eventually(p.writes.Load).Should(BeNumerically(">", 6))
+		Expect(verdict(ctx, "unwritten")()).To(BeEmpty())
+		p.refused.Store(false)
+		Eventually(verdict(ctx, "unwritten")).Should(Equal("True/Reachable"))
+		Expect(probed.Load()).To(Equal(int64(1)))
 	}, SpecTimeout(time.Minute))
 
 	It("may write nothing else of a Partner", func(ctx SpecContext) {

@@ -55,12 +55,37 @@ func Engine(partner string) http.Handler {
 	return mux
 }
 
-// Zone is a DNS server that knows some names with their addresses, and says of others
-// that they are not there. Its zero value knows none.
+// Zone is a DNS server that knows some names with their addresses, or the names that they are
+// aliases of, and says of others that they are not there. Its zero value knows none.
 type Zone struct {
 	*net.Resolver
-	mu    sync.Mutex
-	names map[string][]string
+	// Address is the server's.
+	Address string
+	mu      sync.Mutex
+	names   map[string][]string
+	// turns are names of which each answer has the next one of their addresses.
+	turns map[string][]string
+	// fail, if set, is the code of an answer; nil for none at all.
+	fail func(question dnsmessage.Question) *dnsmessage.RCode
+}
+
+// Turn has each answer for a name have another one of some addresses, in turn.
+func (z *Zone) Turn(name string, addresses ...string) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.turns = map[string][]string{name: addresses}
+}
+
+// Fail has the server answer with a code, or not at all if that is nil, where of says so.
+func (z *Zone) Fail(code *dnsmessage.RCode, of func(dnsmessage.Question) bool) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.fail = func(question dnsmessage.Question) *dnsmessage.RCode {
+		if of(question) {
+			return code
+		}
+		return new(dnsmessage.RCodeSuccess)
+	}
 }
 
 // NewZone starts one, until the spec ends.
@@ -69,7 +94,7 @@ func NewZone(names map[string][]string) *Zone {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(conn.Close)
-	z := &Zone{Resolver: probe.ResolverAt(netip.MustParseAddrPort(conn.LocalAddr().String())), names: names}
+	z := &Zone{Address: conn.LocalAddr().String(), Resolver: probe.ResolverAt(netip.MustParseAddrPort(conn.LocalAddr().String())), names: names}
 	go z.Serve(conn)
 	return z
 }
@@ -97,29 +122,60 @@ func (z *Zone) Serve(conn net.PacketConn) {
 			continue
 		}
 		reply := z.answer(query)
+		if reply == nil {
+			continue
+		}
 		if packed, err := reply.Pack(); err == nil {
 			_, _ = conn.WriteTo(packed, from)
 		}
 	}
 }
 
-func (z *Zone) answer(query dnsmessage.Message) dnsmessage.Message {
+func (z *Zone) answer(query dnsmessage.Message) *dnsmessage.Message {
 	question := query.Questions[0]
-	reply := dnsmessage.Message{
+	reply := &dnsmessage.Message{
 		Header:    dnsmessage.Header{ID: query.ID, Response: true, Authoritative: true, RCode: dnsmessage.RCodeNameError},
 		Questions: query.Questions,
 	}
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	for _, address := range z.names[strings.TrimSuffix(question.Name.String(), ".")] {
-		reply.RCode = dnsmessage.RCodeSuccess
-		header := dnsmessage.ResourceHeader{Name: question.Name, Type: question.Type, Class: dnsmessage.ClassINET, TTL: 1}
-		switch parsed := netip.MustParseAddr(address); {
-		case parsed.Is4() && question.Type == dnsmessage.TypeA:
-			reply.Answers = append(reply.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.AResource{A: parsed.As4()}})
-		case parsed.Is6() && question.Type == dnsmessage.TypeAAAA:
-			reply.Answers = append(reply.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.AAAAResource{AAAA: parsed.As16()}})
+	if z.fail != nil {
+		code := z.fail(question)
+		if code == nil {
+			return nil
 		}
+		if *code != dnsmessage.RCodeSuccess {
+			reply.RCode = *code
+			return reply
+		}
+	}
+	for name, addresses := range z.turns {
+		z.names[name] = addresses[:1]
+		if question.Type == dnsmessage.TypeA {
+			z.turns[name] = append(addresses[1:], addresses[0])
+		}
+	}
+	const most = 4 // records of a chain, which may be circular
+	for at := question.Name; len(reply.Answers) < most; {
+		var alias string
+		for _, record := range z.names[strings.TrimSuffix(at.String(), ".")] {
+			reply.RCode = dnsmessage.RCodeSuccess
+			header := dnsmessage.ResourceHeader{Name: at, Type: question.Type, Class: dnsmessage.ClassINET, TTL: 1}
+			parsed, err := netip.ParseAddr(record)
+			switch {
+			case err != nil:
+				alias, header.Type = record, dnsmessage.TypeCNAME
+				reply.Answers = append(reply.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.CNAMEResource{CNAME: dnsmessage.MustNewName(record + ".")}})
+			case parsed.Is4() && question.Type == dnsmessage.TypeA:
+				reply.Answers = append(reply.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.AResource{A: parsed.As4()}})
+			case parsed.Is6() && question.Type == dnsmessage.TypeAAAA:
+				reply.Answers = append(reply.Answers, dnsmessage.Resource{Header: header, Body: &dnsmessage.AAAAResource{AAAA: parsed.As16()}})
+			}
+		}
+		if alias == "" {
+			break
+		}
+		at = dnsmessage.MustNewName(alias + ".")
 	}
 	return reply
 }
