@@ -255,7 +255,12 @@ func (p *plugin) writeImport(result *intake.Import, folder string) error {
 		}
 		return nil
 	}
+	named := map[string]bool{}
 	for _, f := range files {
+		if named[f.name] {
+			return fmt.Errorf("a Partner and the SupportPlans would both be written into %s, so nothing is written: give the Partner another name, or print all with kubectl partner import without --into", f.name)
+		}
+		named[f.name] = true
 		there, err := manifests.ReadFile(f.name)
 		if err != nil && !os.IsNotExist(err) {
 			return err

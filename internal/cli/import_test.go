@@ -55,6 +55,14 @@ var _ = Describe("import", func() {
 		planned := run(ctx, "plan -f "+folder+" --against-cluster --ingress-class traefik")
 		Expect(planned.out).To(ContainSubstring("+ Ingress remote.zorg.example"))
 
+		By("overwriting no file with another")
+		table := filepath.Join(GinkgoT().TempDir(), "table.csv")
+		Expect(os.WriteFile(table, []byte("name,displayName,channelModel,plan,tier\nsupportplans,Support Plans,OEM,gold,Basic\n"), 0o600)).To(Succeed())
+		clash := run(ctx, "import --table "+table+" --into "+filepath.Join(folder, "clash"))
+		Expect(clash.status).NotTo(Equal(0))
+		Expect(clash.err).To(ContainSubstring("a Partner and the SupportPlans would both be written into " + filepath.Join(folder, "clash", "supportplans.yaml")))
+		Expect(filepath.Join(folder, "clash")).NotTo(BeADirectory())
+
 		By("leaving a file alone that says something else")
 		Expect(os.WriteFile(filepath.Join(folder, "zorg-prod.yaml"), []byte("mine"), 0o600)).To(Succeed())
 		got := run(ctx, "import --selector import=zorg --channel-model OEM --into "+folder)

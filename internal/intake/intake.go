@@ -15,6 +15,7 @@ import (
 	"github.com/dispel/partner-operator/internal/admission"
 	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/preview"
+	"github.com/dispel/partner-operator/internal/support"
 )
 
 // ReasonNotImported is of what is there and does not become part of a manifest.
@@ -376,6 +377,9 @@ func (r *reading) staff() {
 	var localization *v1alpha1.Localization
 	if zone, languages := r.row.values["timeZone"], strings.Fields(r.row.values["languages"]); zone != "" || len(languages) > 0 {
 		localization = &v1alpha1.Localization{TimeZone: v1alpha1.TimeZone(zone)}
+		if doubt := support.ZoneDoubt("column \"timeZone\"", localization.TimeZone); doubt != nil {
+			r.warn("%s", doubt.Message)
+		}
 		for _, language := range languages {
 			localization.Languages = append(localization.Languages, v1alpha1.Language(language))
 		}

@@ -10,6 +10,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"golang.org/x/text/encoding/unicode"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -173,6 +174,14 @@ func text(result *intake.Import, findings []preview.Finding) string {
 	return out.String()
 }
 
+// utf16With is a text in UTF-16.
+func utf16With(order unicode.Endianness, mark unicode.BOMPolicy, text string) string {
+	GinkgoHelper()
+	data, err := unicode.UTF16(order, mark).NewEncoder().String(text)
+	Expect(err).NotTo(HaveOccurred())
+	return data
+}
+
 var _ = Describe("A table of tenants", func() {
 	const header = "name,displayName,channelModel,host,external,fte\n"
 	DescribeTable("is read as spreadsheets write it", func(table, displayName, host string) {
@@ -193,7 +202,12 @@ var _ = Describe("A table of tenants", func() {
 		Entry("with a byte-order mark", "\ufeff"+header+"acme,Acme Corp,OEM,remote.acme.example,engine.example.net:80,1\n", "Acme Corp", "remote.acme.example"),
 		Entry("with CRLF and a decimal comma", strings.ReplaceAll(header+"acme,Acme Corp,OEM,remote.acme.example,engine.example.net:80,\"1,5\"\n", "\n", "\r\n"), "Acme Corp", "remote.acme.example"),
 		Entry("with quotes and separators in a value", header+"acme,\"Acme, \"\"the\"\" Corp\",OEM,remote.acme.example,engine.example.net:80,\n", `Acme, "the" Corp`, "remote.acme.example"),
-		Entry("with a line break in a value", header+"acme,\"Acme\nCorp\",OEM,remote.acme.example,engine.example.net:80,\n", "Acme\nCorp", "remote.acme.example"),
+		Entry("with a line break in a list of values", header+"acme,Acme Corp,OEM,remote.acme.example,engine.example.net:80,\"1\n0.5\"\n", "Acme Corp", "remote.acme.example"),
+		Entry("in UTF-16, as Excel's Unicode text", utf16With(unicode.LittleEndian, unicode.UseBOM, strings.ReplaceAll(header+"acme,Ümlaut GmbH,OEM,remote.acme.example,engine.example.net:80,\n", ",", "\t")), "Ümlaut GmbH", "remote.acme.example"),
+		Entry("in UTF-16, big end first, without a mark", utf16With(unicode.BigEndian, unicode.IgnoreBOM, header+"acme,Ümlaut GmbH,OEM,remote.acme.example,engine.example.net:80,\n"), "Ümlaut GmbH", "remote.acme.example"),
+		Entry("with a line that names the separator", "sep=;\r\n"+strings.ReplaceAll(header+"acme,\"Acme, Corp\",OEM,remote.acme.example,engine.example.net:80,\n", ",", ";"), "Acme; Corp", "remote.acme.example"),
+		Entry("with empty rows and separators around it", "\n;;;;;;;\n"+strings.ReplaceAll("name,displayName,channelModel,host,external,fte,,\nacme,Acme Corp,OEM,remote.acme.example,engine.example.net:80,,,\n,,,,,,,\n", ",", ";"), "Acme Corp", "remote.acme.example"),
+		Entry("with what cannot be seen around values", header+"acme,\u200b\u00a0Acme Corp\u200e,OEM,\ufeffremote.acme.example,engine.example.net:80,\n", "Acme Corp", "remote.acme.example"),
 		Entry("with a host in upper case and a dot at its end", header+"acme,Acme Corp,OEM,Remote.ACME.example.,engine.example.net:80,\n", "Acme Corp", "remote.acme.example"),
 		Entry("with names of columns in other case, and empty rows", "Name,DISPLAYNAME,channelmodel,Host,External,fte\nacme,Acme Corp,OEM,remote.acme.example,engine.example.net:80,\n,,,,,\n\n", "Acme Corp", "remote.acme.example"),
 	)
@@ -217,6 +231,12 @@ var _ = Describe("A table of tenants", func() {
 			`t.csv:3: column "displayName" has no value: write spec.displayName`),
 		Entry("names and hosts twice", header+"acme,Acme,OEM,a.example.com,x.example.net:80,\nacme,Acme,OEM,A.example.com,x.example.net:80,\n",
 			`t.csv:3: name "acme" is in line 2, too: each tenant has its own`, `t.csv:3: host "a.example.com" is in line 2, too: each tenant has its own`),
+		Entry("Windows-1252", header+"acme,Acme,OEM,,,\nglobex,Gl\xf6bex,OEM,,,\n", "t.csv:3: this line is not in UTF-8, but perhaps in Windows-1252 or Latin-1: save the file as UTF-8"),
+		Entry("a letter that was lost before", header+"acme,Acm\ufffd,OEM,,,\n", "t.csv:2: column \"displayName\": \"Acm\ufffd\" has U+FFFD, which programs write in place of a letter that they cannot read: write the letter"),
+		Entry("what cannot be seen within a value, after a line with the separator", "sep=,\n"+header+"acme,Be\u202eta,OEM,,,\nbeta,\"Be\nta\",OEM,,,\n",
+			"t.csv:3: column \"displayName\": \"Be\\u202eta\" has a character that cannot be seen, U+202E: write the value without it",
+			"t.csv:4: column \"displayName\": \"Be\\nta\" has a character that cannot be seen, U+000A: write the value without it"),
+		Entry("what a formula left", header+"acme,#N/A,OEM,,,\n", `t.csv:2: column "displayName": #N/A is what a spreadsheet writes where a formula fails: mend the formula, or leave the value out`),
 		Entry("a quote that does not end, after rows that can be read", header+"acme,Acme,OEM,,,\nglobex,\"Globex,OEM,,,\n",
 			"t.csv:3: the row cannot be read: extraneous or missing \" in quoted-field: write a quote within a value twice, and the whole value in quotes"),
 	)
@@ -242,8 +262,23 @@ var _ = Describe("A table of tenants", func() {
 		Entry("a plan that is not there", "acme,Acme,OEM,,,,,,,,,,gold,,,", `column "plan": there is no SupportPlan "gold": write one that is there, or its tier in column "tier" to have it written`),
 		Entry("a count", "acme,Acme,OEM,,,,,,,,,,,1.200,,", `column "customers": "1.200" is no count: write a whole number without separators, such as 1200`),
 		Entry("an administrator", "acme,Acme,OEM,,,,,,,,,,,,admins,", `column "administrators": "admins" is no administrator: write Group:name, User:name or ServiceAccount:namespace/name`),
+		Entry("an administrator of another kind behind one", "acme,Acme,OEM,,,,,,,,,,,,Group:acme Users:bob,", `column "administrators": "Group:acme Users:bob" is no administrator`),
+		Entry("an administrator of a kind in another case", "acme,Acme,OEM,,,,,,,,,,,,Group:acme group:ops,", `column "administrators": "group:ops" is no administrator`),
 		Entry("FTE", "acme,Acme,OEM,,,,,,,,,,,,,0.3", `column "fte": 0.3 FTE is not on offer`),
 	)
+
+	It("names administrators with spaces and commas", func() {
+		rows, findings := intake.ReadTable("t.csv", strings.NewReader("name,displayName,channelModel,administrators\nacme,Acme,OEM,\"Group:ACME Admins, User:Jane Doe;ServiceAccount:ci/deploy\nGroup:CN=ops,OU=eu\"\n"))
+		Expect(findings).To(BeEmpty())
+		result, err := intake.New(context.Background(), rows, nil, intake.Options{})
+		Expect(err).NotTo(HaveOccurred())
+		administrators, _, err := unstructured.NestedSlice(result.Tenants[0].Objects[0].Object, "spec", "tenant", "administrators")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(administrators).To(Equal([]any{
+			map[string]any{"kind": "Group", "name": "ACME Admins"}, map[string]any{"kind": "User", "name": "Jane Doe"},
+			map[string]any{"kind": "ServiceAccount", "namespace": "ci", "name": "deploy"}, map[string]any{"kind": "Group", "name": "CN=ops,OU=eu"},
+		}))
+	})
 
 	It("is what the template says", func() {
 		rows, findings := intake.ReadTable("template.csv", strings.NewReader(intake.Template()))

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -144,7 +146,7 @@ func (r *reading) fromIngresses(subdomain *v1alpha1.Subdomain, ingresses []*netw
 		return
 	}
 	route := v1alpha1.Route{IngressClassName: cmp.Or(ptr.Deref(main.Spec.IngressClassName, ""), main.Annotations["kubernetes.io/ingress.class"])}
-	route.Annotations = r.annotations(main.Annotations, "Ingress "+main.Name)
+	route.Annotations = r.annotations(r.withoutExpression(main), "Ingress "+main.Name)
 	if route.IngressClassName != "" || len(route.Annotations) > 0 {
 		subdomain.Route = &route
 	}
@@ -189,7 +191,7 @@ func rootOf(ingress *networkingv1.Ingress, host string) (backend *networkingv1.I
 			backend = ingress.Spec.DefaultBackend
 		default:
 			for _, path := range rule.HTTP.Paths {
-				if path.Path == "" || path.Path == "/" {
+				if isRoot(ingress, path.Path) && (backend == nil || equality.Semantic.DeepEqual(*backend, path.Backend)) {
 					backend = &path.Backend
 				} else {
 					others = append(others, path.Path)
@@ -198,6 +200,44 @@ func rootOf(ingress *networkingv1.Ingress, host string) (backend *networkingv1.I
 		}
 	}
 	return backend, others
+}
+
+// The annotations by which ingress-nginx takes paths for regular expressions, and refers to what
+// they match.
+const nginxRegex, nginxTarget = "nginx.ingress.kubernetes.io/use-regex", "nginx.ingress.kubernetes.io/rewrite-target"
+
+// withoutExpression are the annotations of an Ingress but for those that only mean something for a
+// regular expression: the operator's route leads the path / on as it is.
+func (r *reading) withoutExpression(ingress *networkingv1.Ingress) map[string]string {
+	annotations := maps.Clone(ingress.Annotations)
+	if strings.Contains(annotations[nginxTarget], "$") {
+		r.note("annotation %s of Ingress %s is not imported: the operator's route has no regular expression, and leads paths on as they are", nginxTarget, ingress.Name)
+		delete(annotations, nginxTarget)
+	}
+	delete(annotations, nginxRegex)
+	return annotations
+}
+
+// isRoot reports whether a path of an Ingress is that of everything: / itself, or as some
+// controllers write it, /* or a regular expression.
+func isRoot(ingress *networkingv1.Ingress, path string) bool {
+	switch path {
+	case "", "/", "/*":
+		return true
+	}
+	// ingress-nginx takes paths for regular expressions with this annotation, and with a target
+	// that refers to what they match.
+	expressions := ingress.Annotations[nginxRegex] == "true" || ingress.Annotations[nginxTarget] != ""
+	pattern, err := regexp.Compile("^(?:" + path + ")")
+	if !expressions && !strings.ContainsAny(path, "()") || err != nil {
+		return false
+	}
+	for _, address := range []string{"/", "/a", "/a/b.c"} {
+		if pattern.FindString(address) != address {
+			return false
+		}
+	}
+	return true
 }
 
 // backend fills in the Service that a route leads to, or the host outside the cluster

@@ -1,7 +1,6 @@
 package intake
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/csv"
 	"errors"
@@ -9,6 +8,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/dispel/partner-operator/internal/manifests"
 	"github.com/dispel/partner-operator/internal/objects"
@@ -45,7 +46,7 @@ var Columns = []Column{
 	{"customers", false, "spec.customerCount", "28"},
 	{"validFrom", false, "spec.validFrom, as YYYY-MM-DD", ""},
 	{"validUntil", false, "spec.validUntil, as YYYY-MM-DD", "2027-12-31"},
-	{"administrators", false, "spec.tenant.administrators, as Group:name, User:name or ServiceAccount:namespace/name, with spaces between them", "Group:acme-admins"},
+	{"administrators", false, "spec.tenant.administrators, as Group:name, User:name or ServiceAccount:namespace/name, with spaces between them. A name may have spaces and commas, and ends where the next administrator begins", "Group:acme-admins"},
 	{"fte", false, "one PCSMAllocation for each number, with spaces between them", "1 1 1"},
 	{"timeZone", false, "localization.timeZone of all allocations", "Europe/Berlin"},
 	{"languages", false, "localization.languages of all allocations, with spaces between them", "de en"},
@@ -80,38 +81,90 @@ func (r Row) Namespace() string {
 }
 
 // ReadTable reads a table in the form of CSV (RFC 4180) with a row of column names, as
-// spreadsheets write it: with commas, semicolons or tabs, and with or without a
-// byte-order mark. It returns the rows, and what it could not read of them.
+// spreadsheets write it: in UTF-8 or UTF-16, with commas, semicolons or tabs, perhaps with a first
+// line that says which, such as sep=;, and with empty rows and columns around it. It returns the
+// rows, and what it could not read of them.
 func ReadTable(file string, from io.Reader) ([]Row, []preview.Finding) {
-	buffered := bufio.NewReader(from)
-	if mark, err := buffered.Peek(3); err == nil && bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
-		_, _ = buffered.Discard(3) // which was just seen
+	t := table{file: file, seen: map[string]map[string]int{}}
+	data, err := manifests.AtMost(from)
+	if err == nil {
+		data, err = manifests.Text(marked(data))
 	}
-	t := table{file: file, reader: csv.NewReader(buffered), seen: map[string]map[string]int{}}
-	t.reader.Comma = separator(buffered)
+	if err != nil {
+		line := 1
+		if encoding, ok := errors.AsType[*manifests.NotUTF8](err); ok {
+			line = encoding.Line
+		}
+		t.fault(line, "%s", err)
+		return nil, t.findings
+	}
+	if named, rest, ok := separatorLine(data); ok {
+		data, t.skipped = rest, 1
+		t.reader = csv.NewReader(bytes.NewReader(data))
+		t.reader.Comma = named
+	} else {
+		t.reader = csv.NewReader(bytes.NewReader(data))
+		t.reader.Comma = separator(data)
+	}
 	t.reader.FieldsPerRecord = -1 // counted below, with a remedy
 	t.read()
 	return t.rows, t.findings
 }
 
-// separator is the one that the first line uses.
-func separator(from *bufio.Reader) rune {
-	const longest = 4096
-	start, _ := from.Peek(longest) // a shorter table is no fault
-	line, _, _ := bytes.Cut(start, []byte("\n"))
-	separator := ','
-	for _, other := range []rune{';', '\t'} {
-		if bytes.Count(line, []byte(string(other))) > bytes.Count(line, []byte(string(separator))) {
-			separator = other
+// marked puts a byte order mark before a text in UTF-16 that has none, by where its zeros are: half
+// of the bytes of what is written in Latin letters.
+func marked(data []byte) []byte {
+	var zeros [2]int
+	for i, b := range data[:min(len(data), 512)&^1] {
+		if b == 0 {
+			zeros[i%2]++
 		}
 	}
-	return separator
+	switch least := min(len(data), 512) / 4; {
+	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
+	case zeros[1] > least && zeros[0] == 0:
+		return append([]byte("\xff\xfe"), data...)
+	case zeros[0] > least && zeros[1] == 0:
+		return append([]byte("\xfe\xff"), data...)
+	}
+	return data
+}
+
+// separatorLine reads a first line that names the separator, as spreadsheets understand it.
+func separatorLine(data []byte) (separator rune, rest []byte, ok bool) {
+	line, rest, _ := bytes.Cut(data, []byte("\n"))
+	value, ok := strings.CutPrefix(strings.ToLower(strings.Trim(strings.TrimRight(string(line), "\r"), `"`)), "sep=")
+	if named := []rune(value); ok && len(named) == 1 && slices.Contains(separators, named[0]) {
+		return named[0], rest, true
+	}
+	return 0, data, false
+}
+
+// separators are those that a table may have.
+var separators = []rune{',', ';', '\t'}
+
+// separator is the one that is most in the first line with letters.
+func separator(data []byte) rune {
+	best := separators[0]
+	for line := range bytes.Lines(data) {
+		if !bytes.ContainsFunc(line, unicode.IsLetter) {
+			continue
+		}
+		for _, other := range separators {
+			if bytes.Count(line, []byte(string(other))) > bytes.Count(line, []byte(string(best))) {
+				best = other
+			}
+		}
+		break
+	}
+	return best
 }
 
 // table is a table that is read.
 type table struct {
 	file     string
 	reader   *csv.Reader
+	skipped  int      // lines before those of reader
 	columns  []string // the names of Columns
 	seen     map[string]map[string]int
 	rows     []Row
@@ -125,7 +178,7 @@ func (t *table) fault(line int, format string, args ...any) {
 }
 
 func (t *table) read() {
-	header, err := t.reader.Read()
+	header, err := t.next()
 	switch {
 	case errors.Is(err, io.EOF):
 		t.fault(1, "the table is empty: start it with the names of the columns, as kubectl partner import --template does")
@@ -134,7 +187,8 @@ func (t *table) read() {
 		t.fault(1, "the row of column names cannot be read: %s", cause(err))
 		return
 	}
-	if !t.readHeader(header) {
+	line, _ := t.reader.FieldPos(0)
+	if !t.readHeader(header, line+t.skipped) {
 		return
 	}
 	for {
@@ -145,7 +199,7 @@ func (t *table) read() {
 		if err != nil {
 			line := 0
 			if parse, ok := errors.AsType[*csv.ParseError](err); ok {
-				line = parse.StartLine
+				line = parse.StartLine + t.skipped
 			}
 			t.fault(line, "the row cannot be read: %s: write a quote within a value twice, and the whole value in quotes", cause(err))
 			if _, ok := errors.AsType[*csv.ParseError](err); !ok {
@@ -154,8 +208,24 @@ func (t *table) read() {
 			continue
 		}
 		line, _ := t.reader.FieldPos(0)
-		t.readRow(record, line)
+		t.readRow(record, line+t.skipped)
 	}
+}
+
+// next is the next record that has a value.
+func (t *table) next() ([]string, error) {
+	for {
+		record, err := t.reader.Read()
+		if err != nil || !blank(record) {
+			return record, err
+		}
+	}
+}
+
+// blank reports whether no field of a record has a value. Spreadsheets write such rows and columns
+// around a table.
+func blank(record []string) bool {
+	return !slices.ContainsFunc(record, func(value string) bool { return strings.TrimSpace(value) != "" })
 }
 
 // cause is the error without the position, which findings have.
@@ -166,20 +236,23 @@ func cause(err error) error {
 	return err
 }
 
-func (t *table) readHeader(header []string) bool {
+func (t *table) readHeader(header []string, line int) bool {
+	for len(header) > 0 && blank(header[len(header)-1:]) {
+		header = header[:len(header)-1]
+	}
 	var known []string
 	for _, column := range Columns {
 		known = append(known, column.Name)
 	}
 	for _, name := range header {
-		name = strings.TrimSpace(name)
+		name = visible(name)
 		i := slices.IndexFunc(known, func(column string) bool { return strings.EqualFold(column, name) })
 		switch {
 		case i < 0:
-			t.fault(1, "column %q is unknown: remove it, or write one of %s", name, strings.Join(known, ", "))
+			t.fault(line, "column %q is unknown: remove it, or write one of %s", name, strings.Join(known, ", "))
 			t.columns = append(t.columns, "")
 		case slices.Contains(t.columns, known[i]):
-			t.fault(1, "column %q is there twice: remove one", name)
+			t.fault(line, "column %q is there twice: remove one", name)
 			t.columns = append(t.columns, "")
 		default:
 			t.columns = append(t.columns, known[i])
@@ -187,24 +260,61 @@ func (t *table) readHeader(header []string) bool {
 	}
 	for _, column := range Columns {
 		if column.Required && !slices.Contains(t.columns, column.Name) {
-			t.fault(1, "column %q is missing: add it, with a value in each row", column.Name)
+			t.fault(line, "column %q is missing: add it, with a value in each row", column.Name)
 		}
 	}
 	return len(t.findings) == 0
 }
 
+// spreadsheetErrors are what spreadsheets write in place of a value.
+var spreadsheetErrors = []string{"#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"}
+
+// visible is a value without the space, and what cannot be seen, around it.
+func visible(value string) string {
+	return strings.TrimFunc(value, func(r rune) bool { return unicode.IsSpace(r) || invisible(r) })
+}
+
+// lists are the columns with several values, which may stand in lines of their own.
+var lists = []string{"administrators", "fte", "languages"}
+
+// hidden are the characters that cannot be seen, but for those that join letters: as the schema of
+// a Partner refuses them in displayName.
+var hidden = &unicode.RangeTable{R16: []unicode.Range16{
+	{Lo: 0x00, Hi: 0x1f, Stride: 1}, {Lo: 0x7f, Hi: 0x9f, Stride: 1}, {Lo: 0xad, Hi: 0xad, Stride: 1}, {Lo: 0x200b, Hi: 0x200b, Stride: 1},
+	{Lo: 0x200e, Hi: 0x200f, Stride: 1}, {Lo: 0x2028, Hi: 0x202e, Stride: 1}, {Lo: 0x2060, Hi: 0x206f, Stride: 1}, {Lo: 0xfeff, Hi: 0xfeff, Stride: 1},
+}, LatinOffset: 3}
+
+func invisible(r rune) bool { return unicode.Is(hidden, r) }
+
 // unique are the columns of which no two rows have the same value.
 var unique = []string{"name", "namespace", "host"}
 
 func (t *table) readRow(record []string, line int) {
-	if !slices.ContainsFunc(record, func(value string) bool { return strings.TrimSpace(value) != "" }) {
-		return // spreadsheets leave such rows at the end
+	if blank(record) {
+		return
+	}
+	for len(record) > len(t.columns) && blank(record[len(record)-1:]) {
+		record = record[:len(record)-1]
 	}
 	faults := len(t.findings)
 	row := Row{Position: manifests.Position{File: t.file, Line: line}, values: map[string]string{}}
 	for i, column := range t.columns[:min(len(t.columns), len(record))] {
-		if value := strings.TrimSpace(record[i]); value != "" {
+		if value := visible(record[i]); value != "" {
 			row.values[column] = value
+		}
+	}
+	for _, column := range t.columns {
+		value := row.values[column]
+		if slices.Contains(spreadsheetErrors, strings.ToUpper(value)) {
+			t.fault(line, "column %q: %s is what a spreadsheet writes where a formula fails: mend the formula, or leave the value out", column, value)
+		}
+		list := slices.Contains(lists, column)
+		if at := strings.IndexFunc(value, func(r rune) bool { return invisible(r) && (!list || !unicode.IsSpace(r)) }); at >= 0 {
+			unseen, _ := utf8.DecodeRuneInString(value[at:])
+			t.fault(line, "column %q: %q has a character that cannot be seen, %U: write the value without it", column, value, unseen)
+		}
+		if strings.ContainsRune(value, utf8.RuneError) {
+			t.fault(line, "column %q: %q has U+FFFD, which programs write in place of a letter that they cannot read: write the letter", column, value)
 		}
 	}
 	defer func() {

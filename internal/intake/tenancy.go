@@ -3,8 +3,10 @@ package intake
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -36,7 +38,7 @@ func (r *reading) tenancy() {
 					"kubectl label --dry-run=server --overwrite namespace NAME pod-security.kubernetes.io/enforce=restricted", cmp.Or(level, "none"))})
 		}
 	}
-	for text := range strings.FieldsSeq(r.row.values["administrators"]) {
+	for _, text := range splitAdministrators(r.row.values["administrators"]) {
 		administrator, err := parseAdministrator(text)
 		if err != nil {
 			r.fail("column \"administrators\": %s", err)
@@ -112,13 +114,37 @@ func (r *reading) isolation(spec *v1alpha1.Tenant) {
 		"spec.tenant.networkIsolation is Disabled, as it is today: remove it once you know that only the namespace itself and the proxies of --proxy-namespaces connect to its Pods"})
 }
 
+// administratorStart is where an administrator begins in a list of some.
+var administratorStart = regexp.MustCompile(`(?i)(?:^|[\s\p{Z},;])(?:Group|User|ServiceAccount):`)
+
+// another is what in a name looks like another administrator, of a kind that there is not.
+var another = regexp.MustCompile(`[\s\p{Z},;]\pL+:`)
+
+// splitAdministrators takes a list of administrators apart, whose names may have spaces and commas.
+func splitAdministrators(list string) []string {
+	var found []string
+	from := 0
+	add := func(upTo int) {
+		if text := strings.TrimFunc(list[from:upTo], func(r rune) bool { return unicode.IsSpace(r) || r == ',' || r == ';' }); text != "" {
+			found = append(found, text)
+		}
+		from = upTo
+	}
+	for _, at := range administratorStart.FindAllStringIndex(list, -1) {
+		add(at[0])
+	}
+	add(len(list))
+	return found
+}
+
 func parseAdministrator(text string) (v1alpha1.Administrator, error) {
 	kind, name, ok := strings.Cut(text, ":")
 	administrator := v1alpha1.Administrator{Kind: v1alpha1.SubjectKind(kind), Name: name}
 	if administrator.Kind == v1alpha1.ServiceAccountSubject {
 		administrator.Namespace, administrator.Name, ok = strings.Cut(name, "/")
 	}
-	if !ok || administrator.Name == "" {
+	known := slices.Contains([]v1alpha1.SubjectKind{v1alpha1.GroupSubject, v1alpha1.UserSubject, v1alpha1.ServiceAccountSubject}, administrator.Kind)
+	if !ok || !known || administrator.Name == "" || another.MatchString(name) || strings.ContainsFunc(name, invisible) {
 		return administrator, fmt.Errorf("%q is no administrator: write Group:name, User:name or ServiceAccount:namespace/name", text)
 	}
 	return administrator, nil

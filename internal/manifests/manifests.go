@@ -19,8 +19,6 @@ import (
 	"syscall"
 
 	yamlv3 "go.yaml.in/yaml/v3"
-	"golang.org/x/text/encoding/unicode"
-	"golang.org/x/text/transform"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
@@ -124,7 +122,7 @@ func Read(input Input) ([]Document, error) {
 // files reads the files at a path.
 func (input Input) files(path string, add func(name string, data []byte)) error {
 	if path == "-" {
-		data, err := atMost(input.Stdin)
+		data, err := AtMost(input.Stdin)
 		if err != nil {
 			return fmt.Errorf("reading standard input: %w", err)
 		}
@@ -178,15 +176,15 @@ func ReadFile(name string) ([]byte, error) {
 	if !info.Mode().IsRegular() && !piped {
 		return nil, fmt.Errorf("%s is not a regular file", name)
 	}
-	data, err := atMost(file)
+	data, err := AtMost(file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return data, nil
 }
 
-// atMost reads all of a file that is not too large.
-func atMost(from io.Reader) ([]byte, error) {
+// AtMost reads all of a file that is not too large.
+func AtMost(from io.Reader) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(from, MaxFile+1))
 	if err == nil && len(data) > MaxFile {
 		err = fmt.Errorf("it has more than %d MiB: split it into several files", MaxFile>>20)
@@ -225,6 +223,8 @@ type Document struct {
 	built bool
 	// warning is about how the document begins; empty for nothing.
 	warning string
+	// fault is why the file has no text; empty if it has.
+	fault string
 }
 
 // Content is what is in a document.
@@ -250,6 +250,9 @@ func (d Document) at(line int) Position {
 // Decode reads what is in the document, as kubectl does.
 func (d Document) Decode() Content {
 	var content Content
+	if d.fault != "" {
+		return Content{Faults: []Fault{{d.at(1), d.fault}}}
+	}
 	if d.warning != "" {
 		content.Warnings = append(content.Warnings, Fault{d.at(1), d.warning})
 	}
@@ -457,11 +460,16 @@ func (d Document) withoutKind(fields map[string]any) Content {
 }
 
 // split takes a file apart: at the lines that YAML has for it, and where one JSON
-// object follows another. Like kubectl it goes by a byte order mark, and else takes
-// the file for UTF-8.
+// object follows another.
 func split(name string, data []byte) []Document {
-	// What is no UTF-8 is replaced by a mark, so that there is no error.
-	data, _, _ = transform.Bytes(unicode.BOMOverride(unicode.UTF8.NewDecoder()), data)
+	data, err := Text(data)
+	if err != nil {
+		document := Document{Position: Position{name, 1}, fault: err.Error()}
+		if encoding, ok := errors.AsType[*NotUTF8](err); ok {
+			document.Line = encoding.Line
+		}
+		return []Document{document}
+	}
 	if trimmed := bytes.TrimSpace(data); len(trimmed) > 0 && trimmed[0] == '{' {
 		if documents := splitJSON(name, data); documents != nil {
 			return documents

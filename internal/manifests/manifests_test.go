@@ -280,6 +280,19 @@ spec:
 	})
 })
 
+var _ = Describe("A file that is not in UTF-8", func() {
+	It("is refused at the line, although kubectl writes a mark in place of the letter", func() {
+		documents, err := manifests.Read(manifests.Input{Paths: []string{"-"}, Stdin: strings.NewReader("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  a: Gl\xf6bex\n")})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(documents).To(HaveLen(1))
+		content := documents[0].Decode()
+		Expect(content.Objects).To(BeEmpty())
+		Expect(content.Faults).To(HaveExactElements(manifests.Fault{
+			Position: manifests.Position{File: "standard input", Line: 6}, Message: "this line is not in UTF-8, but perhaps in Windows-1252 or Latin-1: save the file as UTF-8",
+		}))
+	})
+})
+
 // endless is a reader that never ends.
 type endless struct{}
 
