@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	utilcache "k8s.io/apimachinery/pkg/util/cache"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
@@ -26,7 +27,7 @@ type echoes struct {
 	mu sync.Mutex
 	// underWay is the write that a reconcile waits for, by the name of what is reconciled.
 	underWay map[string]*write
-	// expected are the versions whose events may still come.
+	// expected are the versions whose events may still come, by the same name: sets of version.
 	expected *utilcache.Expiring
 }
 
@@ -39,9 +40,8 @@ type identity struct {
 
 // version is a version of an object that a reconcile wrote.
 type version struct {
-	reconciled string
-	object     identity
-	resource   string
+	object   identity
+	resource string
 }
 
 // write is a write under way, with the requests that it holds.
@@ -74,20 +74,43 @@ func (e *echoes) of(reconciled string, object client.Object, do func() error) er
 	e.mu.Lock()
 	e.underWay[reconciled] = current
 	e.mu.Unlock()
+	done := false
+	defer func() { // of a panic, too
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		delete(e.underWay, reconciled)
+		written := object.GetResourceVersion()
+		if done {
+			e.expects(reconciled).Insert(version{current.object, written})
+		}
+		for _, request := range current.held {
+			if !done || request.version != written {
+				request.letGo()
+			}
+		}
+	}()
 	err := do()
+	done = err == nil
+	return err
+}
+
+// expects are the versions that are expected for a name, for some time more. The caller has the
+// mutex.
+func (e *echoes) expects(reconciled string) sets.Set[version] {
+	versions := sets.New[version]()
+	if kept, there := e.expected.Get(reconciled); there {
+		versions = kept.(sets.Set[version])
+	}
+	e.expected.Set(reconciled, versions, rememberedFor)
+	return versions
+}
+
+// begin begins a reconcile, which may read a cache that does not show the writes of earlier ones
+// yet: if it takes them for undone, their events are to bring about another.
+func (e *echoes) begin(reconciled string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.underWay, reconciled)
-	written := object.GetResourceVersion()
-	if err == nil {
-		e.expected.Set(version{reconciled, current.object, written}, nil, rememberedFor)
-	}
-	for _, request := range current.held {
-		if err != nil || request.version != written {
-			request.letGo()
-		}
-	}
-	return err
+	e.expected.Delete(reconciled)
 }
 
 // hold reports whether a request because of a version of an object is an echo, or is held since
@@ -96,7 +119,7 @@ func (e *echoes) hold(requested string, object client.Object, letGo func()) bool
 	id := identityOf(object)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if _, echo := e.expected.Get(version{requested, id, object.GetResourceVersion()}); echo {
+	if versions, there := e.expected.Get(requested); there && versions.(sets.Set[version]).Has(version{id, object.GetResourceVersion()}) {
 		return true
 	}
 	current := e.underWay[requested]

@@ -17,6 +17,9 @@ var _ = Describe("What a reconcile writes", func() {
 			ofPartners, ofAllocations := reconciles("Partner"), reconciles("PCSMAllocation")
 			do()
 			done()
+			Eventually(func() []int {
+				return []int{reconciles("Partner") - ofPartners, reconciles("PCSMAllocation") - ofAllocations}
+			}).Should(Equal([]int{partners, allocations}))
 			Consistently(func(g Gomega) {
 				g.Expect(reconciles("Partner")-ofPartners).To(Equal(partners), "of Partners")
 				g.Expect(reconciles("PCSMAllocation")-ofAllocations).To(Equal(allocations), "of PCSMAllocations")

@@ -142,7 +142,7 @@ var _ = Describe("A status", func() {
 	})
 
 	It("gets a count of customers that is not stale from the command in the runbook", func(ctx SpecContext) {
-		page, err := os.ReadFile(filepath.Join(cluster.Root(), "docs", "runbooks", "PartnerCustomerCountStale.md"))
+		page, err := os.ReadFile(filepath.Join(cluster.Root(), "docs", "runbooks", "staffing.md"))
 		Expect(err).NotTo(HaveOccurred())
 		_, rest, found := strings.Cut(string(page), "```sh\n")
 		Expect(found).To(BeTrue())

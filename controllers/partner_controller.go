@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	utilcache "k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -60,6 +61,10 @@ type PartnerReconciler struct {
 	// ended has the Partners that it saw go and not come back, by name, and when they went, for as
 	// long as a restore would be waited for.
 	ended *utilcache.Expiring
+	// orphaned has those that it saw go while their objects were to stay, by name.
+	orphaned *utilcache.Expiring
+	// began is when it began to look: what went before, it did not see.
+	began time.Time
 	// echoes are of its own writes.
 	echoes *echoes
 }
@@ -84,6 +89,7 @@ var errConflict = errors.New("a write came too late")
 func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request) (result ctrl.Result, err error) {
 	counted := ""
 	defer func() { count("Partner", counted, err) }()
+	r.echoes.begin(request.Name)
 	snapshot, err := r.gather(ctx, request.Name)
 	switch {
 	case err != nil:
@@ -95,6 +101,9 @@ func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 		}
 		return ctrl.Result{RequeueAfter: again}, nil
 	case !snapshot.Partner.DeletionTimestamp.IsZero():
+		if stay := r.stays(snapshot.Partner); stay > 0 {
+			return ctrl.Result{RequeueAfter: stay}, nil
+		}
 		return r.conflictOr(r.end(ctx, snapshot))
 	}
 	before := snapshot.Partner.Status
@@ -296,6 +305,27 @@ func (r *PartnerReconciler) gather(ctx context.Context, name string) (*snapshot.
 	return g.Partner(ctx, &partner)
 }
 
+// orphan is a Partner whose objects are to stay, and when it began to go.
+type orphan struct {
+	uid types.UID
+	at  time.Time
+}
+
+// stays is for how long the exposure of a Partner that is being deleted goes on, since who deletes it
+// wants its objects to stay: they wait for its return as in a restore.
+func (r *PartnerReconciler) stays(partner *v1alpha1.Partner) time.Duration {
+	kept, seen := r.orphaned.Get(partner.Name)
+	if !orphans(partner) && (!seen || kept.(orphan).uid != partner.UID) {
+		return 0
+	}
+	return partner.DeletionTimestamp.Add(r.RestoreGrace).Sub(r.Clock.Now())
+}
+
+// orphans reports whether a Partner is being deleted and what it owns is to stay.
+func orphans(partner client.Object) bool {
+	return !partner.GetDeletionTimestamp().IsZero() && slices.Contains(partner.GetFinalizers(), metav1.FinalizerOrphanDependents)
+}
+
 // letGo ends what is left of a Partner that is gone. Garbage collection deletes what
 // the Partner owned; this is for what has no owner any more, after a deletion that
 // orphaned it or in a restored cluster, and for the note of the hosts on a namespace
@@ -388,7 +418,13 @@ func (r *PartnerReconciler) keepPolicy(ctx context.Context, partner *v1alpha1.Pa
 // owner. It waits for the Partner that a restore may bring, and says for how long.
 func (r *PartnerReconciler) deleteAbandoned(ctx context.Context, s *snapshot.Snapshot, namespaces []corev1.Namespace) (again time.Duration, err error) {
 	newest := youngest(namespaces, s.Children)
-	if ended, seen := r.ended.Get(s.Partner.Name); !seen || newest.After(ended.(time.Time)) {
+	ended, seen := r.ended.Get(s.Partner.Name)
+	if kept, orphaned := r.orphaned.Get(s.Partner.Name); orphaned && kept.(orphan).at.After(newest) {
+		newest = kept.(orphan).at
+	} else if !seen && r.began.After(newest) {
+		newest = r.began
+	}
+	if !seen || newest.After(ended.(time.Time)) {
 		if again = newest.Add(r.RestoreGrace).Sub(s.Now); again > 0 {
 			return again, nil
 		}

@@ -53,8 +53,8 @@ func Selected() map[client.Object]cache.ByObject {
 
 // SetupWithManager has everything that matters to a Partner trigger it.
 func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, options controller.Options) error {
-	r.deleted, r.ended = utilcache.NewExpiring(), utilcache.NewExpiring()
-	r.echoes = newEchoes()
+	r.deleted, r.ended, r.orphaned = utilcache.NewExpiring(), utilcache.NewExpiring(), utilcache.NewExpiring()
+	r.echoes, r.began = newEchoes(), r.Clock.Now()
 	changed := make(chan event.GenericEvent, 1)
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("partner").
@@ -130,12 +130,28 @@ func (r *PartnerReconciler) comingAndGoing() predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc: func(e event.CreateEvent) bool {
 			r.ended.Delete(e.Object.GetName())
+			r.noteOrphan(e.Object)
+			return true
+		},
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			r.noteOrphan(e.ObjectNew)
 			return true
 		},
 		DeleteFunc: func(e event.DeleteEvent) bool {
+			r.noteOrphan(e.Object)
+			if kept, orphaned := r.orphaned.Get(e.Object.GetName()); orphaned && kept.(orphan).uid == e.Object.GetUID() {
+				return true
+			}
 			r.ended.Set(e.Object.GetName(), r.Clock.Now(), r.RestoreGrace+rememberedFor)
 			return true
 		},
+	}
+}
+
+// noteOrphan remembers a Partner that is being deleted and orphans its objects.
+func (r *PartnerReconciler) noteOrphan(partner client.Object) {
+	if orphans(partner) {
+		r.orphaned.Set(partner.GetName(), orphan{partner.GetUID(), r.Clock.Now()}, r.RestoreGrace+rememberedFor)
 	}
 }
 

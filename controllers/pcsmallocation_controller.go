@@ -40,6 +40,7 @@ type PCSMAllocationReconciler struct {
 func (r *PCSMAllocationReconciler) Reconcile(ctx context.Context, request ctrl.Request) (result ctrl.Result, err error) {
 	outcome := ""
 	defer func() { count("PCSMAllocation", outcome, err) }()
+	r.echoes.begin(request.Name)
 	allocation, err := gather.Found(ctx, r.Client, request.Name, &v1alpha1.PCSMAllocation{})
 	if err != nil || allocation == nil || !allocation.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, err

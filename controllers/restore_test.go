@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
@@ -323,5 +324,58 @@ var _ = Describe("A backup", func() {
 		eventuallyGone(ctx, claim)
 		eventuallyForgetsHosts(ctx, "partner-lost")
 		eventually(ctx, "finder", "Ready=True/Provisioned")
+	})
+})
+
+var _ = Describe("What a deletion leaves behind on purpose", func() {
+	orphan := func(ctx SpecContext, name string) {
+		GinkgoHelper()
+		Expect(direct.Delete(ctx, partner(ctx, name), client.PropagationPolicy(metav1.DeletePropagationOrphan))).To(Succeed())
+		Eventually(func() error { return direct.Get(ctx, key(name), &v1alpha1.Partner{}) }).ShouldNot(Succeed())
+	}
+	exposed := func(name string) []client.Object {
+		return []client.Object{ingressOf(name, name+".example.com"), &v1alpha1.SubdomainClaim{ObjectMeta: metav1.ObjectMeta{Name: name + ".example.com"}}}
+	}
+
+	It("serves until the Partner comes back, and is the Partner's then", func(ctx SpecContext) {
+		startManager(func(o *manager.Options) { o.RestoreGrace = time.Hour })
+		applyYAML(ctx, partnerYAML("bereft", ""))
+		eventually(ctx, "bereft", "Ready=True/Provisioned")
+		uids := map[client.Object]types.UID{}
+		for _, object := range exposed("bereft") {
+			Expect(direct.Get(ctx, client.ObjectKeyFromObject(object), object)).To(Succeed())
+			uids[object] = object.GetUID()
+		}
+		orphan(ctx, "bereft")
+		Consistently(func(g Gomega) {
+			for object := range uids {
+				g.Expect(direct.Get(ctx, client.ObjectKeyFromObject(object), object)).To(Succeed())
+				g.Expect(object.GetDeletionTimestamp()).To(BeNil())
+			}
+		}).WithTimeout(4 * time.Second).Should(Succeed())
+
+		applyYAML(ctx, partnerYAML("bereft", ""))
+		eventually(ctx, "bereft", "Ready=True/Provisioned")
+		owner := partner(ctx, "bereft").UID
+		for object, uid := range uids {
+			Eventually(func(g Gomega) {
+				g.Expect(direct.Get(ctx, client.ObjectKeyFromObject(object), object)).To(Succeed())
+				g.Expect(object.GetUID()).To(Equal(uid))
+				g.Expect(object.GetOwnerReferences()).To(ContainElement(HaveField("UID", owner)))
+			}).Should(Succeed())
+		}
+	})
+
+	It("goes after --restore-grace", func(ctx SpecContext) {
+		startManager(func(o *manager.Options) { o.RestoreGrace = 3 * time.Second })
+		applyYAML(ctx, partnerYAML("bereaved", ""))
+		eventually(ctx, "bereaved", "Ready=True/Provisioned")
+		orphan(ctx, "bereaved")
+		for _, object := range exposed("bereaved") {
+			Expect(direct.Get(ctx, client.ObjectKeyFromObject(object), object)).To(Succeed())
+		}
+		for _, object := range exposed("bereaved") {
+			eventuallyGone(ctx, object)
+		}
 	})
 })

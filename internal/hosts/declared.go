@@ -111,7 +111,7 @@ func (p *planner) subdomain(w way, old *objects.Route) *conditions.Finding {
 	switch {
 	case w.ready:
 		return new(conditions.True(v1alpha1.ConditionSubdomainReady, v1alpha1.ReasonRouteAccepted,
-			fmt.Sprintf("%s is routed by %s", p.Partner.Spec.Subdomain.Host, p.routeName())))
+			fmt.Sprintf("%s is routed by %s%s", p.Partner.Spec.Subdomain.Host, p.routeName(), p.ambiguousClass())))
 	case w.broken != nil && old != nil:
 		finding := *w.broken
 		finding.Message += fmt.Sprintf("; until then %s is served by the %s as before", p.url(*old), old.Kind)
@@ -352,6 +352,15 @@ func (p *planner) ingressUnready() *conditions.Finding {
 			objects.NamespaceOf(p.Partner), p.Partner.Spec.Subdomain.Host)
 	}
 	return nil
+}
+
+// ambiguousClass says so if the class of the Ingress is one of several defaults; empty if not.
+func (p *planner) ambiguousClass() string {
+	defaults := p.build.DefaultClasses()
+	if p.build.DefaultClass() == "" || len(defaults) < 2 || p.build.GatewayRef() != nil {
+		return ""
+	}
+	return fmt.Sprintf(", of the class %s; the cluster has several default ones (%s): mark one alone, or name a class", p.build.IngressClassName(), strings.Join(defaults, ", "))
 }
 
 // classMissing says why no ingress controller will take the route; empty if one

@@ -182,6 +182,9 @@ func newPlanner(s *snapshot.Snapshot, judged *contract.Judgement, blocked *condi
 			p.byName[child.GetName()] = append(p.byName[child.GetName()], child)
 		}
 	}
+	if served := s.Partner.Status.Subdomain; served != nil {
+		p.build.Kept = string(served.DefaultIngressClass)
+	}
 	return p
 }
 

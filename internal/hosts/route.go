@@ -203,7 +203,11 @@ func (p *planner) addresses(route objects.Route) []string {
 
 // servedBy is the sub-domain as a route serves it.
 func (p *planner) servedBy(route objects.Route) *v1alpha1.SubdomainStatus {
-	return &v1alpha1.SubdomainStatus{URL: p.url(route), Route: route.Kind, Addresses: p.addresses(route)}
+	status := &v1alpha1.SubdomainStatus{URL: p.url(route), Route: route.Kind, Addresses: p.addresses(route)}
+	if route.Kind == v1alpha1.IngressRoute {
+		status.DefaultIngressClass = v1alpha1.ObjectName(p.build.DefaultClass())
+	}
+	return status
 }
 
 // servedBefore reports whether the status says that a host is served.

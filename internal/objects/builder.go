@@ -1,9 +1,9 @@
 package objects
 
 import (
+	"cmp"
 	"maps"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -21,6 +21,8 @@ type Builder struct {
 	Partner  *v1alpha1.Partner
 	Settings Settings
 	Classes  []networkingv1.IngressClass
+	// Kept is the cluster's default class that the partner's Ingress took; empty if it took none.
+	Kept string
 }
 
 func (b Builder) meta(name string) metav1.ObjectMeta {
@@ -142,8 +144,9 @@ func (b Builder) ExternalService(name string, to v1alpha1.ExternalBackend) *core
 	}
 }
 
-// IngressClassName is that of the route, of the operator or of the cluster,
-// whichever is given first; empty if none is.
+// IngressClassName is that of the route, of the operator or of the cluster, whichever is given
+// first; empty if none is. An Ingress keeps the cluster's default class that it took when another
+// one becomes the default, as long as that class exists, and when there is none for a moment.
 func (b Builder) IngressClassName() string {
 	if route := b.Partner.Spec.Subdomain.Route; route != nil && route.IngressClassName != "" {
 		return route.IngressClassName
@@ -151,16 +154,49 @@ func (b Builder) IngressClassName() string {
 	if b.Settings.IngressClassName != "" {
 		return b.Settings.IngressClassName
 	}
-	// The API server fills in the default class at creation only, and so misses
-	// one that comes later.
-	var defaults []string
+	return b.defaultClass()
+}
+
+// DefaultClass is the class of the partner's Ingress if it is the cluster's default one, and nobody
+// names another.
+func (b Builder) DefaultClass() string {
+	if route := b.Partner.Spec.Subdomain; route != nil && route.Route != nil && route.Route.IngressClassName != "" || b.Settings.IngressClassName != "" {
+		return ""
+	}
+	return b.defaultClass()
+}
+
+// defaultClass is the cluster's. The API server fills it in at creation only, and so misses one that
+// comes later.
+func (b Builder) defaultClass() string {
+	defaults := b.DefaultClasses()
+	exists := slices.ContainsFunc(b.Classes, func(class networkingv1.IngressClass) bool { return class.Name == b.Kept })
+	switch {
+	case b.Kept != "" && (exists || len(defaults) == 0):
+		return b.Kept
+	case len(defaults) > 0:
+		return defaults[0]
+	}
+	return ""
+}
+
+// DefaultClasses are the cluster's default ingress classes, of which there should be one: that
+// which the API server would take first.
+func (b Builder) DefaultClasses() []string {
+	var defaults []networkingv1.IngressClass
 	for _, class := range b.Classes {
 		if class.Annotations[networkingv1.AnnotationIsDefaultIngressClass] == "true" {
-			defaults = append(defaults, class.Name)
+			defaults = append(defaults, class)
 		}
 	}
-	slices.Sort(defaults)
-	return strings.Join(defaults[:min(1, len(defaults))], "")
+	slices.SortFunc(defaults, func(a, b networkingv1.IngressClass) int {
+		return cmp.Or(b.CreationTimestamp.Compare(a.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+	})
+	var names []string
+	for _, class := range defaults {
+		names = append(names, class.Name)
+	}
+	return names
 }
 
 // Ingress leads the host to the engine, and the widget's path to the widget
