@@ -165,6 +165,12 @@ const (
 	//
 	// True with WithinContractWindow; False with NotYetValid or Expired.
 	ConditionActive ConditionType = "Active"
+
+	// ConditionHoursDoubtful, of a PCSMAllocation or a SupportPlan, is present only while a time
+	// zone or a calendar is allowed, and seldom meant.
+	//
+	// True with FixedTimeZone or, of a SupportPlan, FederalHolidaysAbroad.
+	ConditionHoursDoubtful ConditionType = "HoursDoubtful"
 )
 
 // Reasons of a Partner.
@@ -285,6 +291,9 @@ const (
 	ReasonPlanConsistent   Reason = "PlanConsistent"
 	ReasonUnknownTimeZone  Reason = "UnknownTimeZone"
 	ReasonPlanInconsistent Reason = "PlanInconsistent"
+
+	ReasonFixedTimeZone         Reason = "FixedTimeZone"
+	ReasonFederalHolidaysAbroad Reason = "FederalHolidaysAbroad"
 )
 
 // The conditions that the manager owns, by kind. Others may add their own, as the prober
@@ -297,7 +306,7 @@ var (
 		ConditionObjectsIgnored, ConditionUndeclaredNamespaces,
 	}
 	PCSMAllocationConditions = []ConditionType{
-		ConditionReady, ConditionReconciling, ConditionStalled, ConditionAccepted, ConditionActive,
+		ConditionReady, ConditionReconciling, ConditionStalled, ConditionAccepted, ConditionActive, ConditionHoursDoubtful,
 	}
-	SupportPlanConditions = []ConditionType{ConditionReady, ConditionReconciling, ConditionStalled}
+	SupportPlanConditions = []ConditionType{ConditionReady, ConditionReconciling, ConditionStalled, ConditionHoursDoubtful}
 )

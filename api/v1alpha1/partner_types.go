@@ -90,6 +90,7 @@ type PartnerSpec struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="!self.matches(r'[\\x{0}-\\x{1f}\\x{7f}-\\x{9f}\\x{ad}\\x{200b}\\x{200e}\\x{200f}\\x{2028}-\\x{202e}\\x{2060}-\\x{206f}\\x{feff}]')",message="it has a character that cannot be seen, such as a line break, a zero-width space or a mark of direction: write the name without it"
 	DisplayName string `json:"displayName,omitempty"`
 
 	// channelModel is how the partner sells the engine. It determines who does the
@@ -720,6 +721,12 @@ type SubdomainStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MaxLength=253
 	FormerAddresses []string `json:"formerAddresses,omitempty"`
+
+	// defaultIngressClass is the ingress class that the route took because it was the
+	// cluster's default one. The route keeps it when another becomes the default. Absent
+	// if the Partner or the operator names a class.
+	// +optional
+	DefaultIngressClass ObjectName `json:"defaultIngressClass,omitempty"`
 }
 
 // SupportWidgetStatus reports on the support widget of a sub-domain.

@@ -281,7 +281,7 @@ var Catalogue = []Kind{
 		},
 		{Type: v1alpha1.ConditionCustomerCountStale, Bad: true,
 			Cases: []Case{
-				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonCountTooOld}, Remedy: "find out why the field manager that the message names stopped writing `spec.customerCount`. If the count is right, confirm it as [the runbook](runbooks/PartnerCustomerCountStale.md) shows"},
+				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonCountTooOld}, Remedy: "find out why the field manager that the message names stopped writing `spec.customerCount`. If the count is right, confirm it as [the runbook](runbooks/staffing.md#partnercustomercountstale) shows"},
 			},
 		},
 		{Type: v1alpha1.ConditionContractActive,
@@ -333,6 +333,11 @@ var Catalogue = []Kind{
 				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonExpired}, Remedy: "extend `spec.validUntil`, or delete the allocation"},
 			},
 		},
+		{Type: v1alpha1.ConditionHoursDoubtful, Bad: true,
+			Cases: []Case{
+				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonFixedTimeZone}, Severity: Warning, Field: "spec.localization.timeZone", Remedy: "write the IANA name of the place whose clocks are meant, such as America/New_York for EST"},
+			},
+		},
 		{Type: v1alpha1.ConditionReady,
 			Of: []v1alpha1.ConditionType{v1alpha1.ConditionAccepted},
 			Cases: []Case{
@@ -347,6 +352,12 @@ var Catalogue = []Kind{
 				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonPlanConsistent}, Remedy: "nothing; `status.effective` has the plan in full"},
 				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonUnknownTimeZone}, Remedy: "write an IANA name in `spec.operatingHours.timeZone`"},
 				{Status: metav1.ConditionFalse, Progress: Stalled, Reasons: []v1alpha1.Reason{v1alpha1.ReasonPlanInconsistent}, Remedy: "the message names the field; the API server refuses this for new manifests"},
+			},
+		},
+		{Type: v1alpha1.ConditionHoursDoubtful, Bad: true,
+			Cases: []Case{
+				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonFixedTimeZone}, Severity: Warning, Field: "spec.operatingHours.timeZone", Remedy: "write the IANA name of the place whose clocks are meant, such as America/New_York for EST"},
+				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonFederalHolidaysAbroad}, Severity: Notice, Field: "spec.operatingHours.holidays", Remedy: "write `holidays: None`, or `holidays: USFederal` if that is meant"},
 			},
 		},
 	}}}

@@ -360,6 +360,7 @@ func (p *Plan) resolve(taken []judged) {
 			p.Findings = append(p.Findings, p.allocation(object.source, typed)...)
 		case *v1alpha1.SupportPlan:
 			changed[typed.Name] = true
+			p.Findings = append(p.Findings, doubtful(object.source, support.Doubts(typed.Spec))...)
 			if _, err := support.Effective(typed.Spec); err != nil {
 				defect, _ := errors.AsType[*support.Defect](err)
 				field, _, _ := strings.Cut(defect.Message, ":")
@@ -376,6 +377,19 @@ func (p *Plan) resolve(taken []judged) {
 		}
 	}
 	slices.Sort(p.partners)
+}
+
+// doubtful tells what of an object's hours is seldom meant.
+func doubtful(source manifests.Source, doubts []support.Doubt) []Finding {
+	var findings []Finding
+	for _, doubt := range doubts {
+		severity := Warning
+		if doubt.Reason == v1alpha1.ReasonFederalHolidaysAbroad {
+			severity = Notice
+		}
+		findings = append(findings, finding(source, doubt.Field, severity, string(doubt.Reason), doubt.Message))
+	}
+	return findings
 }
 
 // allocation tells what is wrong with an allocation.
@@ -395,6 +409,7 @@ func (p *Plan) allocation(source manifests.Source, allocation *v1alpha1.PCSMAllo
 			findings = append(findings, finding(source, field, Error, string(refusal.Reason), refusal.Message))
 		}
 	}
+	findings = append(findings, doubtful(source, staffing.Doubts(allocation))...)
 	status, _, _ := staffing.Status(allocation, p.fleet.Partners[of], p.options.Now)
 	active := meta.FindStatusCondition(status.Conditions, string(v1alpha1.ConditionActive))
 	if active.Reason == string(v1alpha1.ReasonExpired) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/support"
 )
 
 // Status makes the status of an allocation for its partner, which is
@@ -36,8 +37,22 @@ func Status(allocation *v1alpha1.PCSMAllocation, partner *v1alpha1.Partner, now 
 	}
 
 	findings := append([]conditions.Finding{accepted, active}, conditions.Summary(done, accepted)...)
+	if doubtful, any := support.DoubtFinding(Doubts(allocation)); any {
+		findings = append(findings, doubtful)
+	}
 	return v1alpha1.PCSMAllocationStatus{
 		ObservedGeneration: allocation.Generation,
 		Conditions:         conditions.Merge(allocation.Status.Conditions, findings, allocation.Generation, now),
 	}, findings, window.Next(now)
+}
+
+// Doubts are those about the time zone of an allocation.
+func Doubts(allocation *v1alpha1.PCSMAllocation) []support.Doubt {
+	if allocation.Spec.Localization == nil {
+		return nil
+	}
+	if doubt := support.ZoneDoubt("spec.localization.timeZone", allocation.Spec.Localization.TimeZone); doubt != nil {
+		return []support.Doubt{*doubt}
+	}
+	return nil
 }

@@ -83,11 +83,22 @@ func (v Verdict) UntilBreach() int64 {
 // UtilizationPercent is the share of the maximum that is taken, rounded down.
 // It is 0 without P-CSMs.
 func (v Verdict) UtilizationPercent() int64 {
-	capacity := int64(v.Allocated) * int64(v.Terms.MaximumCustomersPerFTE)
+	return Utilization(v.Customers, v.ExactCapacity())
+}
+
+// ExactCapacity is the FTE times the customers that one supports at most, in customers times
+// v1alpha1.OneFTE: half a P-CSM supports half a customer more than Maximum, which counts whole ones.
+func (v Verdict) ExactCapacity() int64 {
+	return int64(v.Allocated) * int64(v.Terms.MaximumCustomersPerFTE)
+}
+
+// Utilization is the share in percent of a capacity, or of the sum of some, that customers take,
+// rounded down; 0 without any.
+func Utilization(customers, capacity int64) int64 {
 	if capacity == 0 {
 		return 0
 	}
-	return v.Customers * int64(v1alpha1.OneFTE) * 100 / capacity
+	return customers * int64(v1alpha1.OneFTE) * 100 / capacity
 }
 
 // Missing is the FTE to add so that neither the minimum nor the customers are

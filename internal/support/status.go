@@ -22,6 +22,9 @@ func Status(plan *v1alpha1.SupportPlan, now time.Time) (v1alpha1.SupportPlanStat
 		status.Hours = Describe(effective.OperatingHours)
 	}
 	findings := conditions.Summary(done, link)
+	if doubtful, any := DoubtFinding(Doubts(plan.Spec)); any {
+		findings = append(findings, doubtful)
+	}
 	status.Conditions = conditions.Merge(plan.Status.Conditions, findings, plan.Generation, now)
 	return status, findings
 }
