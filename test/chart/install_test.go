@@ -37,6 +37,7 @@ import (
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 	"github.com/dispel/partner-operator/internal/testing/commands"
 	"github.com/dispel/partner-operator/internal/testing/rights"
+	"github.com/dispel/partner-operator/internal/testing/site"
 )
 
 // previous is the chart of the release before this one.
@@ -284,7 +285,7 @@ var _ = Describe("An installation of the chart", func() {
 
 		By("probing the sub-domains, which lead nowhere here")
 		var ofProber rights.Recorder
-		prober := i.start(ctx, "probe", &ofProber, "PARTNER_OPERATOR_INTERVAL=1s", "PARTNER_OPERATOR_DNS_SERVER=127.0.0.1:1")
+		prober := i.start(ctx, "probe", &ofProber, "PARTNER_OPERATOR_INTERVAL=1s", "PARTNER_OPERATOR_DNS_SERVER="+site.NewZone(nil).Address)
 		i.kubectl(ctx, "wait", "partner", "acme", "--for=jsonpath={.status.conditions[?(@.type=='SubdomainReachable')].reason}=NameNotResolved", "--timeout=60s")
 		i.kubectl(ctx, "wait", "partner", "acme", "--for=condition=Ready", "--timeout=60s")
 		Expect(scrape(ctx, "https://"+prober.metrics+"/metrics", token)).To(And(ContainSubstring(`partner_operator_probes_total{reason="NameNotResolved"}`),

@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"os"
@@ -202,10 +203,76 @@ var _ = Describe("The chart", func() {
 		Expect(strings.Count(rendered(ctx, "--set=manager.replicas=0", "--set=widget.replicas=0"), "replicas: 0\n")).To(Equal(2))
 	})
 
+	It("takes null for any value, as what all comments leave, or says which one is missing", func(ctx SpecContext) {
+		var values map[string]any
+		Expect(yaml.Unmarshal(valuesFile(), &values)).To(Succeed())
+		checked := 0
+		var check func(values map[string]any, path string)
+		check = func(values map[string]any, path string) {
+			for name, value := range values {
+				out, err := cluster.Tool(ctx, "helm", "template", release, chart(), "--set=probe.enabled=true,monitoring.dashboard.enabled=true,monitoring.serviceMonitors.enabled=true,monitoring.prometheusRule.enabled=true",
+					"--set="+path+name+"=null").CombinedOutput()
+				if checked++; err != nil {
+					Expect(string(out)).To(Or(ContainSubstring("missing propert"), ContainSubstring("at '/widget'")), path+name)
+				}
+				if nested, ok := value.(map[string]any); ok {
+					check(nested, path+name+".")
+				}
+			}
+		}
+		check(values, "")
+		Expect(checked).To(BeNumerically(">", 50))
+	})
+
+	It("refuses what the manager and the prober would refuse at their start", func(ctx SpecContext) {
+		for arguments, refusal := range map[string]string{
+			"--set=gatewayAPI.enabled=false,manager.gateway=infra/public":                     "manager.gateway needs the Gateway API: set gatewayAPI.enabled to true, or remove the Gateway",
+			"--set=certManager.enabled=false,manager.defaultIssuer=ClusterIssuer/letsencrypt": "manager.defaultIssuer needs cert-manager: set certManager.enabled to true, or remove the issuer",
+			"--set=proxyNamespaces={a.b}":                                                     "'a.b' does not match pattern",
+			"--set=manager.gateway=in.fra/public":                                             "'in.fra/public' does not match pattern",
+			"--set=manager.gateway=public":                                                    "'public' does not match pattern",
+			"--set=manager.defaultIssuer=letsencrypt":                                         "'letsencrypt' does not match pattern",
+			"--set=manager.reservedHostSuffixes={dispel_example}":                             "'dispel_example' does not match pattern",
+			"--set=manager.backendHostSuffixes={corp..example}":                               "'corp..example' does not match pattern",
+			"--set=manager.routeOverlap=soon":                                                 "'soon' does not match pattern",
+			"--set=probe.allowedTargets={10.20.0.0/33}":                                       "'10.20.0.0/33' does not match pattern",
+			"--set=probe.allowedTargets={10.20.0.0}":                                          "'10.20.0.0' does not match pattern",
+			"--set=probe.interval=0s":                                                         "'0s' does not match pattern",
+			"--set=networkPolicy.dnsPorts={0}":                                                "at '/networkPolicy/dnsPorts/0'",
+		} {
+			Expect(refused(ctx, arguments)).To(ContainSubstring(refusal), arguments)
+		}
+	})
+
+	It("lets its Pods ask DNS servers at the ports that there are, and is switched as part of another chart", func(ctx SpecContext) {
+		ports := func(args ...string) []int32 {
+			GinkgoHelper()
+			for _, object := range cluster.ParseObjects([]byte(rendered(ctx, append([]string{"--set=probe.enabled=true,enabled=true"}, args...)...))) {
+				if object.GetKind() != "NetworkPolicy" || object.GetName() != "partner-operator-probe" {
+					continue
+				}
+				var policy networkingv1.NetworkPolicy
+				Expect(runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &policy)).To(Succeed())
+				var found []int32
+				for _, port := range policy.Spec.Egress[0].Ports {
+					found = append(found, port.Port.IntVal)
+				}
+				return found
+			}
+			Fail("no policy")
+			return nil
+		}
+		Expect(ports()).To(Equal([]int32{53, 53, 5353, 5353}))
+		Expect(ports("--set=networkPolicy.dnsPorts={53}")).To(Equal([]int32{53, 53}))
+		Expect(ports("--set=networkPolicy.dnsPorts={53}", "--set=probe.extraArgs={--dns-server=192.0.2.53:5300}")).To(Equal([]int32{53, 53, 5300, 5300}))
+		Expect(ports("--set=networkPolicy.dnsPorts={53}", "--set=probe.extraArgs={--dns-server=[2001:db8::53]:5300}")).To(Equal([]int32{53, 53, 5300, 5300}))
+		Expect(ports("--set=networkPolicy.dnsPorts={53}", "--set=probe.extraArgs={--dns-server=2001:db8::53}")).To(Equal([]int32{53, 53}))
+	})
+
 	It("says what to do to those who divided the partners", func(ctx SpecContext) {
 		for _, value := range []string{"manager.shards", "probe.shards"} {
-			_, err := helm(ctx, nil, "template", release, chart(), "--set=probe.enabled=true", "--set="+value+"=3")
-			Expect(err).To(MatchError(ContainSubstring(value + ": partners are not divided any more, since one process has them all: remove the value")))
+			Expect(refused(ctx, "--set=probe.enabled=true", "--set="+value+"=3")).To(
+				ContainSubstring(value + ": partners are not divided any more, since one process has them all: remove the value"))
 		}
 	})
 
@@ -311,11 +378,9 @@ var _ = Describe("The chart", func() {
 
 	It("has a schema for each value, and a value for each of the schema", func() {
 		var values map[string]any
-		data, err := os.ReadFile(filepath.Join(chart(), "values.yaml"))
-		Expect(err).NotTo(HaveOccurred())
-		Expect(yaml.Unmarshal(data, &values)).To(Succeed())
+		Expect(yaml.Unmarshal(valuesFile(), &values)).To(Succeed())
 		var schema map[string]any
-		data, err = os.ReadFile(filepath.Join(chart(), "values.schema.json"))
+		data, err := os.ReadFile(filepath.Join(chart(), "values.schema.json"))
 		Expect(err).NotTo(HaveOccurred())
 		Expect(yaml.Unmarshal(data, &schema)).To(Succeed())
 		definitions := schema["definitions"].(map[string]any)
@@ -328,7 +393,11 @@ var _ = Describe("The chart", func() {
 			if !ok {
 				return // free in form
 			}
-			delete(properties, "global")
+			delete(properties, "shards") // of earlier versions
+			if path == "" {
+				delete(properties, "global")
+				delete(properties, "enabled") // another chart's
+			}
 			Expect(slices.Sorted(maps.Keys(properties))).To(Equal(slices.Sorted(maps.Keys(value))), path)
 			Expect(schema).To(HaveKeyWithValue("additionalProperties", false), path)
 			for name, property := range properties {
@@ -340,3 +409,19 @@ var _ = Describe("The chart", func() {
 		compare("", schema, values)
 	})
 })
+
+// valuesFile are the chart's values.
+func valuesFile() []byte {
+	GinkgoHelper()
+	data, err := os.ReadFile(filepath.Join(chart(), "values.yaml"))
+	Expect(err).NotTo(HaveOccurred())
+	return data
+}
+
+// refused is what Helm says of values that it refuses.
+func refused(ctx context.Context, args ...string) string {
+	GinkgoHelper()
+	out, err := cluster.Tool(ctx, "helm", append([]string{"template", release, chart()}, args...)...).CombinedOutput()
+	Expect(err).To(HaveOccurred(), strings.Join(args, " "))
+	return string(out)
+}

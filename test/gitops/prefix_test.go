@@ -72,9 +72,19 @@ var _ = Describe("A kustomization that prefixes names", func() {
 	})
 
 	It("takes the widget server's address along, and another namespace, too", func() {
-		var backend string
+		var backend, guarded string
 		services := map[string]bool{}
 		for _, object := range prefixed("namePrefix: x-\nnamespace: elsewhere\nresources: [../config/default]\n", nil) {
+			if object.GetKind() != "CustomResourceDefinition" { // whose schema reserves the usual namespace wherever the operator runs
+				whole, err := object.MarshalJSON()
+				Expect(err).NotTo(HaveOccurred())
+				Expect(string(whole)).NotTo(ContainSubstring("partner-operator-system"), object.GetKind()+" "+object.GetName())
+			}
+			if object.GetName() == "x-platform-namespaces.partner.dispel.com" && object.GetKind() == "ValidatingAdmissionPolicy" {
+				variables, _, err := unstructured.NestedSlice(object.Object, "spec", "variables")
+				Expect(err).NotTo(HaveOccurred())
+				guarded = variables[0].(map[string]any)["expression"].(string)
+			}
 			if object.GetKind() == "Service" {
 				services[object.GetName()+"."+object.GetNamespace()] = true
 			}
@@ -91,5 +101,6 @@ var _ = Describe("A kustomization that prefixes names", func() {
 		}
 		Expect(backend).To(Equal("x-partner-operator-widget.elsewhere.svc.cluster.local:8082"))
 		Expect(services).To(HaveKey("x-partner-operator-widget.elsewhere"))
+		Expect(guarded).To(Equal(`["elsewhere"]`))
 	})
 })

@@ -17,7 +17,7 @@
   "app.kubernetes.io/version" .Chart.AppVersion
   "app.kubernetes.io/managed-by" .Release.Service
   "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_") }}
-{{- merge (dict) .Values.commonLabels $own | toYaml }}
+{{- merge (dict) (.Values.commonLabels | default dict) $own | toYaml }}
 {{- end }}
 
 {{/* The labels that Pods of a component are selected by: (list "manager" .) */}}
@@ -89,6 +89,18 @@ app.kubernetes.io/component: {{ index . 0 }}
 {{- $_ := set $object.metadata "labels" (merge $labels ($object.metadata.labels | default dict)) }}
 ---
 {{ toYaml $object }}
+{{- end }}
+
+{{/* The ports of DNS servers, that of the flag --dns-server among them: (list extraArgs .) */}}
+{{- define "partner-operator.dnsPorts" -}}
+{{- $root := index . 1 }}
+{{- $ports := $root.Values.networkPolicy.dnsPorts }}
+{{- range index . 0 }}
+{{- with regexFind "^--dns-server=([^:]*|\\[.*\\]):[0-9]+$" . }}
+{{- $ports = append $ports (regexFind "[0-9]+$" . | int) }}
+{{- end }}
+{{- end }}
+{{- uniq $ports | toJson }}
 {{- end }}
 
 {{/* The Deployment of a component. */}}
@@ -324,8 +336,10 @@ spec:
         - {port: metrics, protocol: TCP}
   egress:
     - ports:
-        - {port: 53, protocol: UDP}
-        - {port: 53, protocol: TCP}
+        {{- range include "partner-operator.dnsPorts" (list $values.extraArgs $root) | fromJsonArray }}
+        - {port: {{ . }}, protocol: UDP}
+        - {port: {{ . }}, protocol: TCP}
+        {{- end }}
     - ports:
         {{- range $root.Values.networkPolicy.apiServerPorts }}
         - {port: {{ . }}, protocol: TCP}
