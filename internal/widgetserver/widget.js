@@ -73,7 +73,9 @@
 :host {
   all: initial !important;
   display: flex !important;
-  position: fixed !important; inset: auto 20px 20px auto !important; z-index: 2147483000 !important;
+  --gap: 20px !important; --across: var(--gap) !important; --upward: var(--gap) !important;
+  --away: max(var(--across), env(safe-area-inset-right)) !important; --up: max(var(--upward), env(safe-area-inset-bottom)) !important;
+  position: fixed !important; inset: auto var(--away) var(--up) auto !important; z-index: 2147483000 !important;
   direction: ltr !important; unicode-bidi: isolate !important;
   color-scheme: light !important; color: var(--ink) !important;
   font: 400 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Hiragino Sans", "Noto Sans CJK JP", sans-serif !important;
@@ -91,6 +93,11 @@
   --shadow: 0 0 0 1px rgb(255 255 255 / .08), 0 18px 48px rgb(0 0 0 / .6) !important;
   color-scheme: dark !important;
 }
+:host([place="bottom-left"]) {
+  --away: max(var(--across), env(safe-area-inset-left)) !important;
+  inset: auto auto var(--up) var(--away) !important;
+}
+:host::backdrop { display: none !important; }
 :host::before, :host::after { content: none !important; }
 ::selection { background: #b3d1ff; color: #10182b; }
 [hidden] { display: none !important; }
@@ -110,11 +117,14 @@ svg { display: block; flex: none; }
 .dot.open { background: #35d08a; box-shadow: 0 0 0 3px rgb(53 208 138 / .25); }
 
 .panel {
-  position: fixed; inset: 16px 16px 16px auto; width: min(396px, calc(100vw - 32px));
+  position: fixed; width: min(396px, calc(100vw - 32px));
+  inset: max(16px, env(safe-area-inset-top)) max(16px, env(safe-area-inset-right)) max(16px, env(safe-area-inset-bottom)) auto;
   display: flex; flex-direction: column; overflow: hidden; outline: none;
   background: var(--surface); border-radius: 18px; box-shadow: var(--shadow);
   animation: enter .2s cubic-bezier(.2, .8, .3, 1);
 }
+:host([place="bottom-left"]) .panel { right: auto; left: max(16px, env(safe-area-inset-left)); }
+.shown { display: contents; }
 @keyframes enter { from { opacity: 0; transform: translateX(24px); } }
 
 .head { display: flex; align-items: center; gap: 12px; padding: 16px 12px 16px 20px; background: var(--brand); color: var(--on-brand); }
@@ -159,11 +169,19 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
 .hint { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 
 @media (max-width: 520px) {
-  :host { inset: auto 14px 14px auto !important; }
-  .panel { inset: 0; width: auto; border-radius: 0; }
+  :host { --gap: 14px !important; }
+  .panel, :host([place="bottom-left"]) .panel { inset: 0; width: auto; border-radius: 0; }
+  .head { padding: calc(16px + env(safe-area-inset-top)) calc(12px + env(safe-area-inset-right)) 16px calc(20px + env(safe-area-inset-left)); }
+  .body, .reminder, .foot { padding-right: calc(20px + env(safe-area-inset-right)); padding-left: calc(20px + env(safe-area-inset-left)); }
   .foot { padding-bottom: max(20px, env(safe-area-inset-bottom)); }
 }
-@media (max-height: 480px) { .body { gap: 14px; padding: 14px 20px; } }
+@media (max-height: 480px) {
+  .body { gap: 14px; padding-top: 14px; padding-bottom: 14px; }
+  .panel { overflow-y: auto; overscroll-behavior: contain; }
+  .head, .body, .foot, .reminder { flex: none; }
+  .body { overflow: visible; }
+  iframe { flex: 1 0 240px; }
+}
 @media (prefers-reduced-motion: reduce) { .panel { animation: none; } .launcher { transition: none; } }
 @media (forced-colors: active) {
   .launcher, .panel, .primary, .badge { border: 1px solid CanvasText; }
@@ -272,6 +290,12 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
     }
   }
 
+  // written are languages in words.
+  function written(language, tags) {
+    const names = new Intl.DisplayNames(language, { type: "language" });
+    return new Intl.ListFormat(language).format(tags.map((tag) => names.of(tag)));
+  }
+
   // safe tells whether a messenger's address may be opened.
   function safe(address) {
     const { protocol, hostname } = new URL(address, location.href);
@@ -303,6 +327,15 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
     return false;
   }
 
+  // focus is the element of the page that has the focus, also in a shadow tree; null if none has,
+  // or something of the widget's.
+  function focus() {
+    let at = document.activeElement;
+    if (at === document.body || at?.localName === "dispel-support") return null;
+    while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+    return at;
+  }
+
   // tellFrames has the widgets in frames look around again.
   function tellFrames(of) {
     for (let i = 0; i < of.frames.length; i++) {
@@ -317,7 +350,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
   const AROUND = "dispel-support-around";
 
   class DispelSupport extends HTMLElement {
-    static observedAttributes = ["theme", "lang"];
+    static observedAttributes = ["theme", "lang", "place", "offset", "launcher"];
 
     #root = this.attachShadow({ mode: "open" });
     #config = null;
@@ -329,6 +362,10 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
     #opened = false;
     #talking = false;
     #drawn = "";
+    #shown = element("div", { class: "shown" }); // what is drawn anew
+    #live = element("p", { id: "live", class: "hint", role: "status" }); // what stays, so that changes of it are read out
+    #before = null; // what had the focus when the panel was opened
+    #offset = new CSSStyleSheet();
     #timer = 0;
     #listeners = null;
     #dark = matchMedia("(prefers-color-scheme: dark)");
@@ -338,7 +375,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       super();
       const sheet = new CSSStyleSheet();
       sheet.replaceSync(STYLE);
-      this.#root.adoptedStyleSheets = [sheet];
+      this.#root.adoptedStyleSheets = [sheet, this.#offset];
     }
 
     connectedCallback() {
@@ -350,6 +387,8 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       addEventListener("pageshow", look, { signal });
       addEventListener("languagechange", () => this.#draw(), { signal });
       addEventListener(AROUND, () => this.#tick(), { signal });
+      document.addEventListener("fullscreenchange", () => this.#raise(), { signal });
+      this.#raise();
       this.#dark.addEventListener("change", () => this.#theme(), { signal });
       this.#theme();
       this.#tick();
@@ -366,12 +405,36 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
 
     attributeChangedCallback() {
       this.#theme();
+      this.#place();
       this.#draw();
+    }
+
+    // #raise brings the element to the front of the top layer, where no style of the page's
+    // moves or covers it, and in front of what is shown on the full screen.
+    #raise() {
+      // What of the widget's own is on the full screen stays in front.
+      if (!this.showPopover || !this.isConnected || this.#root.fullscreenElement) return;
+      const modal = document.querySelector(":modal");
+      if (modal && modal !== document.fullscreenElement && !modal.contains(this)) return;
+      try {
+        this.popover = "manual";
+        if (this.matches(":popover-open")) this.hidePopover();
+        this.showPopover();
+      } catch {
+        // The page took it away meanwhile.
+      }
+    }
+
+    // #place has the launcher stand as far from the edges as the page says, in pixels.
+    #place() {
+      const [, across, upward] = /^\s*(\d{1,3})\s+(\d{1,3})\s*$/.exec(this.getAttribute("offset") ?? "") ?? [];
+      this.#offset.replaceSync(across ? `:host { --across: ${across}px !important; --upward: ${upward}px !important; }` : "");
     }
 
     /** Opens the panel, as a click on the launcher does. */
     show() {
       if (!this.#config || this.#opened) return;
+      this.#before = focus();
       this.#opened = true;
       this.#draw();
       this.#root.querySelector(".panel").focus();
@@ -383,7 +446,10 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       if (!this.#opened) return;
       this.#opened = this.#talking = false;
       this.#draw();
-      this.#root.querySelector(".launcher")?.focus();
+      const back = this.#before?.isConnected ? this.#before : this.#root.querySelector(".launcher");
+      this.#before = null;
+      back?.focus();
+      if (back && focus() !== back) this.#root.querySelector(".launcher")?.focus();
       this.dispatchEvent(new CustomEvent("dispel-support-close", { bubbles: true, composed: true }));
     }
 
@@ -396,6 +462,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
     // Timers stop while a machine sleeps, so it never trusts one for long.
     #tick() {
       if (!this.isConnected) return;
+      if (this.showPopover && !this.matches(":popover-open")) this.#raise();
       this.#draw();
       if (Math.abs(Date.now() - this.#fetched) > this.#patience && !around()) this.#fetch();
       clearTimeout(this.#timer);
@@ -476,20 +543,46 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       // place is lost.
       const key = JSON.stringify(this.#talking
         ? [language, this.#config.contact] // a conversation goes on, come what may
-        : [language, shown, this.#config, state, this.#opened, this.#day(), this.#opened && this.#due()]);
+        : [language, shown, this.#config, state, this.#opened, this.#day(), this.#opened && this.#due(), this.getAttribute("launcher")]);
       if (key === this.#drawn) return;
       const focused = this.#root.activeElement?.id;
-      const scrolled = this.#root.querySelector(".body")?.scrollTop ?? 0;
+      const scrolled = [".panel", ".body"].map((part) => this.#root.querySelector(part)?.scrollTop ?? 0);
       const nodes = [];
-      if (shown) nodes.push(this.#launcher(TEXTS[language], language, state));
+      if (shown && this.getAttribute("launcher") !== "none") nodes.push(this.#launcher(TEXTS[language], language, state));
       if (shown && this.#opened) nodes.push(this.#panel(TEXTS[language], language, state));
-      this.#root.replaceChildren(...nodes);
+      if (!shown) this.#root.replaceChildren();
+      else if (!this.#live.isConnected) this.#root.replaceChildren(this.#live, this.#shown);
+      this.#shown.replaceChildren(...nodes);
+      this.#announce(TEXTS[language], language, state);
       this.#drawn = key;
       if (shown && this.#opened) {
-        const body = this.#root.querySelector(".body");
-        if (body) body.scrollTop = scrolled;
+        [".panel", ".body"].forEach((part, i) => {
+          const node = this.#root.querySelector(part);
+          if (node) node.scrollTop = scrolled[i];
+        });
         if (focused) (this.#root.getElementById(focused) ?? this.#root.querySelector(".panel")).focus();
       }
+    }
+
+    // #announce says in the live region what the open panel shows of the state and the
+    // languages. Of a conversation, it says nothing.
+    #announce(texts, language, state) {
+      const said = this.#opened && !this.#talking && state
+        ? [state.open ? texts.openNow : texts.closedNow, this.#until(texts, language, state), this.#spoken(texts, language, state)].filter(Boolean).join(". ")
+        : "";
+      if (this.#live.textContent !== said) this.#live.textContent = said;
+      this.#live.lang = language;
+    }
+
+    // #until is when the state changes; empty if that is not known.
+    #until(texts, language, state) {
+      const next = state.change && this.#instant(state.change, language);
+      return next ? (state.open ? texts.until : texts.opens).replace("%s", next) : "";
+    }
+
+    // #spoken are the languages of who is on duty; empty if that is not known.
+    #spoken(texts, language, state) {
+      return state?.languages?.length ? texts.onDuty.replace("%s", written(language, state.languages)) : "";
     }
 
     // #due are the times at which answers are due to who writes now.
@@ -516,7 +609,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
     #panel(texts, language, state) {
       const partner = () => element("bdi", {}, this.#config.partner);
       const panel = element("section", {
-        id: "panel", class: "panel", role: "dialog", lang: language, tabindex: "-1", "aria-labelledby": "title", "aria-describedby": "notice",
+        id: "panel", class: "panel", role: "dialog", lang: language, tabindex: "-1", "aria-labelledby": "title", "aria-describedby": "notice", "aria-owns": "live",
         "aria-modal": String(this.#full.matches),
         onkeydown: (event) => this.#key(event),
       });
@@ -560,11 +653,11 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
 
     #state(texts, language, state) {
       if (!state) return null;
-      const next = state.change && this.#instant(state.change, language);
+      const next = this.#until(texts, language, state);
       const closure = !state.open && this.#closure();
-      return element("div", { class: "state", role: "status" },
+      return element("div", { class: "state" },
         element("p", { class: state.open ? "badge open" : "badge" }, state.open ? texts.openNow : texts.closedNow),
-        next && element("p", { class: "next" }, (state.open ? texts.until : texts.opens).replace("%s", next)),
+        next && element("p", { class: "next" }, next),
         closure && element("p", { class: "why" },
           closure.name ? texts.closedFor.replace("%s", closure.name) : texts.closedToday));
     }
@@ -605,10 +698,8 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
         ]));
       }
       if (languages?.length) {
-        const names = new Intl.DisplayNames(language, { type: "language" });
-        const write = (tags) => new Intl.ListFormat(language).format(tags.map((tag) => names.of(tag)));
-        fact(texts.languages, element("span", {}, write(languages)),
-          state?.languages?.length ? element("span", { class: "duty" }, texts.onDuty.replace("%s", write(state.languages))) : "");
+        const spoken = this.#spoken(texts, language, state);
+        fact(texts.languages, element("span", {}, written(language, languages)), spoken && element("span", { class: "duty" }, spoken));
       }
       if (policyURL?.startsWith("https://")) {
         fact(texts.policy, element("a", { id: "policy", class: "link", href: policyURL, target: "_blank", rel: "noopener noreferrer" },

@@ -10,7 +10,9 @@ import (
 	"strings"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
@@ -47,6 +49,7 @@ var pages = map[string][2]string{
 	"/embedding/styled": {`<style>
 		* { color: #fff !important; font: 30px monospace !important; letter-spacing: 9px; text-transform: uppercase; text-align: center; line-height: 3; direction: rtl;
 			cursor: none; pointer-events: none; -webkit-text-fill-color: red; --ink: #eee !important; --surface: #eee !important; --brand: #eee; }
+		::backdrop { background: #000; backdrop-filter: blur(9px); }
 		*::before { content: "before" } *::after { content: "after" } *::first-letter { font-size: 90px }
 		body, dispel-support { opacity: .1; visibility: hidden; transform: translateX(-300px); filter: blur(9px); }
 		dispel-support { display: none !important; position: static !important; inset: 0 auto 1px 0 !important; transform: translate(300px, -300px) rotate(30deg) !important; translate: 50px; rotate: 9deg;
@@ -56,6 +59,10 @@ var pages = map[string][2]string{
 	</style>`, `<h1>Styled</h1>`},
 	"/embedding/rtl":    {"", "<h1>من اليمين</h1><script>document.documentElement.dir = 'rtl'</script>"},
 	"/embedding/dialog": {"", `<h1>Dialog</h1><dialog><p>Sure?</p></dialog>`},
+	"/embedding/moved":  {`<style>html { transform: translateX(10px); filter: none; will-change: transform; perspective: 100px; contain: layout; } body { height: 3000px; }</style>`, `<h1>Moved</h1>`},
+	"/embedding/notch":  {`<meta name="viewport" content="width=device-width, viewport-fit=cover">`, `<h1>Notch</h1>`},
+	"/embedding/button": {"", `<h1>Button</h1><button id="mine" onclick="document.querySelector('dispel-support').show()">Help</button><div id="video">Video</div>
+		<div id="modal" role="dialog" aria-modal="true" hidden><p>Sure?</p><button id="sure">Yes</button></div>`},
 	"/embedding/framed": {"", `<h1>Outer</h1><iframe title="Inner" src="/embedding/plain"></iframe>`},
 }
 
@@ -210,6 +217,146 @@ var _ = Describe("A page that embeds the widget", Ordered, ContinueOnFailure, fu
 		p.click("#close")
 		eval[bool](p, `(document.querySelector("dialog").append(document.querySelector("dispel-support")), document.querySelector("dialog").remove(), true)`)
 		Eventually(p.launcher).Should(BeTrue())
+	})
+
+	// box is where an element of the widget is: its distances from the edges of the view.
+	box := func(p *page, selector string) map[string]float64 {
+		GinkgoHelper()
+		return eval[map[string]float64](p, fmt.Sprintf(`(r => ({top: r.top, left: r.left, right: innerWidth - r.right, bottom: innerHeight - r.bottom}))(root.querySelector(%q).getBoundingClientRect())`, selector))
+	}
+
+	It("may transform, filter or contain its document, and the launcher stays in the corner of the view", func() {
+		p := at("/embedding/moved")
+		Expect(box(p, ".launcher")).To(And(HaveKeyWithValue("right", BeNumerically("~", 20, 1)), HaveKeyWithValue("bottom", BeNumerically("~", 20, 1))))
+		p.screenshot("embedding-moved")
+		p.openPanel()
+		Expect(box(p, ".panel")).To(And(HaveKeyWithValue("top", BeNumerically("~", 16, 1)), HaveKeyWithValue("bottom", BeNumerically("~", 16, 1))))
+	})
+
+	It("says where the launcher stands, or that there is none", func() {
+		p := at("/embedding/plain")
+		set := func(attribute, value string) {
+			eval[bool](p, fmt.Sprintf(`(document.querySelector("dispel-support").setAttribute(%q, %q), true)`, attribute, value))
+		}
+		set("offset", "24 120")
+		Expect(box(p, ".launcher")).To(And(HaveKeyWithValue("right", BeNumerically("~", 24, 1)), HaveKeyWithValue("bottom", BeNumerically("~", 120, 1))))
+		set("place", "bottom-left")
+		Expect(box(p, ".launcher")).To(And(HaveKeyWithValue("left", BeNumerically("~", 24, 1)), HaveKeyWithValue("bottom", BeNumerically("~", 120, 1))))
+		p.openPanel()
+		Expect(box(p, ".panel")).To(HaveKeyWithValue("left", BeNumerically("~", 16, 1)))
+		p.screenshot("embedding-left")
+		p.click("#close")
+		set("offset", "expression(1)")
+		Expect(box(p, ".launcher")).To(HaveKeyWithValue("left", BeNumerically("~", 20, 1)))
+		set("launcher", "none")
+		Expect(p.launcher()).To(BeFalse())
+		eval[bool](p, `(root.host.show(), true)`)
+		Eventually(p.panel).Should(ContainSubstring("You will be talking to Dispel"))
+	})
+
+	It("gets the focus back where it was, if its own button opened the panel", func() {
+		p := at("/embedding/button")
+		focused := func() string { return eval[string](p, `document.activeElement.id`) }
+		for _, end := range []string{"Escape", "hide"} {
+			eval[bool](p, `(document.querySelector("#mine").focus(), document.querySelector("#mine").click(), true)`)
+			Eventually(p.panel).ShouldNot(BeEmpty())
+			if end == "Escape" {
+				p.do(chromedp.KeyEvent(kb.Escape))
+			} else {
+				eval[bool](p, `(root.host.hide(), true)`)
+			}
+			Eventually(p.panel).Should(BeEmpty())
+			Expect(focused()).To(Equal("mine"), end)
+		}
+		By("opening it by the launcher")
+		p.openPanel()
+		p.click("#close")
+		Expect(eval[string](p, `root.activeElement.id`)).To(Equal("launcher"))
+	})
+
+	It("may show something on the full screen, or a dialog of its own making", func() {
+		p := at("/embedding/button")
+		_, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](`document.querySelector("#video").requestFullscreen().then(() => true)`,
+			chromedp.EvalAwaitPromise, func(of *runtime.EvaluateParams) { of.UserGesture = new(true) }))
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(func() bool { return eval[bool](p, `!!document.fullscreenElement`) }).Should(BeTrue())
+		front := `(r => document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2) === root.host)(root.querySelector(".launcher").getBoundingClientRect())`
+		Eventually(func() bool { return eval[bool](p, front) }).Should(BeTrue(), "it is in front of what is on the full screen")
+		p.openPanel()
+		p.screenshot("embedding-fullscreen")
+		eval[bool](p, `document.exitFullscreen().then(() => true)`)
+		p.click("#close")
+
+		By("following the page on embedding, for a dialog that makes the rest inert and keeps the focus")
+		eval[bool](p, `(() => {
+			const dialog = document.querySelector("#modal");
+			dialog.hidden = false;
+			for (const other of [...document.body.children, ...document.documentElement.children]) if (!other.contains(dialog)) other.inert = true;
+			document.addEventListener("focusin", (event) => { if (!dialog.contains(event.target)) document.querySelector("#sure").focus(); });
+			const widget = document.querySelector("dispel-support");
+			dialog.append(widget);
+			widget.inert = false;
+			return true;
+		})()`)
+		p.openPanel()
+		Expect(eval[string](p, `document.activeElement.localName`)).To(Equal("dispel-support"))
+	})
+
+	It("may have a notch and a home indicator", func() {
+		for name, insets := range map[string][4]int64{"upright": {59, 0, 34, 0}, "sideways": {0, 59, 21, 59}} {
+			p := open(chromium, view{phone: true})
+			width, height := int64(390), int64(844)
+			if name == "sideways" {
+				width, height = height, width
+			}
+			p.do(chromedp.EmulateViewport(width, height), chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+				_, err := chromedp.Call(ctx, emulation.SetSafeAreaInsetsOverride, emulation.SetSafeAreaInsetsOverrideParams{Insets: &emulation.SafeAreaInsets{
+					Top: &insets[0], Right: &insets[1], Bottom: &insets[2], Left: &insets[3],
+				}})
+				return err
+			}))
+			p.goTo(address + "/embedding/notch")
+			Eventually(p.launcher).Should(BeTrue())
+			at := box(p, ".launcher")
+			Expect(at["bottom"]).To(BeNumerically(">=", insets[2]), name)
+			Expect(at["right"]).To(BeNumerically(">=", insets[1]), name)
+			p.openPanel()
+			at = box(p, "#close")
+			Expect(at["top"]).To(BeNumerically(">=", insets[0]), name)
+			Expect(at["right"]).To(BeNumerically(">=", insets[1]), name)
+			Expect(box(p, "#talk")["bottom"]).To(BeNumerically(">=", insets[2]), name)
+			p.screenshot("embedding-notch-" + name)
+		}
+	})
+
+	It("may be zoomed to 400 %, and everything can be scrolled to", func() {
+		for _, height := range []int64{256, 180} {
+			p := open(chromium, view{language: "de"})
+			p.do(chromedp.EmulateViewport(320, height))
+			p.goTo(address + "/embedding/plain?lang")
+			eval[bool](p, `(document.documentElement.lang = "de", true)`)
+			p.openPanel()
+			for _, last := range []string{"#talk", ".state", "#close"} {
+				eval[bool](p, fmt.Sprintf(`(root.querySelector(%q).scrollIntoView({block: "nearest"}), true)`, last))
+				at := box(p, last)
+				Expect(at["top"]).To(BeNumerically(">=", -1), "%s at %d", last, height)
+				Expect(at["bottom"]).To(BeNumerically(">=", -1), "%s at %d", last, height)
+			}
+			p.screenshot(fmt.Sprintf("embedding-zoomed-%d", height))
+		}
+	})
+
+	It("has what changes in the panel read out by one live region, which stays", func() {
+		p := at("/embedding/plain")
+		p.openPanel()
+		eval[bool](p, `(window.region = root.querySelector("[role=status]"), true)`)
+		said := func() string {
+			return eval[string](p, `window.region.isConnected ? window.region.textContent : "gone"`)
+		}
+		Expect(said()).To(HavePrefix("Open now. until "))
+		eval[bool](p, `(root.host.lang = "de", true)`)
+		Eventually(said).Should(HavePrefix("Jetzt geöffnet. bis "))
+		Expect(eval[int](p, `root.querySelectorAll("[role=status]").length`)).To(Equal(1))
 	})
 
 	It("may have another one in a frame, and there is one launcher", func() {
