@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
@@ -12,33 +14,60 @@ import (
 
 func (p *plugin) newCapacityCommand() *cobra.Command {
 	output := newOutput()
-	var at date
+	var suppose supposition
 	cmd := &cobra.Command{
-		Use:   "capacity",
-		Short: "Show how full the P-CSMs of each partner are, the fullest first, and of each tier",
+		Use:   "capacity [NAME [--customers N] [--fte N] [--plan PLAN]]",
+		Short: "Show how full the P-CSMs of each partner are, the fullest first, and of each tier; or what the verdict on one would be",
 		Example: `  # Today
   kubectl partner capacity
 
   # With the contracts that run on a day to come
-  kubectl partner capacity --at 2027-01-01`,
-		Args: arguments(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, f, err := p.readFleet(cmd.Context())
-			if err != nil {
-				return err
+  kubectl partner capacity --at 2027-01-01
+
+  # One partner, with more customers and half a P-CSM more
+  kubectl partner capacity acme --customers 46 --fte 3.5
+
+  # Under another plan
+  kubectl partner capacity acme --plan mission-critical`,
+		Args:              arguments(cobra.MaximumNArgs(1)),
+		ValidArgsFunction: p.completePartner,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case suppose.made(cmd) && len(args) == 0:
+				return usageError{errors.New("--customers, --fte and --plan are about one partner: write its name, such as kubectl partner capacity acme --fte 3.5")}
+			case suppose.made(cmd):
+				return p.simulate(cmd, args[0], suppose, output.value)
 			}
-			all := f.Capacity(p.terminal.now(), at.instant(p.terminal.now()))
-			totals := fleet.Totals(all)
-			return p.terminal.print(output.value, struct {
-				Partners []fleet.Staffing `json:"partners"`
-				Tiers    []fleet.Total    `json:"tiers"`
-			}{all, totals}, func() { p.terminal.printCapacity(all, totals, len(f.Partners)-len(all)) })
+			return p.capacity(cmd, args, suppose.at, output.value)
 		},
 	}
-	cmd.Flags().Var(&at, "at", "day on which to judge contract windows, as YYYY-MM-DD in UTC (default today)")
+	suppose.add(cmd, p)
+	cmd.Flags().Var(&suppose.at, "at", "day on which to judge contract windows, as YYYY-MM-DD in UTC (default today)")
 	cmd.Flags().VarP(&output, "output", "o", "table, json or yaml")
 	completeChoices(cmd, "output", output.values)
 	return cmd
+}
+
+// capacity shows all partners, or those of some names.
+func (p *plugin) capacity(cmd *cobra.Command, names []string, at date, output string) error {
+	c, f, err := p.readFleet(cmd.Context())
+	if err != nil {
+		return err
+	}
+	all := f.Capacity(p.terminal.now(), at.instant(p.terminal.now()))
+	others := len(f.Partners) - len(all)
+	for _, name := range names {
+		if _, err := whiteLabelled(f, name, c.origin()); err != nil {
+			return err
+		}
+		all = slices.DeleteFunc(all, func(s fleet.Staffing) bool { return s.Partner != name })
+		others = 0
+	}
+	totals := fleet.Totals(all)
+	return p.terminal.print(output, struct {
+		Partners []fleet.Staffing `json:"partners"`
+		Tiers    []fleet.Total    `json:"tiers"`
+	}{all, totals}, func() { p.terminal.printCapacity(all, totals, others) })
 }
 
 // barColumns is how wide the bar of a utilisation is.

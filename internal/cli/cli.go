@@ -100,7 +100,7 @@ func newRoot(terminal *Terminal) *cobra.Command {
 	p := &plugin{terminal: terminal, version: root.Version, connection: genericclioptions.NewConfigFlags(true)}
 	p.connection.AddFlags(root.PersistentFlags())
 	p.completeConnection(root)
-	root.AddCommand(p.newStatusCommand(), p.newCheckCommand(), p.newCapacityCommand(), p.newCoverageCommand(), p.newDeadlineCommand(), p.newPlanCommand(), p.newImportCommand(), p.newSimulateCommand(), p.newRACICommand(), p.newReportCommand())
+	root.AddCommand(p.newStatusCommand(), p.newCheckCommand(), p.newCapacityCommand(), p.newCoverageCommand(), p.newDeadlineCommand(), p.newPlanCommand(), p.newImportCommand(), newSimulateCommand(), p.newRACICommand(), p.newReportCommand())
 	for _, command := range root.Commands() {
 		command.Flags().SortFlags = false // what belongs together stands together
 	}

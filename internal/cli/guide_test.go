@@ -20,9 +20,9 @@ import (
 // step is a manifest to apply or commands to run, in a page of the documentation.
 var step = regexp.MustCompile("(?s)```(yaml|sh)\n(.*?)```")
 
-var _ = Describe("Following docs/handover.md", func() {
+var _ = Describe("Following docs/operations.md", func() {
 	It("leads where it says", func(ctx SpecContext) {
-		page, err := os.ReadFile("docs/handover.md")
+		page, err := os.ReadFile("docs/operations.md")
 		Expect(err).NotTo(HaveOccurred())
 		steps := step.FindAllStringSubmatch(string(page), -1)
 		Expect(len(steps)).To(BeNumerically(">", 6))

@@ -13,42 +13,38 @@ import (
 	"github.com/dispel/partner-operator/internal/fleet"
 )
 
-// simulateFlags say what is to be otherwise.
-type simulateFlags struct {
+// supposition is what is to be otherwise for one partner.
+type supposition struct {
 	customers int64
 	fte, plan string
 	at        date
-	output    choice
 }
 
-func (p *plugin) newSimulateCommand() *cobra.Command {
-	flags := simulateFlags{output: newOutput()}
-	cmd := &cobra.Command{
-		Use:   "simulate NAME [--customers N] [--fte N] [--plan PLAN]",
-		Short: "Show what the verdict on a partner's staffing would be",
-		Example: `  # With more customers and half a P-CSM more
-  kubectl partner simulate acme --customers 46 --fte 3.5
+// add adds its flags.
+func (s *supposition) add(cmd *cobra.Command, p *plugin) {
+	f := cmd.Flags()
+	f.Int64Var(&s.customers, "customers", 0, "number of customers that the partner is supposed to have (default as now)")
+	f.StringVar(&s.fte, "fte", "", "FTE of P-CSMs that it is supposed to have, in steps of 0.5 (default as now)")
+	f.StringVar(&s.plan, "plan", "", "SupportPlan that it is supposed to have (default as now)")
+	completeFlag(cmd, "plan", p.completePlan)
+}
 
-  # Under another plan
-  kubectl partner simulate acme --plan mission-critical`,
-		Args:              arguments(cobra.ExactArgs(1)),
-		ValidArgsFunction: p.completePartner,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.simulate(cmd, args[0], flags)
+// made reports whether anything is to be otherwise.
+func (s *supposition) made(cmd *cobra.Command) bool {
+	return slices.ContainsFunc([]string{"customers", "fte", "plan"}, cmd.Flags().Changed)
+}
+
+// newSimulateCommand answers those who know the command of earlier versions.
+func newSimulateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "simulate", Hidden: true, DisableFlagParsing: true,
+		RunE: func(*cobra.Command, []string) error {
+			return usageError{errors.New("simulate: write kubectl partner capacity NAME, with --customers, --fte or --plan")}
 		},
 	}
-	f := cmd.Flags()
-	f.Int64Var(&flags.customers, "customers", 0, "number of customers (default as now)")
-	f.StringVar(&flags.fte, "fte", "", "FTE of P-CSMs, in steps of 0.5 (default as now)")
-	f.StringVar(&flags.plan, "plan", "", "SupportPlan (default as now)")
-	f.Var(&flags.at, "at", "day on which to judge contract windows, as YYYY-MM-DD in UTC (default today)")
-	f.VarP(&flags.output, "output", "o", "table, json or yaml")
-	completeChoices(cmd, "output", flags.output.values)
-	completeFlag(cmd, "plan", p.completePlan)
-	return cmd
 }
 
-func (p *plugin) simulate(cmd *cobra.Command, name string, flags simulateFlags) error {
+func (p *plugin) simulate(cmd *cobra.Command, name string, flags supposition, output string) error {
 	const mostCustomers = 1_000_000 // as the schema has it
 	if flags.customers < 0 || flags.customers > mostCustomers {
 		return usageError{fmt.Errorf("--customers %d: write a number from 0 to %d", flags.customers, mostCustomers)}
@@ -67,12 +63,9 @@ func (p *plugin) simulate(cmd *cobra.Command, name string, flags simulateFlags) 
 	if err != nil {
 		return err
 	}
-	partner, err := find(f, name, c.origin())
+	partner, err := whiteLabelled(f, name, c.origin())
 	if err != nil {
 		return err
-	}
-	if !partner.Spec.ChannelModel.WhiteLabels() {
-		return fmt.Errorf("%q is a %s: only an OEM or MSP can have P-CSMs, and Dispel serves the customers of the others", name, partner.Spec.ChannelModel)
 	}
 	if flags.plan != "" && f.Plans[flags.plan] == nil {
 		return fmt.Errorf("there is no SupportPlan %q: kubectl get supportplans lists those that are there", flags.plan)
@@ -80,14 +73,23 @@ func (p *plugin) simulate(cmd *cobra.Command, name string, flags simulateFlags) 
 	now, day := p.terminal.now(), flags.at.instant(p.terminal.now())
 	before := f.StaffingOf(partner, f.AllocationsOf(name), now, day)
 	after := f.StaffingOf(supposed(partner, cmd, flags, now), supposedAllocations(f.AllocationsOf(name), name, fte, flags.fte != ""), now, day)
-	return p.terminal.print(flags.output.value, struct {
+	return p.terminal.print(output, struct {
 		Now       fleet.Staffing `json:"now"`
 		Simulated fleet.Staffing `json:"simulated"`
 	}{before, after}, func() { p.terminal.printSimulation(before, after) })
 }
 
+// whiteLabelled finds a Partner that can have P-CSMs.
+func whiteLabelled(f *fleet.Fleet, name, origin string) (*v1alpha1.Partner, error) {
+	partner, err := find(f, name, origin)
+	if err == nil && !partner.Spec.ChannelModel.WhiteLabels() {
+		return nil, fmt.Errorf("%q is a %s: only an OEM or MSP can have P-CSMs, and Dispel serves the customers of the others", name, partner.Spec.ChannelModel)
+	}
+	return partner, err
+}
+
 // supposed is a Partner with what the flags say.
-func supposed(partner *v1alpha1.Partner, cmd *cobra.Command, flags simulateFlags, now time.Time) *v1alpha1.Partner {
+func supposed(partner *v1alpha1.Partner, cmd *cobra.Command, flags supposition, now time.Time) *v1alpha1.Partner {
 	partner = partner.DeepCopy()
 	if cmd.Flags().Changed("customers") {
 		partner.Spec.CustomerCount = new(int32(min(flags.customers, math.MaxInt32))) //nolint:gosec // checked above

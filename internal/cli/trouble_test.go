@@ -39,9 +39,9 @@ var _ = Describe("A command line that makes no sense", func() {
 		Entry("an unknown format", "plan -f config -o xml", `invalid argument "xml" for "-o, --output" flag: "xml" is none of text, json, yaml, github, junit`),
 		Entry("a day that is none", "capacity --at tomorrow", `invalid argument "tomorrow" for "--at" flag: "tomorrow" is no day: write it as YYYY-MM-DD, such as 2026-12-01`),
 		Entry("a setting that is none", "plan -f config --gateway public", `--gateway "public": write namespace/name, or namespace/name/listener`),
-		Entry("an FTE that is not on offer", "simulate acme --fte 0.7", "--fte 0.7: 0.7 FTE is not on offer: write a multiple of 0.5, such as 0.5, 1 or 1.5"),
-		Entry("an FTE below zero", "simulate acme --fte=-1", "--fte -1: an amount is not below 0"),
-		Entry("customers below zero", "simulate acme --customers=-1", "--customers -1: write a number from 0 to 1000000"),
+		Entry("an FTE that is not on offer", "capacity acme --fte 0.7", "--fte 0.7: 0.7 FTE is not on offer: write a multiple of 0.5, such as 0.5, 1 or 1.5"),
+		Entry("an FTE below zero", "capacity acme --fte=-1", "--fte -1: an amount is not below 0"),
+		Entry("customers below zero", "capacity acme --customers=-1", "--customers -1: write a number from 0 to 1000000"),
 		Entry("a severity that is none", "raci acme --task bugs --severity 5", "--severity 5: write 1 (the gravest) to 4"),
 		Entry("a severity of nothing", "raci acme --severity 1", "--severity is of a task: say which with --task"),
 		Entry("a task that is none", "raci acme --task cooking", `--task "cooking" is none of: User account management;`),
@@ -63,8 +63,8 @@ var _ = Describe("What cannot be read", func() {
 		Entry("a partner in a cluster that manifests could have", "coverage nobody", `error: there is no Partner "nobody" at https://cluster.example: kubectl partner status lists those that are there`),
 		Entry("a partner in manifests", "coverage nobody -f config/samples", `error: there is no Partner "nobody" in the manifests: kubectl partner plan with the same --filename lists those that are there`),
 		Entry("a partner in manifests, for a deadline", "deadline nobody -f config/samples --severity 1", `error: there is no Partner "nobody" in the manifests: kubectl partner plan`),
-		Entry("a plan", "simulate acme --plan gold", `error: there is no SupportPlan "gold": kubectl get supportplans lists those that are there`),
-		Entry("a partner that can have no P-CSMs", "simulate wayne", `error: "wayne" is a Reseller: only an OEM or MSP can have P-CSMs`),
+		Entry("a plan", "capacity acme --plan gold", `error: there is no SupportPlan "gold": kubectl get supportplans lists those that are there`),
+		Entry("a partner that can have no P-CSMs", "capacity wayne", `error: "wayne" is a Reseller: only an OEM or MSP can have P-CSMs`),
 		Entry("a context", "status --context other", `error: finding the cluster: context "other" does not exist`),
 	)
 
@@ -136,7 +136,7 @@ var _ = Describe("A terminal", func() {
 		terminal := newTerminal()
 		terminal.In = strings.NewReader(`{apiVersion: partner.dispel.com/v1alpha1, kind: Partner, metadata: {name: acme}, spec: {channelModel: OEM, displayName: "x\n::error::y\e[31m"}}`)
 		got := runOn(ctx, terminal, "plan -f -")
-		Expect(got.out).To(ContainSubstring("x\uFFFD::error::y\uFFFD[31m"))
+		Expect(got.out).To(ContainSubstring(`"x\n::error::y\x1b[31m": it has a character that cannot be seen`))
 		Expect(got.out).NotTo(MatchRegexp(`(?m)^::error`))
 	})
 
@@ -175,7 +175,7 @@ var _ = Describe("The shell", func() {
 		for line, words := range map[string][]string{
 			"__complete sta":                        {"status"},
 			"__complete status ''":                  {"acme", "wonka"},
-			"__complete simulate acme --plan ''":    {"basic", "basic-emea"},
+			"__complete capacity acme --plan ''":    {"basic", "basic-emea"},
 			"__complete raci acme --task ''":        {"End-user support"},
 			"__complete plan --output ''":           {"github", "junit"},
 			"__complete capacity --output ''":       {"table", "yaml"},

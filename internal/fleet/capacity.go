@@ -52,6 +52,8 @@ type Verdict struct {
 	// KeepsWidgetOff reports whether the plan keeps the support widget off for want of
 	// staff.
 	KeepsWidgetOff bool `json:"keepsWidgetOff,omitempty"`
+
+	capacity int64 // as staffing.Verdict has it
 }
 
 // Contracted reports whether any P-CSM is active.
@@ -91,6 +93,7 @@ func (f *Fleet) StaffingOf(partner *v1alpha1.Partner, allocations []v1alpha1.PCS
 		MinimumFTE: verdict.Terms.MinimumFTE, RequiredFTE: verdict.Required, RecommendedFTE: verdict.Recommended, MissingFTE: verdict.Missing(),
 		ComfortableCustomers: verdict.Comfortable, MaximumCustomers: verdict.Maximum,
 		UtilizationPercent: verdict.UtilizationPercent(), CustomersUntilBreach: verdict.UntilBreach(), KeepsWidgetOff: verdict.KeepsWidgetOff(),
+		capacity: verdict.ExactCapacity(),
 	}
 	if shortfall := staffing.ShortfallAfter(partner, allocations, effective.Staffing, now, day); shortfall != nil && s.Contracted() {
 		s.NextShortfall, s.ShortfallMessage = shortfall.Status(), shortfall.Message()
@@ -147,14 +150,16 @@ type Total struct {
 	// MissingFTE are those to add, where any are.
 	MissingFTE   v1alpha1.FTE `json:"missingFTE"`
 	Insufficient int          `json:"insufficient"`
+
+	// Capacity is the sum of staffing.Verdict's exact ones, of which MaximumCustomers has the
+	// whole customers of each partner.
+	Capacity int64 `json:"-"`
 }
 
-// UtilizationPercent is the share of the maximum that is taken, rounded down.
+// UtilizationPercent is the share that customers take of what all FTE support at most, rounded
+// down.
 func (t Total) UtilizationPercent() int64 {
-	if t.MaximumCustomers == 0 {
-		return 0
-	}
-	return t.Customers * 100 / t.MaximumCustomers
+	return staffing.Utilization(t.Customers, t.Capacity)
 }
 
 // Totals sums up staffing by tier, in the order of the tiers.
@@ -184,6 +189,7 @@ func (t *Total) add(s Staffing) {
 	t.AllocatedFTE += s.AllocatedFTE
 	t.ComfortableCustomers += s.Verdict.ComfortableCustomers
 	t.MaximumCustomers += s.Verdict.MaximumCustomers
+	t.Capacity += s.Verdict.capacity
 	t.Headroom += max(0, s.Verdict.CustomersUntilBreach)
 	t.MissingFTE += s.Verdict.MissingFTE
 	if s.Insufficient() {

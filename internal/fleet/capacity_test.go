@@ -107,8 +107,8 @@ spec: {channelModel: Reseller, customerCount: 2}`)
 		Expect(later[2]).To(And(HaveField("Partner", "half"), HaveField("Reason", v1alpha1.ReasonNoPCSMAllocation)))
 
 		Expect(fleet.Totals(all)).To(Equal([]fleet.Total{
-			{Tier: v1alpha1.Basic, Partners: 1, Without: 1, Customers: 7, AllocatedFTE: 2, ComfortableCustomers: 10, MaximumCustomers: 15, Headroom: 8},
-			{Tier: v1alpha1.Premium, Partners: 1, Customers: 50, AllocatedFTE: 6, ComfortableCustomers: 30, MaximumCustomers: 45, MissingFTE: 1, Insufficient: 1},
+			{Tier: v1alpha1.Basic, Partners: 1, Without: 1, Customers: 7, AllocatedFTE: 2, ComfortableCustomers: 10, MaximumCustomers: 15, Headroom: 8, Capacity: 30},
+			{Tier: v1alpha1.Premium, Partners: 1, Customers: 50, AllocatedFTE: 6, ComfortableCustomers: 30, MaximumCustomers: 45, MissingFTE: 1, Insufficient: 1, Capacity: 90},
 		}))
 	})
 

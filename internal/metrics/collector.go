@@ -33,7 +33,7 @@ var (
 	recommended = describe("partner_recommended_fte", "FTE that support a Partner's customers comfortably.", "partner")
 	maximum     = describe("partner_maximum_customers", "Customers that a Partner's P-CSMs support at most.", "partner")
 	comfortable = describe("partner_comfortable_customers", "Customers that a Partner's P-CSMs support comfortably.", "partner")
-	utilization = describe("partner_utilization_ratio", "Customers of a Partner divided by the most that its P-CSMs support.", "partner")
+	utilization = describe("partner_utilization_ratio", "Customers of a Partner divided by its FTE times the customers that one supports at most, rounded down to a hundredth.", "partner")
 	untilBreach = describe("partner_customers_until_breach", "Customers that may still come before a Partner's capacity is exceeded; negative once it is.", "partner")
 	widget      = describe("partner_support_widget_enabled", "Whether end customers see the support widget: 1 or 0. Present only with a sub-domain.", "partner")
 	uncovered   = describe("partner_uncovered_hours_per_week", "Operating hours of a regular week with no P-CSM on duty. Present only while shifts are declared.", "partner")
@@ -166,8 +166,8 @@ func show(partner *v1alpha1.Partner, gauge func(*prometheus.Desc, float64, ...st
 		gauge(maximum, most, name)
 		gauge(comfortable, float64(ptr.Deref(given.ComfortableCustomers, 0)), name)
 		gauge(untilBreach, float64(ptr.Deref(given.CustomersUntilBreach, 0)), name)
-		if most > 0 {
-			gauge(utilization, has/most, name)
+		if given.AllocatedFTE > 0 {
+			gauge(utilization, float64(ptr.Deref(given.UtilizationPercent, 0))/100, name)
 		}
 	}
 	if given := status.Coverage; given != nil {

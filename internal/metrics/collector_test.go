@@ -50,7 +50,7 @@ const partners = `
     namespace: partner-acme
     supportPlan: {name: premium, tier: Premium}
     supportWidget: {enabled: true}
-    staffing: {allocatedFTE: 3.5, minimumFTE: 3, requiredFTE: 3, recommendedFTE: 3, comfortableCustomers: 35, maximumCustomers: 56, customersUntilBreach: 28}
+    staffing: {allocatedFTE: 3.5, minimumFTE: 3, requiredFTE: 3, recommendedFTE: 3, comfortableCustomers: 35, maximumCustomers: 56, customersUntilBreach: 28, utilizationPercent: 50}
     conditions:
     - {type: Ready, status: "True", reason: Provisioned, message: x, lastTransitionTime: null}
     - {type: CapacityExceeded, status: "False", reason: WithinCapacity, message: x, lastTransitionTime: null}
