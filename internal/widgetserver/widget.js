@@ -387,7 +387,6 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       addEventListener("pageshow", look, { signal });
       addEventListener("languagechange", () => this.#draw(), { signal });
       addEventListener(AROUND, () => this.#tick(), { signal });
-      document.addEventListener("fullscreenchange", () => this.#raise(), { signal });
       this.#raise();
       this.#dark.addEventListener("change", () => this.#theme(), { signal });
       this.#theme();
@@ -410,12 +409,12 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
     }
 
     // #raise brings the element to the front of the top layer, where no style of the page's
-    // moves or covers it, and in front of what is shown on the full screen.
+    // moves or covers it. Outside of a modal dialog, or of what is on the full screen, it would be
+    // inert there.
     #raise() {
-      // What of the widget's own is on the full screen stays in front.
-      if (!this.showPopover || !this.isConnected || this.#root.fullscreenElement) return;
+      if (!this.showPopover || !this.isConnected) return;
       const modal = document.querySelector(":modal");
-      if (modal && modal !== document.fullscreenElement && !modal.contains(this)) return;
+      if (modal && !modal.contains(this)) return;
       try {
         this.popover = "manual";
         if (this.matches(":popover-open")) this.hidePopover();

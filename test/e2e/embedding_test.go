@@ -276,15 +276,27 @@ var _ = Describe("A page that embeds the widget", Ordered, ContinueOnFailure, fu
 
 	It("may show something on the full screen, or a dialog of its own making", func() {
 		p := at("/embedding/button")
-		_, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](`document.querySelector("#video").requestFullscreen().then(() => true)`,
-			chromedp.EvalAwaitPromise, func(of *runtime.EvaluateParams) { of.UserGesture = new(true) }))
-		Expect(err).NotTo(HaveOccurred())
-		Eventually(func() bool { return eval[bool](p, `!!document.fullscreenElement`) }).Should(BeTrue())
-		front := `(r => document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2) === root.host)(root.querySelector(".launcher").getBoundingClientRect())`
-		Eventually(func() bool { return eval[bool](p, front) }).Should(BeTrue(), "it is in front of what is on the full screen")
+		show := func() {
+			GinkgoHelper()
+			_, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](`document.querySelector("#video").requestFullscreen().then(() => true)`,
+				chromedp.EvalAwaitPromise, func(of *runtime.EvaluateParams) { of.UserGesture = new(true) }))
+			Expect(err).NotTo(HaveOccurred())
+			Eventually(func() bool { return eval[bool](p, `!!document.fullscreenElement`) }).Should(BeTrue())
+		}
+		show()
+		p.click(".launcher")
+		Consistently(p.panel, "500ms").Should(BeEmpty(), "what is outside of it is inert")
+		eval[bool](p, `document.exitFullscreen().then(() => true)`)
+		By("following the page on embedding")
+		eval[bool](p, `(window.widget = document.querySelector("dispel-support"),
+			document.addEventListener("fullscreenchange", () => (document.fullscreenElement ?? document.documentElement).append(widget)), true)`)
+		show()
 		p.openPanel()
 		p.screenshot("embedding-fullscreen")
+		p.click("#close")
 		eval[bool](p, `document.exitFullscreen().then(() => true)`)
+		Eventually(func() bool { return eval[bool](p, `root.host.parentNode === document.documentElement`) }).Should(BeTrue())
+		p.openPanel()
 		p.click("#close")
 
 		By("following the page on embedding, for a dialog that makes the rest inert and keeps the focus")
@@ -324,6 +336,7 @@ var _ = Describe("A page that embeds the widget", Ordered, ContinueOnFailure, fu
 			at = box(p, "#close")
 			Expect(at["top"]).To(BeNumerically(">=", insets[0]), name)
 			Expect(at["right"]).To(BeNumerically(">=", insets[1]), name)
+			eval[bool](p, `(root.querySelector(".foot").scrollIntoView({block: "end"}), true)`) // the panel scrolls where there is little room
 			Expect(box(p, "#talk")["bottom"]).To(BeNumerically(">=", insets[2]), name)
 			p.screenshot("embedding-notch-" + name)
 		}

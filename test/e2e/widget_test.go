@@ -84,7 +84,7 @@ var _ = Describe("A partner with P-CSMs", func() {
 
 	It("is shown by name, whatever the name has in it", func(ctx SpecContext) {
 		now.SetTime(working)
-		name := `<img src=x onerror="document.title='taken'"> ` + "\u202eproC emcA\u202c & Söhne"
+		name := `<img src=x onerror="document.title='taken'"> ` + "שלום & Söhne"
 		address := partner(ctx, "markup", v1alpha1.OneFTE, func(spec *v1alpha1.PartnerSpec) { spec.DisplayName = name })
 		Eventually(widgetStatus(address)).Should(Equal(http.StatusOK))
 		p := open(chromium, view{})
