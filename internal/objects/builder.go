@@ -148,19 +148,21 @@ func (b Builder) ExternalService(name string, to v1alpha1.ExternalBackend) *core
 // first; empty if none is. An Ingress keeps the cluster's default class that it took when another
 // one becomes the default, as long as that class exists, and when there is none for a moment.
 func (b Builder) IngressClassName() string {
-	if route := b.Partner.Spec.Subdomain.Route; route != nil && route.IngressClassName != "" {
-		return route.IngressClassName
+	return cmp.Or(b.namedClass(), b.defaultClass())
+}
+
+// namedClass is the class that the route or the operator names; empty if neither does.
+func (b Builder) namedClass() string {
+	if subdomain := b.Partner.Spec.Subdomain; subdomain != nil && subdomain.Route != nil && subdomain.Route.IngressClassName != "" {
+		return subdomain.Route.IngressClassName
 	}
-	if b.Settings.IngressClassName != "" {
-		return b.Settings.IngressClassName
-	}
-	return b.defaultClass()
+	return b.Settings.IngressClassName
 }
 
 // DefaultClass is the class of the partner's Ingress if it is the cluster's default one, and nobody
 // names another.
 func (b Builder) DefaultClass() string {
-	if route := b.Partner.Spec.Subdomain; route != nil && route.Route != nil && route.Route.IngressClassName != "" || b.Settings.IngressClassName != "" {
+	if b.namedClass() != "" {
 		return ""
 	}
 	return b.defaultClass()
