@@ -276,26 +276,34 @@ var _ = Describe("A page that embeds the widget", Ordered, ContinueOnFailure, fu
 
 	It("may show something on the full screen, or a dialog of its own making", func() {
 		p := at("/embedding/button")
-		show := func() {
+		// Both wait for the page's promise, and for what the page does at the event.
+		await := func(promise, then string) {
 			GinkgoHelper()
-			_, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](`document.querySelector("#video").requestFullscreen().then(() => true)`,
+			_, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](promise+`.then(() => true)`,
 				chromedp.EvalAwaitPromise, func(of *runtime.EvaluateParams) { of.UserGesture = new(true) }))
 			Expect(err).NotTo(HaveOccurred())
-			Eventually(func() bool { return eval[bool](p, `!!document.fullscreenElement`) }).Should(BeTrue())
+			Eventually(func() bool { return eval[bool](p, then) }).Should(BeTrue(), then)
 		}
-		show()
+		show := func(then string) {
+			GinkgoHelper()
+			await(`document.querySelector("#video").requestFullscreen()`, `!!document.fullscreenElement && `+then)
+		}
+		leave := func() {
+			GinkgoHelper()
+			await(`document.exitFullscreen()`, `!document.fullscreenElement && root.host.parentNode === document.documentElement`)
+		}
+		show(`true`)
 		p.click(".launcher")
 		Consistently(p.panel, "500ms").Should(BeEmpty(), "what is outside of it is inert")
-		eval[bool](p, `document.exitFullscreen().then(() => true)`)
+		leave()
 		By("following the page on embedding")
 		eval[bool](p, `(window.widget = document.querySelector("dispel-support"),
 			document.addEventListener("fullscreenchange", () => (document.fullscreenElement ?? document.documentElement).append(widget)), true)`)
-		show()
+		show(`root.host.parentNode === document.fullscreenElement`)
 		p.openPanel()
 		p.screenshot("embedding-fullscreen")
 		p.click("#close")
-		eval[bool](p, `document.exitFullscreen().then(() => true)`)
-		Eventually(func() bool { return eval[bool](p, `root.host.parentNode === document.documentElement`) }).Should(BeTrue())
+		leave()
 		p.openPanel()
 		p.click("#close")
 
