@@ -102,7 +102,10 @@ func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 		return ctrl.Result{RequeueAfter: again}, nil
 	case !snapshot.Partner.DeletionTimestamp.IsZero():
 		if stay := r.stays(snapshot.Partner); stay > 0 {
-			return ctrl.Result{RequeueAfter: stay}, nil
+			before := snapshot.Partner.Status
+			before.Conditions = conditions.Own(before.Conditions, v1alpha1.PartnerConditions)
+			outcome := tenant.Stay(*snapshot, snapshot.Partner.DeletionTimestamp.Add(r.RestoreGrace))
+			return ctrl.Result{RequeueAfter: stay}, apply.UnlessGone(r.report(ctx, snapshot.Partner, before, outcome))
 		}
 		return r.conflictOr(r.end(ctx, snapshot))
 	}

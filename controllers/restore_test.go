@@ -346,7 +346,16 @@ var _ = Describe("What a deletion leaves behind on purpose", func() {
 			Expect(direct.Get(ctx, client.ObjectKeyFromObject(object), object)).To(Succeed())
 			uids[object] = object.GetUID()
 		}
-		orphan(ctx, "bereft")
+		By("saying so while something else keeps the Partner")
+		patchPartner(ctx, "bereft", `metadata: {finalizers: [example.com/wait]}`)
+		Expect(direct.Delete(ctx, partner(ctx, "bereft"), client.PropagationPolicy(metav1.DeletePropagationOrphan))).To(Succeed())
+		eventually(ctx, "bereft", "Ready=False/BeingDeleted")
+		Expect(message(ctx, "bereft", v1alpha1.ConditionReady)).To(MatchRegexp(
+			`^the Partner is being deleted without what it owns, which serves on as it is until \S+Z, or for good if the Partner is created again before; these finalizers still block the deletion: .*example.com/wait`))
+		Expect(partner(ctx, "bereft").Status.Subdomain).NotTo(BeNil())
+		Eventually(func() []string { return partner(ctx, "bereft").Finalizers }).Should(HaveExactElements("example.com/wait"))
+		patchPartner(ctx, "bereft", `metadata: {finalizers: null}`)
+		eventuallyGone(ctx, &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "bereft"}})
 		Consistently(func(g Gomega) {
 			for object := range uids {
 				g.Expect(direct.Get(ctx, client.ObjectKeyFromObject(object), object)).To(Succeed())

@@ -149,7 +149,7 @@ const (
 	//
 	// True with Reachable; False with NameNotResolved, AddressNotTheRoutes,
 	// TargetNotAllowed, ConnectionFailed, CertificateInvalid, CertificateExpired,
-	// EngineFailed, WidgetFailed or WidgetOfAnotherPartner.
+	// EngineFailed, WidgetFailed or WidgetOfAnotherPartner; Unknown with ProberBlind.
 	ConditionSubdomainReachable ConditionType = "SubdomainReachable"
 )
 
@@ -271,6 +271,7 @@ const (
 	ReasonEngineFailed           Reason = "EngineFailed"
 	ReasonWidgetFailed           Reason = "WidgetFailed"
 	ReasonWidgetOfAnotherPartner Reason = "WidgetOfAnotherPartner"
+	ReasonProberBlind            Reason = "ProberBlind"
 )
 
 // Reasons of a PCSMAllocation.

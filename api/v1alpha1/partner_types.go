@@ -722,11 +722,11 @@ type SubdomainStatus struct {
 	// +kubebuilder:validation:items:MaxLength=253
 	FormerAddresses []string `json:"formerAddresses,omitempty"`
 
-	// defaultIngressClass is the ingress class that the route took because it was the
-	// cluster's default one. The route keeps it when another becomes the default. Absent
-	// if the Partner or the operator names a class.
+	// ingressClass is the class of the Ingress. While neither the Partner nor the operator
+	// names a class, the Ingress keeps it for as long as that class exists. Absent for an
+	// HTTPRoute.
 	// +optional
-	DefaultIngressClass ObjectName `json:"defaultIngressClass,omitempty"`
+	IngressClass ObjectName `json:"ingressClass,omitempty"`
 }
 
 // SupportWidgetStatus reports on the support widget of a sub-domain.

@@ -313,6 +313,7 @@ var Catalogue = []Kind{
 				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonEngineFailed}, Remedy: "see whether the partner's engine runs, and the controller's log for why it cannot reach it"},
 				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonWidgetFailed}, Remedy: "see whether the widget server runs, and whether the controller routes `/.dispel/support/` to it"},
 				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonWidgetOfAnotherPartner}, Remedy: "check whether a proxy in between preserves the Host header"},
+				{Status: metav1.ConditionUnknown, Reasons: []v1alpha1.Reason{v1alpha1.ReasonProberBlind}, Remedy: "see [the runbook](runbooks/PartnerProberBlind.md): the prober's own surroundings fail, and it has no verdict on this sub-domain yet. Verdicts from before stay as they are", Severity: Notice},
 			},
 		},
 	}},

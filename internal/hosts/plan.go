@@ -183,7 +183,7 @@ func newPlanner(s *snapshot.Snapshot, judged *contract.Judgement, blocked *condi
 		}
 	}
 	if served := s.Partner.Status.Subdomain; served != nil {
-		p.build.Kept = string(served.DefaultIngressClass)
+		p.build.Kept = string(served.IngressClass)
 	}
 	return p
 }

@@ -204,8 +204,8 @@ func (p *planner) addresses(route objects.Route) []string {
 // servedBy is the sub-domain as a route serves it.
 func (p *planner) servedBy(route objects.Route) *v1alpha1.SubdomainStatus {
 	status := &v1alpha1.SubdomainStatus{URL: p.url(route), Route: route.Kind, Addresses: p.addresses(route)}
-	if route.Kind == v1alpha1.IngressRoute {
-		status.DefaultIngressClass = v1alpha1.ObjectName(p.build.DefaultClass())
+	if ingress, ok := route.Object.(*networkingv1.Ingress); ok {
+		status.IngressClass = v1alpha1.ObjectName(ptr.Deref(ingress.Spec.IngressClassName, ""))
 	}
 	return status
 }

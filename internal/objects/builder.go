@@ -21,7 +21,7 @@ type Builder struct {
 	Partner  *v1alpha1.Partner
 	Settings Settings
 	Classes  []networkingv1.IngressClass
-	// Kept is the cluster's default class that the partner's Ingress took; empty if it took none.
+	// Kept is the class of the Ingress that serves the partner; empty if none does.
 	Kept string
 }
 
@@ -145,27 +145,18 @@ func (b Builder) ExternalService(name string, to v1alpha1.ExternalBackend) *core
 }
 
 // IngressClassName is that of the route, of the operator or of the cluster, whichever is given
-// first; empty if none is. An Ingress keeps the cluster's default class that it took when another
-// one becomes the default, as long as that class exists, and when there is none for a moment.
+// first; empty if none is. While none is named, an Ingress keeps the class that it has when another
+// one becomes the default, as long as that class exists, and when there is no default for a moment.
 func (b Builder) IngressClassName() string {
-	return cmp.Or(b.namedClass(), b.defaultClass())
+	return cmp.Or(b.NamedClass(), b.defaultClass())
 }
 
-// namedClass is the class that the route or the operator names; empty if neither does.
-func (b Builder) namedClass() string {
+// NamedClass is the class that the route or the operator names; empty if neither does.
+func (b Builder) NamedClass() string {
 	if subdomain := b.Partner.Spec.Subdomain; subdomain != nil && subdomain.Route != nil && subdomain.Route.IngressClassName != "" {
 		return subdomain.Route.IngressClassName
 	}
 	return b.Settings.IngressClassName
-}
-
-// DefaultClass is the class of the partner's Ingress if it is the cluster's default one, and nobody
-// names another.
-func (b Builder) DefaultClass() string {
-	if b.namedClass() != "" {
-		return ""
-	}
-	return b.defaultClass()
 }
 
 // defaultClass is the cluster's. The API server fills it in at creation only, and so misses one that

@@ -158,6 +158,11 @@ func (p *Plan) partner(ctx context.Context, name string) (*Partner, error) {
 	if source.File != "" || result.Changed() || !reflect.DeepEqual(result.Verdict, verdictOf(declared.Status.Conditions)) ||
 		!reflect.DeepEqual(result.Coverage, declared.Status.Coverage) || !reflect.DeepEqual(shortfallOf(result.Staffing), shortfallOf(declared.Status.Staffing)) {
 		result.Findings = p.outcomeFindings(result, source, outcome.Status.Conditions)
+		for _, event := range outcome.Events {
+			if event.Reason == tenant.IngressClassChanged {
+				result.Findings = append(result.Findings, Finding{Warning, event.Reason, event.Message, "Partner", name, source.At("spec.subdomain.route.ingressClassName")})
+			}
+		}
 	}
 	return result, nil
 }

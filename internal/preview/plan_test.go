@@ -237,6 +237,17 @@ var _ = Describe("A plan against a cluster", func() {
 		Expect(findings).To(ConsistOf(And(HavePrefix("notice"), ContainSubstring("CertificatePending"))))
 	})
 
+	It("warns of an Ingress that serves and moves to another class", func(ctx SpecContext) {
+		f := there()
+		f.Add(claimOf("remote.acmecorp.com", "acme"))
+		acme := f.Partners["acme"].DeepCopy()
+		acme.Status.Subdomain = &v1alpha1.SubdomainStatus{URL: "http://remote.acmecorp.com", Route: v1alpha1.IngressRoute, IngressClass: "nginx"}
+		f.Add(acme)
+		_, findings := planOf(ctx, partner("acme", subdomain)+class, against(f))
+		Expect(findings).To(ConsistOf("warning 10: Partner acme: IngressClassChanged: Ingress partner-acme/remote.acmecorp.com moves from class nginx to class traefik in place: " +
+			"visitors who still have the DNS record of the former class are not served until it expires"))
+	})
+
 	It("knows that a holder lets go of a host", func(ctx SpecContext) {
 		f := there()
 		f.Add(claimOf("remote.acmecorp.com", "acme"))

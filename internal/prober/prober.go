@@ -187,7 +187,10 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	now = r.Clock.Now()
 	s.due = next(partner.Name, now, r.Interval) // whatever becomes of the write
 	was := observed != nil && observed.Status == metav1.ConditionTrue
-	if !r.sight.judge(ctx, probed, was, result, now, r.Interval+r.Prober.Longest()) {
+	switch blind := r.sight.judge(ctx, probed, was, result, now, r.Interval+r.Prober.Longest()); {
+	case blind && observed == nil && s.unwritten == nil:
+		s.unwritten = unjudged(result, now)
+	case !blind:
 		s.unwritten = nil
 		if condition := s.record.note(result, observed, now); condition != observed {
 			s.unwritten = condition

@@ -278,7 +278,7 @@ var _ = Describe("The prober", func() {
 	}, SpecTimeout(time.Minute))
 
 	It("keeps its verdicts while its own DNS server does not answer, and says so once", func(ctx SpecContext) {
-		hosts := []string{hostOf("blind-a"), hostOf("blind-b")}
+		hosts := []string{hostOf("blind-a"), hostOf("blind-b"), hostOf("blind-c")}
 		address := site.Serve(site.Engine("Acme Corp"), new(ca.Sign(time.Hour, hosts...)))
 		for _, host := range hosts {
 			zone.Set(host, "127.0.0.1")
@@ -297,6 +297,9 @@ var _ = Describe("The prober", func() {
 		for _, name := range []string{"blind-a", "blind-b"} {
 			Consistently(verdict(ctx, name)).WithTimeout(2 * time.Second).Should(Equal("True/Reachable"))
 		}
+		By("saying so of one that has no verdict yet")
+		declare(ctx, "blind-c", "127.0.0.1")
+		Eventually(verdict(ctx, "blind-c")).Should(Equal("Unknown/ProberBlind"))
 
 		By("seeing again")
 		zone.Fail(nil, func(dnsmessage.Question) bool { return false })
@@ -304,6 +307,7 @@ var _ = Describe("The prober", func() {
 		zone.Set(hosts[0])
 		Eventually(verdict(ctx, "blind-a")).Should(Equal("False/NameNotResolved"))
 		Expect(verdict(ctx, "blind-b")()).To(Equal("True/Reachable"))
+		Eventually(verdict(ctx, "blind-c")).Should(Equal("True/Reachable"))
 	}, SpecTimeout(time.Minute))
 
 	It("probes once an interval, whatever the API server makes of its verdict", func(ctx SpecContext) {

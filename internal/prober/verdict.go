@@ -19,6 +19,16 @@ const patience = 3
 // made of some spec, which status.observedGeneration names, and which outlives others.
 const noGeneration = 0
 
+// unjudged is the condition of a sub-domain of which nothing can be said yet, for the prober's own
+// trouble. One with a verdict keeps it: ten thousand would tell the same.
+func unjudged(result probe.Result, now time.Time) *metav1.Condition {
+	finding := conditions.Finding{
+		Type: v1alpha1.ConditionSubdomainReachable, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonProberBlind,
+		Message: "the prober can judge no sub-domain, since its own surroundings fail: " + result.Message,
+	}
+	return &conditions.Merge(nil, []conditions.Finding{finding}, noGeneration, now)[0]
+}
+
 // record is what the last probes of a sub-domain found.
 type record struct {
 	// failures are those since the last success.

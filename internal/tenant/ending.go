@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
@@ -38,6 +40,26 @@ func End(s snapshot.Snapshot) Outcome {
 		Conditions:         conditions.Merge(s.Partner.Status.Conditions, findings, s.Partner.Generation, s.Now),
 	}
 	return outcome
+}
+
+// Stay is what becomes of a Partner that is being deleted while what it owns is to stay until some
+// time, for when it comes back: nothing but that its status says so.
+func Stay(s snapshot.Snapshot, until time.Time) Outcome {
+	message := fmt.Sprintf("the Partner is being deleted without what it owns, which serves on as it is until %s, or for good if the Partner is created again before; these finalizers still block the deletion: %s",
+		until.UTC().Format(time.RFC3339), strings.Join(s.Partner.Finalizers, ", "))
+	status := *s.Partner.Status.DeepCopy()
+	status.ObservedGeneration = s.Partner.Generation
+	meta.RemoveStatusCondition(&status.Conditions, string(v1alpha1.ConditionStalled))
+	status.Conditions = over(status.Conditions, &s, conditions.Summary(conditions.Finding{}, conditions.False("", v1alpha1.ReasonBeingDeleted, conditions.Waiting, message)))
+	return Outcome{Status: status}
+}
+
+// over are conditions with those of some findings over them.
+func over(under []metav1.Condition, s *snapshot.Snapshot, findings []conditions.Finding) []metav1.Condition {
+	for _, condition := range conditions.Merge(under, findings, s.Partner.Generation, s.Now) {
+		meta.SetStatusCondition(&under, condition)
+	}
+	return conditions.Own(under, v1alpha1.PartnerConditions)
 }
 
 // Abandoned are the objects to delete, in this order, of a Partner that is gone:

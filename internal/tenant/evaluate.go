@@ -52,6 +52,9 @@ func evaluate(s snapshot.Snapshot, judged *contract.Judgement) Outcome {
 	findings := findingsOf(&s, judged, &plan, tenant.ready)
 	outcome.Events = conditions.Events(s.Partner.Status.Conditions, findings)
 	outcome.Status = statusOf(&s, judged, &plan, findings)
+	if event := classChanged(&s, plan.Served); event != nil {
+		outcome.Events = append(outcome.Events, *event)
+	}
 	return outcome
 }
 
@@ -66,10 +69,7 @@ func suspended(s snapshot.Snapshot) Outcome {
 		link := conditions.False("", finding.Reason, conditions.Stalled, "spec.suspend is true since before anything was provisioned: set it to false to begin")
 		findings = append(findings, conditions.Summary(conditions.Finding{}, link)...)
 	}
-	for _, condition := range conditions.Merge(status.Conditions, findings, s.Partner.Generation, s.Now) {
-		meta.SetStatusCondition(&status.Conditions, condition)
-	}
-	status.Conditions = conditions.Own(status.Conditions, v1alpha1.PartnerConditions)
+	status.Conditions = over(status.Conditions, &s, findings)
 	return Outcome{Status: status, Events: conditions.Events(s.Partner.Status.Conditions, []conditions.Finding{finding})}
 }
 

@@ -16,8 +16,12 @@ type Outcome struct {
 	Prune []kinds.Object
 	// Status is the Partner's status.
 	Status v1alpha1.PartnerStatus
-	// Events tell of the conditions that changed.
+	// Events tell of the conditions that changed, and of an Ingress that moved to another class.
 	Events []conditions.Event
 	// RequeueAt is when time alone changes the outcome; zero if it never does.
 	RequeueAt time.Time
 }
+
+// IngressClassChanged is the reason of the Event that tells of an Ingress which serves a host, and
+// is left to another controller in place.
+const IngressClassChanged = "IngressClassChanged"

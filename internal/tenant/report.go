@@ -3,8 +3,10 @@ package tenant
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
@@ -78,6 +80,25 @@ func widgetEnabled(s *snapshot.Snapshot, judged *contract.Judgement, plan *hosts
 	}
 	return conditions.True(v1alpha1.ConditionSupportWidgetEnabled, v1alpha1.ReasonWidgetEnabled,
 		fmt.Sprintf("%s FTE of P-CSMs answer on %s", judged.Allocated, plan.Served.URL))
+}
+
+// classChanged tells that the Ingress of a served host has another class than before; nil if not.
+// One host has one Ingress, so that both classes cannot serve it for a while.
+func classChanged(s *snapshot.Snapshot, served *v1alpha1.SubdomainStatus) *conditions.Event {
+	before := s.Partner.Status.Subdomain
+	if before == nil || served == nil || before.IngressClass == "" || served.IngressClass == "" || before.IngressClass == served.IngressClass {
+		return nil
+	}
+	_, was, _ := strings.Cut(before.URL, "://")
+	_, host, _ := strings.Cut(served.URL, "://")
+	if was != host {
+		return nil
+	}
+	return &conditions.Event{
+		Type: corev1.EventTypeWarning, Condition: v1alpha1.ConditionSubdomainReady, Reason: IngressClassChanged,
+		Message: fmt.Sprintf("Ingress %s/%s moves from class %s to class %s in place: visitors who still have the DNS record of the former class are not served until it expires",
+			objects.NamespaceOf(s.Partner), host, before.IngressClass, served.IngressClass),
+	}
 }
 
 // statusOf is the status of the Partner.
