@@ -66,6 +66,29 @@ test-e2e: controlplane bin/traefik debian ## Show partners in a real browser, be
 test-faults: controlplane ## Break what the operator runs on while partners come about, and see that they come about all the same.
 	go test -vet=off -tags faults ./test/faults -count=1 -timeout 40m
 
+# What runs on the nodes: the operator as its Dockerfile has it, and other programs by themselves.
+NODE := build/node
+# The releases that upgrades start from, by their commits.
+NODE_RELEASES := v0.2.0:d73cfe19370160e895ff4345ddad636015f4e500
+NODE_IMAGES := pod dns traefik certmanager kubectl-partner
+.PHONY: test-node
+test-node: tools bin/traefik ## Run the images on two real nodes with enforced policies; needs Linux, root and Debian's packages (CLUSTER=current runs on your own).
+	@[[ "$(CLUSTER)" =~ ^(current)?$$ ]] || { echo "CLUSTER must be \"current\" or unset, not \"$(CLUSTER)\"" >&2; exit 1; }
+	@[[ -n "$(CLUSTER)" || $$(uname) == Linux ]] || { echo "Nodes need Linux: run \`make test-node CLUSTER=current\` on a cluster of yours" >&2; exit 1; }
+	@[[ -n "$(CLUSTER)" || $$(id -u) == 0 ]] || { echo "Nodes need root, to make namespaces and cgroups: run this with sudo, or \`make test-node CLUSTER=current\` on a cluster of yours" >&2; exit 1; }
+	@$(PREPARE) node
+	go build -ldflags "$(LDFLAGS)" -o $(NODE)/ ./cmd/...
+	$(APART) go build -C hack/tools -ldflags="-s -w" -o $(CURDIR)/$(NODE)/ ./certmanager
+	cp bin/traefik $(NODE)/traefik
+	$(NODE)/image -tag local/partner-operator:head -o $(NODE)/partner-operator.tar $(NODE)/partner-operator
+	for program in $(NODE_IMAGES); do $(NODE)/image -dockerfile hack/node/files/Dockerfile -tag local/$$program:1 -o $(NODE)/$$program.tar $(NODE)/$$program; done
+	@for of in $(NODE_RELEASES); do dir=$(NODE)/$${of%:*}; [[ -e $$dir.tar ]] && continue; \
+		echo "Building $${of%:*}"; rm -rf $$dir && mkdir -p $$dir && git archive $${of#*:} | tar -x -C $$dir && \
+		go -C $$dir build -ldflags "-s -w" -o ../partner-operator-$${of%:*} ./cmd/partner-operator && \
+		$(NODE)/image -dockerfile $$dir/Dockerfile -tag local/partner-operator:$${of%:*} -o $$dir.tar $(NODE)/partner-operator-$${of%:*} || exit; done
+	go test -c -vet=off -tags node -ldflags="-s -w" -o $(NODE)/suite ./test/node
+	cd test/node && $(if $(CLUSTER),,$(CURDIR)/$(NODE)/node $(foreach image,partner-operator $(NODE_IMAGES) $(foreach of,$(NODE_RELEASES),$(firstword $(subst :, ,$(of)))),-image $(CURDIR)/$(NODE)/$(image).tar) --) $(CURDIR)/$(NODE)/suite -test.timeout 60m -ginkgo.v=$(or $(V),false) $(ARGS)
+
 # Each with how many inputs make a short run.
 FUZZ := api/v1alpha1:FuzzFTE:5000x internal/support:FuzzHours:5000x internal/admission:FuzzHost:2000x internal/preview:FuzzPlan:100x internal/widgetserver:FuzzRequest:5000x
 .PHONY: fuzz
@@ -165,7 +188,7 @@ $(GOLANGCI_LINT): hack/tools/go.mod hack/tools/go.sum hack/tools/golangci-lint/m
 
 .PHONY: verify
 verify: ## Fail if anything that is generated or documented differs from the tree.
-	for module in . api hack test hack/controlplane hack/tools hack/traefik; do $(APART) go -C $$module mod tidy; done
+	for module in . api hack test hack/controlplane hack/node hack/tools hack/traefik; do $(APART) go -C $$module mod tidy; done
 	for file in hack/controlplane/kubernetes-*.mod; do $(APART) go -C hack/controlplane mod tidy -modfile=$${file##*/}; done
 	go run ./hack/versions check
 	$(MAKE) fmt generate

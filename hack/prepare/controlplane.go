@@ -38,15 +38,10 @@ func (p *preparation) buildControlPlane(ctx context.Context, compiled func()) er
 	if err != nil {
 		return err
 	}
-	major, minor, _ := strings.Cut(strings.TrimPrefix(b.Kubernetes, "v"), ".")
-	minor, _, _ = strings.Cut(minor, ".")
-	version := "-X k8s.io/component-base/version."
 	const main = "github.com/dispel/partner-operator/hack/controlplane"
 	compile := step{
 		name: "compiling the control plane", dir: "hack/controlplane", progress: compiledLine, total: strings.Count(string(packages), "\n"),
-		args: slices.Concat([]string{"build", "-v"}, flags, []string{"-ldflags", strings.Join([]string{
-			"-s -w", version + "gitVersion=" + b.Kubernetes, version + "gitMajor=" + major, version + "gitMinor=" + minor,
-		}, " "), "-o", filepath.Join(tmp, "controlplane"), "."}),
+		args: slices.Concat([]string{"build", "-v"}, flags, []string{"-ldflags", linkerFlags(b.Kubernetes), "-o", filepath.Join(tmp, "controlplane"), "."}),
 		onProgress: func(line string) {
 			// The main package depends on all others.
 			if line == main {
@@ -71,6 +66,14 @@ func (p *preparation) buildControlPlane(ctx context.Context, compiled func()) er
 		return err
 	}
 	return os.Rename(tmp, b.Dir)
+}
+
+// linkerFlags have the components say which version of Kubernetes they are of.
+func linkerFlags(kubernetes string) string {
+	major, minor, _ := strings.Cut(strings.TrimPrefix(kubernetes, "v"), ".")
+	minor, _, _ = strings.Cut(minor, ".")
+	version := "-X k8s.io/component-base/version."
+	return strings.Join([]string{"-s -w", version + "gitVersion=" + kubernetes, version + "gitMajor=" + major, version + "gitMinor=" + minor}, " ")
 }
 
 // building is how folders begin whose build has not ended.

@@ -6,6 +6,7 @@
 //	go run ./hack/prepare demo           both
 //	go run ./hack/prepare tools          Helm, and the command that tests alerts
 //	go run ./hack/prepare test           the control plane, these tools, and the tests
+//	go run ./hack/prepare node           what real nodes have, into build/node
 //
 // What is there already is not built again, and an interrupted run goes on where it was.
 package main
@@ -71,34 +72,52 @@ var (
 	}
 )
 
+// nodes is the control plane with all controllers, and what a node needs beside it.
+func nodes(kubernetes string) part {
+	return part{
+		name: "the control plane and nodes", module: "hack/controlplane", packages: []string{"-tags=complete,node", "."},
+		build: []string{"build", "-v", "-tags=complete,node", "-ldflags", linkerFlags(kubernetes), "-o", "../../build/node/controlplane", "."},
+	}
+}
+
+// aroundNodes makes them, and what runs on them for tests.
+var aroundNodes = part{
+	name: "what makes nodes", module: "hack/node", packages: []string{"./..."},
+	build: []string{"build", "-v", "-ldflags=-s -w", "-o", "../../build/node/", "./..."},
+}
+
 // buildTarget is what a command of the Makefile uses.
 type buildTarget struct {
 	controlPlane bool
 	parts        []part
 }
 
-var targets = map[string]buildTarget{
-	"controlplane": {controlPlane: true},
-	"operator":     {parts: []part{operatorAndDemo}},
-	"demo":         {controlPlane: true, parts: []part{operatorAndDemo}},
-	"tools":        {parts: []part{tools}},
-	"test":         {controlPlane: true, parts: []part{tests, tools}},
+func targets(kubernetes string) map[string]buildTarget {
+	return map[string]buildTarget{
+		"controlplane": {controlPlane: true},
+		"operator":     {parts: []part{operatorAndDemo}},
+		"demo":         {controlPlane: true, parts: []part{operatorAndDemo}},
+		"tools":        {parts: []part{tools}},
+		"test":         {controlPlane: true, parts: []part{tests, tools}},
+		"node":         {parts: []part{nodes(kubernetes), aroundNodes}},
+	}
 }
 
 func run(ctx context.Context, args []string) error {
-	target, ok := targets[strings.Join(args, " ")]
-	if !ok {
-		return fmt.Errorf("unknown target %q: want one of %v", args, slices.Sorted(maps.Keys(targets)))
-	}
 	p := preparation{out: os.Stderr}
 	var err error
-	if target.controlPlane {
-		p.wanted, err = assets.Wanted()
-	} else {
-		p.wanted, err = assets.Pinned()
-	}
-	if err != nil {
+	if p.wanted, err = assets.Pinned(); err != nil {
 		return err
+	}
+	all := targets(p.wanted.Kubernetes)
+	target, ok := all[strings.Join(args, " ")]
+	if !ok {
+		return fmt.Errorf("unknown target %q: want one of %v", args, slices.Sorted(maps.Keys(all)))
+	}
+	if target.controlPlane {
+		if p.wanted, err = assets.Wanted(); err != nil {
+			return err
+		}
 	}
 	if err := p.run(ctx, target); err != nil {
 		return err

@@ -104,7 +104,7 @@ func compiled(ctx context.Context, dir string) (map[string]listed, error) {
 	if dir == workspace {
 		patterns = []string{"work"}
 	}
-	out, err := goCommand(ctx, dir, append([]string{"list", "-deps", "-test", "-tags=e2e,faults", "-json=ImportPath,Imports,Module"}, patterns...)...)
+	out, err := goCommand(ctx, dir, append([]string{"list", "-deps", "-test", "-tags=e2e,faults,node", "-json=ImportPath,Imports,Module"}, patterns...)...)
 	if err != nil {
 		return nil, err
 	}
