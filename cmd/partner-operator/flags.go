@@ -1,12 +1,19 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/pflag"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
@@ -34,6 +41,33 @@ func (f *clusterFlags) connect(agent string) (*rest.Config, error) {
 	}
 	config.UserAgent = agent + "/" + build.Version()
 	return config, nil
+}
+
+// askAgain is how long to wait for the API server to answer before it is asked again.
+const askAgain = 2 * time.Second
+
+// await waits until the API server answers, whatever that is. Who ended instead would be started again
+// later and later, up to five minutes after an outage.
+func await(ctx context.Context, config *rest.Config) error {
+	config = rest.CopyConfig(config)
+	config.Timeout = 10 * time.Second
+	server, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return err
+	}
+	told := time.Time{}
+	return wait.PollUntilContextCancel(ctx, askAgain, true, func(context.Context) (bool, error) {
+		_, err := server.ServerVersion()
+		_, silent := errors.AsType[*url.Error](err)
+		if !silent && !apierrors.IsServiceUnavailable(err) && !apierrors.IsInternalError(err) && !apierrors.IsTooManyRequests(err) && !apierrors.IsTimeout(err) {
+			return true, nil
+		}
+		if time.Since(told) > time.Minute {
+			told = time.Now()
+			ctrl.Log.Info("The API server does not answer; waiting for it", "address", config.Host, "error", err.Error())
+		}
+		return false, nil
+	})
 }
 
 // logFlags say what is logged, and how.

@@ -37,7 +37,7 @@ func newCommand() *cobra.Command {
 			return fromEnvironment(cmd.Flags(), os.LookupEnv)
 		},
 	}
-	root.AddCommand(newManagerCommand(), newWidgetCommand(), newProbeCommand(), newCheckCommand())
+	root.AddCommand(newManagerCommand(), newWidgetCommand(), newProbeCommand(), newCanaryCommand(), newCheckCommand())
 	return root
 }
 

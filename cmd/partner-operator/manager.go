@@ -45,6 +45,9 @@ func newManagerCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err = await(cmd.Context(), config); err != nil {
+				return err
+			}
 			mgr, err := manager.New(cmd.Context(), config, options)
 			if err != nil {
 				return err

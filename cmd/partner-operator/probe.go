@@ -9,9 +9,12 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/internal/build"
+	"github.com/dispel/partner-operator/internal/isolation"
 	"github.com/dispel/partner-operator/internal/probe"
 	"github.com/dispel/partner-operator/internal/prober"
 )
@@ -19,8 +22,9 @@ import (
 // probeFlags are the flags of `partner-operator probe` that are not taken over into
 // prober.Options as they are.
 type probeFlags struct {
-	shard, dnsServer, caFile string
-	allowed                  []string
+	shard, dnsServer, caFile, canary string
+	allowed                          []string
+	isolation                        time.Duration
 }
 
 func newProbeCommand() *cobra.Command {
@@ -46,9 +50,21 @@ func newProbeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err = await(cmd.Context(), config); err != nil {
+				return err
+			}
 			mgr, err := prober.New(config, options)
 			if err != nil {
 				return err
+			}
+			if given.canary != "" {
+				check, err := given.check(config)
+				if err != nil {
+					return err
+				}
+				if err := mgr.Add(check); err != nil {
+					return err
+				}
 			}
 			ctrl.Log.Info("Starting the prober", "version", build.Version())
 			return mgr.Start(cmd.Context())
@@ -66,11 +82,37 @@ func newProbeCommand() *cobra.Command {
 	flags.StringVar(&given.caFile, "ca-file", "", "file with PEM certificates of authorities to trust beside the system's")
 	flags.Uint16Var(&options.Prober.HTTPPort, "http-port", 80, "port of sub-domains without TLS")
 	flags.Uint16Var(&options.Prober.HTTPSPort, "https-port", 443, "port of sub-domains with TLS")
+	flags.StringVar(&given.canary, "isolation-canary", "", "Service of a canary, as namespace/name, that shows whether NetworkPolicies are enforced; empty for none")
+	flags.DurationVar(&given.isolation, "isolation-interval", 15*time.Second, "how often the canary is looked at")
 	flags.StringVar(&options.HealthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 for none")
 	flags.StringVar(&options.MetricsAddress, "metrics-bind-address", ":8443", "address of /metrics, over HTTPS, for those whom the API server allows to get the path; 0 for none")
 	cluster.add(flags)
 	logs.add(flags)
 	return cmd
+}
+
+// check is what looks at the canary.
+func (f probeFlags) check(config *rest.Config) (*isolation.Check, error) {
+	canary, err := isolation.ParseCanary(f.canary)
+	if err != nil {
+		return nil, err
+	}
+	reader, err := client.New(config, client.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return &isolation.Check{Client: reader, Canary: canary, Interval: f.isolation}, nil
+}
+
+// newCanaryCommand is what the check looks at.
+func newCanaryCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "canary",
+		Short: "Listens where the prober looks whether NetworkPolicies are enforced",
+		Long:  "Accepts connections at two ports, and does nothing else. In the cluster, NetworkPolicies close one of them to the prober; see --isolation-canary of `partner-operator probe`.",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return isolation.Canary(cmd.Context()) },
+	}
 }
 
 // complete checks the flags and takes them over into options. Its error names each flag
@@ -91,6 +133,12 @@ func (f probeFlags) complete(options *prober.Options) error {
 	}
 	if f.shard != "" {
 		fault("shard", f.shard, noShards)
+	}
+	if f.isolation < time.Second {
+		fault("isolation-interval", f.isolation.String(), "write at least 1s")
+	}
+	if _, err := isolation.ParseCanary(f.canary); f.canary != "" && err != nil {
+		fault("isolation-canary", f.canary, err.Error())
 	}
 	for _, text := range f.allowed {
 		network, err := netip.ParsePrefix(text)

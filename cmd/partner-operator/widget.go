@@ -44,6 +44,9 @@ func newWidgetCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err = await(cmd.Context(), config); err != nil {
+				return err
+			}
 			server, err := widgetserver.New(cmd.Context(), config, options)
 			if err != nil {
 				return err

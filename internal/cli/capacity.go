@@ -57,10 +57,11 @@ func (p *plugin) capacity(cmd *cobra.Command, names []string, at date, output st
 	all := f.Capacity(p.terminal.now(), at.instant(p.terminal.now()))
 	others := len(f.Partners) - len(all)
 	for _, name := range names {
-		if _, err := whiteLabelled(f, name, c.origin()); err != nil {
+		partner, err := whiteLabelled(f, name, c.origin())
+		if err != nil {
 			return err
 		}
-		all = slices.DeleteFunc(all, func(s fleet.Staffing) bool { return s.Partner != name })
+		all = slices.DeleteFunc(all, func(s fleet.Staffing) bool { return s.Partner != partner.Name })
 		others = 0
 	}
 	totals := fleet.Totals(all)

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -109,18 +112,24 @@ func (p *plugin) check(ctx context.Context, name string, flags checkFlags) error
 		return &partners.Items[0], nil
 	}
 	partner, err := named(ctx, name)
+	if err == nil && partner == nil {
+		all := &v1alpha1.PartnerList{}
+		err = c.explain(c.reader.List(ctx, all))
+		partner = byHost(pointers(all.Items), name)
+	}
 	switch {
 	case err != nil:
 		return err
 	case partner == nil:
 		return noPartner(name, c.origin())
 	}
+	name = partner.Name
 	probed, found, err := target.With(ctx, partner, named)
 	if err != nil {
 		return err
 	}
 	if !found {
-		return fmt.Errorf("Partner %q has no sub-domain to check: `kubectl partner status %s` says why", name, name) //nolint:staticcheck // a kind's name
+		return notServed(partner)
 	}
 	checking := p.terminal.startProgress("Checking " + probed.Host)
 	of := checked{name, probed.Host, prober.Probe(ctx, probed)}
@@ -132,6 +141,31 @@ func (p *plugin) check(ctx context.Context, name string, flags checkFlags) error
 		return errViolations
 	}
 	return nil
+}
+
+// notServed says why a partner has no sub-domain to check, and what DNS is to lead to once it has.
+func notServed(partner *v1alpha1.Partner) error {
+	why := "it declares none"
+	if ready := meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionSubdomainReady)); ready != nil {
+		why = ready.Message
+	} else if active := meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionContractActive)); active != nil && active.Status == metav1.ConditionFalse {
+		why = active.Message
+	}
+	if served := partner.Status.Subdomain; served != nil && len(served.Addresses) > 0 {
+		why += fmt.Sprintf("; its DNS record is to lead to %s", strings.Join(served.Addresses, ", "))
+	}
+	return fmt.Errorf("Partner %q has no sub-domain to check: %s", partner.Name, why) //nolint:staticcheck // a kind's name
+}
+
+// pointers are those to the items of a list.
+func pointers(items []v1alpha1.Partner) iter.Seq[*v1alpha1.Partner] {
+	return func(yield func(*v1alpha1.Partner) bool) {
+		for i := range items {
+			if !yield(&items[i]) {
+				return
+			}
+		}
+	}
 }
 
 func (t *Terminal) printChecked(of checked) {

@@ -112,6 +112,6 @@ http://remote.acmecorp.com/.dispel/support/ serves the widget of "Globex", not o
 		Entry("no such file", "check acme --ca-file nowhere.pem", 2, "error: --ca-file: open nowhere.pem: no such file or directory", SpecTimeout(time.Minute)),
 		Entry("a file without certificates", "check acme --ca-file go.mod", 2, "error: --ca-file \"go.mod\": it has no certificate in PEM format, which begins with -----BEGIN CERTIFICATE-----", SpecTimeout(time.Minute)),
 		Entry("no such partner", "check nobody", 3, `error: there is no Partner "nobody" at `, SpecTimeout(time.Minute)),
-		Entry("a partner without a sub-domain", "check wayne", 3, "error: Partner \"wayne\" has no sub-domain to check: `kubectl partner status wayne` says why", SpecTimeout(time.Minute)),
+		Entry("a partner without a sub-domain", "check wayne", 3, "error: Partner \"wayne\" has no sub-domain to check: it declares none\n", SpecTimeout(time.Minute)),
 	)
 })

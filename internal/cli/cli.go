@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -44,7 +45,8 @@ var errViolations = errors.New("violations were found")
 // violations, 2 for a command line that makes no sense, 3 if a cluster or a file
 // cannot be read.
 func Run(ctx context.Context, terminal *Terminal, args []string) int {
-	err := execute(ctx, newRoot(terminal), args)
+	root := newRoot(terminal)
+	command, err := execute(ctx, root, args)
 	said := func() string {
 		lines := strings.Split(err.Error(), "\n")
 		for i := range lines {
@@ -61,7 +63,7 @@ func Run(ctx context.Context, terminal *Terminal, args []string) int {
 	case errors.Is(err, errViolations):
 		return exitViolations
 	case usage || strings.HasPrefix(err.Error(), "unknown command"):
-		fmt.Fprintf(terminal.Err, "error: %s\nSee `kubectl partner --help`.\n", said())
+		fmt.Fprintf(terminal.Err, "error: %s\nSee `%s --help`.\n", said(), command.CommandPath())
 		return exitUsage
 	}
 	fmt.Fprintf(terminal.Err, "error: %s\n", said())
@@ -69,14 +71,23 @@ func Run(ctx context.Context, terminal *Terminal, args []string) int {
 }
 
 // execute makes an error of a fault of this program.
-func execute(ctx context.Context, root *cobra.Command, args []string) (err error) {
+func execute(ctx context.Context, root *cobra.Command, args []string) (command *cobra.Command, err error) {
+	command = root
 	defer func() {
 		if cause := recover(); cause != nil {
 			err = fmt.Errorf("a fault of this program: %v; please report it with what you ran", cause)
 		}
 	}()
 	root.SetArgs(args)
-	return root.ExecuteContext(ctx)
+	command, err = root.ExecuteContextC(ctx)
+	if word := root.Flags().Arg(0); err != nil && command == root && strings.HasPrefix(err.Error(), "unknown command") {
+		err = fmt.Errorf("unknown command %q", word)
+		root.SuggestionsMinimumDistance = 2
+		if near := root.SuggestionsFor(word); len(near) > 0 {
+			err = fmt.Errorf("%w: did you mean %s?", err, strings.Join(near, " or "))
+		}
+	}
+	return command, err
 }
 
 func newRoot(terminal *Terminal) *cobra.Command {
@@ -101,10 +112,26 @@ func newRoot(terminal *Terminal) *cobra.Command {
 	p.connection.AddFlags(root.PersistentFlags())
 	p.completeConnection(root)
 	root.AddCommand(p.newStatusCommand(), p.newCheckCommand(), p.newCapacityCommand(), p.newCoverageCommand(), p.newDeadlineCommand(), p.newPlanCommand(), p.newImportCommand(), newSimulateCommand(), p.newRACICommand(), p.newReportCommand())
+	root.AddCommand(newOptionsCommand())
+	// A command's own flags would be lost among those of every one.
+	root.SetUsageTemplate(regexp.MustCompile(`(?s)Global Flags:\n.*?\{\{end\}\}`).ReplaceAllString(root.UsageTemplate(),
+		"Use \"{{.Root.DisplayName}} options\" for kubectl's flags, which say which cluster to read.{{end}}"))
 	for _, command := range root.Commands() {
 		command.Flags().SortFlags = false // what belongs together stands together
 	}
 	return root
+}
+
+// newOptionsCommand shows the flags of every command, as kubectl's own does.
+func newOptionsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "options",
+		Short: "Show the flags that every command has, which are kubectl's",
+		Args:  arguments(cobra.NoArgs),
+		Run: func(cmd *cobra.Command, _ []string) {
+			cmd.Printf("These flags can be passed to any command:\n\n%s", cmd.InheritedFlags().FlagUsages())
+		},
+	}
 }
 
 // plugin is what the commands share.
@@ -176,7 +203,7 @@ func (p *plugin) complete(ctx context.Context, list client.ObjectList) ([]string
 func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			return usageError{fmt.Errorf("%s: %w", cmd.CommandPath(), err)}
+			return usageError{fmt.Errorf("%q does not fit: write %s", strings.Join(append([]string{cmd.CommandPath()}, args...), " "), strings.TrimSuffix(cmd.UseLine(), " [flags]"))}
 		}
 		return nil
 	}

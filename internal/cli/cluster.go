@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,6 +30,7 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/controllers"
 	"github.com/dispel/partner-operator/internal/fleet"
+	"github.com/dispel/partner-operator/internal/isolation"
 	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/scheme"
@@ -78,6 +82,8 @@ func (c *cluster) explain(err error) error {
 		return fmt.Errorf("the cluster at %s does not know %s: %w", c.host, unknown.GroupKind, err)
 	case unknown != nil, apierrors.IsNotFound(err):
 		return fmt.Errorf("the cluster at %s does not know Partners: install the operator's CustomResourceDefinitions (config/crd), or name another cluster with --context", c.host)
+	case apierrors.IsForbidden(err):
+		return fmt.Errorf("the cluster at %s refuses: %w: have somebody bind the ClusterRole partner-operator-viewer to you, as with `kubectl create clusterrolebinding partner-viewers --clusterrole=partner-operator-viewer --user=YOU`", c.host, err)
 	case apierrors.ReasonForError(err) != metav1.StatusReasonUnknown:
 		return fmt.Errorf("the cluster at %s refuses: %w", c.host, err)
 	case unreachable:
@@ -169,6 +175,20 @@ func withoutRequest(object kinds.Object) kinds.Object {
 	return object
 }
 
+// isolation reads what the canary shows, if there is one: that is no reason to fail.
+func (c *cluster) isolation(ctx context.Context) *metav1.Condition {
+	var services corev1.ServiceList
+	if c.reader.List(ctx, &services, client.MatchingLabels{"app.kubernetes.io/component": isolation.Component}) != nil {
+		return nil
+	}
+	for _, service := range services.Items {
+		if found := meta.FindStatusCondition(service.Status.Conditions, isolation.Enforced); found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
 // pageSize is how many objects are read at once, as kubectl does it.
 const pageSize = 500
 
@@ -231,12 +251,33 @@ func (c *cluster) origin() string {
 	return "at " + c.host + ": kubectl partner status lists those that are there"
 }
 
-// find finds a Partner of a fleet, by its name and by where the fleet was read.
+// find finds a Partner of a fleet by its name, or by its host. origin is where the fleet was read.
 func find(f *fleet.Fleet, name, origin string) (*v1alpha1.Partner, error) {
 	if partner := f.Partners[name]; partner != nil {
 		return partner, nil
 	}
+	if partner := byHost(maps.Values(f.Partners), name); partner != nil {
+		return partner, nil
+	}
 	return nil, noPartner(name, origin)
+}
+
+// byHost is the Partner that holds a host, else one that declares it; nil if none does.
+func byHost(partners iter.Seq[*v1alpha1.Partner], host string) (found *v1alpha1.Partner) {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	for partner := range partners {
+		holds := slices.ContainsFunc(partner.Status.Hosts, func(h v1alpha1.HostStatus) bool {
+			return string(h.Host) == host && h.Phase != v1alpha1.HostClaiming
+		})
+		declares := objects.HostOf(partner) == host
+		switch {
+		case holds:
+			return partner
+		case declares && (found == nil || partner.Name < found.Name):
+			found = partner
+		}
+	}
+	return found
 }
 
 func noPartner(name, origin string) error {

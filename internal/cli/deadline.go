@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,15 +27,15 @@ type deadlineFlags struct {
 func (p *plugin) newDeadlineCommand() *cobra.Command {
 	flags := deadlineFlags{output: newOutput()}
 	cmd := &cobra.Command{
-		Use:   "deadline NAME --severity N [--at TIME]",
+		Use:   "deadline NAME [--severity N] [--at TIME]",
 		Short: "Show when an answer to a request is due",
 		Long: `Show when an answer to a request is due, by the response targets of the partner's support plan. A target passes during
 the plan's operating hours, without holidays and closures, unless the plan says that it always does.`,
-		Example: `  # A request that comes now
-  kubectl partner deadline acme --severity 2
+		Example: `  # A request that comes now, by each severity
+  kubectl partner deadline acme
 
-  # One that came on a Friday evening
-  kubectl partner deadline acme --severity 2 --at 2026-12-04T18:30:00-05:00`,
+  # One that came on a Friday evening, in the plan's time zone
+  kubectl partner deadline acme --severity 2 --at "2026-12-04 18:30"`,
 		Args:              arguments(cobra.ExactArgs(1)),
 		ValidArgsFunction: p.completePartner,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -41,8 +43,8 @@ the plan's operating hours, without holidays and closures, unless the plan says 
 		},
 	}
 	f := cmd.Flags()
-	f.Int32Var(&flags.severity, "severity", 0, "severity of the fault, 1 (the gravest) to 4")
-	f.StringVar(&flags.at, "at", "", "when the request came, in RFC 3339, such as 2026-12-04T18:30:00Z (default now)")
+	f.Int32Var(&flags.severity, "severity", 0, "severity of the fault, 1 (the gravest) to 4 (default all)")
+	f.StringVar(&flags.at, "at", "", "when the request came, such as \"2026-12-04 18:30\" or 2026-12-04 in the plan's time zone, or 2026-12-04T18:30:00Z (default now)")
 	f.StringSliceVarP(&flags.paths, "filename", "f", nil, "file or folder with manifests, instead of the cluster; - for standard input")
 	f.VarP(&flags.output, "output", "o", "table, json or yaml")
 	completeChoices(cmd, "severity", []string{"1", "2", "3", "4"})
@@ -66,15 +68,11 @@ type deadline struct {
 }
 
 func (p *plugin) deadline(ctx context.Context, name string, flags deadlineFlags) error {
-	if flags.severity < 1 || flags.severity > 4 {
+	if flags.severity < 0 || flags.severity > 4 {
 		return usageError{fmt.Errorf("--severity %d: write 1 (the gravest) to 4", flags.severity)}
 	}
-	at := p.terminal.now().UTC().Truncate(time.Second)
-	if flags.at != "" {
-		var err error
-		if at, err = time.Parse(time.RFC3339, flags.at); err != nil {
-			return usageError{fmt.Errorf("--at %q is no time: write it as RFC 3339, such as 2026-12-04T18:30:00Z or 2026-12-04T18:30:00-05:00", flags.at)}
-		}
+	if _, err := instant(flags.at, time.UTC); err != nil {
+		return err
 	}
 	f, origin, err := p.fleetFrom(ctx, flags.paths)
 	if err != nil {
@@ -84,41 +82,88 @@ func (p *plugin) deadline(ctx context.Context, name string, flags deadlineFlags)
 	if err != nil {
 		return err
 	}
-	due, err := deadlineOf(f, partner, flags.severity, at)
+	due, err := deadlinesOf(f, partner, flags, p.terminal.now())
 	if err != nil {
 		return err
 	}
-	return p.terminal.print(flags.output.value, due, func() { p.terminal.printDeadline(due) })
+	if len(due) == 0 {
+		return p.withoutTarget(f.Plans[contract.PlanName(partner)], flags.severity)
+	}
+	if flags.severity > 0 {
+		return p.terminal.print(flags.output.value, due[0], func() { p.terminal.printDeadline(due[0]) })
+	}
+	return p.terminal.print(flags.output.value, due, func() {
+		for i, one := range due {
+			if i > 0 {
+				fmt.Fprintln(p.terminal.Out)
+			}
+			p.terminal.printDeadline(one)
+		}
+	})
 }
 
-func deadlineOf(f *fleet.Fleet, partner *v1alpha1.Partner, severity int32, at time.Time) (deadline, error) {
-	plan := f.Plans[contract.PlanName(partner)]
-	effective, fault := contract.Terms(partner, plan)
-	if fault != nil {
-		return deadline{}, errors.New(fault.Message)
+// instant reads a time; one without a zone is in the given one. Without text it is the zero time.
+func instant(at string, zone *time.Location) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04", "2006-01-02T15:04", time.DateTime, time.DateOnly} {
+		if read, err := time.ParseInLocation(layout, at, zone); err == nil {
+			return read, nil
+		}
 	}
-	hours, err := support.NewHours(effective.OperatingHours)
-	if err != nil {
-		return deadline{}, err
+	if at == "" {
+		return time.Time{}, nil
 	}
-	for _, target := range plan.Spec.ResponseTargets {
-		if target.Severity != severity {
-			continue
-		}
-		found := deadline{
-			Partner: partner.Name, Severity: severity, At: at, Clock: contract.ClockOf(target),
-			within: target.Within, plan: plan.Name, hours: support.Describe(effective.OperatingHours), zone: hours.Zone(),
-		}
-		if found.Due, err = support.Due(hours, target, at); err != nil {
-			return deadline{}, fmt.Errorf("SupportPlan %q: %w", plan.Name, err)
-		}
-		return found, nil
+	return time.Time{}, usageError{fmt.Errorf("--at %q is no time: write it as \"2026-12-04 18:30\" or 2026-12-04, in the plan's time zone, or with a zone as 2026-12-04T18:30:00-05:00", at)}
+}
+
+// withoutTarget says that a plan promises no answer within any time.
+func (p *plugin) withoutTarget(plan *v1alpha1.SupportPlan, severity int32) error {
+	which := ""
+	if severity > 0 {
+		which = fmt.Sprintf(" for severity %d", severity)
 	}
 	policy := "see Dispel's Support Policy"
 	if plan.Spec.PolicyURL != "" {
 		policy += ", " + plan.Spec.PolicyURL
 	}
-	return deadline{}, fmt.Errorf("SupportPlan %q has no response target for severity %d: %s, or write one in spec.responseTargets", plan.Name, severity, policy)
+	fmt.Fprintf(p.terminal.Err, "SupportPlan %q has no response target%s: %s, or write one in spec.responseTargets\n", plan.Name, which, clean(policy))
+	return errViolations
+}
+
+// deadlinesOf are when answers are due: to the severity of the flags, or to each that the plan has a
+// target for.
+func deadlinesOf(f *fleet.Fleet, partner *v1alpha1.Partner, flags deadlineFlags, now time.Time) ([]deadline, error) {
+	plan := f.Plans[contract.PlanName(partner)]
+	effective, fault := contract.Terms(partner, plan)
+	if fault != nil {
+		return nil, errors.New(fault.Message)
+	}
+	hours, err := support.NewHours(effective.OperatingHours)
+	if err != nil {
+		return nil, err
+	}
+	at, err := instant(flags.at, hours.Zone())
+	if err != nil {
+		return nil, err
+	}
+	if at.IsZero() {
+		at = now.UTC().Truncate(time.Second)
+	}
+	var due []deadline
+	for _, target := range plan.Spec.ResponseTargets {
+		if flags.severity > 0 && target.Severity != flags.severity {
+			continue
+		}
+		found := deadline{
+			Partner: partner.Name, Severity: target.Severity, At: at, Clock: contract.ClockOf(target),
+			within: target.Within, plan: plan.Name, hours: support.Describe(effective.OperatingHours), zone: hours.Zone(),
+		}
+		if found.Due, err = support.Due(hours, target, at); err != nil {
+			return nil, fmt.Errorf("SupportPlan %q: %w", plan.Name, err)
+		}
+		due = append(due, found)
+	}
+	slices.SortFunc(due, func(a, b deadline) int { return cmp.Compare(a.Severity, b.Severity) })
+	return due, nil
 }
 
 func (t *Terminal) printDeadline(d deadline) {

@@ -23,10 +23,11 @@ conditions. The HTML page needs nothing else, and is good in print and in dark m
   kubectl partner report -o markdown`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, f, err := p.readFleet(cmd.Context())
+			c, f, err := p.readFleet(cmd.Context())
 			if err != nil {
 				return err
 			}
+			f.Isolation = c.isolation(cmd.Context())
 			r := report.New(f, at.instant(p.terminal.now()))
 			out := bufio.NewWriter(p.terminal.Out)
 			switch output.value {

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/jedib0t/go-pretty/v6/list"
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/dispel/partner-operator/internal/fleet"
 )
@@ -27,14 +29,16 @@ func (p *plugin) newStatusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			f.Isolation = c.isolation(cmd.Context())
 			if len(args) == 0 {
 				overview := f.Overview(p.terminal.now())
-				return p.terminal.print(output.value, overview, func() { p.terminal.printOverview(overview) })
+				return p.terminal.print(output.value, overview, func() { p.terminal.printOverview(overview, f.Isolation) })
 			}
-			if _, err := find(f, args[0], c.origin()); err != nil {
+			partner, err := find(f, args[0], c.origin())
+			if err != nil {
 				return err
 			}
-			tree := f.Tree(args[0], p.terminal.now())
+			tree := f.Tree(partner.Name, p.terminal.now())
 			return p.terminal.print(output.value, tree, func() { p.terminal.printTree(tree) })
 		},
 	}
@@ -52,21 +56,26 @@ var marks = map[fleet.State]struct {
 	fleet.Idle: {"·", text.FgHiBlack}, fleet.Fine: {"✓", text.FgGreen},
 }
 
-func (t *Terminal) printOverview(overview []fleet.Status) {
+func (t *Terminal) printOverview(overview []fleet.Status, isolation *metav1.Condition) {
 	if len(overview) == 0 {
 		fmt.Fprintln(t.Err, "There are no Partners.")
 		return
 	}
-	table := t.newTable("", "name", "channel", "plan", "host", "ready", "staffing", "widget", "problem")
-	for _, s := range overview {
-		problem := clean(s.Message)
+	table, problems := t.newTable("", "name", "channel", "plan", "host", "ready", "staffing", "widget"), make([]string, len(overview))
+	for i, s := range overview {
+		problems[i] = clean(s.Message)
 		if s.Reason != "" && s.Reason != s.Staffing {
-			problem = s.Reason + ": " + problem
+			problems[i] = s.Reason + ": " + problems[i]
 		}
 		mark := marks[s.State]
-		table.AppendRow([]any{t.paint(mark.colour, mark.mark), s.Partner, s.ChannelModel, s.SupportPlan, s.Host, s.Ready, s.Staffing, s.Widget, problem})
+		table.AppendRow([]any{t.paint(mark.colour, mark.mark), s.Partner, s.ChannelModel, s.SupportPlan, s.Host, s.Ready, s.Staffing, s.Widget})
 	}
-	table.Render()
+	t.fitWithNotes(table, "problem", problems, "widget", "channel", "plan", "ready", "staffing", "host")
+	if isolation != nil {
+		of := map[metav1.ConditionStatus]fleet.State{metav1.ConditionTrue: fleet.Fine, metav1.ConditionFalse: fleet.Broken}[isolation.Status]
+		mark := marks[cmp.Or(of, fleet.Pending)]
+		fmt.Fprintf(t.Out, "\n%s Isolation of tenants: %s\n", t.paint(mark.colour, mark.mark), clean(isolation.Message))
+	}
 }
 
 func (t *Terminal) printTree(root *fleet.Part) {

@@ -101,7 +101,11 @@ func (t *Terminal) wrap(s string, indent int) string {
 	if t.Width == 0 {
 		return s
 	}
-	return text.WrapSoft(s, max(least, t.Width-indent))
+	lines := strings.Split(text.WrapSoft(s, max(least, t.Width-indent)), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return strings.Join(lines, "\n")
 }
 
 // clean makes a text of somebody else harmless to a terminal and to the log of a CI
@@ -168,8 +172,39 @@ func (c cleanTable) AppendRow(row table.Row, configs ...table.RowConfig) {
 // fit renders a table, without its lesser columns where it is wider than the
 // terminal. numbers are columns that stand to the right.
 func (t *Terminal) fit(w table.Writer, numbers, lesser []string) {
+	fmt.Fprintln(t.Out, t.fitted(w, numbers, lesser))
+}
+
+// fitWithNotes renders a table whose rows have notes, in a last column if that fits in the terminal,
+// and else each below its row, so that none is cut off.
+func (t *Terminal) fitWithNotes(w table.Writer, title string, notes []string, lesser ...string) {
+	const gap = "   "
+	lines := strings.Split(t.fitted(w, nil, lesser), "\n")
+	wide := 0
+	for _, line := range lines {
+		wide = max(wide, text.StringWidthWithoutEscSequences(line))
+	}
+	beside := t.Width == 0 || !slices.ContainsFunc(notes, func(note string) bool { return wide+len(gap)+text.StringWidthWithoutEscSequences(note) > t.Width })
+	for i, line := range lines {
+		note := strings.ToUpper(title)
+		if i > 0 {
+			note = notes[i-1]
+		}
+		switch {
+		case beside && note != "":
+			line = text.Pad(line, wide, ' ') + gap + note
+		case i > 0 && note != "":
+			line += "\n" + gap + " " + strings.ReplaceAll(t.wrap(note, len(gap)+1), "\n", "\n"+gap+" ")
+		}
+		fmt.Fprintln(t.Out, line)
+	}
+}
+
+// fitted is a table as fit renders it.
+func (t *Terminal) fitted(w table.Writer, numbers, lesser []string) string {
 	w.SetOutputMirror(nil)
-	for hidden := range len(lesser) + 1 {
+	fits := false
+	for hidden := 0; !fits && hidden <= len(lesser); hidden++ {
 		var configs []table.ColumnConfig
 		for _, column := range lesser[:hidden] {
 			configs = append(configs, table.ColumnConfig{Name: column, Hidden: true})
@@ -181,12 +216,12 @@ func (t *Terminal) fit(w table.Writer, numbers, lesser []string) {
 		}
 		w.SetColumnConfigs(configs)
 		w.Style().Size.WidthMax = 0
-		if t.Width == 0 || text.LongestLineLen(w.Render()) <= t.Width {
-			break
-		}
+		fits = t.Width == 0 || text.LongestLineLen(w.Render()) <= t.Width
 	}
-	w.Style().Size.WidthMax = t.Width
-	fmt.Fprintln(t.Out, w.Render())
+	if !fits {
+		w.Style().Size.WidthMax = t.Width
+	}
+	return w.Render()
 }
 
 // bar draws a share of a whole in some columns.

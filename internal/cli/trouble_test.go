@@ -26,13 +26,14 @@ var _ = Describe("A command line that makes no sense", func() {
 			got := run(ctx, line)
 			Expect(got.status).To(Equal(2))
 			Expect(got.err).To(HavePrefix("error: " + message))
-			Expect(got.err).To(HaveSuffix("See `kubectl partner --help`.\n"))
+			Expect(got.err).To(MatchRegexp("\nSee `kubectl partner( [a-z]+)? --help`.\n$"))
 			Expect(got.out).To(BeEmpty())
 		},
-		Entry("an unknown command", "stats", `unknown command "stats"`),
+		Entry("an unknown command", "frobnicate", `unknown command "frobnicate"`+"\n"),
+		Entry("a command with a slip in it", "statsu", `unknown command "statsu": did you mean status?`),
 		Entry("an unknown flag", "status --all", "unknown flag: --all"),
-		Entry("too many names", "status a b", "kubectl partner status: accepts at most 1 arg(s), received 2"),
-		Entry("no name", "raci", "kubectl partner raci: accepts 1 arg(s), received 0"),
+		Entry("too many names", "status a b", `"kubectl partner status a b" does not fit: write kubectl partner status [NAME]`),
+		Entry("no name", "raci", `"kubectl partner raci" does not fit: write kubectl partner raci NAME`),
 		Entry("no manifests", "plan", "say what to read: either -f FILE or FOLDER, or -k FOLDER"),
 		Entry("two kinds of manifests", "plan -f a -k b", "say what to read"),
 		Entry("a folder without any", "plan -f docs/images", "there is no YAML or JSON file in docs/images: name the folder that has your manifests, or a file"),
@@ -83,13 +84,6 @@ var _ = Describe("What cannot be read", func() {
 		got := runOn(ctx, newTerminal(), "status --kubeconfig "+empty)
 		Expect(got.status).To(Equal(3))
 		Expect(got.err).To(Equal("error: no cluster is configured: set KUBECONFIG, or give --kubeconfig or --server\n"))
-	})
-
-	It("is a cluster that refuses", func(ctx SpecContext) {
-		nobody := kubeconfig(cluster.AsServiceAccount(ctx, controlPlane, direct, "nobody"))
-		got := runOn(ctx, newTerminal(), "capacity --kubeconfig "+nobody)
-		Expect(got.status).To(Equal(3))
-		Expect(got.err).To(And(HavePrefix("error: the cluster at https://cluster.example refuses: partners.partner.dispel.com is forbidden"), ContainSubstring("cannot list")))
 	})
 
 	It("is a cluster without the operator's kinds", func(ctx SpecContext) {
@@ -156,7 +150,7 @@ var _ = Describe("A terminal", func() {
 			plain := regexpColour.ReplaceAllString(strings.TrimSuffix(line, "\n"), "")
 			Expect(len([]rune(plain))).To(BeNumerically("<=", 80), plain)
 		}
-		Expect(got.out).To(ContainSubstring("…"))
+		Expect(got.out).NotTo(ContainSubstring("…"))
 	})
 
 	It("has messages that are broken where it ends", func(ctx SpecContext) {

@@ -118,6 +118,9 @@ func Events(before []metav1.Condition, findings []Finding) []Event {
 		case v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled:
 			continue
 		}
+		if f.Type == v1alpha1.ConditionCapacityExceeded && slices.ContainsFunc(events, func(e Event) bool { return e.Condition == v1alpha1.ConditionStaffingSufficient }) {
+			continue // it is a part of that verdict
+		}
 		was := Wished(f.Type)
 		observed := meta.FindStatusCondition(before, string(f.Type))
 		if observed != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/gather"
@@ -27,6 +28,10 @@ type Fleet struct {
 	Claims      map[string]*v1alpha1.SubdomainClaim
 	// APIs are the optional APIs that are installed.
 	APIs kinds.APIs
+
+	// Isolation is the condition that says whether NetworkPolicies are enforced (package
+	// isolation); nil if nothing shows it.
+	Isolation *metav1.Condition
 
 	// Namespaces are by name.
 	Namespaces map[string]*corev1.Namespace

@@ -265,6 +265,9 @@ func (f *Fleet) chain(partner *v1alpha1.Partner) []Part {
 		parts[0].State, parts[0].Note = progress(), ready.Message
 		return parts
 	}
+	if f.Isolation != nil && f.Isolation.Status == metav1.ConditionFalse {
+		parts[0].State, parts[0].Note = Strained, f.Isolation.Message
+	}
 	served := meta.FindStatusCondition(status.Conditions, string(v1alpha1.ConditionSubdomainReady))
 	switch {
 	case served == nil:
@@ -314,6 +317,9 @@ func (f *Fleet) chain(partner *v1alpha1.Partner) []Part {
 	if len(route.Addresses) > 0 {
 		note += " at " + strings.Join(route.Addresses, ", ")
 	}
+	if strings.HasPrefix(route.URL, "http://") {
+		note += ", without TLS: see spec.subdomain.tls"
+	}
 	if link(conditions.RouteLink, strings.TrimSpace("Route by "+cmp.Or(string(route.Route), "none")), note) {
 		return parts
 	}
@@ -341,6 +347,19 @@ func releaseParts(partner *v1alpha1.Partner) []Part {
 		}
 	}
 	part(v1alpha1.ConditionHandOverPending, "Hand-over", Idle)
+	for _, host := range partner.Status.Hosts {
+		if len(parts) > 0 || host.Phase != v1alpha1.HostOffered && host.Phase != v1alpha1.HostHandingOver {
+			continue // the condition says more
+		}
+		note := fmt.Sprintf("%s goes to Partner %q", host.Host, objects.HandOverOf(partner).PartnerRef.Name)
+		if host.WaitsFor != "" {
+			note += "; it waits for " + host.WaitsFor
+		}
+		if host.Until != nil {
+			note += "; its route here goes at " + host.Until.UTC().Format(time.RFC3339)
+		}
+		parts = append(parts, Part{What: "Hand-over " + string(host.Phase), State: Idle, Note: note})
+	}
 	part(v1alpha1.ConditionHostReleaseBlocked, "Former host", Strained)
 	return parts
 }

@@ -47,6 +47,10 @@ const (
 	// ReasonUnknownKind is of an object of the operator's group, but of none of its
 	// kinds.
 	ReasonUnknownKind = "UnknownKind"
+	// ReasonNothingDeclared is of manifests that declare nothing for the operator.
+	ReasonNothingDeclared = "NothingDeclared"
+	// ReasonPlainHTTP is of a sub-domain that is served without TLS.
+	ReasonPlainHTTP = "PlainHTTP"
 )
 
 // Refuses reports whether the API server would refuse what a finding is about, or nobody

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"reflect"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -158,6 +159,10 @@ func (p *Plan) partner(ctx context.Context, name string) (*Partner, error) {
 	if source.File != "" || result.Changed() || !reflect.DeepEqual(result.Verdict, verdictOf(declared.Status.Conditions)) ||
 		!reflect.DeepEqual(result.Coverage, declared.Status.Coverage) || !reflect.DeepEqual(shortfallOf(result.Staffing), shortfallOf(declared.Status.Staffing)) {
 		result.Findings = p.outcomeFindings(result, source, outcome.Status.Conditions)
+		if served := outcome.Status.Subdomain; source.File != "" && served != nil && strings.HasPrefix(served.URL, "http://") {
+			result.Findings = append(result.Findings, Finding{Notice, ReasonPlainHTTP,
+				served.URL + " is served without TLS, in clear text to end customers: write spec.subdomain.tls, or set the operator's --default-issuer", "Partner", name, source.At("spec.subdomain")})
+		}
 		for _, event := range outcome.Events {
 			if event.Reason == tenant.IngressClassChanged {
 				result.Findings = append(result.Findings, Finding{Warning, event.Reason, event.Message, "Partner", name, source.At("spec.subdomain.route.ingressClassName")})

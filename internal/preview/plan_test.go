@@ -2,6 +2,7 @@ package preview_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -73,6 +74,11 @@ const subdomain = `  subdomain:
     route: {ingressClassName: traefik}
 `
 
+// plain is what is told of a host that is served without TLS.
+func plain(line int, partner string) string {
+	return fmt.Sprintf("notice %d: Partner %s: PlainHTTP: http://remote.acmecorp.com is served without TLS, in clear text to end customers: write spec.subdomain.tls, or set the operator's --default-issuer", line, partner)
+}
+
 const class = "---\napiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: traefik}\n"
 
 var _ = Describe("A plan", func() {
@@ -117,16 +123,18 @@ var _ = Describe("A plan", func() {
 		Entry("a host that is reserved", partner("acme", strings.Replace(subdomain, "acmecorp.com", "dispel.example", 1))+class,
 			"error 8: Partner acme: HostReserved: remote.dispel.example is under the reserved domain dispel.example: use a host under the partner's own domain"),
 		Entry("a host that two want", partner("acme", subdomain)+class+"---\n"+partner("rival", subdomain),
-			`error 23: Partner rival: HostClaimedByAnotherPartner: remote.acmecorp.com is held by Partner "acme": write another host, or remove it from that partner`),
+			plain(7, "acme"), `error 23: Partner rival: HostClaimedByAnotherPartner: remote.acmecorp.com is held by Partner "acme": write another host, or remove it from that partner`),
 		Entry("a host that a suspended one wants, which claims nothing", partner("asleep", subdomain+"  suspend: true\n")+class+"---\n"+partner("awake", subdomain),
-			"notice 11: Partner asleep: SuspendedBySpec: spec.suspend is true since before anything was provisioned: set it to false to begin"),
+			"notice 11: Partner asleep: SuspendedBySpec: spec.suspend is true since before anything was provisioned: set it to false to begin", plain(23, "awake")),
 		Entry("a group that is another", "apiVersion: partner.dispel.io/v1alpha1\nkind: Partner\nmetadata: {name: acme}\n",
 			"warning 1: Partner acme: UnknownKind: this is no kind of the operator, and ignored: if it is meant to be, write apiVersion: partner.dispel.com/v1alpha1"),
 		Entry("no name", header+"kind: SupportPlan\nmetadata: {generateName: gold-}\nspec: {tier: Basic}\n",
 			"error 3: SupportPlan: Invalid: metadata.name: Required value: what is applied again and again needs a name: write metadata.name"),
 		Entry("what the manifests alone cannot tell", partner("acme", subdomain),
 			`notice 7: Partner acme: RouteNotAccepted: with nothing but these manifests: no ingress controller takes the route: there is no IngressClass "traefik": install its controller, or name another in spec.subdomain.route.ingressClassName or with the operator's --ingress-class`),
-		Entry("nothing, where all is well", partner("acme", subdomain)+class),
+		Entry("nothing but that there is no TLS, where all is well", partner("acme", subdomain)+class, plain(7, "acme")),
+		Entry("that nothing is declared", class,
+			"error : : NothingDeclared: there is no Partner, SupportPlan or PCSMAllocation among 1 documents: name the folder that has them, or write --allow-empty if there are to be none"),
 	)
 
 	invalid, err := filepath.Glob("../../api/v1alpha1/testdata/invalid/*.yaml")
@@ -165,7 +173,7 @@ replicas: 2
 		Expect(p.Others).To(Equal(1))
 		for partner, err := range p.Partners(ctx) {
 			Expect(err).NotTo(HaveOccurred())
-			Expect(partner.Findings).To(BeEmpty())
+			Expect(partner.Findings).To(HaveEach(HaveField("Reason", preview.ReasonPlainHTTP)))
 		}
 	})
 
@@ -244,7 +252,7 @@ var _ = Describe("A plan against a cluster", func() {
 		acme.Status.Subdomain = &v1alpha1.SubdomainStatus{URL: "http://remote.acmecorp.com", Route: v1alpha1.IngressRoute, IngressClass: "nginx"}
 		f.Add(acme)
 		_, findings := planOf(ctx, partner("acme", subdomain)+class, against(f))
-		Expect(findings).To(ConsistOf("warning 10: Partner acme: IngressClassChanged: Ingress partner-acme/remote.acmecorp.com moves from class nginx to class traefik in place: " +
+		Expect(findings).To(ConsistOf(plain(7, "acme"), "warning 10: Partner acme: IngressClassChanged: Ingress partner-acme/remote.acmecorp.com moves from class nginx to class traefik in place: "+
 			"visitors who still have the DNS record of the former class are not served until it expires"))
 	})
 
@@ -360,7 +368,7 @@ apiVersion: v1
 kind: Service
 metadata: {name: engine, namespace: partner-acme, labels: {partner.dispel.com/partner: acme}}
 `, options)
-		Expect(findings).To(BeEmpty())
+		Expect(findings).To(HaveExactElements(plain(7, "acme")))
 	})
 
 	It("tells what changes in an object", func(ctx SpecContext) {

@@ -147,6 +147,12 @@ func (r *Report) months() []month {
 func (r *Report) Markdown(out io.Writer) error {
 	fmt.Fprintf(out, "# Partners on %s\n\n%d partners with %d customers; %s FTE of P-CSMs. Staffing insufficient: %d. Not ready: %d.\n",
 		r.At, r.Summary.Partners, r.Summary.Customers, r.Summary.AllocatedFTE, r.Summary.Insufficient, r.Summary.NotReady)
+	if r.Summary.PlainHTTP > 0 {
+		fmt.Fprintf(out, "\nSub-domains without TLS: %d.\n", r.Summary.PlainHTTP)
+	}
+	if r.Isolation != nil {
+		fmt.Fprintf(out, "\nIsolation of tenants: %s: %s\n", r.Isolation.Reason, r.Isolation.Message)
+	}
 
 	capacity := newTable("Partner", "Tier", "Customers", "FTE", "Maximum", "Utilisation", "Until breach", "Add FTE", "Short from", "Verdict")
 	for _, s := range r.Capacity {

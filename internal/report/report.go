@@ -6,6 +6,7 @@ package report
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -24,6 +25,8 @@ type Report struct {
 	At v1alpha1.Date `json:"at"`
 	// Summary counts.
 	Summary Summary `json:"summary"`
+	// Isolation says whether NetworkPolicies are enforced; nil if nothing shows it.
+	Isolation *metav1.Condition `json:"isolation,omitempty"`
 	// Capacity is the staffing of each OEM and MSP, the fullest first.
 	Capacity []fleet.Staffing `json:"capacity"`
 	// Tiers are its totals.
@@ -49,6 +52,8 @@ type Summary struct {
 	Insufficient int `json:"insufficient"`
 	// NotReady counts the partners that are not provisioned as declared.
 	NotReady int `json:"notReady"`
+	// PlainHTTP counts the sub-domains that are served without TLS.
+	PlainHTTP int `json:"plainHTTP"`
 	// OpenEnded counts the allocations that neither open nor close within Horizon.
 	OpenEnded int `json:"openEnded"`
 }
@@ -95,12 +100,17 @@ type Conditions struct {
 
 // New makes a report of a fleet.
 func New(f *fleet.Fleet, now time.Time) *Report {
-	r := &Report{At: v1alpha1.Date(now.UTC().Format(time.DateOnly)), Capacity: f.Capacity(now, now), from: now.Add(-Past), until: now.Add(Horizon),
+	r := &Report{At: v1alpha1.Date(now.UTC().Format(time.DateOnly)), Capacity: f.Capacity(now, now), from: now.Add(-Past), until: now.Add(Horizon), Isolation: f.Isolation,
 		Coverage: []Coverage{}, Windows: []Window{}, Conditions: []Conditions{}}
 	r.Tiers = fleet.Totals(r.Capacity)
 	for _, name := range f.Names() {
 		if count := f.Partners[name].Spec.CustomerCount; count != nil {
 			r.Summary.Customers += int64(*count)
+		}
+	}
+	for _, partner := range f.Partners {
+		if served := partner.Status.Subdomain; served != nil && strings.HasPrefix(served.URL, "http://") {
+			r.Summary.PlainHTTP++
 		}
 	}
 	for _, s := range r.Capacity {

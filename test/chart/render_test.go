@@ -20,6 +20,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	made "github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/settings"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
@@ -92,6 +94,25 @@ var _ = Describe("The chart", func() {
 		expectSame(byName(cluster.ParseObjects([]byte(rendered(ctx, "--set=admissionPolicies.deletionGuard.enabled=true", "--set=probe.enabled=true",
 			"--set=monitoring.serviceMonitors.enabled=true", "--set=monitoring.prometheusRule.enabled=true", "--set=monitoring.dashboard.enabled=true")))),
 			byName(cluster.ParseObjects(built(ctx, "overlays/full"))))
+	})
+
+	It("has the canary under the policy of every tenant, and lets the prober alone to its open port", func(ctx SpecContext) {
+		objects := byName(cluster.ParseObjects([]byte(rendered(ctx, "--set=probe.enabled=true", "--set=probe.isolation.enabled=true", "--set=proxyNamespaces={traefik,other}"))))
+		var ofCanary, ofProber networkingv1.NetworkPolicy
+		read := func(name string, into *networkingv1.NetworkPolicy) {
+			Expect(objects).To(HaveKey(name))
+			Expect(runtime.DefaultUnstructuredConverter.FromUnstructured(objects[name], into)).To(Succeed())
+		}
+		read("NetworkPolicy partner-operator-canary dispel-isolation", &ofCanary)
+		build := made.Builder{Partner: &v1alpha1.Partner{}, Settings: made.Settings{ProxyNamespaces: []string{"traefik", "other"}}}
+		guards := build.Guards()
+		Expect(ofCanary.Spec).To(Equal(guards[0].(*networkingv1.NetworkPolicy).Spec))
+		read("NetworkPolicy "+namespace+" partner-operator-probe", &ofProber)
+		Expect(ofProber.Spec.Egress).To(ContainElement(HaveField("Ports", HaveLen(2))))
+		Expect(rendered(ctx, "--set=probe.isolation.enabled=true")).NotTo(ContainSubstring("canary"), "without a prober, nobody looks")
+		var deployment appsv1.Deployment
+		Expect(runtime.DefaultUnstructuredConverter.FromUnstructured(objects["Deployment "+namespace+" partner-operator-probe"], &deployment)).To(Succeed())
+		Expect(deployment.Spec.Template.Spec.Containers[0].Args).To(ContainElement("--isolation-canary=partner-operator-canary/canary"))
 	})
 
 	It("leaves its CRDs in the cluster", func(ctx SpecContext) {

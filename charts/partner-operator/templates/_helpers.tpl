@@ -82,6 +82,11 @@ app.kubernetes.io/component: {{ index . 0 }}
 {{ include "partner-operator.fullname" . }}-widget.{{ .Release.Namespace }}.svc.{{ .Values.clusterDomain }}:8082
 {{- end }}
 
+{{/* The namespace of the canary that shows whether NetworkPolicies are enforced */}}
+{{- define "partner-operator.canaryNamespace" -}}
+{{ include "partner-operator.fullname" . }}-canary
+{{- end }}
+
 {{/* One object that a file of the chart holds, with the release's labels: (list object .) */}}
 {{- define "partner-operator.object" -}}
 {{- $object := index . 0 }}{{- $root := index . 1 }}
@@ -177,6 +182,7 @@ spec:
           labelSelector:
             matchLabels:
               {{- include "partner-operator.selector" (list $component) | nindent 14 }}
+          matchLabelKeys: [pod-template-hash]
         {{- end }}
       containers:
         - name: {{ $component }}
@@ -352,6 +358,15 @@ spec:
                 operator: In
                 values:
                   {{- toYaml $root.Values.proxyNamespaces | nindent 18 }}
+    {{- if $values.isolation.enabled }}
+    - to:
+        - namespaceSelector:
+            matchLabels:
+              kubernetes.io/metadata.name: {{ include "partner-operator.canaryNamespace" $root }}
+      ports:
+        - {port: 8080, protocol: TCP}
+        - {port: 8081, protocol: TCP}
+    {{- end }}
     - to:
         - ipBlock:
             cidr: 0.0.0.0/0

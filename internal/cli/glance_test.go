@@ -1,0 +1,94 @@
+package cli_test
+
+import (
+	"bytes"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
+
+	"github.com/dispel/partner-operator/internal/cli"
+	"github.com/dispel/partner-operator/internal/testing/cluster"
+)
+
+var _ = Describe("What people look for first", func() {
+	at := func(ctx SpecContext, width int, line string) string {
+		GinkgoHelper()
+		return runOn(ctx, &cli.Terminal{Width: width}, line+" --kubeconfig "+reader).out
+	}
+
+	DescribeTable("is there at every width", func(ctx SpecContext, width int) {
+		out := at(ctx, width, "status")
+		words := strings.Join(strings.Fields(out), " ")
+		Expect(words).To(ContainSubstring(`HostClaimedByAnotherPartner: portal.stark.com is held by Partner "stark": write another host, or remove it from that partner`))
+		Expect(words).To(ContainSubstring("60 customers, and 3 FTE of P-CSMs support at most 45 (15 per FTE): add 1 FTE"))
+		Expect(out).NotTo(ContainSubstring("…"))
+		for line := range strings.Lines(out) {
+			Expect(len([]rune(strings.TrimRight(line, "\n")))).To(BeNumerically("<=", width), line)
+		}
+	},
+		Entry("of 120 columns", 120),
+		Entry("of 80 columns", 80),
+		Entry("of 60 columns", 60),
+	)
+
+	It("is in the row where there is room for it", func(ctx SpecContext) {
+		Expect(at(ctx, 400, "status")).To(Equal(at(ctx, 0, "status")))
+	})
+
+	DescribeTable("is found by its host as by its name", func(ctx SpecContext, line string, matches types.GomegaMatcher) {
+		byName, byHost := run(ctx, strings.Replace(line, "NAME", "stark", 1)), run(ctx, strings.Replace(line, "NAME", "portal.stark.com", 1))
+		Expect(byName.out).To(matches, byName.err)
+		Expect(byHost).To(Equal(byName))
+	},
+		Entry("by status", "status NAME", ContainSubstring("Partner stark")),
+		Entry("by capacity", "capacity NAME", ContainSubstring("stark")),
+		Entry("by coverage", "coverage NAME", ContainSubstring("stark")),
+		Entry("by raci", "raci NAME", ContainSubstring("Primary")),
+		Entry("by deadline", "deadline NAME", BeEmpty()),
+	)
+
+	It("is checked by its host, too, as its holder's", func(ctx SpecContext) {
+		got := run(ctx, "check portal.stark.com --connect-to 127.0.0.1:1")
+		Expect(got.out).To(ContainSubstring("no answer from portal.stark.com"), got.err)
+		Expect(run(ctx, "check Portal.Stark.COM. --connect-to 127.0.0.1:1").out).To(ContainSubstring("no answer from portal.stark.com"))
+		Expect(run(ctx, "check vandelay").err).To(ContainSubstring(`Partner "vandelay" has no sub-domain to check: portal.stark.com is held by Partner "stark"`))
+	})
+
+	It("is a deadline by each severity, at a time in the plan's zone", func(ctx SpecContext) {
+		got := run(ctx, `deadline initech --at '2026-12-04 16:30' -o json`)
+		Expect(got.err).To(BeEmpty())
+		Expect(got.out).To(And(HavePrefix("["), ContainSubstring(`"severity": 2`), ContainSubstring(`"at": "2026-12-04T16:30:00+01:00"`)))
+		Expect(run(ctx, `deadline initech --at '2026-12-04' --severity 2 -o json`).out).To(ContainSubstring(`"at": "2026-12-04T00:00:00+01:00"`))
+		got = run(ctx, "deadline stark")
+		Expect(got.status).To(Equal(1))
+		Expect(got.err).To(Equal("SupportPlan \"basic\" has no response target: see Dispel's Support Policy, or write one in spec.responseTargets\n"))
+		got = run(ctx, "deadline initech --at noon")
+		Expect(got.status).To(Equal(2))
+		Expect(got.err).To(ContainSubstring(`--at "noon" is no time: write it as "2026-12-04 18:30" or 2026-12-04, in the plan's time zone`))
+	})
+
+	It("is whom to ask, where one has no rights", func(ctx SpecContext) {
+		nobody := kubeconfig(cluster.AsServiceAccount(ctx, controlPlane, direct, "nobody"))
+		got := runOn(ctx, &cli.Terminal{}, "status --kubeconfig "+nobody)
+		Expect(got.status).To(Equal(3))
+		Expect(got.err).To(And(HavePrefix("error: the cluster at https://cluster.example refuses: partners.partner.dispel.com is forbidden"), ContainSubstring("cannot list"), ContainSubstring("have somebody bind the ClusterRole partner-operator-viewer to you")))
+	})
+
+	It("is that nothing is declared", func(ctx SpecContext) {
+		read := func(line string) result {
+			return runOn(ctx, &cli.Terminal{In: bytes.NewBufferString("{apiVersion: v1, kind: Namespace, metadata: {name: a}}\n")}, line)
+		}
+		got := read("plan -f -")
+		Expect(got.status).To(Equal(1))
+		Expect(got.out).To(ContainSubstring("there is no Partner, SupportPlan or PCSMAllocation among 1 documents: name the folder that has them, or write --allow-empty"))
+		Expect(read("plan -f - --allow-empty").status).To(BeZero())
+	})
+
+	It("is a command's own flags", func(ctx SpecContext) {
+		help := run(ctx, "coverage --help").out
+		Expect(help).To(And(ContainSubstring("--time-zone"), Not(ContainSubstring("--kubeconfig")), ContainSubstring(`Use "kubectl partner options" for kubectl's flags`)))
+		Expect(run(ctx, "options").out).To(ContainSubstring("--kubeconfig"))
+	})
+})
