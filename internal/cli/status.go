@@ -53,7 +53,7 @@ var marks = map[fleet.State]struct {
 	colour text.Color
 }{
 	fleet.Broken: {"✗", text.FgRed}, fleet.Pending: {"…", text.FgYellow}, fleet.Strained: {"!", text.FgYellow},
-	fleet.Idle: {"·", text.FgHiBlack}, fleet.Fine: {"✓", text.FgGreen},
+	fleet.Foreseen: {"›", text.FgBlue}, fleet.Idle: {"·", text.FgHiBlack}, fleet.Fine: {"✓", text.FgGreen},
 }
 
 func (t *Terminal) printOverview(overview []fleet.Status, isolation *metav1.Condition) {
@@ -66,6 +66,9 @@ func (t *Terminal) printOverview(overview []fleet.Status, isolation *metav1.Cond
 		problems[i] = clean(s.Message)
 		if s.Reason != "" && s.Reason != s.Staffing {
 			problems[i] = s.Reason + ": " + problems[i]
+		}
+		if s.More > 0 {
+			problems[i] += fmt.Sprintf(" (+%d more)", s.More)
 		}
 		mark := marks[s.State]
 		table.AppendRow([]any{t.paint(mark.colour, mark.mark), s.Partner, s.ChannelModel, s.SupportPlan, s.Host, s.Ready, s.Staffing, s.Widget})

@@ -30,13 +30,15 @@ const (
 	Pending State = "Pending"
 	// Strained works, and is not as it should be.
 	Strained State = "Strained"
+	// Foreseen works, and will not do from a day on that is far.
+	Foreseen State = "Foreseen"
 	// Idle is as it is meant, and has no effect.
 	Idle State = "Idle"
 	// Fine is as it should be.
 	Fine State = "Fine"
 )
 
-var states = []State{Broken, Pending, Strained, Idle, Fine}
+var states = []State{Broken, Pending, Strained, Foreseen, Idle, Fine}
 
 // Status is how a partner is, in a line.
 type Status struct {
@@ -55,6 +57,8 @@ type Status struct {
 	// Reason and Message are about the worst problem; empty if there is none.
 	Reason  string `json:"reason,omitempty"`
 	Message string `json:"message,omitempty"`
+	// More is how many other problems there are.
+	More int `json:"more,omitempty"`
 }
 
 // Overview is the status of all partners, problems first.
@@ -80,30 +84,47 @@ func statusOf(partner *v1alpha1.Partner, now time.Time) Status {
 	}
 	ready, sufficient := find(v1alpha1.ConditionReady), find(v1alpha1.ConditionStaffingSufficient)
 	s.Ready, s.Staffing, s.Widget = ready.Status, sufficient.Reason, find(v1alpha1.ConditionSupportWidgetEnabled).Status
-	if state, reason, message := provisioning(partner); state != Fine && state != Idle {
-		s.State, s.Reason, s.Message = state, reason, message
-		return s
+	var problems []problem
+	note := func(is bool, state State, of metav1.Condition) {
+		if is {
+			problems = append(problems, problem{state, of.Reason, of.Message})
+		}
 	}
-	suspended := find(v1alpha1.ConditionSuspended)
-	reachable, contract := find(v1alpha1.ConditionSubdomainReachable), find(v1alpha1.ConditionContractActive)
-	covered, shortfall, stale := find(v1alpha1.ConditionHoursCovered), find(v1alpha1.ConditionShortfallExpected), find(v1alpha1.ConditionCustomerCountStale)
-	switch {
-	case reachable.Status == metav1.ConditionFalse && suspended.Status != metav1.ConditionTrue && contract.Status != metav1.ConditionFalse:
-		s.State, s.Reason, s.Message = Broken, reachable.Reason, reachable.Message
-	case sufficient.Status != "" && sufficient.Status != metav1.ConditionTrue, sufficient.Reason == string(v1alpha1.ReasonNearCapacity):
-		s.State, s.Reason, s.Message = Strained, sufficient.Reason, sufficient.Message
-	case contract.Status == metav1.ConditionFalse:
-		s.State, s.Reason, s.Message = Idle, contract.Reason, contract.Message
-	case suspended.Status == metav1.ConditionTrue:
-		s.State, s.Reason, s.Message = Idle, suspended.Reason, suspended.Message
-	case covered.Status == metav1.ConditionFalse:
-		s.State, s.Reason, s.Message = Strained, covered.Reason, covered.Message
-	case shortfall.Status == metav1.ConditionTrue && partner.Status.Staffing != nil && staffing.ShortfallIsNear(partner.Status.Staffing.NextShortfall, now):
-		s.State, s.Reason, s.Message = Strained, shortfall.Reason, shortfall.Message
-	case stale.Status == metav1.ConditionTrue:
-		s.State, s.Reason, s.Message = Strained, stale.Reason, stale.Message
+	state, reason, message := provisioning(partner)
+	unprovisioned := state != Fine && state != Idle
+	note(unprovisioned, state, metav1.Condition{Reason: reason, Message: message})
+	suspended, ended := find(v1alpha1.ConditionSuspended).Status == metav1.ConditionTrue, find(v1alpha1.ConditionContractActive).Status == metav1.ConditionFalse
+	reachable := find(v1alpha1.ConditionSubdomainReachable)
+	note(!unprovisioned && !suspended && !ended && reachable.Status == metav1.ConditionFalse, Broken, reachable)
+	note(sufficient.Status != "" && sufficient.Status != metav1.ConditionTrue || sufficient.Reason == string(v1alpha1.ReasonNearCapacity), Strained, sufficient)
+	note(ended, Idle, find(v1alpha1.ConditionContractActive))
+	note(suspended, Idle, find(v1alpha1.ConditionSuspended))
+	if !suspended && !ended {
+		covered, shortfall, stale := find(v1alpha1.ConditionHoursCovered), find(v1alpha1.ConditionShortfallExpected), find(v1alpha1.ConditionCustomerCountStale)
+		note(covered.Status == metav1.ConditionFalse, Strained, covered)
+		near := partner.Status.Staffing != nil && staffing.ShortfallIsNear(partner.Status.Staffing.NextShortfall, now)
+		note(shortfall.Status == metav1.ConditionTrue && near, Strained, shortfall)
+		note(stale.Status == metav1.ConditionTrue, Strained, stale)
+		note(shortfall.Status == metav1.ConditionTrue && !near, Foreseen, shortfall)
+	}
+	slices.SortStableFunc(problems, func(a, b problem) int {
+		return cmp.Compare(slices.Index(states, a.state), slices.Index(states, b.state))
+	})
+	if len(problems) > 0 {
+		s.State, s.Reason, s.Message = problems[0].state, problems[0].reason, problems[0].message
+		for _, other := range problems[1:] {
+			if other.state != Idle {
+				s.More++
+			}
+		}
 	}
 	return s
+}
+
+// problem is one of a partner.
+type problem struct {
+	state           State
+	reason, message string
 }
 
 // Reasons that no condition has.

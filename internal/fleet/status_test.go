@@ -171,7 +171,7 @@ var _ = Describe("Overview", func() {
 			partner.Name = strings.TrimSuffix(filepath.Base(input), ".in.yaml")
 			f.Add(partner)
 		}
-		order := map[fleet.State]int{fleet.Broken: 0, fleet.Pending: 1, fleet.Strained: 2, fleet.Idle: 3, fleet.Fine: 4}
+		order := map[fleet.State]int{fleet.Broken: 0, fleet.Pending: 1, fleet.Strained: 2, fleet.Foreseen: 3, fleet.Idle: 4, fleet.Fine: 5}
 		seen := map[fleet.State]bool{}
 		worst := 0
 		for _, status := range f.Overview(time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)) {
