@@ -72,10 +72,7 @@ NODE := build/node
 NODE_RELEASES := v0.2.0:d73cfe19370160e895ff4345ddad636015f4e500
 NODE_IMAGES := pod dns traefik certmanager kubectl-partner
 .PHONY: test-node
-test-node: tools bin/traefik ## Run the images on two real nodes with enforced policies; needs Linux, root and Debian's packages (CLUSTER=current runs on your own).
-	@[[ "$(CLUSTER)" =~ ^(current)?$$ ]] || { echo "CLUSTER must be \"current\" or unset, not \"$(CLUSTER)\"" >&2; exit 1; }
-	@[[ -n "$(CLUSTER)" || $$(uname) == Linux ]] || { echo "Nodes need Linux: run \`make test-node CLUSTER=current\` on a cluster of yours" >&2; exit 1; }
-	@[[ -n "$(CLUSTER)" || $$(id -u) == 0 ]] || { echo "Nodes need root, to make namespaces and cgroups: run this with sudo, or \`make test-node CLUSTER=current\` on a cluster of yours" >&2; exit 1; }
+test-node: node-possible tools bin/traefik ## Run the images on two real nodes with enforced policies; needs Linux, root and Debian's packages.
 	@$(PREPARE) node
 	go build -ldflags "$(LDFLAGS)" -o $(NODE)/ ./cmd/...
 	$(APART) go build -C hack/tools -ldflags="-s -w" -o $(CURDIR)/$(NODE)/ ./certmanager
@@ -87,7 +84,22 @@ test-node: tools bin/traefik ## Run the images on two real nodes with enforced p
 		go -C $$dir build -ldflags "-s -w" -o ../partner-operator-$${of%:*} ./cmd/partner-operator && \
 		$(NODE)/image -dockerfile $$dir/Dockerfile -tag local/partner-operator:$${of%:*} -o $$dir.tar $(NODE)/partner-operator-$${of%:*} || exit; done
 	go test -c -vet=off -tags node -ldflags="-s -w" -o $(NODE)/suite ./test/node
-	cd test/node && $(if $(CLUSTER),,$(CURDIR)/$(NODE)/node $(foreach image,partner-operator $(NODE_IMAGES) $(foreach of,$(NODE_RELEASES),$(firstword $(subst :, ,$(of)))),-image $(CURDIR)/$(NODE)/$(image).tar) --) $(CURDIR)/$(NODE)/suite -test.timeout 60m -ginkgo.v=$(or $(V),false) $(ARGS)
+	cd test/node && $(CURDIR)/$(NODE)/node $(foreach image,partner-operator $(NODE_IMAGES) $(foreach of,$(NODE_RELEASES),$(firstword $(subst :, ,$(of)))),-image $(CURDIR)/$(NODE)/$(image).tar) -- \
+		$(CURDIR)/$(NODE)/suite -test.timeout 60m -ginkgo.v $(ARGS)
+
+# What nodes need, before anything is built.
+.PHONY: node-possible
+node-possible:
+	@refuse() { echo "$$1" >&2; exit 1; }; \
+	[[ $$(uname) == Linux ]] || refuse "Nodes need Linux, and this is $$(uname)"; \
+	[[ $$(id -u) == 0 ]] || refuse "Nodes need root, to make namespaces and cgroups: run this with sudo"; \
+	command -v apt-get dpkg-deb >/dev/null || refuse "Nodes need containerd, runc and nftables from Debian's packages, and there is no apt-get or dpkg-deb"; \
+	unshare --mount --net --pid --fork true 2>/dev/null || refuse "This root may make no namespaces, as in most containers: run this outside of one"; \
+	grep -qw overlay /proc/filesystems || refuse "The kernel has no overlay file system, which containerd needs: modprobe overlay"
+
+.PHONY: test-node-killed
+test-node-killed: node-possible ## Kill nodes in the middle, and look for what is left (KILLS=10; after test-node).
+	go test -vet=off -tags node ./test/node/killed -count=1 -timeout 20m
 
 # Each with how many inputs make a short run.
 FUZZ := api/v1alpha1:FuzzFTE:5000x internal/support:FuzzHours:5000x internal/admission:FuzzHost:2000x internal/preview:FuzzPlan:100x internal/widgetserver:FuzzRequest:5000x

@@ -105,7 +105,10 @@ func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 			before := snapshot.Partner.Status
 			before.Conditions = conditions.Own(before.Conditions, v1alpha1.PartnerConditions)
 			outcome := tenant.Stay(*snapshot, snapshot.Partner.DeletionTimestamp.Add(r.RestoreGrace))
-			return ctrl.Result{RequeueAfter: stay}, apply.UnlessGone(r.report(ctx, snapshot.Partner, before, outcome))
+			if err = apply.UnlessGone(r.report(ctx, snapshot.Partner, before, outcome)); err != nil {
+				return r.conflictOr(err)
+			}
+			return ctrl.Result{RequeueAfter: stay}, nil
 		}
 		return r.conflictOr(r.end(ctx, snapshot))
 	}

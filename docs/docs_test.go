@@ -27,6 +27,7 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	_ "github.com/dispel/partner-operator/controllers" // for its metrics
 	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/isolation"
 	"github.com/dispel/partner-operator/internal/metrics"
 	"github.com/dispel/partner-operator/internal/prober"
 	"github.com/dispel/partner-operator/internal/settings"
@@ -429,7 +430,7 @@ var _ = Describe("The metrics", func() {
 		Expect(parts).To(HaveLen(2))
 		const heading = "| metric | labels | meaning |\n|---|---|---|\n"
 		parts[0] = withTable(parts[0], heading+strings.Join(metricRows(&metrics.Collector{}), ""))
-		counted := metricRows(append(slices.Concat(widgetserver.Metrics, prober.Metrics), controllermetrics.Registry.(prometheus.Collector))...)
+		counted := metricRows(append(slices.Concat(widgetserver.Metrics, prober.Metrics, isolation.Metrics), controllermetrics.Registry.(prometheus.Collector))...)
 		slices.Sort(counted) // a registry has no order
 		parts[1] = withTable(parts[1], heading+strings.Join(counted, ""))
 		golden.ExpectFile(filepath.Join(root, "docs/monitoring.md"), []byte(strings.Join(parts, "")))

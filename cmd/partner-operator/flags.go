@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -46,8 +47,9 @@ func (f *clusterFlags) connect(agent string) (*rest.Config, error) {
 // askAgain is how long to wait for the API server to answer before it is asked again.
 const askAgain = 2 * time.Second
 
-// await waits until the API server answers, whatever that is. Who ended instead would be started again
-// later and later, up to five minutes after an outage.
+// await waits until the API server answers, whatever that is. Exiting instead would incur
+// CrashLoopBackOff, by which an outage lasts up to five minutes longer. A certificate that cannot be
+// trusted is an answer.
 func await(ctx context.Context, config *rest.Config) error {
 	config = rest.CopyConfig(config)
 	config.Timeout = 10 * time.Second
@@ -59,6 +61,9 @@ func await(ctx context.Context, config *rest.Config) error {
 	return wait.PollUntilContextCancel(ctx, askAgain, true, func(context.Context) (bool, error) {
 		_, err := server.ServerVersion()
 		_, silent := errors.AsType[*url.Error](err)
+		if _, untrusted := errors.AsType[*tls.CertificateVerificationError](err); untrusted {
+			return false, err
+		}
 		if !silent && !apierrors.IsServiceUnavailable(err) && !apierrors.IsInternalError(err) && !apierrors.IsTooManyRequests(err) && !apierrors.IsTimeout(err) {
 			return true, nil
 		}

@@ -68,7 +68,7 @@ func makeCgroups(name string) error {
 // removeCgroups removes all cgroups of a cluster, once their processes have ended.
 func removeCgroups(cluster string) error {
 	var left []string
-	for range 100 {
+	for range 600 {
 		left = nil
 		for _, h := range hierarchies() {
 			for _, root := range glob(filepath.Join(h.path, cluster+"-*")) {

@@ -1,11 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,11 +52,16 @@ func beside(ctx context.Context, images, command []string) (err error) {
 		return errors.Join(err, os.RemoveAll(dir))
 	}
 	defer func() {
+		if err != nil {
+			c.keepLogs(filepath.Join(assets.programs, "logs"))
+		}
 		for _, node := range c.running {
 			_ = node.Process.Kill()
 			_ = node.Wait() // it was killed
 		}
-		err = errors.Join(err, end(), residueOf(dir).beyond(before))
+		if left := errors.Join(end(), residueOf(dir).beyond(before)); left != nil {
+			err = errors.Join(err, left)
+		}
 	}()
 	if err := c.prepare(assets, images); err != nil {
 		return err
@@ -68,14 +73,27 @@ func beside(ctx context.Context, images, command []string) (err error) {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "Two nodes are ready after %s\n", time.Since(started).Round(time.Second))
-	return c.run(ctx, os.Stdout, command...)
+	err = c.run(ctx, nil, command...)
+	if ended, ok := errors.AsType[*exec.ExitError](err); ok {
+		return exitStatus(max(1, ended.ExitCode()))
+	}
+	return err
+}
+
+// keepLogs copies what the components wrote to a folder.
+func (c *cluster) keepLogs(to string) {
+	_ = os.RemoveAll(to)
+	for _, number := range numbers {
+		n := newNode(c.dir, number)
+		if os.CopyFS(filepath.Join(to, fmt.Sprint("node", number)), os.DirFS(n.path("log"))) == nil {
+			fmt.Fprintf(os.Stderr, "Logs of node %d are in %s\n", number, to)
+		}
+	}
 }
 
 // possible says what the machine lacks; nil if nothing is known to be missing.
 func possible() error {
 	switch {
-	case runtime.GOOS != "linux":
-		return fmt.Errorf("nodes need Linux, and this is %s: run the suite against a cluster of yours, with CLUSTER=current", runtime.GOOS)
 	case os.Geteuid() != 0:
 		return errors.New("nodes need root, to make namespaces and cgroups: run this with sudo")
 	}
@@ -111,7 +129,14 @@ func (c *cluster) startGuard() (end func() error, err error) {
 // guard waits until the process that started it has ended, or is about to, and cleans up.
 func guard(c cluster) error {
 	_, _ = io.Copy(io.Discard, os.Stdin)
-	return errors.Join(removeCgroups(c.name()), os.RemoveAll(c.dir))
+	err := removeCgroups(c.name())
+	for range 100 { // who still writes is about to end
+		if os.RemoveAll(c.dir) == nil {
+			return err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return errors.Join(err, os.RemoveAll(c.dir))
 }
 
 // name is that of the cluster's cgroups.
@@ -137,6 +162,7 @@ func (c *cluster) start(ctx context.Context) error {
 			Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS,
 			// With its first process, all of a node goes, and with its last one, its namespaces.
 			Pdeathsig: syscall.SIGKILL,
+			Setsid:    true, // an interrupt at the terminal is for the launcher
 		}
 		if err := cmd.Start(); err != nil {
 			return fmt.Errorf("making a node's namespaces: %w", err)
@@ -146,56 +172,63 @@ func (c *cluster) start(ctx context.Context) error {
 	link := netlink.NewLinkAttrs()
 	link.Name, link.Namespace = linkName, netlink.NsPid(c.running[0].Process.Pid)
 	if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: link, PeerName: linkName, PeerNamespace: netlink.NsPid(c.running[1].Process.Pid)}); err != nil {
-		return fmt.Errorf("linking the nodes: %w", err)
+		return fmt.Errorf("linking the nodes: %w %s", err, newNode(c.dir, 1).failed()+newNode(c.dir, 2).failed())
 	}
 	for _, number := range numbers {
 		n := newNode(c.dir, number)
-		if err := wait(ctx, func() bool { return n.up() || n.failed() != "" }); err != nil || n.failed() != "" {
+		if err := wait(ctx, func() bool { return n.up() || n.failed() != "" || c.ended(number) }); err != nil || !n.up() {
 			return fmt.Errorf("node %d did not start: %w\n%s", number, errors.Join(err, errors.New(n.failed())), n.logs())
 		}
 	}
 	ready := func() bool {
-		var out strings.Builder
+		var out bytes.Buffer
 		err := c.run(ctx, &out, c.kubectl(), "wait", "node", "--all", "--for=condition=Ready", "--timeout=1s")
 		return err == nil && strings.Count(out.String(), "condition met") == len(numbers)
 	}
 	if err := wait(ctx, ready); err != nil {
 		return fmt.Errorf("the nodes do not become ready: %w\n%s", err, newNode(c.dir, 1).logs())
 	}
-	return c.run(ctx, io.Discard, c.kubectl(), "apply", "-f", filepath.Join(c.dir, "dns.yaml"))
+	var out bytes.Buffer
+	if err := c.run(ctx, &out, c.kubectl(), "apply", "-f", filepath.Join(c.dir, "dns.yaml")); err != nil {
+		return fmt.Errorf("starting DNS: %w\n%s", err, out.String())
+	}
+	return nil
+}
+
+// ended reports whether the first process of a node has ended.
+func (c *cluster) ended(number int) bool {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.running[number-1].Process.Pid))
+	return err != nil || strings.Contains(string(status), ") Z ")
 }
 
 // kubectl is the path of the control plane's own.
 func (c *cluster) kubectl() string { return filepath.Join(c.dir, "bin", "kubectl") }
 
-// run runs a command in the first node's network.
-func (c *cluster) run(ctx context.Context, out io.Writer, command ...string) error {
+// run runs a command in the first node's network, and kills it if this process is. Its output goes to out,
+// or to where this process writes if that is nil.
+func (c *cluster) run(ctx context.Context, out *bytes.Buffer, command ...string) error {
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(c.dir, "admin.kubeconfig"), "NODES="+c.dir)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, out, os.Stderr
-	if out != os.Stdout {
-		cmd.Stdin, cmd.Stderr = nil, io.Discard
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(c.dir, "admin.kubeconfig"), "NODES="+c.dir,
+		"KUBECACHEDIR="+filepath.Join(c.dir, "kubectl"), "PATH="+filepath.Join(c.dir, "bin")+":"+os.Getenv("PATH"))
+	if out != nil {
+		cmd.Stdout, cmd.Stderr = out, out
+	} else {
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = time.Minute
-	if err := c.in(cmd.Start); err != nil {
-		return err
-	}
-	return cmd.Wait()
-}
-
-// in calls a function in the first node's network.
-func (c *cluster) in(do func() error) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	result := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		// The thread is never unlocked, so that it ends with the goroutine; it has to outlive the command.
+		runtime.LockOSThread()
 		network, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", c.running[0].Process.Pid))
 		if err == nil {
 			err = unix.Setns(int(network.Fd()), unix.CLONE_NEWNET)
 			_ = network.Close()
 		}
 		if err == nil {
-			err = do()
+			err = cmd.Run()
 		}
 		result <- err
 	}()
@@ -215,17 +248,12 @@ func wait(ctx context.Context, is func() bool) error {
 }
 
 // residue is what a cluster could leave on the machine.
-type residue struct{ links, cgroups, mounts, processes, settings []string }
+type residue struct{ cgroups, mounts, processes, settings []string }
 
-// residueOf looks for what is there: all links and settings of the kernel, and the cgroups,
-// mounts and processes of the cluster of a folder.
+// residueOf looks for what is there: settings of the kernel, and the cgroups, mounts and processes of
+// the cluster of a folder.
 func residueOf(dir string) residue {
 	var r residue
-	if links, err := net.Interfaces(); err == nil {
-		for _, link := range links {
-			r.links = append(r.links, "link "+link.Name)
-		}
-	}
 	for _, setting := range settings {
 		value, _ := os.ReadFile(filepath.Join("/proc/sys", setting.name))
 		r.settings = append(r.settings, "setting "+setting.name+" = "+strings.TrimSpace(string(value)))
@@ -257,10 +285,9 @@ func residueOf(dir string) residue {
 
 // beyond is an error that names what there is now and was not before; nil if nothing.
 func (r residue) beyond(before residue) error {
-	was := slices.Concat(before.links, before.settings)
 	var more []string
-	for _, found := range slices.Concat(r.links, r.cgroups, r.mounts, r.processes, r.settings) {
-		if !slices.Contains(was, found) {
+	for _, found := range slices.Concat(r.cgroups, r.mounts, r.processes, r.settings) {
+		if !slices.Contains(before.settings, found) {
 			more = append(more, found)
 		}
 	}

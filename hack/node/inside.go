@@ -92,26 +92,34 @@ func first(n *node) error {
 
 // furnish mounts what is the node's own, and gives it its network.
 func (n *node) furnish() error {
-	mount := func(source, target, kind string, flags uintptr) error {
-		if err := unix.Mount(source, target, kind, flags, ""); err != nil {
-			return fmt.Errorf("mounting %s at %s: %w", source, target, err)
-		}
-		return nil
-	}
-	err := errors.Join(
-		mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE),
-		mount("proc", "/proc", "proc", 0),
-		mount("run", "/run", "tmpfs", 0),
+	mounts := []struct {
+		source, target, kind string
+		flags                uintptr
+	}{
+		{"none", "/", "", unix.MS_REC | unix.MS_PRIVATE}, // before anything, or the machine would see it
+		{"proc", "/proc", "proc", 0},
+		{"run", "/run", "tmpfs", 0},
 		// Paths that are fixed in kubelet, CNI plugins and shims.
-		mount(n.path("lib"), "/var/lib", "", unix.MS_BIND),
-		mount(n.path("log"), "/var/log", "", unix.MS_BIND),
-	)
+		{n.path("lib"), "/var/lib", "", unix.MS_BIND},
+		{n.path("log"), "/var/log", "", unix.MS_BIND},
+	}
 	for _, s := range settings {
 		file := n.path("sys", strings.ReplaceAll(s.name, "/", "-"))
-		err = errors.Join(err, os.WriteFile(file, []byte(s.wanted+"\n"), 0o644), mount(file, filepath.Join("/proc/sys", s.name), "", unix.MS_BIND))
+		if err := os.WriteFile(file, []byte(s.wanted+"\n"), 0o644); err != nil {
+			return err
+		}
+		mounts = append(mounts, struct {
+			source, target, kind string
+			flags                uintptr
+		}{file, filepath.Join("/proc/sys", s.name), "", unix.MS_BIND})
 	}
-	err = errors.Join(err,
-		mount("none", "/", "", unix.MS_REC|unix.MS_SHARED),
+	for _, m := range mounts {
+		if err := unix.Mount(m.source, m.target, m.kind, m.flags, ""); err != nil {
+			return fmt.Errorf("mounting %s at %s: %w", m.source, m.target, err)
+		}
+	}
+	err := errors.Join(
+		unix.Mount("none", "/", "", unix.MS_REC|unix.MS_SHARED, ""),
 		os.MkdirAll("/run/lock", 0o755),
 		os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644),
 	)
@@ -250,13 +258,14 @@ func (c *component) start(n *node) error {
 			return fmt.Errorf("%v: %w", command, err)
 		}
 	}
-	c.running, c.exited = n.command(log, append([]string{c.path}, c.args...)...), make(chan struct{})
-	if err := c.running.Start(); err != nil {
+	running, exited := n.command(log, append([]string{c.path}, c.args...)...), make(chan struct{})
+	if err := running.Start(); err != nil {
 		return fmt.Errorf("starting %s: %w", c.name, err)
 	}
+	c.running, c.exited = running, exited
 	go func() {
-		_ = c.running.Wait() // its log says why
-		close(c.exited)
+		_ = running.Wait() // its log says why
+		close(exited)
 	}()
 	return nil
 }
@@ -278,6 +287,7 @@ func (c *component) keep(ctx context.Context, n *node) {
 		}
 		select {
 		case <-c.exited:
+			time.Sleep(time.Second) // what ends at once is not started all the time
 			if err := c.start(n); err != nil {
 				fmt.Fprintln(os.Stderr, err)
 			}
@@ -294,7 +304,7 @@ func (n *node) command(log *os.File, command ...string) *exec.Cmd {
 	}
 	path := strings.Join([]string{filepath.Join(n.cluster, "bin"), filepath.Join(root, "usr", "sbin"), filepath.Join(root, "usr", "bin"), os.Getenv("PATH")}, ":")
 	cmd := exec.Command("/usr/bin/env", append([]string{"PATH=" + path}, command...)...)
-	cmd.Env = append(os.Environ(), "PATH="+path, "LD_LIBRARY_PATH="+libraries, "XTABLES_LIBDIR="+filepath.Join(libraries, "xtables"))
+	cmd.Env = append(os.Environ(), "KUBECACHEDIR="+filepath.Join(n.cluster, "kubectl"), "PATH="+path, "LD_LIBRARY_PATH="+libraries, "XTABLES_LIBDIR="+filepath.Join(libraries, "xtables"))
 	if log != nil {
 		cmd.Stdout, cmd.Stderr = log, log
 	}

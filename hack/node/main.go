@@ -5,9 +5,10 @@
 //
 // The nodes have network, mount and PID namespaces of their own without a link to the
 // machine's network; the first one has the control plane, too. The command runs in the first
-// one's network, with KUBECONFIG set, and with NODES naming the folder of the cluster: who makes
-// a file NODES/node1/hold/kubelet stops that component until the file is gone. So it is with each
-// component, and with eth0, the node's link to the other one.
+// one's network, with KUBECONFIG set, with kubectl on its PATH, and with NODES naming the folder of
+// the cluster. To stop a component of a node, such as kubelet, make a file NODES/node1/hold/kubelet, and
+// to start it again, remove that. The same works for every component, and for eth0, the link to the
+// other node.
 //
 // It needs Linux and root, and Debian's packages, which it unpacks and does not install.
 package main
@@ -18,7 +19,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"runtime"
 	"strconv"
@@ -32,14 +32,20 @@ func init() {
 }
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
-		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-			os.Exit(max(1, exit.ExitCode()))
-		}
+	err := run(os.Args[1:])
+	if ended, alone := err.(exitStatus); alone { //nolint:errorlint // nothing else is wrong
+		os.Exit(int(ended))
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "node:", err)
 		os.Exit(1)
 	}
 }
+
+// exitStatus is that of the command, which has said why.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("the command ended with status %d", int(e)) }
 
 func run(args []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/template"
 )
@@ -56,7 +57,7 @@ func prepare(ctx context.Context) (assets, error) {
 func unpack(ctx context.Context, into string) (err error) {
 	for _, tool := range []string{"apt-get", "dpkg-deb"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			return fmt.Errorf("there is no %s, and containerd, runc and nftables are unpacked from Debian's packages: run this on Debian, or the suite with CLUSTER=current", tool)
+			return fmt.Errorf("there is no %s, and containerd, runc and nftables are unpacked from Debian's packages: run this on Debian, or unpack them elsewhere into %s", tool, into)
 		}
 	}
 	temporary, err := os.MkdirTemp(filepath.Dir(into), "debian-*.part")
@@ -104,6 +105,11 @@ func (c *cluster) prepare(a assets, images []string) error {
 	}
 	for _, program := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"} {
 		errs = append(errs, os.Symlink(filepath.Join(a.programs, "controlplane"), filepath.Join(c.dir, "bin", program)))
+	}
+	for _, own := range []string{"pod.tar", "dns.tar"} {
+		if path := filepath.Join(a.programs, own); !slices.ContainsFunc(images, func(image string) bool { return filepath.Base(image) == own }) {
+			images = append(images, path)
+		}
 	}
 	for i, image := range images {
 		path, err := filepath.Abs(image)

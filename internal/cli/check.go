@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -143,16 +142,18 @@ func (p *plugin) check(ctx context.Context, name string, flags checkFlags) error
 	return nil
 }
 
-// notServed says why a partner has no sub-domain to check, and what DNS is to lead to once it has.
+// notServed says why a partner has no sub-domain to check.
 func notServed(partner *v1alpha1.Partner) error {
-	why := "it declares none"
-	if ready := meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionSubdomainReady)); ready != nil {
-		why = ready.Message
-	} else if active := meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionContractActive)); active != nil && active.Status == metav1.ConditionFalse {
+	why := "the operator has not reconciled it yet: see that its manager runs"
+	ready := meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionSubdomainReady))
+	active := meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionContractActive))
+	switch {
+	case partner.Spec.Subdomain == nil:
+		why = "it declares none"
+	case active != nil && active.Status == metav1.ConditionFalse:
 		why = active.Message
-	}
-	if served := partner.Status.Subdomain; served != nil && len(served.Addresses) > 0 {
-		why += fmt.Sprintf("; its DNS record is to lead to %s", strings.Join(served.Addresses, ", "))
+	case ready != nil:
+		why = ready.Message
 	}
 	return fmt.Errorf("Partner %q has no sub-domain to check: %s", partner.Name, why) //nolint:staticcheck // a kind's name
 }

@@ -203,7 +203,7 @@ func (p *plugin) complete(ctx context.Context, list client.ObjectList) ([]string
 func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			return usageError{fmt.Errorf("%q does not fit: write %s", strings.Join(append([]string{cmd.CommandPath()}, args...), " "), strings.TrimSuffix(cmd.UseLine(), " [flags]"))}
+			return usageError{fmt.Errorf("%q is no valid command line: write %s", strings.Join(append([]string{cmd.CommandPath()}, args...), " "), strings.TrimSuffix(cmd.UseLine(), " [flags]"))}
 		}
 		return nil
 	}

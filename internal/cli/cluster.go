@@ -7,7 +7,6 @@ import (
 	"iter"
 	"maps"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -83,7 +82,7 @@ func (c *cluster) explain(err error) error {
 	case unknown != nil, apierrors.IsNotFound(err):
 		return fmt.Errorf("the cluster at %s does not know Partners: install the operator's CustomResourceDefinitions (config/crd), or name another cluster with --context", c.host)
 	case apierrors.IsForbidden(err):
-		return fmt.Errorf("the cluster at %s refuses: %w: have somebody bind the ClusterRole partner-operator-viewer to you, as with `kubectl create clusterrolebinding partner-viewers --clusterrole=partner-operator-viewer --user=YOU`", c.host, err)
+		return fmt.Errorf("the cluster at %s refuses: %w: have an administrator bind the operator's ClusterRole for viewers to you (partner-operator-viewer in an installation of that name), and for `plan --against-cluster` one that lists what the error names", c.host, err)
 	case apierrors.ReasonForError(err) != metav1.StatusReasonUnknown:
 		return fmt.Errorf("the cluster at %s refuses: %w", c.host, err)
 	case unreachable:
@@ -262,19 +261,27 @@ func find(f *fleet.Fleet, name, origin string) (*v1alpha1.Partner, error) {
 	return nil, noPartner(name, origin)
 }
 
-// byHost is the Partner that holds a host, else one that declares it; nil if none does.
+// byHost is the Partner that serves a host, else one that holds it otherwise, else one that declares it; of
+// several the first by name, and nil if none does.
 func byHost(partners iter.Seq[*v1alpha1.Partner], host string) (found *v1alpha1.Partner) {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	best := 0
 	for partner := range partners {
-		holds := slices.ContainsFunc(partner.Status.Hosts, func(h v1alpha1.HostStatus) bool {
-			return string(h.Host) == host && h.Phase != v1alpha1.HostClaiming
-		})
-		declares := objects.HostOf(partner) == host
-		switch {
-		case holds:
-			return partner
-		case declares && (found == nil || partner.Name < found.Name):
-			found = partner
+		rank := 0
+		if objects.HostOf(partner) == host {
+			rank = 1
+		}
+		for _, h := range partner.Status.Hosts {
+			switch {
+			case string(h.Host) != host || h.Phase == v1alpha1.HostClaiming:
+			case h.Phase == v1alpha1.HostServing:
+				rank = max(rank, 3)
+			default:
+				rank = max(rank, 2)
+			}
+		}
+		if rank > best || rank > 0 && rank == best && partner.Name < found.Name {
+			found, best = partner, rank
 		}
 	}
 	return found

@@ -73,7 +73,7 @@ var _ = Describe("What people look for first", func() {
 		nobody := kubeconfig(cluster.AsServiceAccount(ctx, controlPlane, direct, "nobody"))
 		got := runOn(ctx, &cli.Terminal{}, "status --kubeconfig "+nobody)
 		Expect(got.status).To(Equal(3))
-		Expect(got.err).To(And(HavePrefix("error: the cluster at https://cluster.example refuses: partners.partner.dispel.com is forbidden"), ContainSubstring("cannot list"), ContainSubstring("have somebody bind the ClusterRole partner-operator-viewer to you")))
+		Expect(got.err).To(And(HavePrefix("error: the cluster at https://cluster.example refuses: partners.partner.dispel.com is forbidden"), ContainSubstring("cannot list"), ContainSubstring("have an administrator bind the operator's ClusterRole for viewers to you (partner-operator-viewer")))
 	})
 
 	It("is that nothing is declared", func(ctx SpecContext) {
@@ -82,7 +82,7 @@ var _ = Describe("What people look for first", func() {
 		}
 		got := read("plan -f -")
 		Expect(got.status).To(Equal(1))
-		Expect(got.out).To(ContainSubstring("there is no Partner, SupportPlan or PCSMAllocation among 1 documents: name the folder that has them, or write --allow-empty"))
+		Expect(got.out).To(ContainSubstring("there is no Partner, SupportPlan or PCSMAllocation in these manifests (documents read: 1): name the folder that has them, or write --allow-empty"))
 		Expect(read("plan -f - --allow-empty").status).To(BeZero())
 	})
 

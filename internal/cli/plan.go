@@ -57,7 +57,7 @@ Give the settings that your operator runs with, so that the objects are those th
 	f.Var(&flags.at, "at", "day on which to judge contract windows, as YYYY-MM-DD in UTC (default today)")
 	f.Var(&flags.failOn, "fail-on", "the lowest severity that makes the exit status 1: error or warning")
 	f.BoolVar(&flags.againstCluster, "against-cluster", false, "add what is in the cluster, and show what would change")
-	f.BoolVar(&flags.allowEmpty, "allow-empty", false, "take it for right that the manifests declare nothing for the operator")
+	f.BoolVar(&flags.allowEmpty, "allow-empty", false, "accept manifests that declare nothing for the operator")
 	f.VarP(&flags.output, "output", "o", "text, json, yaml, github or junit")
 	flags.settings.Add(f)
 	completeFlag(cmd, "filename", cobra.FixedCompletions([]string{"yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt))

@@ -59,6 +59,7 @@ var marks = map[fleet.State]struct {
 func (t *Terminal) printOverview(overview []fleet.Status, isolation *metav1.Condition) {
 	if len(overview) == 0 {
 		fmt.Fprintln(t.Err, "There are no Partners.")
+		t.printIsolation(isolation)
 		return
 	}
 	table, problems := t.newTable("", "name", "channel", "plan", "host", "ready", "staffing", "widget"), make([]string, len(overview))
@@ -74,6 +75,10 @@ func (t *Terminal) printOverview(overview []fleet.Status, isolation *metav1.Cond
 		table.AppendRow([]any{t.paint(mark.colour, mark.mark), s.Partner, s.ChannelModel, s.SupportPlan, s.Host, s.Ready, s.Staffing, s.Widget})
 	}
 	t.fitWithNotes(table, "problem", problems, "widget", "channel", "plan", "ready", "staffing", "host")
+	t.printIsolation(isolation)
+}
+
+func (t *Terminal) printIsolation(isolation *metav1.Condition) {
 	if isolation != nil {
 		of := map[metav1.ConditionStatus]fleet.State{metav1.ConditionTrue: fleet.Fine, metav1.ConditionFalse: fleet.Broken}[isolation.Status]
 		mark := marks[cmp.Or(of, fleet.Pending)]

@@ -184,7 +184,7 @@ func (t *Terminal) fitWithNotes(w table.Writer, title string, notes []string, le
 	for _, line := range lines {
 		wide = max(wide, text.StringWidthWithoutEscSequences(line))
 	}
-	beside := t.Width == 0 || !slices.ContainsFunc(notes, func(note string) bool { return wide+len(gap)+text.StringWidthWithoutEscSequences(note) > t.Width })
+	beside := t.Width == 0 || !slices.ContainsFunc(append([]string{title}, notes...), func(note string) bool { return wide+len(gap)+text.StringWidthWithoutEscSequences(note) > t.Width })
 	for i, line := range lines {
 		note := strings.ToUpper(title)
 		if i > 0 {

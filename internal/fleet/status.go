@@ -286,7 +286,8 @@ func (f *Fleet) chain(partner *v1alpha1.Partner) []Part {
 		parts[0].State, parts[0].Note = progress(), ready.Message
 		return parts
 	}
-	if f.Isolation != nil && f.Isolation.Status == metav1.ConditionFalse {
+	isolated := ptr.Deref(partner.Spec.Tenant, v1alpha1.Tenant{}).NetworkIsolation != v1alpha1.NetworkIsolationDisabled
+	if isolated && f.Isolation != nil && f.Isolation.Status == metav1.ConditionFalse {
 		parts[0].State, parts[0].Note = Strained, f.Isolation.Message
 	}
 	served := meta.FindStatusCondition(status.Conditions, string(v1alpha1.ConditionSubdomainReady))
@@ -369,17 +370,10 @@ func releaseParts(partner *v1alpha1.Partner) []Part {
 	}
 	part(v1alpha1.ConditionHandOverPending, "Hand-over", Idle)
 	for _, host := range partner.Status.Hosts {
-		if len(parts) > 0 || host.Phase != v1alpha1.HostOffered && host.Phase != v1alpha1.HostHandingOver {
-			continue // the condition says more
+		if to := objects.HandOverOf(partner); host.Phase == v1alpha1.HostDraining && host.Host == to.Host && host.Until != nil {
+			parts = append(parts, Part{What: "Hand-over of " + string(host.Host), State: Idle, Note: fmt.Sprintf(
+				"Partner %q serves it; the route here stays until %s, for visitors with the former DNS record", to.PartnerRef.Name, host.Until.UTC().Format(time.RFC3339))})
 		}
-		note := fmt.Sprintf("%s goes to Partner %q", host.Host, objects.HandOverOf(partner).PartnerRef.Name)
-		if host.WaitsFor != "" {
-			note += "; it waits for " + host.WaitsFor
-		}
-		if host.Until != nil {
-			note += "; its route here goes at " + host.Until.UTC().Format(time.RFC3339)
-		}
-		parts = append(parts, Part{What: "Hand-over " + string(host.Phase), State: Idle, Note: note})
 	}
 	part(v1alpha1.ConditionHostReleaseBlocked, "Former host", Strained)
 	return parts
@@ -392,8 +386,11 @@ func reachabilityPart(partner *v1alpha1.Partner) []Part {
 		return nil
 	}
 	part := Part{What: "Reachability " + reachable.Reason, State: Fine, Note: reachable.Message}
-	if reachable.Status != metav1.ConditionTrue {
+	switch reachable.Status {
+	case metav1.ConditionFalse:
 		part.State = Broken
+	case metav1.ConditionUnknown:
+		part.State = Idle
 	}
 	return []Part{part}
 }

@@ -357,7 +357,7 @@ func (p *planner) ingressUnready() *conditions.Finding {
 // ambiguousClass says so if the class of the Ingress is one of several defaults; empty if not.
 func (p *planner) ambiguousClass() string {
 	defaults := p.build.DefaultClasses()
-	if p.build.NamedClass() != "" || len(defaults) < 2 || p.build.GatewayRef() != nil {
+	if p.build.NamedClass() != "" || len(defaults) < 2 || p.build.GatewayRef() != nil || !slices.Contains(defaults, p.build.IngressClassName()) {
 		return ""
 	}
 	return fmt.Sprintf(", of the class %s; the cluster has several default ones (%s): mark one alone, or name a class", p.build.IngressClassName(), strings.Join(defaults, ", "))

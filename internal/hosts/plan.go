@@ -7,6 +7,9 @@ import (
 	"strings"
 	"time"
 
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/utils/ptr"
+
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/contract"
@@ -182,10 +185,22 @@ func newPlanner(s *snapshot.Snapshot, judged *contract.Judgement, blocked *condi
 			p.byName[child.GetName()] = append(p.byName[child.GetName()], child)
 		}
 	}
-	if served := s.Partner.Status.Subdomain; served != nil {
-		p.build.Kept = string(served.IngressClass)
-	}
+	p.build.Kept = liveClass(s)
 	return p
+}
+
+// liveClass is the class of the Ingress that serves the partner, if need be of a host from before;
+// empty if there is none.
+func liveClass(s *snapshot.Snapshot) string {
+	for _, route := range s.OwnRoutes() {
+		if ingress, ok := route.Object.(*networkingv1.Ingress); ok && route.GetName() == objects.HostOf(s.Partner) {
+			return ptr.Deref(ingress.Spec.IngressClassName, "")
+		}
+	}
+	if served := s.Partner.Status.Subdomain; served != nil {
+		return string(served.IngressClass)
+	}
+	return ""
 }
 
 // whiteLabelled reports whether the Partner has a sub-domain and may have one.

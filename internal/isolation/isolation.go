@@ -46,8 +46,9 @@ const (
 const Component = "canary"
 
 // Canary listens on both ports until the context is cancelled, and closes each connection at once.
-// The error is that of a port that is taken.
+// The error is that of a port on which it cannot listen, or not any more.
 func Canary(ctx context.Context) error {
+	ended := make(chan error, 2)
 	for _, port := range []int{ClosedPort, OpenPort} {
 		listener, err := net.Listen("tcp", ":"+strconv.Itoa(port))
 		if err != nil {
@@ -58,14 +59,22 @@ func Canary(ctx context.Context) error {
 			for {
 				conn, err := listener.Accept()
 				if err != nil {
-					return // closed
+					if ctx.Err() == nil {
+						ended <- err
+					}
+					return
 				}
 				_ = conn.Close()
 			}
 		}()
 	}
-	<-ctx.Done()
-	return nil
+	// A closed port at which nobody listens would pass for an enforced policy.
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-ended:
+		return err
+	}
 }
 
 // patience is how many rounds in a row have to find the path open, or the canary unreachable, before
@@ -100,7 +109,10 @@ func (v *verdict) note(open, closed bool) bool {
 	return v.status != before
 }
 
-// enforced is the metric; it has no series while nothing is known.
+// Metrics are those of the check.
+var Metrics = []prometheus.Collector{enforced}
+
+// enforced has no series while nothing is known.
 var enforced = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 	Name: "partner_operator_isolation_enforced",
 	Help: "Whether the canary shows that NetworkPolicies are enforced, 1 or 0; absent while it cannot be reached.",
@@ -176,7 +188,7 @@ func tell(ctx context.Context, status metav1.ConditionStatus) {
 		logger.Info("NetworkPolicies are enforced")
 	case metav1.ConditionFalse:
 		enforced.WithLabelValues().Set(0)
-		logger.Error(nil, "NetworkPolicies are not enforced: tenants can reach each other")
+		logger.Error(nil, "NetworkPolicies are not enforced on the canary's node: any Pod can reach tenants' Pods there")
 	default:
 		logger.Info("The canary cannot be reached, so that nothing is known of NetworkPolicies")
 	}

@@ -47,7 +47,7 @@ type Options struct {
 	// Cluster is what is there already; it is changed. nil stands for a cluster with
 	// nothing but the plans that come with the operator, and the optional APIs.
 	Cluster *fleet.Fleet
-	// AllowEmpty takes manifests for what they are that declare nothing for the operator.
+	// AllowEmpty accepts manifests that declare nothing for the operator.
 	AllowEmpty bool
 	// Progress, if it is not nil, is told how many documents of how many are judged.
 	// Several goroutines call it.
@@ -123,9 +123,9 @@ func New(ctx context.Context, documents []manifests.Document, options Options) (
 		p.take(object)
 	}
 	p.resolve(taken)
-	if !options.AllowEmpty && len(p.Findings) == 0 && !slices.ContainsFunc(taken, func(j judged) bool { return j.key.group == v1alpha1.GroupVersion.Group }) {
+	if refused := slices.ContainsFunc(p.Findings, func(f Finding) bool { return f.Severity == Error }); !options.AllowEmpty && !refused && !slices.ContainsFunc(taken, func(j judged) bool { return j.key.group == v1alpha1.GroupVersion.Group }) {
 		p.Findings = append(p.Findings, Finding{Severity: Error, Reason: ReasonNothingDeclared, Message: fmt.Sprintf(
-			"there is no Partner, SupportPlan or PCSMAllocation among %d documents: name the folder that has them, or write --allow-empty if there are to be none", len(documents))})
+			"nothing is declared for the operator: there is no Partner, SupportPlan or PCSMAllocation in these manifests (documents read: %d): name the folder that has them, or write --allow-empty if there are to be none", len(documents))})
 	}
 	Sort(p.Findings)
 	return p, nil

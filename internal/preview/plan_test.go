@@ -127,6 +127,7 @@ var _ = Describe("A plan", func() {
 		Entry("a host that a suspended one wants, which claims nothing", partner("asleep", subdomain+"  suspend: true\n")+class+"---\n"+partner("awake", subdomain),
 			"notice 11: Partner asleep: SuspendedBySpec: spec.suspend is true since before anything was provisioned: set it to false to begin", plain(23, "awake")),
 		Entry("a group that is another", "apiVersion: partner.dispel.io/v1alpha1\nkind: Partner\nmetadata: {name: acme}\n",
+			"error : : NothingDeclared: nothing is declared for the operator: there is no Partner, SupportPlan or PCSMAllocation in these manifests (documents read: 1): name the folder that has them, or write --allow-empty if there are to be none",
 			"warning 1: Partner acme: UnknownKind: this is no kind of the operator, and ignored: if it is meant to be, write apiVersion: partner.dispel.com/v1alpha1"),
 		Entry("no name", header+"kind: SupportPlan\nmetadata: {generateName: gold-}\nspec: {tier: Basic}\n",
 			"error 3: SupportPlan: Invalid: metadata.name: Required value: what is applied again and again needs a name: write metadata.name"),
@@ -134,7 +135,7 @@ var _ = Describe("A plan", func() {
 			`notice 7: Partner acme: RouteNotAccepted: with nothing but these manifests: no ingress controller takes the route: there is no IngressClass "traefik": install its controller, or name another in spec.subdomain.route.ingressClassName or with the operator's --ingress-class`),
 		Entry("nothing but that there is no TLS, where all is well", partner("acme", subdomain)+class, plain(7, "acme")),
 		Entry("that nothing is declared", class,
-			"error : : NothingDeclared: there is no Partner, SupportPlan or PCSMAllocation among 1 documents: name the folder that has them, or write --allow-empty if there are to be none"),
+			"error : : NothingDeclared: nothing is declared for the operator: there is no Partner, SupportPlan or PCSMAllocation in these manifests (documents read: 1): name the folder that has them, or write --allow-empty if there are to be none"),
 	)
 
 	invalid, err := filepath.Glob("../../api/v1alpha1/testdata/invalid/*.yaml")

@@ -108,8 +108,17 @@ var _ = Describe("The chart", func() {
 		guards := build.Guards()
 		Expect(ofCanary.Spec).To(Equal(guards[0].(*networkingv1.NetworkPolicy).Spec))
 		read("NetworkPolicy "+namespace+" partner-operator-probe", &ofProber)
-		Expect(ofProber.Spec.Egress).To(ContainElement(HaveField("Ports", HaveLen(2))))
-		Expect(rendered(ctx, "--set=probe.isolation.enabled=true")).NotTo(ContainSubstring("canary"), "without a prober, nobody looks")
+		Expect(ofProber.Spec.Egress).To(ContainElement(And(
+			HaveField("To", HaveExactElements(HaveField("NamespaceSelector.MatchLabels", HaveKeyWithValue("kubernetes.io/metadata.name", "partner-operator-canary")))),
+			HaveField("Ports", HaveExactElements(HaveField("Port.IntVal", BeEquivalentTo(8080)), HaveField("Port.IntVal", BeEquivalentTo(8081)))))))
+		var open networkingv1.NetworkPolicy
+		read("NetworkPolicy partner-operator-canary open", &open)
+		Expect(open.Spec.Ingress).To(HaveExactElements(And(
+			HaveField("From", HaveExactElements(And(
+				HaveField("NamespaceSelector.MatchLabels", HaveKeyWithValue("kubernetes.io/metadata.name", namespace)),
+				HaveField("PodSelector.MatchLabels", HaveKeyWithValue("app.kubernetes.io/component", "probe"))))),
+			HaveField("Ports", HaveExactElements(HaveField("Port.StrVal", "open"))))))
+		Expect(rendered(ctx, "--set=probe.isolation.enabled=true")).NotTo(ContainSubstring("partner-operator-canary"), "without a prober, nobody looks")
 		var deployment appsv1.Deployment
 		Expect(runtime.DefaultUnstructuredConverter.FromUnstructured(objects["Deployment "+namespace+" partner-operator-probe"], &deployment)).To(Succeed())
 		Expect(deployment.Spec.Template.Spec.Containers[0].Args).To(ContainElement("--isolation-canary=partner-operator-canary/canary"))

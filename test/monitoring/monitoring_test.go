@@ -22,6 +22,7 @@ import (
 
 	_ "github.com/dispel/partner-operator/controllers" // its metrics
 	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/isolation"
 	"github.com/dispel/partner-operator/internal/metrics"
 	"github.com/dispel/partner-operator/internal/prober"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
@@ -98,7 +99,7 @@ func own() []string {
 		defer close(descs)
 		(&metrics.Snapshot{}).Describe(descs)
 		ctrlmetrics.Registry.(prometheus.Collector).Describe(descs)
-		for _, metric := range slices.Concat(widgetserver.Metrics, prober.Metrics) {
+		for _, metric := range slices.Concat(widgetserver.Metrics, prober.Metrics, isolation.Metrics) {
 			metric.Describe(descs)
 		}
 	}()
@@ -180,7 +181,7 @@ var _ = Describe("Each alert", func() {
 	It("about partners goes on while the manager moves to another Pod", func() {
 		all, _ := rules()
 		for _, alert := range all {
-			if strings.Contains(alert.Alert, "Operator") || strings.Contains(alert.Alert, "Prober") || strings.Contains(alert.Alert, "Probes") || alert.Alert == "PartnerWidgetServerDown" {
+			if strings.Contains(alert.Alert, "Operator") || strings.Contains(alert.Alert, "Prober") || strings.Contains(alert.Alert, "Probes") || strings.Contains(alert.Alert, "Isolation") || alert.Alert == "PartnerWidgetServerDown" {
 				continue // what is not there is what they tell
 			}
 			Expect(alert.KeepFiringFor).To(Equal("10m"), alert.Alert)

@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/internal/isolation"
@@ -35,16 +36,39 @@ func provesIsolation() {
 		helm(ctx, append([]string{"upgrade", release, "charts/partner-operator", "--reset-then-reuse-values", "--set=probe.isolation.enabled=true", "--set=probe.extraArgs={--isolation-interval=1s}"}, values("head")...)...)
 		Eventually(isolated(ctx)).WithContext(ctx).Should(Equal("True/PathBlocked"))
 		took("the canary's first verdict", start)
-		for range 100 {
-			kubectl(ctx, "delete", "pod", "--namespace", canaries, "--selector=app.kubernetes.io/component=canary", "--grace-period=0", "--force")
-			Expect(isolated(ctx)()).To(BeElementOf("True/PathBlocked", "Unknown/CanaryUnreachable"))
+		said, stop := map[string]bool{}, make(chan struct{})
+		watched := make(chan struct{})
+		go func() {
+			defer close(watched)
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(200 * time.Millisecond):
+					verdict, _ := isolated(ctx)()
+					said[verdict] = true
+				}
+			}
+		}()
+		seen := map[types.UID]bool{}
+		for len(seen) < 100 {
+			var pods corev1.PodList
+			Expect(direct.List(ctx, &pods, client.InNamespace(canaries))).To(Succeed())
+			for _, p := range pods.Items {
+				if running := p.Status.Phase == corev1.PodRunning && p.DeletionTimestamp == nil; running && !seen[p.UID] {
+					seen[p.UID] = true
+					Expect(client.IgnoreNotFound(direct.Delete(ctx, &p, client.GracePeriodSeconds(0)))).To(Succeed())
+				}
+			}
 		}
+		close(stop)
+		<-watched
+		Expect(said).NotTo(HaveKey("False/PathOpen"))
 		rolledOut(ctx, canaries, "canary")
 		Eventually(isolated(ctx)).WithContext(ctx).Should(Equal("True/PathBlocked"))
 	})
 
 	It("the canary shows that nobody enforces policies, and names the path", func(ctx SpecContext) {
-		needsNodes()
 		start := time.Now()
 		goOn := []func(){hold("node1", "policies"), hold("node2", "policies")}
 		Eventually(isolated(ctx)).WithContext(ctx).Should(Equal("False/PathOpen"))

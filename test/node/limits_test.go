@@ -9,7 +9,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
@@ -48,7 +47,9 @@ func staysWithinLimits() {
 		took("a thousand ready", start)
 		for _, p := range podsOf(ctx, "manager") {
 			Expect(p.Status.ContainerStatuses).To(HaveEach(And(HaveField("RestartCount", BeZero()), HaveField("State.Running", Not(BeNil())))), p.Name)
-			Expect(p.Spec.Containers[0].Resources.Limits).To(HaveKey(corev1.ResourceMemory))
+			limits := p.Spec.Containers[0].Resources.Limits
+			Expect(limits.Memory().String()).To(Equal("512Mi"))
+			Expect(limits.Cpu().String()).To(Equal("100m"))
 			AddReportEntry("limit", ReportEntryVisibilityAlways, fmt.Sprint(p.Spec.Containers[0].Resources.Limits.Memory()))
 		}
 	})

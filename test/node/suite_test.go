@@ -3,8 +3,7 @@
 // Package node runs the operator's images on real nodes, as Helm installs them: with a kubelet, a
 // scheduler, enforced NetworkPolicies, and controllers of other projects in Pods of their own.
 //
-// The cluster is that of the kubeconfig. With NODES, it is one that hack/node has made, whose
-// components can be stopped.
+// The cluster is one that hack/node has made, whose components can be stopped.
 package node
 
 import (
@@ -53,12 +52,13 @@ const (
 
 var (
 	direct client.Client
-	// kubeconfig is of an administrator, and nodes the folder of the cluster; empty if it is another's.
+	// kubeconfig is of an administrator, and nodes the folder of the cluster.
 	kubeconfig, nodes string
 )
 
 var _ = BeforeSuite(func(ctx SpecContext) {
 	kubeconfig, nodes = os.Getenv("KUBECONFIG"), os.Getenv("NODES")
+	Expect(nodes).NotTo(BeEmpty(), "`make test-node` runs this")
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	Expect(err).NotTo(HaveOccurred())
 	config.QPS = -1
@@ -86,11 +86,7 @@ func output(ctx context.Context, stdin string, cmd *exec.Cmd) (string, error) {
 
 // try runs kubectl as an administrator.
 func try(ctx context.Context, args ...string) (string, error) {
-	path := "kubectl"
-	if nodes != "" {
-		path = filepath.Join(nodes, "bin", "kubectl")
-	}
-	cmd := exec.CommandContext(ctx, path, append([]string{"--kubeconfig", kubeconfig}, args...)...)
+	cmd := exec.CommandContext(ctx, filepath.Join(nodes, "bin", "kubectl"), append([]string{"--kubeconfig", kubeconfig}, args...)...)
 	cmd.Dir = cluster.Root()
 	return output(ctx, "", cmd)
 }

@@ -28,7 +28,7 @@ const released = "v0.2.0"
 // tenants is how many an upgrade has.
 const tenants = 200
 
-// identities are the UIDs of all objects of the tenants. Who makes one anew changes its UID.
+// identities are the UIDs of all objects of the tenants: one that is recreated has another.
 func identities(ctx context.Context) map[string]types.UID {
 	GinkgoHelper()
 	found := map[string]types.UID{}
@@ -67,8 +67,7 @@ func allReady(ctx context.Context) {
 func upgrades() {
 	It("an upgrade from "+released+", back and again, loses no tenant's object and no request", func(ctx SpecContext) {
 		By("starting from nothing")
-		helm(ctx, "uninstall", release, "--wait")
-		kubectl(ctx, "delete", "crd", "--selector=app.kubernetes.io/name=partner-operator", "--ignore-not-found")
+		helm(ctx, "uninstall", release, "--wait", "--ignore-not-found")
 		for _, crd := range []string{"partners", "pcsmallocations", "supportplans", "subdomainclaims"} {
 			kubectl(ctx, "delete", "crd", crd+".partner.dispel.com", "--ignore-not-found", "--timeout=2m")
 		}

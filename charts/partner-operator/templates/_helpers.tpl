@@ -206,7 +206,7 @@ spec:
               port: health
             timeoutSeconds: 5
             periodSeconds: 2
-            failureThreshold: 60
+            failureThreshold: 300
           livenessProbe:
             httpGet:
               path: /healthz

@@ -64,6 +64,9 @@ func run(ctx context.Context) error {
 	for packet := make([]byte, 4096); ; {
 		n, from, err := conn.ReadFrom(packet)
 		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
 			return err
 		}
 		if answer := r.answer(packet[:n]); answer != nil {

@@ -17,6 +17,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"runtime"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -61,7 +62,10 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	return tarball.WriteToFile(*out, reference, image)
+	if err := tarball.WriteToFile(*out+".part", reference, image); err != nil {
+		return err
+	}
+	return os.Rename(*out+".part", *out)
 }
 
 // description is the last stage of a Dockerfile.
@@ -72,7 +76,7 @@ type description struct {
 	entrypoint, cmd []string
 }
 
-// lastStage reads it. The error names the line that says more than this command can do.
+// lastStage reads the last stage of a Dockerfile. The error names the line of an instruction that is not supported.
 func lastStage(dockerfile []byte) (d description, err error) {
 	scratch, number := false, 0
 	for lines := bufio.NewScanner(bytes.NewReader(dockerfile)); lines.Scan(); {
@@ -95,7 +99,7 @@ func lastStage(dockerfile []byte) (d description, err error) {
 		case words[0] == "CMD":
 			err = json.Unmarshal([]byte(strings.TrimPrefix(lines.Text(), words[0])), &d.cmd)
 		default:
-			err = fmt.Errorf("%q cannot be imitated", lines.Text())
+			err = fmt.Errorf("%q is not supported", lines.Text())
 		}
 		if err != nil {
 			return d, fmt.Errorf("line %d: %w", number, err)
@@ -134,7 +138,7 @@ func (d description) image(program []byte) (v1.Image, error) {
 		return nil, err
 	}
 	config = config.DeepCopy()
-	config.OS, config.Architecture = "linux", "amd64"
+	config.OS, config.Architecture = "linux", runtime.GOARCH
 	config.Config = v1.Config{User: d.user, Entrypoint: d.entrypoint, Cmd: d.cmd}
 	return mutate.ConfigFile(image, config)
 }

@@ -122,19 +122,19 @@ var _ = Describe("Nodes", func() {
 	})
 	expectNothing := func(names []string) {
 		GinkgoHelper()
-		Eventually(func() []string { return left(folder, names) }).WithTimeout(30 * time.Second).Should(BeEmpty())
+		Eventually(func() []string { return left(folder, names) }).WithTimeout(90 * time.Second).Should(BeEmpty())
 		Expect(links()).To(ConsistOf(linksBefore))
 		Expect(settings()).To(Equal(settingsBefore))
 	}
 
 	It("leave nothing when they are killed in the middle", func() {
 		for range kills() {
-			session := start(folder, "sleep", "60")
+			session := start(folder, "sh", "-c", "sleep 60; : "+folder)
 			after := time.Duration(rand.Int64N(int64(15 * time.Second)))
 			Consistently(session).WithTimeout(after).ShouldNot(gexec.Exit())
 			names := clusters(folder)
 			Expect(session.Command.Process.Signal(syscall.SIGKILL)).To(Succeed())
-			Eventually(session).Should(gexec.Exit())
+			Eventually(session).WithTimeout(time.Minute).Should(gexec.Exit())
 			expectNothing(names)
 			fmt.Fprintln(GinkgoWriter, "killed after", after, names)
 		}
