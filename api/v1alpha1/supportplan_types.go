@@ -24,8 +24,8 @@ const (
 // +kubebuilder:resource:scope=Cluster,shortName=splan,categories=dispel
 // +kubebuilder:metadata:annotations="partner.dispel.com/schema-revision=3"
 // +kubebuilder:printcolumn:name="Tier",type=string,JSONPath=`.spec.tier`
-// +kubebuilder:printcolumn:name="Hours",type=string,JSONPath=`.status.hours`,description="When support is offered"
-// +kubebuilder:printcolumn:name="Minimum FTE",type=number,JSONPath=`.status.effective.staffing.minimumFTE`,description="Minimum P-CSM staffing, in FTE"
+// +kubebuilder:printcolumn:name="Hours",type=string,priority=1,JSONPath=`.status.hours`,description="When support is offered"
+// +kubebuilder:printcolumn:name="Minimum FTE",type=number,priority=1,JSONPath=`.status.effective.staffing.minimumFTE`,description="Minimum P-CSM staffing, in FTE"
 // +kubebuilder:printcolumn:name="Partners",type=integer,JSONPath=`.status.totals.partners`,description="Partners on this plan"
 // +kubebuilder:printcolumn:name="Customers",type=integer,JSONPath=`.status.totals.customers`,description="Their customers"
 // +kubebuilder:printcolumn:name="Over Capacity",type=integer,JSONPath=`.status.totals.overCapacity`,description="Partners with more customers than their P-CSMs support"

@@ -2,10 +2,12 @@ package cli_test
 
 import (
 	"bytes"
+	"context"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gbytes"
 	"github.com/onsi/gomega/types"
 
 	"github.com/dispel/partner-operator/internal/cli"
@@ -90,5 +92,46 @@ var _ = Describe("What people look for first", func() {
 		help := run(ctx, "coverage --help").out
 		Expect(help).To(And(ContainSubstring("--time-zone"), Not(ContainSubstring("--kubeconfig")), ContainSubstring(`Use "kubectl partner options" for kubectl's flags`)))
 		Expect(run(ctx, "options").out).To(ContainSubstring("--kubeconfig"))
+	})
+
+	DescribeTable("is what one asks for", func(ctx SpecContext, flags string, there, absent []string) {
+		got := run(ctx, "status "+flags)
+		Expect(got.status).To(BeZero(), got.err)
+		for _, name := range there {
+			Expect(got.out).To(ContainSubstring(" " + name + " "))
+		}
+		for _, name := range absent {
+			Expect(got.out).NotTo(ContainSubstring(" " + name + " "))
+		}
+	},
+		Entry("by problems", "--problems", []string{"vandelay", "globex"}, []string{"stark", "wayne"}),
+		Entry("by tier", "--tier MissionCritical", []string{"globex"}, []string{"vandelay", "acme"}),
+		Entry("by labels", "-l region=nowhere", nil, []string{"acme"}),
+	)
+
+	It("refuses to choose among one", func(ctx SpecContext) {
+		Expect(run(ctx, "status acme --problems").err).To(ContainSubstring("--problems, --tier and --selector choose among all partners: leave out the name"))
+		Expect(run(ctx, "status --tier Gold").err).To(ContainSubstring(`"Gold" is none of Basic, Premium, MissionCritical`))
+		Expect(run(ctx, "status -l 'a in'").err).To(ContainSubstring(`--selector "a in": `))
+		Expect(run(ctx, "status -l region=nowhere").err).To(Equal("None of 9 partners is such.\n"))
+	})
+
+	It("is shown again when it changes", func(ctx SpecContext) {
+		out := gbytes.NewBuffer()
+		watching, stop := context.WithCancel(ctx)
+		ended := make(chan int, 1)
+		go func() {
+			defer GinkgoRecover()
+			ended <- cli.Run(watching, &cli.Terminal{Out: out, Err: GinkgoWriter}, []string{"status", "wonka", "--watch", "--kubeconfig", reader})
+		}()
+		Eventually(out, "30s").Should(gbytes.Say("Partner wonka   Wonka, Distributor"))
+		kubectl(ctx, "patch", "partner", "wonka", "--type=merge", `--patch={"spec":{"displayName":"Wonka Industries"}}`)
+		DeferCleanup(func(ctx SpecContext) {
+			kubectl(ctx, "patch", "partner", "wonka", "--type=merge", `--patch={"spec":{"displayName":"Wonka"}}`)
+			kubectl(ctx, "wait", "partner", "wonka", "--for=condition=Ready", "--timeout=60s")
+		})
+		Eventually(out, "30s").Should(gbytes.Say("Partner wonka   Wonka Industries, Distributor"))
+		stop()
+		Eventually(ended, "10s").Should(Receive(BeZero()))
 	})
 })

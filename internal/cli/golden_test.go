@@ -35,6 +35,9 @@ var _ = Describe("A command's output for the samples", func() {
 			line, ok := strings.CutPrefix(command, "$ kubectl partner ")
 			Expect(ok).To(BeTrue(), "the first line is the command")
 			got := run(ctx, line)
+			if got.status == 3 {
+				Expect(string(data)).To(Or(ContainSubstring("(exit status 3)"), Equal(command+"\n")), "an error is not what this case shows, and not written: %s", got.err)
+			}
 			text := command + "\n" + got.out + got.err
 			if got.status != 0 {
 				text += fmt.Sprintf("(exit status %d)\n", got.status)

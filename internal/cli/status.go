@@ -1,50 +1,125 @@
 package cli
 
 import (
+	"bytes"
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/jedib0t/go-pretty/v6/list"
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 
+	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/fleet"
 )
 
+// statusFlags are the flags of the status command.
+type statusFlags struct {
+	output, tier    choice
+	selector        string
+	problems, watch bool
+}
+
 func (p *plugin) newStatusCommand() *cobra.Command {
-	output := newOutput()
+	flags := statusFlags{output: newOutput(), tier: choice{values: []string{string(v1alpha1.Basic), string(v1alpha1.Premium), string(v1alpha1.MissionCritical)}}}
 	cmd := &cobra.Command{
 		Use:   "status [NAME]",
 		Short: "Show all partners, problems first; or trace one to its first failing dependency",
 		Example: `  # All partners
   kubectl partner status
 
+  # Those of a tier that have problems, until you have seen enough
+  kubectl partner status --problems --tier MissionCritical --watch
+
   # What holds up one of them
   kubectl partner status acme`,
 		Args:              arguments(cobra.MaximumNArgs(1)),
 		ValidArgsFunction: p.completePartner,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, f, err := p.readFleet(cmd.Context())
+			if len(args) > 0 && (flags.selector != "" || flags.tier.value != "" || flags.problems) {
+				return usageError{errors.New("--problems, --tier and --selector choose among all partners: leave out the name")}
+			}
+			chosen, err := labels.Parse(flags.selector)
 			if err != nil {
-				return err
+				return usageError{fmt.Errorf("--selector %q: %w", flags.selector, err)}
 			}
-			f.Isolation = c.isolation(cmd.Context())
-			if len(args) == 0 {
-				overview := f.Overview(p.terminal.now())
-				return p.terminal.print(output.value, overview, func() { p.terminal.printOverview(overview, f.Isolation) })
+			if !flags.watch {
+				return p.status(cmd.Context(), args, flags, chosen)
 			}
-			partner, err := find(f, args[0], c.origin())
-			if err != nil {
-				return err
-			}
-			tree := f.Tree(partner.Name, p.terminal.now())
-			return p.terminal.print(output.value, tree, func() { p.terminal.printTree(tree) })
+			return p.watchStatus(cmd.Context(), args, flags, chosen)
 		},
 	}
-	cmd.Flags().VarP(&output, "output", "o", "table, json or yaml")
-	completeChoices(cmd, "output", output.values)
+	f := cmd.Flags()
+	f.BoolVar(&flags.problems, "problems", false, "only partners with problems")
+	f.Var(&flags.tier, "tier", "only partners whose plan is of this tier: Basic, Premium or MissionCritical")
+	f.StringVarP(&flags.selector, "selector", "l", "", "only partners with these labels, such as region=emea")
+	f.BoolVarP(&flags.watch, "watch", "w", false, "show it again whenever it changes, until interrupted")
+	f.VarP(&flags.output, "output", "o", "table, json or yaml")
+	completeChoices(cmd, "tier", flags.tier.values)
+	completeChoices(cmd, "output", flags.output.values)
 	return cmd
+}
+
+// status shows all partners that the flags choose, or one.
+func (p *plugin) status(ctx context.Context, args []string, flags statusFlags, chosen labels.Selector) error {
+	c, f, err := p.readFleet(ctx)
+	if err != nil {
+		return err
+	}
+	f.Isolation = c.isolation(ctx)
+	if len(args) == 0 {
+		overview := slices.DeleteFunc(f.Overview(p.terminal.now()), func(s fleet.Status) bool {
+			plan := f.Plans[s.SupportPlan]
+			return flags.problems && (s.State == fleet.Fine || s.State == fleet.Idle) ||
+				flags.tier.value != "" && (plan == nil || string(plan.Spec.Tier) != flags.tier.value) ||
+				!chosen.Matches(labels.Set(f.Partners[s.Partner].Labels))
+		})
+		return p.terminal.print(flags.output.value, overview, func() { p.terminal.printOverview(overview, len(f.Partners), f.Isolation) })
+	}
+	partner, err := find(f, args[0], c.origin())
+	if err != nil {
+		return err
+	}
+	tree := f.Tree(partner.Name, p.terminal.now())
+	return p.terminal.print(flags.output.value, tree, func() { p.terminal.printTree(tree) })
+}
+
+// watchEvery is how often status looks again.
+const watchEvery = 2 * time.Second
+
+// watchStatus shows the status whenever it has changed, until it is interrupted. What cannot be read for a
+// while is told on the way.
+func (p *plugin) watchStatus(ctx context.Context, args []string, flags statusFlags, chosen labels.Selector) error {
+	terminal, last := *p.terminal, ""
+	again := *p
+	again.terminal = &terminal
+	for {
+		var out bytes.Buffer
+		terminal.Out = &out
+		if err := again.status(ctx, args, flags, chosen); err != nil && ctx.Err() == nil {
+			if last == "" {
+				return err
+			}
+			fmt.Fprintln(p.terminal.Err, clean(err.Error()))
+		} else if shown := out.String(); err == nil && shown != last {
+			if last != "" {
+				fmt.Fprintf(p.terminal.Out, "\n%s\n", p.terminal.now().Format(time.TimeOnly))
+			}
+			fmt.Fprint(p.terminal.Out, shown)
+			last = shown
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(watchEvery):
+		}
+	}
 }
 
 // marks are what stands before a part, and its colour.
@@ -56,9 +131,14 @@ var marks = map[fleet.State]struct {
 	fleet.Foreseen: {"›", text.FgBlue}, fleet.Idle: {"·", text.FgHiBlack}, fleet.Fine: {"✓", text.FgGreen},
 }
 
-func (t *Terminal) printOverview(overview []fleet.Status, isolation *metav1.Condition) {
+// printOverview prints the partners that were chosen among all.
+func (t *Terminal) printOverview(overview []fleet.Status, all int, isolation *metav1.Condition) {
 	if len(overview) == 0 {
-		fmt.Fprintln(t.Err, "There are no Partners.")
+		if all == 0 {
+			fmt.Fprintln(t.Err, "There are no Partners.")
+		} else {
+			fmt.Fprintf(t.Err, "None of %s is such.\n", plural(all, "partner"))
+		}
 		t.printIsolation(isolation)
 		return
 	}
