@@ -78,7 +78,7 @@ var tries = []try{
 		commands: []string{
 			`sed 's/customerCount: 28/customerCount: 46/' config/samples/partners/acme.yaml | kubectl partner plan --against-cluster -f - | tail -n 1`,
 		},
-		lastLine: "1 partner: 0 to create, 0 to change, 0 to remove, 9 as they are. 1 error, 1 warning, 0 notices.",
+		lastLine: "1 partner: 0 to create, 0 to change, 0 to remove, 9 as they are. 1 error, 1 warning, 1 notice.",
 	},
 	{
 		title: "Give acme more customers than its P-CSMs support, and watch the condition come:",
