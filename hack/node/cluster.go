@@ -258,6 +258,12 @@ func residueOf(dir string) residue {
 		value, _ := os.ReadFile(filepath.Join("/proc/sys", setting.name))
 		r.settings = append(r.settings, "setting "+setting.name+" = "+strings.TrimSpace(string(value)))
 	}
+	// What components make where nobody tells them otherwise.
+	for _, folder := range []string{"/opt/containerd", "/usr/libexec/kubernetes"} {
+		if _, err := os.Stat(folder); err == nil {
+			r.settings = append(r.settings, "folder "+folder)
+		}
+	}
 	if dir == "" {
 		return r
 	}

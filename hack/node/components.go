@@ -48,7 +48,7 @@ func (n *node) components() []*component {
 				"--service-account-key-file=" + shared("service-account.key"), "--service-account-signing-key-file=" + shared("service-account.key"),
 			}},
 			&component{name: "kube-controller-manager", path: "kube-controller-manager", args: []string{
-				"--kubeconfig=" + shared("controller-manager.kubeconfig"), "--leader-elect=false", "--secure-port=0",
+				"--kubeconfig=" + shared("controller-manager.kubeconfig"), "--leader-elect=false", "--secure-port=0", "--flex-volume-plugin-dir=" + n.path("volume-plugins"),
 				"--service-account-private-key-file=" + shared("service-account.key"), "--root-ca-file=" + shared("apiserver", "apiserver.crt"),
 				"--allocate-node-cidrs=false", "--cluster-cidr=" + podRange,
 				"--kube-api-qps=500", "--kube-api-burst=1000",
