@@ -34,7 +34,7 @@ const startTimeout = 5 * time.Minute
 
 // beside runs a command beside a cluster, and ends that.
 func beside(ctx context.Context, images, command []string) (err error) {
-	if err := possible(); err != nil {
+	if err := checkMachine(); err != nil {
 		return err
 	}
 	assets, err := prepare(ctx)
@@ -91,10 +91,9 @@ func (c *cluster) keepLogs(to string) {
 	}
 }
 
-// possible says what the machine lacks; nil if nothing is known to be missing.
-func possible() error {
-	switch {
-	case os.Geteuid() != 0:
+// checkMachine says what the machine lacks; nil if nothing is known to be missing.
+func checkMachine() error {
+	if os.Geteuid() != 0 {
 		return errors.New("nodes need root, to make namespaces and cgroups: run this with sudo")
 	}
 	systems, err := os.ReadFile("/proc/filesystems")

@@ -143,7 +143,7 @@ func (p *plugin) fleetFrom(ctx context.Context, paths []string) (*fleet.Fleet, s
 	if err != nil {
 		return nil, "", err
 	}
-	plan, err := preview.New(ctx, documents, preview.Options{Now: p.terminal.now()})
+	plan, err := preview.New(ctx, documents, preview.Options{Now: p.terminal.now(), AllowEmpty: true})
 	if err != nil {
 		return nil, "", err
 	}

@@ -86,6 +86,8 @@ var _ = Describe("What people look for first", func() {
 		Expect(got.status).To(Equal(1))
 		Expect(got.out).To(ContainSubstring("there is no Partner, SupportPlan or PCSMAllocation in these manifests (documents read: 1): name the folder that has them, or write --allow-empty"))
 		Expect(read("plan -f - --allow-empty").status).To(BeZero())
+		Expect(read("plan -f - -o junit").out).To(ContainSubstring(`<testcase name="NothingDeclared"`))
+		Expect(read("coverage -f -").err).NotTo(ContainSubstring("--allow-empty"), "which coverage does not have")
 	})
 
 	It("is a command's own flags", func(ctx SpecContext) {
@@ -113,7 +115,7 @@ var _ = Describe("What people look for first", func() {
 		Expect(run(ctx, "status acme --problems").err).To(ContainSubstring("--problems, --tier and --selector choose among all partners: leave out the name"))
 		Expect(run(ctx, "status --tier Gold").err).To(ContainSubstring(`"Gold" is none of Basic, Premium, MissionCritical`))
 		Expect(run(ctx, "status -l 'a in'").err).To(ContainSubstring(`--selector "a in": `))
-		Expect(run(ctx, "status -l region=nowhere").err).To(Equal("None of 9 partners is such.\n"))
+		Expect(run(ctx, "status -l region=nowhere").err).To(Equal("None of 9 partners matches.\n"))
 	})
 
 	It("is shown again when it changes", func(ctx SpecContext) {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"encoding/xml"
@@ -373,7 +374,7 @@ func (j *junitPlan) findings(findings []preview.Finding) error {
 	}
 	suite := junitSuite{Name: "kubectl partner plan"}
 	for _, f := range findings {
-		name := f.About()
+		name := cmp.Or(f.About(), f.Reason)
 		if name == "" {
 			name = f.String()
 		}

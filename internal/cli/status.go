@@ -137,7 +137,7 @@ func (t *Terminal) printOverview(overview []fleet.Status, all int, isolation *me
 		if all == 0 {
 			fmt.Fprintln(t.Err, "There are no Partners.")
 		} else {
-			fmt.Fprintf(t.Err, "None of %s is such.\n", plural(all, "partner"))
+			fmt.Fprintf(t.Err, "None of %s matches.\n", plural(all, "partner"))
 		}
 		t.printIsolation(isolation)
 		return

@@ -189,16 +189,17 @@ func newPlanner(s *snapshot.Snapshot, judged *contract.Judgement, blocked *condi
 	return p
 }
 
-// liveClass is the class of the Ingress that serves the partner, if need be of a host from before;
-// empty if there is none.
+// liveClass is the class of the Ingress that serves the partner, as the status has it: what somebody
+// wrote into the Ingress is put right. A status from before, or one that a restore lost, has none, and then
+// the Ingress tells. Empty if there is none.
 func liveClass(s *snapshot.Snapshot) string {
+	if served := s.Partner.Status.Subdomain; served != nil && served.IngressClass != "" {
+		return string(served.IngressClass)
+	}
 	for _, route := range s.OwnRoutes() {
 		if ingress, ok := route.Object.(*networkingv1.Ingress); ok && route.GetName() == objects.HostOf(s.Partner) {
 			return ptr.Deref(ingress.Spec.IngressClassName, "")
 		}
-	}
-	if served := s.Partner.Status.Subdomain; served != nil {
-		return string(served.IngressClass)
 	}
 	return ""
 }

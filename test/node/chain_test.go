@@ -36,10 +36,6 @@ subjects: [{kind: ServiceAccount, name: %[2]s, namespace: %[1]s}]
 // deployment runs an image of hack/node with some replicas, which are ready once they listen on a
 // port, or at once if that is zero. A proxy listens some time before it has read what to serve.
 func deployment(namespace, name, image, account string, replicas, port int, args ...string) string {
-	quoted := make([]string, len(args))
-	for i, arg := range args {
-		quoted[i] = fmt.Sprintf("%q", arg)
-	}
 	probe := ""
 	if port > 0 {
 		probe = fmt.Sprintf("        readinessProbe: {tcpSocket: {port: %d}, periodSeconds: 1, initialDelaySeconds: 5}\n", port)
@@ -65,7 +61,7 @@ spec:
         env: [{name: HOME, value: /}]
         securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
         resources: {requests: {cpu: 10m, memory: 32Mi}}
-%[7]s`, namespace, name, image, account, replicas, strings.Join(quoted, ", "), probe)
+%[7]s`, namespace, name, image, account, replicas, quoted(args), probe)
 }
 
 // service leads a port to Pods by their label app.

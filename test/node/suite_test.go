@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +24,7 @@ import (
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -31,6 +33,7 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/scheme"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
+	"github.com/dispel/partner-operator/internal/testing/partners"
 )
 
 func Test(t *testing.T) {
@@ -71,12 +74,9 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 })
 
 // output runs a command, and returns what it prints.
-func output(ctx context.Context, stdin string, cmd *exec.Cmd) (string, error) {
+func output(cmd *exec.Cmd) (string, error) {
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	if stdin != "" {
-		cmd.Stdin = strings.NewReader(stdin)
-	}
 	out, err := cmd.Output()
 	if err != nil {
 		err = fmt.Errorf("%s: %w\n%s%s", strings.Join(cmd.Args, " "), err, out, stderr.String())
@@ -88,7 +88,7 @@ func output(ctx context.Context, stdin string, cmd *exec.Cmd) (string, error) {
 func try(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, filepath.Join(nodes, "bin", "kubectl"), append([]string{"--kubeconfig", kubeconfig}, args...)...)
 	cmd.Dir = cluster.Root()
-	return output(ctx, "", cmd)
+	return output(cmd)
 }
 
 func kubectl(ctx context.Context, args ...string) string {
@@ -101,9 +101,7 @@ func kubectl(ctx context.Context, args ...string) string {
 // apply applies manifests.
 func apply(ctx context.Context, manifests string) {
 	GinkgoHelper()
-	file := filepath.Join(GinkgoT().TempDir(), "manifests.yaml")
-	Expect(os.WriteFile(file, []byte(manifests), 0o600)).To(Succeed())
-	kubectl(ctx, "apply", "--server-side", "-f", file)
+	kubectl(ctx, "apply", "--server-side", "-f", write("manifests.yaml", manifests))
 }
 
 // helm runs helm for the release.
@@ -112,7 +110,7 @@ func helm(ctx context.Context, args ...string) string {
 	cmd := cluster.Tool(ctx, "helm", append(args, "--namespace", system)...)
 	home := GinkgoT().TempDir()
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "HELM_CACHE_HOME="+home, "HELM_CONFIG_HOME="+home, "HELM_DATA_HOME="+home)
-	out, err := output(ctx, "", cmd)
+	out, err := output(cmd)
 	Expect(err).NotTo(HaveOccurred())
 	return out
 }
@@ -178,10 +176,6 @@ func condition(ctx context.Context, partner string, of v1alpha1.ConditionType) f
 
 // pod is the manifest of a Pod that runs hack/node/pod, as the restricted standard wants it.
 func pod(namespace, name string, args ...string) string {
-	quoted := make([]string, len(args))
-	for i, arg := range args {
-		quoted[i] = fmt.Sprintf("%q", arg)
-	}
 	return fmt.Sprintf(`---
 apiVersion: v1
 kind: Pod
@@ -196,7 +190,48 @@ spec:
     args: [%s]
     securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
     resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {cpu: "1", memory: 64Mi}}
-`, name, namespace, name, strings.Join(quoted, ", "))
+`, name, namespace, name, quoted(args))
+}
+
+// quoted are arguments as a list in YAML has them.
+func quoted(args []string) string {
+	all := make([]string, len(args))
+	for i, arg := range args {
+		all[i] = strconv.Quote(arg)
+	}
+	return strings.Join(all, ", ")
+}
+
+// declare makes partners with two allocations each, on a class that Traefik serves.
+func declare(ctx context.Context, prefix string, n int) (names []string) {
+	GinkgoHelper()
+	for i := range n {
+		name := partners.Name(prefix, i)
+		p := partners.New(name, partners.Host(name))
+		p.Spec.Subdomain.Route = &v1alpha1.Route{IngressClassName: "traefik"}
+		Expect(direct.Create(ctx, p)).To(Succeed())
+		for _, allocation := range partners.Allocations(name) {
+			Expect(direct.Create(ctx, allocation)).To(Succeed())
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+// allReady waits until that many partners with a prefix are ready, by their newest spec.
+func allReady(ctx context.Context, prefix string, n int, within time.Duration) {
+	GinkgoHelper()
+	Eventually(func() (int, error) {
+		var all v1alpha1.PartnerList
+		err := direct.List(ctx, &all)
+		ready := 0
+		for _, p := range all.Items {
+			if strings.HasPrefix(p.Name, prefix+"-") && meta.IsStatusConditionTrue(p.Status.Conditions, string(v1alpha1.ConditionReady)) && p.Status.ObservedGeneration == p.Generation {
+				ready++
+			}
+		}
+		return ready, err
+	}).WithContext(ctx).WithTimeout(within).WithPolling(time.Second).Should(Equal(n))
 }
 
 // ready waits until a Pod is, and returns its address.

@@ -16,7 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 	"github.com/dispel/partner-operator/internal/testing/partners"
@@ -49,21 +48,6 @@ func identities(ctx context.Context) map[string]types.UID {
 	return found
 }
 
-func allReady(ctx context.Context) {
-	GinkgoHelper()
-	Eventually(func() (int, error) {
-		var all v1alpha1.PartnerList
-		err := direct.List(ctx, &all)
-		ready := 0
-		for _, p := range all.Items {
-			if strings.HasPrefix(p.Name, "live-") && meta.IsStatusConditionTrue(p.Status.Conditions, string(v1alpha1.ConditionReady)) && p.Status.ObservedGeneration == p.Generation {
-				ready++
-			}
-		}
-		return ready, err
-	}).WithContext(ctx).WithPolling(time.Second).Should(Equal(tenants))
-}
-
 func upgrades() {
 	It("an upgrade from "+released+", back and again, loses no tenant's object and no request", func(ctx SpecContext) {
 		By("starting from nothing")
@@ -75,18 +59,11 @@ func upgrades() {
 		helm(ctx, append([]string{"install", release, chart}, values(released)...)...)
 		start := time.Now()
 		hosts := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: hosts, namespace: kube-system}\ndata:\n  engine.example.net: engine.engines.svc.cluster.local\n"
-		for i := range tenants {
-			name := partners.Name("live", i)
-			p := partners.New(name, partners.Host(name))
-			p.Spec.Subdomain.Route = &v1alpha1.Route{IngressClassName: "traefik"}
-			Expect(direct.Create(ctx, p)).To(Succeed())
-			for _, allocation := range partners.Allocations(name) {
-				Expect(direct.Create(ctx, allocation)).To(Succeed())
-			}
+		for _, name := range declare(ctx, "live", tenants) {
 			hosts += "  " + partners.Host(name) + ": traefik.traefik.svc.cluster.local\n"
 		}
 		kubectl(ctx, "apply", "--server-side", "--force-conflicts", "-f", write("hosts.yaml", hosts))
-		allReady(ctx)
+		allReady(ctx, "live", tenants, 2*time.Minute)
 		took("tenants ready with "+released, start)
 		before := identities(ctx)
 		Expect(len(before)).To(BeNumerically(">", tenants*8))
@@ -109,7 +86,7 @@ func upgrades() {
 			for _, name := range []string{"manager", "widget"} {
 				rolledOut(ctx, system, release+"-"+name)
 			}
-			allReady(ctx)
+			allReady(ctx, "live", tenants, 2*time.Minute)
 			took(what, start)
 			Consistently(func() map[string]types.UID { return identities(ctx) }).WithContext(ctx).WithTimeout(5 * time.Second).WithPolling(time.Second).Should(Equal(before))
 			lost := flow.lost(ctx, what, sent)
