@@ -179,6 +179,6 @@ func (t *Terminal) printChecked(of checked) {
 		}
 		w.AppendRow([]any{t.paint(mark.colour, mark.mark), string(step.Step), step.Took.Duration, clean(seen)})
 	}
-	w.Render()
+	t.fit(w, nil, nil)
 	fmt.Fprintf(t.Out, "\n%s\n", t.wrap(of.Message, 0))
 }

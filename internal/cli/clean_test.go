@@ -51,7 +51,7 @@ var _ = Describe("A stranger's words", func() {
 			t := &Terminal{Out: &out, Colour: colour}
 			w := t.newTable("a", "b")
 			w.AppendRow([]any{v1alpha1.Language(evil), t.paint(text.FgRed, evil)})
-			w.Render()
+			t.fit(w, nil, nil)
 			expectHarmless(out.String(), 2)
 		})
 	}

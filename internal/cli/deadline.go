@@ -179,5 +179,5 @@ func (t *Terminal) printDeadline(d deadline) {
 	w.AppendRow([]any{"Requested", d.At.In(d.zone).Format(layout)})
 	w.AppendRow([]any{"Answer within", fmt.Sprintf("%s %s (SupportPlan %s)", d.within, how, d.plan)})
 	w.AppendRow([]any{"Answer due", d.Due.In(d.zone).Format(layout)})
-	w.Render()
+	t.fit(w, nil, nil)
 }

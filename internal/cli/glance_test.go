@@ -35,6 +35,26 @@ var _ = Describe("What people look for first", func() {
 		Entry("of 60 columns", 60),
 	)
 
+	DescribeTable("is a row of no table that is cut off", func(ctx SpecContext, width int, line string, last ...string) {
+		out := at(ctx, width, line)
+		words := strings.Join(strings.Fields(out), " ")
+		for _, what := range last {
+			Expect(words).To(ContainSubstring(what))
+		}
+		Expect(out).NotTo(ContainSubstring("…"))
+		for line := range strings.Lines(out) {
+			Expect(len([]rune(strings.TrimRight(line, "\n")))).To(BeNumerically("<=", width), line)
+		}
+	},
+		Entry("of who does what, at 120 columns", 120, "raci acme", "DISPEL", "CONTACT FIRST", "Secondary,"),
+		Entry("of who does what, at 80 columns", 80, "raci acme", "DISPEL", "CONTACT FIRST", "Secondary,"),
+		Entry("of one task", 80, "raci acme --task EndUserSupport", "Contact first", "Partner or Dispel P-CSM"),
+		Entry("of capacity", 80, "capacity", "VERDICT"),
+		Entry("of coverage", 80, "coverage", "UNCOVERED"),
+		Entry("of deadlines", 60, "deadline initech --at 2026-12-04", "Severity 2"),
+		Entry("of what would be", 60, "capacity acme --customers 46", "Verdict", "CapacityExceeded"),
+	)
+
 	It("is in the row where there is room for it", func(ctx SpecContext) {
 		Expect(at(ctx, 400, "status")).To(Equal(at(ctx, 0, "status")))
 	})

@@ -43,15 +43,19 @@ func printPlan(ctx context.Context, terminal *Terminal, p *preview.Plan, format 
 	var printer planPrinter
 	switch format {
 	case "json":
-		printer = &jsonPlan{out: out, summary: summary}
+		printer = &jsonPlan{out: out, plan: p, summary: summary}
 	case "yaml":
-		printer = &yamlPlan{out: out, summary: summary}
+		printer = &yamlPlan{out: out, plan: p, summary: summary}
 	case "github":
 		printer = &githubPlan{out: out}
 	case "junit":
 		printer = &junitPlan{out: out, failOn: failOn}
 	default:
-		printer = &textPlan{out: out, terminal: terminal, plan: p, summary: summary}
+		text := &textPlan{out: out, terminal: terminal, plan: p, summary: summary, actions: map[preview.Action]int{}}
+		if err := text.supportPlans(); err != nil {
+			return nil, err
+		}
+		printer = text
 	}
 	findings := append([]preview.Finding{}, p.Findings...)
 	// On a terminal what is printed shows how far it is, and would get in the way.
@@ -94,8 +98,8 @@ type textPlan struct {
 }
 
 func (t *textPlan) partner(p *preview.Partner) error {
-	if t.actions == nil {
-		t.actions = map[preview.Action]int{}
+	for _, declared := range p.Declared {
+		t.actions[declared.Action]++
 	}
 	for _, object := range p.Objects {
 		t.actions[object.Action]++
@@ -105,9 +109,12 @@ func (t *textPlan) partner(p *preview.Partner) error {
 	}
 	title := strings.Join(slices.DeleteFunc([]string{p.DisplayName, string(p.ChannelModel), p.SupportPlan, p.Host},
 		func(s string) bool { return s == "" }), ", ")
+	const indent = 4
 	tree := t.terminal.newTree()
+	for _, declared := range t.declared(p) {
+		tree.AppendItem(t.declaration(declared, indent))
+	}
 	if p.Verdict != nil {
-		const indent = 4
 		tree.AppendItem(t.terminal.wrap(t.verdict(p)+": "+p.Verdict.Message, indent))
 	}
 	namespace := p.Namespace
@@ -129,6 +136,52 @@ func (t *textPlan) partner(p *preview.Partner) error {
 	}
 	_, err := fmt.Fprintf(t.out, "%s   %s\n%s\n\n", t.terminal.paint(text.Bold, clean(p.Name)), clean(title), tree.Render())
 	return err
+}
+
+// supportPlans are the plans that change, which touch more than one partner.
+func (t *textPlan) supportPlans() error {
+	changed := 0
+	for _, declared := range t.plan.SupportPlans {
+		t.actions[declared.Action]++
+		if !t.plan.Against || declared.Action == preview.Keep {
+			continue
+		}
+		changed++
+		if _, err := fmt.Fprintln(t.out, t.declaration(declared, 0)); err != nil {
+			return err
+		}
+	}
+	if changed == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintln(t.out)
+	return err
+}
+
+// declared are the Partner, with what changes for it, and its allocations that change; none
+// without a cluster to compare with.
+func (t *textPlan) declared(p *preview.Partner) []preview.Declaration {
+	if !t.plan.Against {
+		return nil
+	}
+	partner := preview.Declaration{Action: preview.Keep, Kind: "Partner", Name: p.Name}
+	var changed []preview.Declaration
+	for _, declared := range p.Declared {
+		switch {
+		case declared.Kind == partner.Kind:
+			partner = declared
+		case declared.Action != preview.Keep:
+			changed = append(changed, declared)
+		}
+	}
+	partner.Differences = append(slices.Clone(partner.Differences), p.Effects...)
+	return append([]preview.Declaration{partner}, changed...)
+}
+
+// declaration is a line about an object of the manifests.
+func (t *textPlan) declaration(declared preview.Declaration, indent int) string {
+	sign := actionSigns[declared.Action]
+	return t.terminal.paint(sign.colour, strings.TrimPrefix(sign.sign, "  ")) + t.terminal.wrap(declared.String(), indent+2)
 }
 
 // verdict is the reason of the verdict, in its colour.
@@ -228,6 +281,7 @@ func (t *textPlan) ignored() error {
 // so that a fleet need not fit into memory.
 type jsonPlan struct {
 	out     io.Writer
+	plan    *preview.Plan
 	summary *planSummary
 	begun   bool
 }
@@ -251,7 +305,7 @@ func (j *jsonPlan) findings(findings []preview.Finding) error {
 	if !j.begun {
 		partners = "{\n  \"partners\": []"
 	}
-	data, err := json.MarshalIndent(planEnd{findings, j.summary}, "", "  ")
+	data, err := json.MarshalIndent(planEnd{j.plan.SupportPlans, findings, j.summary}, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -261,12 +315,14 @@ func (j *jsonPlan) findings(findings []preview.Finding) error {
 
 // planEnd is what follows the partners.
 type planEnd struct {
-	Findings []preview.Finding `json:"findings"`
-	Summary  *planSummary      `json:"summary"`
+	SupportPlans []preview.Declaration `json:"supportPlans,omitempty"`
+	Findings     []preview.Finding     `json:"findings"`
+	Summary      *planSummary          `json:"summary"`
 }
 
 type yamlPlan struct {
 	out     io.Writer
+	plan    *preview.Plan
 	summary *planSummary
 	begun   bool
 }
@@ -288,7 +344,7 @@ func (y *yamlPlan) findings(findings []preview.Finding) error {
 	if !y.begun {
 		fmt.Fprintln(y.out, "partners: []")
 	}
-	data, err := yaml.Marshal(planEnd{findings, y.summary})
+	data, err := yaml.Marshal(planEnd{y.plan.SupportPlans, findings, y.summary})
 	if err != nil {
 		return err
 	}

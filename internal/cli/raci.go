@@ -194,7 +194,7 @@ func (t *Terminal) printRACI(answer raci, one bool) {
 	for _, task := range answer.Tasks {
 		w.AppendRow([]any{task.Name, task.ServiceType, roleName(task.Customer), partnerRole(task.Task), dispelRoles(task.Dispel), task.first()})
 	}
-	w.Render()
+	t.fit(w, nil, []string{"service type"})
 	if answer.ServiceHours > 0 {
 		fmt.Fprintf(t.Out, "\n%s\n", t.wrap(fmt.Sprintf("Dispel does agreed Implementation, Customer Success and Maintenance by the hour, %d hours a month at least; the partner stays the first contact.", answer.ServiceHours), 0))
 	}
@@ -258,7 +258,7 @@ func (t *Terminal) printTask(answer raci) {
 	if then := contactNames(task.Contacts[task.FirstContacts:]); len(then) > 0 {
 		w.AppendRow([]any{"Then", strings.Join(then, ", then ")})
 	}
-	w.Render()
+	t.fit(w, nil, nil)
 	fmt.Fprintln(t.Out)
 	for _, line := range answer.advice() {
 		fmt.Fprintln(t.Out, t.wrap(line, 0))

@@ -138,7 +138,7 @@ func (t *Terminal) printSimulation(now, then fleet.Staffing) {
 	figure("Required FTE", func(v *fleet.Verdict) any { return v.RequiredFTE })
 	figure("Recommended FTE", func(v *fleet.Verdict) any { return v.RecommendedFTE })
 	row("Verdict", func(s fleet.Staffing) any { return t.paint(staffingColour(s), string(s.Reason)) })
-	w.Render()
+	t.fit(w, nil, nil)
 	fmt.Fprintf(t.Out, "\n%s\n", t.wrap(then.Message, 0))
 	if then.Verdict != nil && then.Verdict.KeepsWidgetOff {
 		fmt.Fprintf(t.Out, "%s\n", t.wrap(fmt.Sprintf("SupportPlan %q keeps the support widget off as long as its minimum staffing is missed.", then.SupportPlan), 0))

@@ -69,19 +69,17 @@ func (t *Terminal) paint(colour text.Color, s string) string {
 	return colour.EscapeSeq() + s + text.Reset.EscapeSeq()
 }
 
-// newTable makes a table as kubectl prints it, which ends where the terminal does.
-func (t *Terminal) newTable(header ...any) table.Writer {
+// newTable makes a table as kubectl prints it, for fit or fitWithNotes.
+func (t *Terminal) newTable(header ...any) cleanTable {
 	w := table.NewWriter()
-	w.SetOutputMirror(t.Out)
 	w.SetStyle(table.Style{
-		Box:     table.BoxStyle{PaddingRight: "   ", UnfinishedRow: "…"},
+		Box:     table.BoxStyle{PaddingRight: "   "},
 		Format:  table.FormatOptions{Header: text.FormatUpper, Footer: text.FormatDefault},
 		Options: table.OptionsNoBordersAndSeparators,
-		Size:    table.SizeOptions{WidthMax: t.Width},
 	})
 	w.SuppressTrailingSpaces()
 	w.AppendHeader(header)
-	return cleanTable{w, t}
+	return cleanTable{w, t, header}
 }
 
 // newTree makes a tree, without its root.
@@ -156,6 +154,7 @@ next:
 type cleanTable struct {
 	table.Writer
 	terminal *Terminal
+	header   table.Row
 }
 
 // AppendRow implements table.Writer.
@@ -169,17 +168,23 @@ func (c cleanTable) AppendRow(row table.Row, configs ...table.RowConfig) {
 	c.Writer.AppendRow(cleaned, configs...)
 }
 
-// fit renders a table, without its lesser columns where it is wider than the
-// terminal. numbers are columns that stand to the right.
-func (t *Terminal) fit(w table.Writer, numbers, lesser []string) {
-	fmt.Fprintln(t.Out, t.fitted(w, numbers, lesser))
+// fit renders a table, by one rule for all: where it is wider than the terminal, its lesser columns
+// go, one by one, and then its widest ones are broken into lines. numbers are columns that stand to
+// the right.
+func (t *Terminal) fit(w cleanTable, numbers, lesser []string) {
+	const broad, narrow = 60, 8 // of a column
+	rendered := t.withoutLesser(w, numbers, lesser)
+	for width := broad; !t.fits(rendered) && width >= narrow; width-- {
+		rendered = w.laidOut(numbers, lesser, width)
+	}
+	fmt.Fprintln(t.Out, rendered)
 }
 
 // fitWithNotes renders a table whose rows have notes, in a last column if that fits in the terminal,
 // and else each below its row, so that none is cut off.
-func (t *Terminal) fitWithNotes(w table.Writer, title string, notes []string, lesser ...string) {
+func (t *Terminal) fitWithNotes(w cleanTable, title string, notes []string, lesser ...string) {
 	const gap = "   "
-	lines := strings.Split(t.fitted(w, nil, lesser), "\n")
+	lines := strings.Split(t.withoutLesser(w, nil, lesser), "\n")
 	wide := 0
 	for _, line := range lines {
 		wide = max(wide, text.StringWidthWithoutEscSequences(line))
@@ -200,28 +205,33 @@ func (t *Terminal) fitWithNotes(w table.Writer, title string, notes []string, le
 	}
 }
 
-// fitted is a table as fit renders it.
-func (t *Terminal) fitted(w table.Writer, numbers, lesser []string) string {
-	w.SetOutputMirror(nil)
-	fits := false
-	for hidden := 0; !fits && hidden <= len(lesser); hidden++ {
-		var configs []table.ColumnConfig
-		for _, column := range lesser[:hidden] {
-			configs = append(configs, table.ColumnConfig{Name: column, Hidden: true})
-		}
-		for _, column := range numbers {
-			if !slices.Contains(lesser[:hidden], column) {
-				configs = append(configs, table.ColumnConfig{Name: column, Align: text.AlignRight, AlignHeader: text.AlignRight})
-			}
-		}
-		w.SetColumnConfigs(configs)
-		w.Style().Size.WidthMax = 0
-		fits = t.Width == 0 || text.LongestLineLen(w.Render()) <= t.Width
+// withoutLesser is a table without as many of its lesser columns as do not fit.
+func (t *Terminal) withoutLesser(w cleanTable, numbers, lesser []string) string {
+	rendered := w.laidOut(numbers, nil, 0)
+	for hidden := 1; !t.fits(rendered) && hidden <= len(lesser); hidden++ {
+		rendered = w.laidOut(numbers, lesser[:hidden], 0)
 	}
-	if !fits {
-		w.Style().Size.WidthMax = t.Width
+	return rendered
+}
+
+func (t *Terminal) fits(rendered string) bool {
+	return t.Width == 0 || text.LongestLineLen(rendered) <= t.Width
+}
+
+// laidOut is a table without some columns, whose others are at most some characters wide; 0 is any
+// width.
+func (c cleanTable) laidOut(numbers, hidden []string, width int) string {
+	var configs []table.ColumnConfig
+	for i, cell := range c.header {
+		name := fmt.Sprint(cell)
+		config := table.ColumnConfig{Number: i + 1, Hidden: slices.Contains(hidden, name), WidthMax: width, WidthMaxEnforcer: text.WrapSoft}
+		if slices.Contains(numbers, name) {
+			config.Align, config.AlignHeader = text.AlignRight, text.AlignRight
+		}
+		configs = append(configs, config)
 	}
-	return w.Render()
+	c.SetColumnConfigs(configs)
+	return c.Render()
 }
 
 // bar draws a share of a whole in some columns.

@@ -28,17 +28,25 @@ func PlanName(partner *v1alpha1.Partner) string {
 // Terms are those of the plan in force, with what its tier fills in. If there is no plan, or
 // none that can be used, they are nil, and the fault says why, as a link of Ready.
 func Terms(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan) (terms *v1alpha1.EffectivePlan, fault *conditions.Finding) {
-	name := PlanName(partner)
 	if plan == nil {
-		return nil, new(conditions.False("", v1alpha1.ReasonSupportPlanNotFound, conditions.Stalled, fmt.Sprintf(
-			"there is no SupportPlan %q: create it, or name another in spec.supportPlanRef; what runs is left as it is", name)))
+		return nil, new(PlanNotFound(partner, ""))
 	}
 	effective, err := support.Effective(plan.Spec)
 	if defect, ok := errors.AsType[*support.Defect](err); ok {
 		return nil, new(conditions.False("", v1alpha1.ReasonSupportPlanNotReady, conditions.Stalled, fmt.Sprintf(
-			"SupportPlan %q cannot be used: %s; what runs is left as it is", name, defect.Message)))
+			"SupportPlan %q cannot be used: %s; what runs is left as it is", PlanName(partner), defect.Message)))
 	}
 	return &effective, nil
+}
+
+// PlanNotFound is the fault of a partner that names a plan which is not there, as a link of
+// Ready. near is the plan that may be meant; empty if none is alike.
+func PlanNotFound(partner *v1alpha1.Partner, near string) conditions.Finding {
+	if near != "" {
+		near = fmt.Sprintf(" (did you mean %q?)", near)
+	}
+	return conditions.False("", v1alpha1.ReasonSupportPlanNotFound, conditions.Stalled, fmt.Sprintf(
+		"there is no SupportPlan %q%s: create it, or name another in spec.supportPlanRef; what runs is left as it is", PlanName(partner), near))
 }
 
 // Judgement is what is agreed with a partner, and whether the staff keeps it, at a moment.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/agnivade/levenshtein"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -65,6 +66,11 @@ func (g *Gatherer) Partner(ctx context.Context, partner *v1alpha1.Partner) (*sna
 	if s.Plan, err = Found(ctx, g.Reader, contract.PlanName(s.Partner), &v1alpha1.SupportPlan{}); err != nil {
 		return nil, err
 	}
+	if s.Plan == nil {
+		if s.NearPlan, err = g.nearPlan(ctx, contract.PlanName(s.Partner)); err != nil {
+			return nil, err
+		}
+	}
 	var allocations v1alpha1.PCSMAllocationList
 	// Specs alone matter, which this process never writes: there is no write to wait for.
 	if err := g.Reader.List(ctx, &allocations, index.AllocationByPartner.Is(partner.Name), client.DisableReadYourWritesConsistency); err != nil {
@@ -81,6 +87,23 @@ func (g *Gatherer) Partner(ctx context.Context, partner *v1alpha1.Partner) (*sna
 		return nil, err
 	}
 	return s, g.subdomain(ctx, s)
+}
+
+// nearPlan is the plan whose name is within two slips of the pen of a name; empty if there is none.
+func (g *Gatherer) nearPlan(ctx context.Context, name string) (string, error) {
+	var plans v1alpha1.SupportPlanList
+	if err := g.Reader.List(ctx, &plans); err != nil {
+		return "", err
+	}
+	near, least := "", 3
+	for i := range plans.Items {
+		other := plans.Items[i].Name
+		slips := levenshtein.ComputeDistance(name, other)
+		if slips < least && slips < len(other) || slips == least && near != "" && other < near {
+			near, least = other, slips
+		}
+	}
+	return near, nil
 }
 
 // tenant reads the namespace that the Partner declares, who else does, what is

@@ -85,12 +85,7 @@ func differences(path string, before, wanted any) []string {
 		if wanted, ok := unfold(text); ok {
 			whole, _ := before.(string)
 			before, _ := unfold(whole)
-			for key := range before {
-				if _, kept := wanted[key]; !kept {
-					wanted[key] = nil
-				}
-			}
-			return differences(path, before, wanted)
+			return differences(path, before, withNothing(before, wanted))
 		}
 	}
 	switch wanted := wanted.(type) {
@@ -115,6 +110,25 @@ func differences(path string, before, wanted any) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("%s: %s -> %s", path, show(before), show(wanted))}
+}
+
+// withNothing is what is wanted of a mapping all of whose keys count: nothing of those that are
+// left out.
+func withNothing(before, wanted map[string]any) map[string]any {
+	whole := map[string]any{}
+	maps.Copy(whole, wanted)
+	for key, was := range before {
+		is, kept := wanted[key]
+		was, both := was.(map[string]any)
+		within, nested := is.(map[string]any)
+		switch {
+		case !kept:
+			whole[key] = nil
+		case both && nested:
+			whole[key] = withNothing(was, within)
+		}
+	}
+	return whole
 }
 
 // unfold reads a text that is a JSON object.

@@ -43,6 +43,12 @@ type Partner struct {
 	Verdict *Verdict `json:"verdict,omitempty"`
 	// Coverage is nil while no active allocation declares shifts, or without a plan.
 	Coverage *v1alpha1.CoverageStatus `json:"coverage,omitempty"`
+	// Declared are the Partner and its allocations, as far as the manifests have them; the
+	// Partner is the first.
+	Declared []Declaration `json:"declared,omitempty"`
+	// Effects are the reasons of conditions that change, each as
+	// "WithinCapacity -> CapacityExceeded"; none without a cluster to compare with.
+	Effects []string `json:"effects,omitempty"`
 	// Objects are what it becomes, in the order in which they are written, and those
 	// that go.
 	Objects []Object `json:"objects"`
@@ -105,7 +111,8 @@ func (o Object) MarshalJSON() ([]byte, error) {
 
 // Changed reports whether anything is to be done.
 func (p *Partner) Changed() bool {
-	return slices.ContainsFunc(p.Objects, func(o Object) bool { return o.Action != Keep })
+	return len(p.Effects) > 0 || slices.ContainsFunc(p.Declared, func(d Declaration) bool { return d.Action != Keep }) ||
+		slices.ContainsFunc(p.Objects, func(o Object) bool { return o.Action != Keep })
 }
 
 // partner works out what becomes of a Partner.
@@ -134,7 +141,7 @@ func (p *Plan) partner(ctx context.Context, name string) (*Partner, error) {
 	source := p.source(name)
 	result := &Partner{
 		Name: name, DisplayName: declared.Spec.DisplayName, ChannelModel: declared.Spec.ChannelModel,
-		Namespace: objects.NamespaceOf(declared), SupportPlan: contract.PlanName(declared), Host: host, Objects: []Object{},
+		Namespace: objects.NamespaceOf(declared), SupportPlan: contract.PlanName(declared), Host: host, Declared: p.declared[name], Objects: []Object{},
 	}
 	if snapshot.Plan != nil {
 		result.Tier = snapshot.Plan.Spec.Tier
@@ -144,6 +151,9 @@ func (p *Plan) partner(ctx context.Context, name string) (*Partner, error) {
 		return result, nil
 	}
 	outcome := tenant.Settle(*snapshot)
+	if p.before != nil && p.before.Partners[name] != nil {
+		result.Effects = effects(p.before.Partners[name].Status.Conditions, outcome.Status.Conditions)
+	}
 	result.Staffing = outcome.Status.Staffing
 	result.Verdict, result.Coverage = verdictOf(outcome.Status.Conditions), outcome.Status.Coverage
 	for _, object := range outcome.Objects {
@@ -315,6 +325,8 @@ func (p *Plan) weigh(ready *metav1.Condition, severity Severity, partner *Partne
 	switch {
 	case reason == v1alpha1.ReasonSupportPlanNotFound && p.refused[key{group: v1alpha1.GroupVersion.Group, kind: "SupportPlan", name: partner.SupportPlan}]:
 		return Notice, "its SupportPlan is refused: " + ready.Message
+	case reason == v1alpha1.ReasonSupportPlanNotFound && !p.Against:
+		return severity, ready.Message + " (if other manifests declare it, read all of them with -f; to judge with the plans of the cluster, write --against-cluster)"
 	case reason == v1alpha1.ReasonHostReleasing && p.holders[partner.Host] == partner.Name && p.letsGo(partner.Host):
 		return Notice, "until the holder lets go, which these manifests ask for: " + ready.Message
 	case !p.Against && reason != v1alpha1.ReasonSuspendedBySpec && (severity != Error || reason == v1alpha1.ReasonRouteNotAccepted):

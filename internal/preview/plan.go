@@ -63,13 +63,17 @@ type Plan struct {
 	Ignored map[string]int
 	// Others counts the documents that are no objects at all.
 	Others int
+	// SupportPlans are those that are declared.
+	SupportPlans []Declaration
 	// Against tells that it is compared with a cluster.
 	Against bool
 
 	options Options
 	fleet   *fleet.Fleet
 	// before is what the cluster has; nil without one.
-	before   *fleet.Fleet
+	before *fleet.Fleet
+	// declared are the Partners and their allocations that the manifests have, by Partner.
+	declared map[string][]Declaration
 	partners []string
 	sources  map[key]manifests.Source
 	refused  map[key]bool
@@ -88,7 +92,7 @@ func New(ctx context.Context, documents []manifests.Document, options Options) (
 	p := &Plan{
 		Ignored: map[string]int{}, Against: options.Cluster != nil,
 		options: options, fleet: options.Cluster,
-		sources: map[key]manifests.Source{}, refused: map[key]bool{}, holders: map[string]string{}, affected: map[string]bool{},
+		declared: map[string][]Declaration{}, sources: map[key]manifests.Source{}, refused: map[key]bool{}, holders: map[string]string{}, affected: map[string]bool{},
 	}
 	if p.fleet != nil {
 		p.before = p.fleet.Agreed()
@@ -120,7 +124,9 @@ func New(ctx context.Context, documents []manifests.Document, options Options) (
 		taken = append(taken, p.accept(v)...)
 	}
 	for _, object := range taken {
-		p.take(object)
+		if err := p.take(object); err != nil {
+			return nil, err
+		}
 	}
 	p.resolve(taken)
 	if refused := slices.ContainsFunc(p.Findings, func(f Finding) bool { return f.Severity == Error }); !options.AllowEmpty && !refused && !slices.ContainsFunc(taken, func(j judged) bool { return j.key.group == v1alpha1.GroupVersion.Group }) {
@@ -332,7 +338,11 @@ func overlaid(before, manifest *corev1.Namespace) *corev1.Namespace {
 }
 
 // take adds an object to the fleet.
-func (p *Plan) take(object judged) {
+func (p *Plan) take(object judged) error {
+	declaration, err := p.declare(object)
+	if err != nil {
+		return err
+	}
 	switch typed := object.typed.(type) {
 	case *corev1.Namespace:
 		object.typed = overlaid(p.fleet.Namespaces[typed.Name], typed)
@@ -348,13 +358,19 @@ func (p *Plan) take(object judged) {
 	switch typed := object.typed.(type) {
 	case *v1alpha1.Partner:
 		p.affected[typed.Name] = true
+		p.declared[typed.Name] = slices.Insert(p.declared[typed.Name], 0, declaration)
 		suspended := ptr.Deref(typed.Spec.Suspend, false) // which claims nothing
 		if host := objects.HostOf(typed); host != "" && !suspended && p.holders[host] == "" {
 			p.holders[host] = typed.Name
 		}
 	case *v1alpha1.PCSMAllocation:
-		p.affected[string(typed.Spec.PartnerRef.Name)] = true
+		of := string(typed.Spec.PartnerRef.Name)
+		p.affected[of] = true
+		p.declared[of] = append(p.declared[of], declaration)
+	case *v1alpha1.SupportPlan:
+		p.SupportPlans = append(p.SupportPlans, declaration)
 	}
+	return nil
 }
 
 // resolve follows the references between the objects.

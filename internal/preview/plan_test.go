@@ -105,7 +105,9 @@ var _ = Describe("A plan", func() {
 		Entry("an object that is there twice", partner("acme", "")+"---\n"+partner("acme", ""),
 			`error 10: Partner acme: Duplicate: Partner "acme" is declared in standard input:1, too, and one would overwrite the other: remove one of them, or give it another name`),
 		Entry("a plan that is nowhere", partner("acme", "  supportPlanRef:\n    name: gold\n"),
-			`error 7: Partner acme: SupportPlanNotFound: there is no SupportPlan "gold": create it, or name another in spec.supportPlanRef; what runs is left as it is`),
+			`error 7: Partner acme: SupportPlanNotFound: there is no SupportPlan "gold": create it, or name another in spec.supportPlanRef; what runs is left as it is (if other manifests declare it, read all of them with -f; to judge with the plans of the cluster, write --against-cluster)`),
+		Entry("a plan's name with a slip in it", partner("acme", "  supportPlanRef: {name: premuim}\n"),
+			`error 7: Partner acme: SupportPlanNotFound: there is no SupportPlan "premuim" (did you mean "premium"?): create it, or name another in spec.supportPlanRef; what runs is left as it is (if other manifests declare it, read all of them with -f; to judge with the plans of the cluster, write --against-cluster)`),
 		Entry("a plan that cannot be used", header+"kind: SupportPlan\nmetadata: {name: odd}\nspec:\n  tier: Basic\n  operatingHours:\n    timeZone: Mars/Base\n",
 			`error 7: SupportPlan odd: UnknownTimeZone: spec.operatingHours.timeZone: the time zone "Mars/Base" is unknown: write an IANA name, such as America/New_York or Europe/Berlin`),
 		Entry("an allocation to nobody", allocation("lost", "  partnerRef: {name: nobody}\n  fte: 1\n"),
@@ -370,6 +372,41 @@ kind: Service
 metadata: {name: engine, namespace: partner-acme, labels: {partner.dispel.com/partner: acme}}
 `, options)
 		Expect(findings).To(HaveExactElements(plain(7, "acme")))
+	})
+
+	It("tells what changes in what is declared, and to what effect", func(ctx SpecContext) {
+		withOne := func() *fleet.Fleet {
+			f := there()
+			f.Add(&v1alpha1.PCSMAllocation{
+				ObjectMeta: metav1.ObjectMeta{Name: "one", UID: "3", Generation: 1, ResourceVersion: "1"},
+				Spec:       v1alpha1.PCSMAllocationSpec{PartnerRef: v1alpha1.PartnerReference{Name: "acme"}, FTE: 3 * v1alpha1.OneFTE},
+			})
+			f.Partners["acme"].Status.Conditions = []metav1.Condition{{Type: "StaffingSufficient", Status: metav1.ConditionTrue, Reason: "WithinCapacity"}}
+			return f
+		}
+		partners, _ := planOf(ctx, partner("acme", "  customerCount: 28\n")+allocation("one", "  partnerRef: {name: acme}\n  fte: 2.5\n")+
+			allocation("two", "  partnerRef: {name: acme}\n  fte: 0.5\n  localization: {languages: [de]}\n"), against(withOne()))
+		Expect(partners["acme"].Declared).To(HaveExactElements(
+			preview.Declaration{Action: preview.Keep, Kind: "Partner", Name: "acme"},
+			preview.Declaration{Action: preview.Change, Kind: "PCSMAllocation", Name: "one", Differences: []string{"fte: 3 -> 2.5"}},
+			preview.Declaration{Action: preview.Create, Kind: "PCSMAllocation", Name: "two"},
+		))
+		Expect(partners["acme"].Effects).To(BeEmpty())
+		partners, _ = planOf(ctx, partner("acme", "  customerCount: 46\n"), against(withOne()))
+		Expect(partners["acme"].Declared).To(HaveExactElements(HaveField("String()", "Partner acme: customerCount 28 -> 46")))
+		Expect(partners["acme"].Effects).To(HaveExactElements("WithinCapacity -> CapacityExceeded"))
+
+		By("nothing, of what stays")
+		partners, _ = planOf(ctx, partner("acme", "  customerCount: 28\n"), against(withOne()))
+		Expect(partners["acme"].Declared).To(HaveExactElements(HaveField("Action", preview.Keep)))
+		Expect(partners["acme"].Effects).To(BeEmpty())
+
+		By("a plan by itself")
+		documents, err := manifests.Read(manifests.Input{Paths: []string{"-"}, Stdin: strings.NewReader(header + "kind: SupportPlan\nmetadata: {name: basic}\nspec: {tier: Basic, operatingHours: {days: [Monday]}}\n")})
+		Expect(err).NotTo(HaveOccurred())
+		p, err := preview.New(ctx, documents, against(there()))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(p.SupportPlans).To(HaveExactElements(HaveField("String()", `SupportPlan basic: operatingHours nothing -> {"days":["Monday"]}`)))
 	})
 
 	It("tells what changes in an object", func(ctx SpecContext) {

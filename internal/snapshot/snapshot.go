@@ -46,6 +46,9 @@ type Snapshot struct {
 type Agreed struct {
 	// Plan is the plan that the Partner names; nil if there is none.
 	Plan *v1alpha1.SupportPlan
+	// NearPlan is, if there is no such plan, the one whose name is the nearest by spelling;
+	// empty if none is near.
+	NearPlan string
 	// Allocations are those that name the Partner.
 	Allocations []v1alpha1.PCSMAllocation
 }

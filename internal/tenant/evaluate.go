@@ -30,7 +30,11 @@ func Evaluate(s snapshot.Snapshot) Outcome {
 
 // judge judges the contract with the Partner, which no write of the operator's changes.
 func judge(s *snapshot.Snapshot) *contract.Judgement {
-	return new(contract.Judge(s.Partner, s.Plan, s.Allocations, s.Now))
+	judged := contract.Judge(s.Partner, s.Plan, s.Allocations, s.Now)
+	if s.Plan == nil {
+		judged.Fault = new(contract.PlanNotFound(s.Partner, s.NearPlan))
+	}
+	return &judged
 }
 
 // evaluate is Evaluate with what the contract says.
