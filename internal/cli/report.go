@@ -14,9 +14,9 @@ func (p *plugin) newReportCommand() *cobra.Command {
 	var at date
 	cmd := &cobra.Command{
 		Use:   "report",
-		Short: "Put the fleet on one page: utilisation, headroom, contract windows, conditions",
-		Long: `Put the fleet on one page: how full each partner is, the headroom of each tier, contract windows on a time line, and
-conditions. The HTML page needs nothing else, and is good in print and in dark mode.`,
+		Short: "Put the fleet on one page: what to do, utilisation, coverage, contract windows",
+		Long: `Put the fleet on one page: what to do, by whom and when, how full each partner is, its coverage, contract windows on a
+time line, and conditions. The HTML page needs nothing else, and is good in print and in dark mode.`,
 		Example: `  kubectl partner report > partners.html
 
   # For a wiki

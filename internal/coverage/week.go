@@ -165,11 +165,11 @@ func (r *Roster) distances(shifts []shift, at time.Time) string {
 
 // Summary is "<covered>/<operating>h", such as 120/168h.
 func (w Week) Summary() string {
-	return hours(w.Operating-w.Uncovered) + "/" + hours(w.Operating) + "h"
+	return Hours(w.Operating-w.Uncovered) + "/" + Hours(w.Operating) + "h"
 }
 
-// hours writes minutes as hours, with at most two decimals.
-func hours(minutes int) string {
+// Hours writes minutes as hours, with at most two decimals.
+func Hours(minutes int) string {
 	return strconv.FormatFloat(float64(minutes*100/60)/100, 'f', -1, 64)
 }
 
@@ -179,14 +179,14 @@ func (v Verdict) Message() string {
 	case !v.Declared:
 		return "no active allocation declares shifts, so the coverage is unknown: write them in spec.shifts of the PCSMAllocations"
 	case v.Uncovered == 0 && v.Worse == nil:
-		return fmt.Sprintf("all %s operating hours of a week have a P-CSM on duty", hours(v.Operating))
+		return fmt.Sprintf("all %s operating hours of a week have a P-CSM on duty", Hours(v.Operating))
 	case v.Uncovered == 0:
 		return fmt.Sprintf("all %s operating hours of a week have a P-CSM on duty, but from %s on, when clocks change, %s have nobody on duty: %s",
-			hours(v.Operating), v.WorseFrom.In(v.Zone).Format(time.DateOnly), hours(v.Worse.Uncovered), v.Worse.Which(v.Zone))
+			Hours(v.Operating), v.WorseFrom.In(v.Zone).Format(time.DateOnly), Hours(v.Worse.Uncovered), v.Worse.Which(v.Zone))
 	}
-	message := fmt.Sprintf("%s of %s operating hours a week have no P-CSM on duty: %s", hours(v.Uncovered), hours(v.Operating), v.Which(v.Zone))
+	message := fmt.Sprintf("%s of %s operating hours a week have no P-CSM on duty: %s", Hours(v.Uncovered), Hours(v.Operating), v.Which(v.Zone))
 	if v.Worse != nil {
-		message += fmt.Sprintf("; from %s on, when clocks change, it is %s hours: %s", v.WorseFrom.In(v.Zone).Format(time.DateOnly), hours(v.Worse.Uncovered), v.Worse.Which(v.Zone))
+		message += fmt.Sprintf("; from %s on, when clocks change, it is %s hours: %s", v.WorseFrom.In(v.Zone).Format(time.DateOnly), Hours(v.Worse.Uncovered), v.Worse.Which(v.Zone))
 	}
 	if v.Undeclared > 0 {
 		message += fmt.Sprintf("; %s active FTE declare no shifts", v.Undeclared)

@@ -35,6 +35,7 @@ var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 	"week":     week,
 	"months":   (*Report).months,
 	"today":    func(r *Report) float64 { return r.share(r.from.Add(Past)) },
+	"display":  (*Report).Display,
 	"state":    func(s fleet.State) string { return strings.ToLower(string(s)) },
 }).Parse(page))
 
@@ -57,12 +58,12 @@ func (r *Report) HTML(out io.Writer) error {
 	return pageTemplate.Execute(out, r)
 }
 
-// shortFrom is the day of the next shortfall; empty if there is none.
-func shortFrom(s fleet.Staffing) v1alpha1.Date {
+// shortFrom is the day of the next shortfall, and by how much; empty if there is none.
+func shortFrom(s fleet.Staffing) string {
 	if s.NextShortfall == nil {
 		return ""
 	}
-	return s.NextShortfall.On
+	return fmt.Sprintf("%s, by %s", s.NextShortfall.On, s.NextShortfall.MissingFTE)
 }
 
 // share is where an instant is on the time line, in percent of its length.
@@ -147,14 +148,17 @@ func (r *Report) months() []month {
 func (r *Report) Markdown(out io.Writer) error {
 	fmt.Fprintf(out, "# Partners on %s\n\n%d partners with %d customers; %s FTE of P-CSMs. Staffing insufficient: %d. Not ready: %d.\n",
 		r.At, r.Summary.Partners, r.Summary.Customers, r.Summary.AllocatedFTE, r.Summary.Insufficient, r.Summary.NotReady)
-	if r.Summary.PlainHTTP > 0 {
-		fmt.Fprintf(out, "\nSub-domains without TLS: %d.\n", r.Summary.PlainHTTP)
-	}
 	if r.Isolation != nil {
 		fmt.Fprintf(out, "\nIsolation of tenants: %s: %s\n", r.Isolation.Reason, r.Isolation.Message)
 	}
 
-	capacity := newTable("Partner", "Tier", "Customers", "FTE", "Maximum", "Utilisation", "Until breach", "Add FTE", "Short from", "Verdict")
+	tasks := newTable("Kind", "Partner", "What", "By", "Why")
+	for _, group := range r.TaskGroups() {
+		for _, task := range group.Tasks {
+			tasks.AppendRow(table.Row{group.Title, task.DisplayName, task.What, cmp.Or(string(task.By), "now"), task.Why})
+		}
+	}
+	capacity := newTable("Partner", "Tier", "Customers", "FTE", "Maximum", "Utilisation", "Until breach", "Add FTE", "Short from, by FTE", "Verdict")
 	for _, s := range r.Capacity {
 		row := table.Row{s.Partner, s.Tier, s.Customers, s.AllocatedFTE, "", "", "", "", shortFrom(s), s.Reason}
 		if s.Verdict != nil && s.Contracted() {
@@ -168,11 +172,15 @@ func (r *Report) Markdown(out io.Writer) error {
 	}
 	covered := newTable("Partner", "Coverage", "Uncovered in a regular week")
 	for _, c := range r.Coverage {
-		covered.AppendRow(table.Row{c.Partner, c.Summary, c.Uncovered})
+		covered.AppendRow(table.Row{c.Partner, cmp.Or(c.Summary, "unknown: no shifts"), c.Uncovered})
 	}
-	windows := newTable("Partner", "Allocation", "FTE", "From", "Until", "Afterwards")
+	windows := newTable("Partner", "What", "Size", "From", "Until", "Afterwards")
 	for _, w := range r.Windows {
-		windows.AppendRow(table.Row{w.Partner, w.Allocation, w.FTE, w.ValidFrom, w.ValidUntil, w.Afterwards})
+		what, size := w.Allocation, w.FTE.String()+" FTE"
+		if what == "" {
+			what, size = "signed deal", fmt.Sprintf("%d customers", w.Customers)
+		}
+		windows.AppendRow(table.Row{w.Partner, what, size, w.ValidFrom, w.ValidUntil, w.Afterwards})
 	}
 	conditions := newTable("Partner", "Condition", "Reason", "Message")
 	for _, c := range r.Conditions {
@@ -187,10 +195,11 @@ func (r *Report) Markdown(out io.Writer) error {
 		title, none string
 		table       table.Writer
 	}{
+		{"What to do", "Nothing: every partner has the P-CSMs that it needs, and is served as declared.", tasks},
 		{"Utilisation", "There are no OEMs and no MSPs.", capacity},
+		{"Coverage", "There are no P-CSMs.", covered},
+		{"Contract windows and signed deals", "No contract window opens or closes and no signed deal begins within a year.", windows},
 		{"Headroom by tier", "There are no P-CSMs.", tiers},
-		{"Coverage", "No partner's P-CSMs declare shifts.", covered},
-		{"Contract windows", "No contract window opens or closes within a year.", windows},
 		{"Conditions", "All conditions are as they should be.", conditions},
 	} {
 		body := section.none

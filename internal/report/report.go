@@ -27,20 +27,31 @@ type Report struct {
 	Summary Summary `json:"summary"`
 	// Isolation says whether NetworkPolicies are enforced; nil if nothing shows it.
 	Isolation *metav1.Condition `json:"isolation,omitempty"`
-	// Capacity is the staffing of each OEM and MSP, the fullest first.
+	// Tasks are what there is to do, the most urgent of each kind first.
+	Tasks []Task `json:"tasks"`
+	// Capacity is the staffing of each OEM and MSP, those that miss the most FTE first, then the
+	// fullest.
 	Capacity []fleet.Staffing `json:"capacity"`
 	// Tiers are its totals.
 	Tiers []fleet.Total `json:"tiers"`
-	// Coverage is how the operating hours of each partner with declared shifts are
-	// covered, those with the most uncovered hours first.
+	// Coverage is how the operating hours of each partner with P-CSMs are covered, those with
+	// the most uncovered hours first, and those of which nothing is known last.
 	Coverage []Coverage `json:"coverage"`
-	// Windows are the contract windows that open or close within Horizon, the first
-	// one first.
+	// Windows are the contract windows that open or close within Horizon, and the signed deals
+	// that begin in it, the first one first.
 	Windows []Window `json:"windows"`
 	// Conditions are how each partner is, problems first.
 	Conditions []Conditions `json:"conditions"`
 
 	from, until time.Time
+	names       map[string]string
+	// plain are the partners without TLS, as Display has them.
+	plain []string
+}
+
+// Display is what a partner is called for people.
+func (r *Report) Display(partner string) string {
+	return cmp.Or(r.names[partner], partner)
 }
 
 // Summary counts what is in a fleet.
@@ -64,11 +75,13 @@ const (
 	Past    = 31 * 24 * time.Hour
 )
 
-// Window is an allocation's contract window, whole days in UTC.
+// Window is an allocation's contract window, whole days in UTC, or a signed deal, which has
+// Customers from its first day on and no allocation.
 type Window struct {
 	Partner    string        `json:"partner"`
-	Allocation string        `json:"allocation"`
-	FTE        v1alpha1.FTE  `json:"fte"`
+	Allocation string        `json:"allocation,omitempty"`
+	FTE        v1alpha1.FTE  `json:"fte,omitempty"`
+	Customers  int32         `json:"customers,omitempty"`
 	ValidFrom  v1alpha1.Date `json:"validFrom,omitempty"`
 	ValidUntil v1alpha1.Date `json:"validUntil,omitempty"`
 	// Afterwards is the verdict on the partner's staffing on the day after the end,
@@ -81,8 +94,10 @@ type Window struct {
 // Coverage is how the operating hours of a regular week are covered.
 type Coverage struct {
 	Partner string `json:"partner"`
+	// Undeclared reports that no P-CSM of the partner declares shifts, so that nothing is known.
+	Undeclared bool `json:"undeclared,omitempty"`
 	// Summary is covered and operating hours, such as 112/168h.
-	Summary string `json:"summary"`
+	Summary string `json:"summary,omitempty"`
 	// UncoveredMinutes is how long nobody is on duty in the week.
 	UncoveredMinutes int `json:"uncoveredMinutesPerWeek"`
 	// Uncovered lists these times; empty if there are none.
@@ -101,16 +116,20 @@ type Conditions struct {
 // New makes a report of a fleet.
 func New(f *fleet.Fleet, now time.Time) *Report {
 	r := &Report{At: v1alpha1.Date(now.UTC().Format(time.DateOnly)), Capacity: f.Capacity(now, now), from: now.Add(-Past), until: now.Add(Horizon), Isolation: f.Isolation,
-		Coverage: []Coverage{}, Windows: []Window{}, Conditions: []Conditions{}}
+		Coverage: []Coverage{}, Windows: []Window{}, Conditions: []Conditions{}, names: map[string]string{}}
+	slices.SortStableFunc(r.Capacity, func(a, b fleet.Staffing) int { return cmp.Compare(missing(b), missing(a)) })
 	r.Tiers = fleet.Totals(r.Capacity)
 	for _, name := range f.Names() {
 		if count := f.Partners[name].Spec.CustomerCount; count != nil {
 			r.Summary.Customers += int64(*count)
 		}
 	}
-	for _, partner := range f.Partners {
+	for _, name := range f.Names() {
+		partner := f.Partners[name]
+		r.names[name] = partner.Spec.DisplayName
 		if served := partner.Status.Subdomain; served != nil && strings.HasPrefix(served.URL, "http://") {
 			r.Summary.PlainHTTP++
+			r.plain = append(r.plain, r.Display(name))
 		}
 	}
 	for _, s := range r.Capacity {
@@ -128,7 +147,16 @@ func New(f *fleet.Fleet, now time.Time) *Report {
 	r.Summary.Partners = len(r.Conditions)
 	r.addWindows(f, now)
 	r.addCoverage(f, now)
+	r.Tasks = r.tasks(f)
 	return r
+}
+
+// missing is the FTE that a partner misses now.
+func missing(s fleet.Staffing) v1alpha1.FTE {
+	if s.Verdict == nil || !s.Contracted() {
+		return 0
+	}
+	return s.Verdict.MissingFTE
 }
 
 // conditionsOf picks the conditions that are as they should not be, and say what no
@@ -175,15 +203,29 @@ func (r *Report) addWindows(f *fleet.Fleet, now time.Time) {
 		}
 		r.Windows = append(r.Windows, w)
 	}
+	for _, name := range f.Names() {
+		for _, deal := range f.Partners[name].Spec.ExpectedCustomers {
+			if on, err := deal.On.Time(time.UTC); err == nil && on.After(now) && r.shows(on) {
+				r.Windows = append(r.Windows, Window{Partner: name, Customers: *deal.Count, ValidFrom: deal.On, window: staffing.Window{From: on}})
+			}
+		}
+	}
 	slices.SortFunc(r.Windows, func(a, b Window) int {
 		return cmp.Or(a.next(r.from).Compare(b.next(r.from)), cmp.Compare(a.Partner, b.Partner), cmp.Compare(a.Allocation, b.Allocation))
 	})
 }
 
 func (r *Report) addCoverage(f *fleet.Fleet, now time.Time) {
+	var undeclared []Coverage
 	for _, name := range f.Names() {
 		verdict := f.CoverageOf(name, now)
-		if verdict == nil || !verdict.Declared {
+		switch {
+		case verdict == nil:
+			continue
+		case !verdict.Declared:
+			if verdict.Undeclared > 0 {
+				undeclared = append(undeclared, Coverage{Partner: name, Undeclared: true})
+			}
 			continue
 		}
 		c := Coverage{Partner: name, Summary: verdict.Summary(), UncoveredMinutes: verdict.Uncovered, week: verdict.Week}
@@ -193,6 +235,7 @@ func (r *Report) addCoverage(f *fleet.Fleet, now time.Time) {
 		r.Coverage = append(r.Coverage, c)
 	}
 	slices.SortStableFunc(r.Coverage, func(a, b Coverage) int { return cmp.Compare(b.UncoveredMinutes, a.UncoveredMinutes) })
+	r.Coverage = append(r.Coverage, undeclared...)
 }
 
 // shows reports whether an instant is on the time line.

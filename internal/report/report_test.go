@@ -84,6 +84,42 @@ var _ = Describe("The conditions", func() {
 	})
 })
 
+var _ = Describe("What to do", func() {
+	It("is who to hire, which hours to cover and what to repair, the most urgent first", func() {
+		shifts := []v1alpha1.Shift{{Days: []v1alpha1.DayOfWeek{"Monday"}, Start: "09:00", End: "17:00"}}
+		f := acme([]metav1.Condition{
+			{Type: "SubdomainReady", Status: "False", Reason: "HostClaimedByAnotherPartner", Message: "held by another"},
+			{Type: "StaffingSufficient", Status: "False", Reason: "CapacityExceeded", Message: "too many"},
+			{Type: "CustomerCountStale", Status: "True", Reason: "CustomerCountOld", Message: "of last year"},
+		},
+			v1alpha1.PCSMAllocationSpec{FTE: 2, Shifts: shifts, Localization: &v1alpha1.Localization{TimeZone: "Etc/UTC"}},
+		)
+		f.Partners["acme"].Spec.ExpectedCustomers = []v1alpha1.ExpectedCustomers{{On: "2027-02-01", Count: new(int32(40))}}
+		f.Partners["acme"].Status.Subdomain = &v1alpha1.SubdomainStatus{URL: "http://remote.acmecorp.com"}
+		f.Plans["basic"].Spec.OperatingHours = &v1alpha1.OperatingHours{Days: []v1alpha1.DayOfWeek{"Monday", "Tuesday"}, Opens: "09:00", Closes: "17:00", TimeZone: "Etc/UTC"}
+		r := report.New(f, now)
+		var told []string
+		for _, task := range r.Tasks {
+			told = append(told, string(task.Work)+": "+task.Short())
+		}
+		Expect(told).To(HaveExactElements(
+			"Hire: Acme: add 0.5 FTE",
+			"Hire: Acme: add 1.5 more FTE by 2027-02-01",
+			"Cover: Acme: 8 hours a week",
+			"Repair: Acme: HostClaimedByAnotherPartner",
+			"Secure: set TLS for 1 sub-domain",
+			"Update: Acme: report customers",
+		))
+		Expect(r.Tiles()[0]).To(Equal(report.Tile{Title: "FTE to add now", Figure: "0.5", Partners: []string{"Acme"}, Bad: true}))
+		Expect(r.Windows).To(ConsistOf(And(HaveField("Customers", int32(40)), HaveField("ValidFrom", v1alpha1.Date("2027-02-01")))))
+	})
+
+	It("says of which partner nothing is known", func() {
+		r := report.New(acme(nil, v1alpha1.PCSMAllocationSpec{FTE: 4}), now)
+		Expect(r.Coverage).To(ConsistOf(And(HaveField("Partner", "acme"), HaveField("Undeclared", true))))
+	})
+})
+
 var _ = Describe("The page", func() {
 	render := func(f *fleet.Fleet) string {
 		GinkgoHelper()
@@ -100,7 +136,7 @@ var _ = Describe("The page", func() {
 
 	It("says so where there is nothing", func() {
 		page := render(fleet.New())
-		Expect(page).To(And(ContainSubstring("There are no OEMs and no MSPs"), ContainSubstring("There are no P-CSMs."), ContainSubstring("No contract window opens or closes")))
+		Expect(page).To(And(ContainSubstring("Nothing: every partner has the P-CSMs that it needs"), ContainSubstring("There are no OEMs and no MSPs"), ContainSubstring("There are no P-CSMs."), ContainSubstring("No contract window opens or closes and no signed deal begins")))
 		var out bytes.Buffer
 		Expect(report.New(fleet.New(), now).Markdown(&out)).To(Succeed())
 		Expect(out.String()).To(And(ContainSubstring("There are no OEMs and no MSPs."), ContainSubstring("All conditions are as they should be.")))

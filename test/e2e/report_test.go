@@ -122,7 +122,7 @@ var _ = Describe("The report of a fleet", func() {
 		p.goTo(address)
 		share := func(partner string) float64 {
 			return eval[float64](p, `(row => { const t = row.querySelector(".track").getBoundingClientRect().width;
-				return row.querySelector(".fill").getBoundingClientRect().width / t; })([...document.querySelectorAll("tbody tr")].find(r => r.innerText.startsWith("`+partner+`")))`)
+				return row.querySelector(".fill").getBoundingClientRect().width / t; })([...document.querySelectorAll("tbody tr")].find(r => r.querySelector("th small").innerText === "`+partner+`"))`)
 		}
 		Expect(share("globex")).To(BeNumerically("~", 1.33/1.5, 0.02), "133 % of a track that ends at 150 %")
 		Expect(share("acme")).To(BeNumerically("~", 0.62/1.5, 0.02))

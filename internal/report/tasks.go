@@ -1,0 +1,210 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/coverage"
+	"github.com/dispel/partner-operator/internal/fleet"
+)
+
+// Work is a kind of task.
+type Work string
+
+// The kinds of tasks, in the order in which they are told.
+const (
+	// Hire is to add P-CSMs, now or by a day.
+	Hire Work = "Hire"
+	// Cover is to have somebody on duty in hours that have nobody.
+	Cover Work = "Cover"
+	// Repair is what the operator cannot do, or what end customers do not reach.
+	Repair Work = "Repair"
+	// Secure is what is served in clear text, or tenants that are not isolated.
+	Secure Work = "Secure"
+	// Update is a count of customers that is too old.
+	Update Work = "Update"
+)
+
+// works are all kinds of tasks, each with its title for people.
+var works = []struct {
+	Work  Work
+	Title string
+}{
+	{Hire, "Add P-CSMs"}, {Cover, "Cover hours"}, {Repair, "Repair"}, {Secure, "Secure"}, {Update, "Update customer counts"},
+}
+
+// Task is something that somebody has to do for a partner.
+type Task struct {
+	Work Work `json:"work"`
+	// Partner is its name; empty if the task is for all.
+	Partner     string `json:"partner,omitempty"`
+	DisplayName string `json:"displayName,omitempty"`
+	// What is the task in a few words, such as "add 0.5 FTE".
+	What string `json:"what"`
+	// By is the day by which it is due; empty if it is due now.
+	By v1alpha1.Date `json:"by,omitempty"`
+	// Why has the numbers, and the remedy.
+	Why string `json:"why"`
+
+	// amount orders tasks of a kind that are due at once: those with more come first.
+	amount int
+}
+
+// Short is the task beside its partner's name, such as "Acme: add 0.5 FTE by 2027-03-31".
+func (t Task) Short() string {
+	short := t.What
+	if t.DisplayName != "" {
+		short = t.DisplayName + ": " + short
+	}
+	if t.By != "" {
+		short += " by " + string(t.By)
+	}
+	return short
+}
+
+// tasks are what a report tells to do, the most urgent first.
+func (r *Report) tasks(f *fleet.Fleet) []Task {
+	tasks := []Task{}
+	add := func(work Work, partner, what, why string, by v1alpha1.Date, amount int) {
+		display := ""
+		if p := f.Partners[partner]; p != nil {
+			display = p.Spec.DisplayName
+		}
+		tasks = append(tasks, Task{work, partner, display, what, by, why, amount})
+	}
+	for _, s := range r.Capacity {
+		if s.Verdict != nil && s.Insufficient() {
+			add(Hire, s.Partner, fmt.Sprintf("add %s FTE", s.Verdict.MissingFTE), s.Message, "", int(s.Verdict.MissingFTE))
+		}
+		if next := s.NextShortfall; next != nil {
+			more, what := next.MissingFTE, "add %s FTE"
+			if s.Insufficient() {
+				more, what = more-s.Verdict.MissingFTE, "add %s more FTE"
+			}
+			add(Hire, s.Partner, fmt.Sprintf(what, more), s.ShortfallMessage, next.On, int(more))
+		}
+	}
+	for _, c := range r.Coverage {
+		if c.UncoveredMinutes > 0 {
+			add(Cover, c.Partner, coverage.Hours(c.UncoveredMinutes)+" hours a week", c.Uncovered, "", c.UncoveredMinutes)
+		}
+	}
+	for _, c := range r.Conditions {
+		if len(c.Conditions) == 0 && c.State == fleet.Broken {
+			add(Repair, c.Partner, c.Reason, c.Message, "", 0)
+		}
+		for _, condition := range c.Conditions {
+			switch kind := v1alpha1.ConditionType(condition.Type); {
+			case kind == v1alpha1.ConditionCustomerCountStale:
+				add(Update, c.Partner, "report customers", condition.Message, "", 0)
+			case kind == v1alpha1.ConditionStaffingSufficient, kind == v1alpha1.ConditionCapacityExceeded, kind == v1alpha1.ConditionHoursCovered:
+			case kind == v1alpha1.ConditionSubdomainReachable && condition.Status == metav1.ConditionFalse, conditions.SeverityOf(condition) == conditions.Error:
+				add(Repair, c.Partner, condition.Reason, condition.Message, "", 0)
+			}
+		}
+	}
+	if r.Isolation != nil && r.Isolation.Status == metav1.ConditionFalse {
+		add(Secure, "", r.Isolation.Reason, r.Isolation.Message, "", 1)
+	}
+	if len(r.plain) > 0 {
+		const most = 20
+		why := strings.Join(r.plain[:min(most, len(r.plain))], ", ")
+		if more := len(r.plain) - most; more > 0 {
+			why += fmt.Sprintf(" and %d more", more)
+		}
+		add(Secure, "", "set TLS for "+plural(len(r.plain), "sub-domain"), "in clear text to end customers without spec.subdomain.tls or the operator's --default-issuer: "+why, "", 0)
+	}
+	slices.SortStableFunc(tasks, func(a, b Task) int {
+		return cmp.Or(cmp.Compare(a.Work.order(), b.Work.order()), cmp.Compare(a.By, b.By), cmp.Compare(b.amount, a.amount))
+	})
+	return tasks
+}
+
+func plural(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
+func (w Work) order() int {
+	for i, work := range works {
+		if work.Work == w {
+			return i
+		}
+	}
+	return len(works)
+}
+
+// TaskGroup are the tasks of a kind.
+type TaskGroup struct {
+	Title string
+	Tasks []Task
+}
+
+// TaskGroups are the tasks by their kind, those without any left out.
+func (r *Report) TaskGroups() []TaskGroup {
+	var groups []TaskGroup
+	for _, work := range works {
+		group := TaskGroup{Title: work.Title}
+		for _, task := range r.Tasks {
+			if task.Work == work.Work {
+				group.Tasks = append(group.Tasks, task)
+			}
+		}
+		if len(group.Tasks) > 0 {
+			groups = append(groups, group)
+		}
+	}
+	return groups
+}
+
+// Tile is a figure at the head of a report, and those whom it counts.
+type Tile struct {
+	Title, Figure string
+	// Partners are the first of those counted, More is how many others there are.
+	Partners []string
+	More     int
+	// Bad reports whether somebody has to act.
+	Bad bool
+}
+
+// Tiles are the figures at the head.
+func (r *Report) Tiles() []Tile {
+	var now, later, hours, broken []string
+	var missing, expected v1alpha1.FTE
+	uncovered := 0
+	for _, task := range r.Tasks {
+		switch {
+		case task.Work == Hire && task.By == "":
+			now, missing = append(now, task.DisplayName), missing+v1alpha1.FTE(task.amount)
+		case task.Work == Hire:
+			later, expected = append(later, fmt.Sprintf("%s, %s", task.DisplayName, task.By)), expected+v1alpha1.FTE(task.amount)
+		case task.Work == Cover:
+			hours, uncovered = append(hours, task.DisplayName), uncovered+task.amount
+		case task.Work == Repair && !slices.Contains(broken, task.DisplayName):
+			broken = append(broken, task.DisplayName)
+		}
+	}
+	tile := func(title, figure string, partners []string, bad bool) Tile {
+		const most = 3
+		shown := partners[:min(most, len(partners))]
+		return Tile{title, figure, shown, len(partners) - len(shown), bad && len(partners) > 0}
+	}
+	tiles := []Tile{
+		tile("FTE to add now", missing.String(), now, true),
+		tile("FTE to add later", expected.String(), later, false),
+		tile("Uncovered hours a week", coverage.Hours(uncovered), hours, true),
+		tile("Broken", fmt.Sprint(len(broken)), broken, true),
+	}
+	if len(r.plain) > 0 {
+		tiles = append(tiles, tile("Without TLS", fmt.Sprint(len(r.plain)), r.plain, true))
+	}
+	return tiles
+}
