@@ -98,6 +98,15 @@ var _ = Describe("What people look for first", func() {
 		Expect(got.err).To(And(HavePrefix("error: the cluster at https://cluster.example refuses: partners.partner.dispel.com is forbidden"), ContainSubstring("cannot list"), ContainSubstring("have an administrator bind the operator's ClusterRole for viewers to you (partner-operator-viewer")))
 	})
 
+	It("is every condition of a partner", func(ctx SpecContext) {
+		got := run(ctx, "status acme --show-conditions")
+		Expect(got.out).To(HavePrefix(run(ctx, "status acme").out), got.err)
+		Expect(got.out).To(MatchRegexp(`(?m)^CONDITION +STATUS +REASON +FOR +MESSAGE$`))
+		Expect(got.out).To(MatchRegexp(`(?m)^HoursCovered +False +HoursUncovered +\S+ +56 of 168 operating hours`))
+		Expect(at(ctx, 60, "status acme --show-conditions")).NotTo(ContainSubstring("…"))
+		Expect(run(ctx, "status --show-conditions").err).To(ContainSubstring("write its name"))
+	})
+
 	It("is that nothing is declared", func(ctx SpecContext) {
 		read := func(line string) result {
 			return runOn(ctx, &cli.Terminal{In: bytes.NewBufferString("{apiVersion: v1, kind: Namespace, metadata: {name: a}}\n")}, line)

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/fleet"
@@ -24,6 +25,7 @@ type statusFlags struct {
 	output, tier    choice
 	selector        string
 	problems, watch bool
+	conditions      bool
 }
 
 func (p *plugin) newStatusCommand() *cobra.Command {
@@ -45,6 +47,9 @@ func (p *plugin) newStatusCommand() *cobra.Command {
 			if len(args) > 0 && (flags.selector != "" || flags.tier.value != "" || flags.problems) {
 				return usageError{errors.New("--problems, --tier and --selector choose among all partners: leave out the name")}
 			}
+			if flags.conditions && (len(args) == 0 || flags.output.value != "table") {
+				return usageError{errors.New("--show-conditions adds to the table about one partner: write its name, and no -o")}
+			}
 			chosen, err := labels.Parse(flags.selector)
 			if err != nil {
 				return usageError{fmt.Errorf("--selector %q: %w", flags.selector, err)}
@@ -59,6 +64,7 @@ func (p *plugin) newStatusCommand() *cobra.Command {
 	f.BoolVar(&flags.problems, "problems", false, "only partners with problems")
 	f.Var(&flags.tier, "tier", "only partners whose plan is of this tier: Basic, Premium or MissionCritical")
 	f.StringVarP(&flags.selector, "selector", "l", "", "only partners with these labels, such as region=emea")
+	f.BoolVar(&flags.conditions, "show-conditions", false, "with a name: list all conditions below, with how long they have been so")
 	f.BoolVarP(&flags.watch, "watch", "w", false, "show it again whenever it changes, until interrupted")
 	f.VarP(&flags.output, "output", "o", "table, json or yaml")
 	completeChoices(cmd, "tier", flags.tier.values)
@@ -87,7 +93,12 @@ func (p *plugin) status(ctx context.Context, args []string, flags statusFlags, c
 		return err
 	}
 	tree := f.Tree(partner.Name, p.terminal.now())
-	return p.terminal.print(flags.output.value, tree, func() { p.terminal.printTree(tree) })
+	return p.terminal.print(flags.output.value, tree, func() {
+		p.terminal.printTree(tree)
+		if flags.conditions {
+			p.terminal.printConditions(partner.Status.Conditions)
+		}
+	})
 }
 
 // watchEvery is how often status looks again.
@@ -170,6 +181,17 @@ func (t *Terminal) printTree(root *fleet.Part) {
 	tree := t.newTree()
 	t.addParts(tree, root.Parts)
 	fmt.Fprintf(t.Out, "%s\n%s\n", t.part(*root, 0), tree.Render())
+}
+
+// printConditions prints all conditions, as kubectl describe would.
+func (t *Terminal) printConditions(conditions []metav1.Condition) {
+	table, messages := t.newTable("condition", "status", "reason", "for"), make([]string, len(conditions))
+	for i, condition := range conditions {
+		messages[i] = clean(condition.Message)
+		table.AppendRow([]any{condition.Type, condition.Status, condition.Reason, duration.HumanDuration(t.now().Sub(condition.LastTransitionTime.Time))})
+	}
+	fmt.Fprintln(t.Out)
+	t.fitWithNotes(table, "message", messages, "for")
 }
 
 func (t *Terminal) addParts(tree list.Writer, parts []fleet.Part) {

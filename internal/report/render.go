@@ -133,6 +133,9 @@ func (r *Report) months() []month {
 		if !at.Before(r.until) {
 			return months
 		}
+		if at.Month()%2 == 0 {
+			continue // there is no room for all
+		}
 		name := at.Format("Jan")
 		if at.Month() == time.January {
 			name = at.Format("’06")

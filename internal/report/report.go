@@ -29,8 +29,8 @@ type Report struct {
 	Isolation *metav1.Condition `json:"isolation,omitempty"`
 	// Tasks are what there is to do, the most urgent of each kind first.
 	Tasks []Task `json:"tasks"`
-	// Capacity is the staffing of each OEM and MSP, those that miss the most FTE first, then the
-	// fullest.
+	// Capacity is the staffing of each OEM and MSP, those that miss the most FTE now or later
+	// first, then the fullest.
 	Capacity []fleet.Staffing `json:"capacity"`
 	// Tiers are its totals.
 	Tiers []fleet.Total `json:"tiers"`
@@ -117,7 +117,7 @@ type Conditions struct {
 func New(f *fleet.Fleet, now time.Time) *Report {
 	r := &Report{At: v1alpha1.Date(now.UTC().Format(time.DateOnly)), Capacity: f.Capacity(now, now), from: now.Add(-Past), until: now.Add(Horizon), Isolation: f.Isolation,
 		Coverage: []Coverage{}, Windows: []Window{}, Conditions: []Conditions{}, names: map[string]string{}}
-	slices.SortStableFunc(r.Capacity, func(a, b fleet.Staffing) int { return cmp.Compare(missing(b), missing(a)) })
+	slices.SortStableFunc(r.Capacity, func(a, b fleet.Staffing) int { return cmp.Or(cmp.Compare(missing(b), missing(a)), cmp.Compare(expected(b), expected(a))) })
 	r.Tiers = fleet.Totals(r.Capacity)
 	for _, name := range f.Names() {
 		if count := f.Partners[name].Spec.CustomerCount; count != nil {
@@ -157,6 +157,14 @@ func missing(s fleet.Staffing) v1alpha1.FTE {
 		return 0
 	}
 	return s.Verdict.MissingFTE
+}
+
+// expected is the FTE that a partner will miss.
+func expected(s fleet.Staffing) v1alpha1.FTE {
+	if s.NextShortfall == nil {
+		return 0
+	}
+	return s.NextShortfall.MissingFTE
 }
 
 // conditionsOf picks the conditions that are as they should not be, and say what no

@@ -104,11 +104,11 @@ var _ = Describe("What to do", func() {
 		}
 		Expect(told).To(HaveExactElements(
 			"Hire: Acme: add 0.5 FTE",
-			"Hire: Acme: add 1.5 more FTE by 2027-02-01",
 			"Cover: Acme: 8 hours a week",
 			"Repair: Acme: HostClaimedByAnotherPartner",
 			"Secure: set TLS for 1 sub-domain",
 			"Update: Acme: report customers",
+			"Plan: Acme: add 1.5 more FTE by 2027-02-01",
 		))
 		Expect(r.Tiles()[0]).To(Equal(report.Tile{Title: "FTE to add now", Figure: "0.5", Partners: []string{"Acme"}, Bad: true}))
 		Expect(r.Windows).To(ConsistOf(And(HaveField("Customers", int32(40)), HaveField("ValidFrom", v1alpha1.Date("2027-02-01")))))

@@ -19,7 +19,7 @@ type Work string
 
 // The kinds of tasks, in the order in which they are told.
 const (
-	// Hire is to add P-CSMs, now or by a day.
+	// Hire is to add P-CSMs now.
 	Hire Work = "Hire"
 	// Cover is to have somebody on duty in hours that have nobody.
 	Cover Work = "Cover"
@@ -29,6 +29,8 @@ const (
 	Secure Work = "Secure"
 	// Update is a count of customers that is too old.
 	Update Work = "Update"
+	// Plan is to add P-CSMs by a day to come.
+	Plan Work = "Plan"
 )
 
 // works are all kinds of tasks, each with its title for people.
@@ -36,7 +38,7 @@ var works = []struct {
 	Work  Work
 	Title string
 }{
-	{Hire, "Add P-CSMs"}, {Cover, "Cover hours"}, {Repair, "Repair"}, {Secure, "Secure"}, {Update, "Update customer counts"},
+	{Hire, "Add P-CSMs"}, {Cover, "Cover hours"}, {Repair, "Repair"}, {Secure, "Secure"}, {Update, "Update customer counts"}, {Plan, "Plan ahead"},
 }
 
 // Task is something that somebody has to do for a partner.
@@ -87,13 +89,20 @@ func (r *Report) tasks(f *fleet.Fleet) []Task {
 			if s.Insufficient() {
 				more, what = more-s.Verdict.MissingFTE, "add %s more FTE"
 			}
-			add(Hire, s.Partner, fmt.Sprintf(what, more), s.ShortfallMessage, next.On, int(more))
+			add(Plan, s.Partner, fmt.Sprintf(what, more), s.ShortfallMessage, next.On, int(more))
 		}
 	}
+	var unknown []string
 	for _, c := range r.Coverage {
+		if c.Undeclared {
+			unknown = append(unknown, r.Display(c.Partner))
+		}
 		if c.UncoveredMinutes > 0 {
 			add(Cover, c.Partner, coverage.Hours(c.UncoveredMinutes)+" hours a week", c.Uncovered, "", c.UncoveredMinutes)
 		}
+	}
+	if len(unknown) > 0 {
+		add(Cover, "", "declare the shifts of "+plural(len(unknown), "partner"), "their hours are unknown without spec.shifts of the PCSMAllocations: "+listed(unknown), "", 0)
 	}
 	for _, c := range r.Conditions {
 		if len(c.Conditions) == 0 && c.State == fleet.Broken {
@@ -113,17 +122,22 @@ func (r *Report) tasks(f *fleet.Fleet) []Task {
 		add(Secure, "", r.Isolation.Reason, r.Isolation.Message, "", 1)
 	}
 	if len(r.plain) > 0 {
-		const most = 20
-		why := strings.Join(r.plain[:min(most, len(r.plain))], ", ")
-		if more := len(r.plain) - most; more > 0 {
-			why += fmt.Sprintf(" and %d more", more)
-		}
-		add(Secure, "", "set TLS for "+plural(len(r.plain), "sub-domain"), "in clear text to end customers without spec.subdomain.tls or the operator's --default-issuer: "+why, "", 0)
+		add(Secure, "", "set TLS for "+plural(len(r.plain), "sub-domain"), "in clear text to end customers without spec.subdomain.tls or the operator's --default-issuer: "+listed(r.plain), "", 0)
 	}
 	slices.SortStableFunc(tasks, func(a, b Task) int {
 		return cmp.Or(cmp.Compare(a.Work.order(), b.Work.order()), cmp.Compare(a.By, b.By), cmp.Compare(b.amount, a.amount))
 	})
 	return tasks
+}
+
+// listed names the first of some partners, and how many others there are.
+func listed(partners []string) string {
+	const most = 20
+	names := strings.Join(partners[:min(most, len(partners))], ", ")
+	if more := len(partners) - most; more > 0 {
+		names += fmt.Sprintf(" and %d more", more)
+	}
+	return names
 }
 
 func plural(n int, noun string) string {
@@ -182,11 +196,11 @@ func (r *Report) Tiles() []Tile {
 	uncovered := 0
 	for _, task := range r.Tasks {
 		switch {
-		case task.Work == Hire && task.By == "":
-			now, missing = append(now, task.DisplayName), missing+v1alpha1.FTE(task.amount)
 		case task.Work == Hire:
+			now, missing = append(now, task.DisplayName), missing+v1alpha1.FTE(task.amount)
+		case task.Work == Plan:
 			later, expected = append(later, fmt.Sprintf("%s, %s", task.DisplayName, task.By)), expected+v1alpha1.FTE(task.amount)
-		case task.Work == Cover:
+		case task.Work == Cover && task.Partner != "":
 			hours, uncovered = append(hours, task.DisplayName), uncovered+task.amount
 		case task.Work == Repair && !slices.Contains(broken, task.DisplayName):
 			broken = append(broken, task.DisplayName)
