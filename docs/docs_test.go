@@ -20,6 +20,7 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	controllermetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/yaml"
@@ -571,5 +572,40 @@ var _ = Describe("The versions of Kubernetes", func() {
 		Expect(matches(`(?m)^\| (\d+\.\d+) \| (?:every|each)`, page)).To(ConsistOf(pinned))
 		all := matches(`(?m)^\| (\d+\.\d+) \|`, page)
 		Expect(read("charts/partner-operator/Chart.yaml")).To(ContainSubstring(`kubeVersion: ">=` + all[len(all)-1] + `.0-0"`))
+	})
+})
+
+var _ = Describe("The API reference", func() {
+	It("has every field of every kind, as the CRDs describe it", func() {
+		reference := read("docs/reference/api.md")
+		var fields int
+		var walk func(path string, schema apiextensionsv1.JSONSchemaProps)
+		walk = func(path string, schema apiextensionsv1.JSONSchemaProps) {
+			if schema.Items != nil && schema.Items.Schema != nil {
+				schema = *schema.Items.Schema
+			}
+			for name, field := range schema.Properties {
+				at := path + "." + name
+				if name != "apiVersion" && name != "kind" && name != "metadata" {
+					fields++
+					first, _, _ := strings.Cut(field.Description, "\n")
+					Expect(reference).To(MatchRegexp("(?m)^\\| `"+name+"` .*"+regexp.QuoteMeta(first)), at)
+				}
+				if name != "conditions" { // of Kubernetes, which has its own reference
+					walk(at, field)
+				}
+			}
+		}
+		files, err := filepath.Glob(filepath.Join(root, "config/crd/bases/*.yaml"))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(files).To(HaveLen(4))
+		for _, file := range files {
+			var crd apiextensionsv1.CustomResourceDefinition
+			data, err := os.ReadFile(file)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(yaml.UnmarshalStrict(data, &crd)).To(Succeed())
+			walk(crd.Spec.Names.Kind, *crd.Spec.Versions[0].Schema.OpenAPIV3Schema)
+		}
+		Expect(fields).To(BeNumerically(">", 100))
 	})
 })
