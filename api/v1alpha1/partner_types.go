@@ -46,9 +46,9 @@ func (m ChannelModel) WhiteLabels() bool {
 // +kubebuilder:printcolumn:name="FTE",type=number,JSONPath=`.status.staffing.allocatedFTE`,description="FTE of the partner's active PCSMAllocations"
 // +kubebuilder:printcolumn:name="Capacity",type=string,JSONPath=`.status.staffing.capacity`,description="Customers, and the most that the P-CSMs support"
 // +kubebuilder:printcolumn:name="Coverage",type=string,JSONPath=`.status.coverage.summary`,description="Operating hours a week with P-CSMs on duty, and all operating hours"
-// +kubebuilder:printcolumn:name="Widget",type=string,JSONPath=`.status.conditions[?(@.type=="SupportWidgetEnabled")].status`,description="Whether the support widget is enabled"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether everything that the Partner declares is provisioned"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Widget",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="SupportWidgetEnabled")].status`,description="Whether the support widget is enabled"
 // +kubebuilder:printcolumn:name="Namespace",type=string,priority=1,JSONPath=`.status.namespace`
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`

@@ -35,9 +35,14 @@ var _ = Describe("The demo", func() {
 		said := gbytes.NewBuffer()
 		demo := Demo{Binaries: binaries, Out: said, Once: true, RunTries: true}
 		Expect(demo.Run(ctx)).To(Succeed())
+		shown := string(said.Contents())
 		for _, try := range tries {
-			for _, command := range try.commands {
-				Expect(string(said.Contents())).To(ContainSubstring(command))
+			Expect(shown).To(ContainSubstring("# " + try.look + "\n" + try.command + "\n"))
+		}
+		Expect(strings.Count(shown, "\n")).To(BeNumerically("<=", 40), "it fits a screen")
+		for line := range strings.Lines(shown) {
+			if !strings.HasPrefix(line, "export ") { // which have paths of the reader's machine
+				Expect(len([]rune(line))-1).To(BeNumerically("<=", 120), line)
 			}
 		}
 	})

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"html/template"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -27,6 +28,8 @@ type sample struct {
 type preview struct {
 	samples []sample
 	widget  *url.URL
+	// report makes the report of the fleet.
+	report func(ctx context.Context) (string, error)
 }
 
 // start serves until the context ends, and returns the address.
@@ -44,8 +47,17 @@ func (p *preview) start(ctx context.Context) (string, error) {
 func (p *preview) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Security-Policy", "default-src 'none'")
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
 		_ = contents.Execute(w, p.samples)
+	})
+	mux.HandleFunc("GET /report", func(w http.ResponseWriter, r *http.Request) {
+		page, err := p.report(r.Context())
+		if err != nil {
+			http.Error(w, page, http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = io.WriteString(w, page)
 	})
 	for _, sample := range p.samples {
 		toWidget := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
@@ -71,7 +83,9 @@ var contents = template.Must(template.New("contents").Parse(`<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>Sample partners</title>
+<style>body { margin: 1rem auto; max-width: 40rem; padding: 0 1rem; font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }</style>
 <h1>Sample partners</h1>
+<p><a href="report">The report of all partners</a></p>
 <p>Each page stands in for the partner's instance on its sub-domain. The support widget on it is the real one.</p>
 <ul>
 {{range .}}<li><a href="{{.Name}}/">{{.DisplayName}}</a>, {{.Host}}{{if not .Widget}}: no widget{{end}}</li>
