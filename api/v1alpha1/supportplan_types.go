@@ -56,7 +56,7 @@ type SupportPlanList struct {
 
 // SupportPlanSpec describes what a plan promises.
 //
-// +kubebuilder:validation:XValidation:rule="self.tier == 'Basic' || !has(self.operatingHours) || (has(self.operatingHours.alwaysOn) && self.operatingHours.alwaysOn) || (has(self.operatingHours.opens) && has(self.operatingHours.closes) && has(self.operatingHours.days) && has(self.operatingHours.timeZone))",fieldPath=".operatingHours",messageExpression="'the tier ' + self.tier + ' is at work around the clock, so there are no hours to fill the gaps from: write timeZone, days, opens and closes, or alwaysOn: true, or remove operatingHours'"
+// +kubebuilder:validation:XValidation:rule="self.tier == 'Basic' || !has(self.operatingHours) || (has(self.operatingHours.alwaysOn) && self.operatingHours.alwaysOn) || (has(self.operatingHours.timeZone) && (has(self.operatingHours.windows) || has(self.operatingHours.opens) && has(self.operatingHours.closes) && has(self.operatingHours.days)))",fieldPath=".operatingHours",messageExpression="'the tier ' + self.tier + ' is at work around the clock, so there are no hours to fill the gaps from: write timeZone, days, opens and closes (or windows), or alwaysOn: true, or remove operatingHours'"
 type SupportPlanSpec struct {
 	// tier is the level of support, which sets the defaults of the plan. Immutable:
 	// create another plan and reference it from the Partners.
@@ -163,12 +163,13 @@ const (
 	InfrastructureOutages         TaskName = "InfrastructureOutages"
 )
 
-// OperatingHours specify when P-CSMs are at work: around the clock, or in a daily
-// window on some days of the week.
+// OperatingHours specify when P-CSMs are at work: around the clock, in a daily
+// window on some days of the week, or in windows of their own for each day.
 //
 // +kubebuilder:validation:MinProperties=1
-// +kubebuilder:validation:XValidation:rule="!(has(self.alwaysOn) && self.alwaysOn) || !(has(self.timeZone) || has(self.days) || has(self.opens) || has(self.closes) || has(self.holidays) || has(self.closures))",message="a plan that is always on has no other hours: remove timeZone, days, opens, closes, holidays and closures, or remove alwaysOn"
-// +kubebuilder:validation:XValidation:rule="!(has(self.opens) || has(self.closes)) || (has(self.opens) ? self.opens : '09:00') < (has(self.closes) ? self.closes : '17:00')",fieldPath=".opens",messageExpression="'work would start at ' + (has(self.opens) ? self.opens : '09:00') + ' and end at ' + (has(self.closes) ? self.closes : '17:00') + ': write an opens that is before closes; a window cannot pass midnight'"
+// +kubebuilder:validation:XValidation:rule="!(has(self.alwaysOn) && self.alwaysOn) || !(has(self.timeZone) || has(self.days) || has(self.opens) || has(self.closes) || has(self.windows) || has(self.holidays) || has(self.closures) || has(self.specialDays))",message="a plan that is always on has no other hours: remove timeZone, days, opens, closes, windows, holidays, closures and specialDays, or remove alwaysOn"
+// +kubebuilder:validation:XValidation:rule="!has(self.windows) || !(has(self.days) || has(self.opens) || has(self.closes))",fieldPath=".windows",message="windows have days and times of their own: remove days, opens and closes, or write them instead of windows"
+// +kubebuilder:validation:XValidation:rule="!(has(self.opens) || has(self.closes)) || (has(self.opens) ? self.opens : '09:00') < (has(self.closes) ? self.closes : '17:00')",fieldPath=".opens",messageExpression="'work would start at ' + (has(self.opens) ? self.opens : '09:00') + ' and end at ' + (has(self.closes) ? self.closes : '17:00') + ': write an opens that is before closes, or windows, which can pass midnight'"
 type OperatingHours struct {
 	// alwaysOn means around the clock, every day. If true, omit the other fields.
 	// +optional
@@ -193,7 +194,17 @@ type OperatingHours struct {
 	// +optional
 	Closes TimeOfDay `json:"closes,omitempty"`
 
-	// holidays are the public holidays on which P-CSMs do not work.
+	// windows are the times at which P-CSMs work, several a day if need be, instead of days,
+	// opens and closes.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=14
+	// +kubebuilder:validation:XValidation:rule="self.all(a, self.filter(b, a.days.exists(d, d in b.days) && a.opens < (b.closes <= b.opens ? '24:00' : b.closes) && b.opens < (a.closes <= a.opens ? '24:00' : a.closes)).size() <= 1)",message="two windows of a day overlap: let one close before the other opens, or write one window"
+	Windows []HoursWindow `json:"windows,omitempty"`
+
+	// holidays are the public holidays on which P-CSMs do not work: USFederal, None, or the national
+	// ones of a country by its ISO 3166 code, such as DE, GB or JP.
 	// +optional
 	Holidays HolidayCalendar `json:"holidays,omitempty"`
 
@@ -203,6 +214,65 @@ type OperatingHours struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	Closures []Date `json:"closures,omitempty"`
+
+	// specialDays are dates with hours of their own, such as a short day before a holiday, and
+	// ranges of closed days. They go before windows, days and holidays.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:XValidation:rule="self.all(a, self.filter(b, a.from <= (has(b.until) ? b.until : b.from) && b.from <= (has(a.until) ? a.until : a.from)).size() <= 1)",message="two special days are about the same date: write each date once"
+	SpecialDays []SpecialDay `json:"specialDays,omitempty"`
+}
+
+// HoursWindow is a time at which P-CSMs work on some days of the week. It belongs to the
+// day on which it opens.
+//
+// +kubebuilder:validation:XValidation:rule="self.opens != self.closes",fieldPath=".closes",message="a window that closes when it opens has no length: write another closes, or alwaysOn: true for hours around the clock"
+type HoursWindow struct {
+	// days are the days of the week on which the window opens.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=7
+	Days []DayOfWeek `json:"days,omitempty"`
+
+	// opens is when work starts, in 24-hour HH:MM format.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="self != '24:00'",message="24:00 is the end of a day: write 00:00, and the following days of the week"
+	Opens TimeOfDay `json:"opens,omitempty"`
+
+	// closes is when work ends, in 24-hour HH:MM format. If it is not after opens, the window
+	// closes on the next day.
+	// +required
+	Closes TimeOfDay `json:"closes,omitempty"`
+}
+
+// SpecialDay is a date, or a range of dates, with operating hours of its own: those from
+// opens to closes, or none.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.until) || self.from <= self.until",fieldPath=".until",message="the special days would end before they begin: write an until that is from or later"
+// +kubebuilder:validation:XValidation:rule="has(self.opens) == has(self.closes)",message="a short day has both opens and closes, and a closed one neither: write both, or remove both"
+// +kubebuilder:validation:XValidation:rule="!has(self.opens) || !has(self.closes) || self.opens != self.closes",fieldPath=".closes",message="a day that closes when it opens has no hours: write another closes, or remove opens and closes for a closed day"
+type SpecialDay struct {
+	// from is the first date, in the plan's time zone.
+	// +required
+	From Date `json:"from,omitempty"`
+
+	// until is the last date. Defaults to from.
+	// +optional
+	Until Date `json:"until,omitempty"`
+
+	// opens is when work starts on each of the dates, in 24-hour HH:MM format. If omitted,
+	// nobody works on them.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self != '24:00'",message="24:00 is the end of a day: write 00:00, and the following date"
+	Opens TimeOfDay `json:"opens,omitempty"`
+
+	// closes is when work ends, in 24-hour HH:MM format. If it is not after opens, work ends on
+	// the next day.
+	// +optional
+	Closes TimeOfDay `json:"closes,omitempty"`
 }
 
 // DayOfWeek is a day of the week by its English name.
@@ -217,16 +287,19 @@ type DayOfWeek string
 // +kubebuilder:validation:XValidation:rule="self.matches('^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$')",message="this is no time of the day: write 24-hour HH:MM, such as 09:00 or 17:30"
 type TimeOfDay string
 
-// HolidayCalendar is a set of public holidays.
+// HolidayCalendar is a set of public holidays: USFederal, None, or the national ones of a country
+// by its ISO 3166 code.
 //
-// +kubebuilder:validation:Enum=USFederal;None
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=16
+// +kubebuilder:validation:XValidation:rule="self in ['USFederal', 'None', 'AR', 'AT', 'BE', 'BG', 'BR', 'CA', 'CH', 'CZ', 'DE', 'DK', 'ES', 'FR', 'GB', 'GR', 'HR', 'IE', 'IT', 'JP', 'LT', 'LV', 'MW', 'NC', 'NL', 'NO', 'NZ', 'PL', 'RO', 'RU', 'SE', 'SI', 'SK', 'UA', 'ZA']",messageExpression="'the calendar ' + self + ' is unknown: write USFederal, None, or the ISO 3166 code of one of these countries: AR, AT, BE, BG, BR, CA, CH, CZ, DE, DK, ES, FR, GB, GR, HR, IE, IT, JP, LT, LV, MW, NC, NL, NO, NZ, PL, RO, RU, SE, SI, SK, UA, ZA'"
 type HolidayCalendar string
 
 // The holiday calendars.
 const (
 	// USFederal are the federal holidays of the United States. A holiday on one of
 	// the plan's days closes the plan on that day; any other closes it on the day on
-	// which the holiday is observed.
+	// which the holiday is observed. National calendars go by the same rule.
 	USFederal HolidayCalendar = "USFederal"
 	// NoHolidays is a calendar without holidays.
 	NoHolidays HolidayCalendar = "None"

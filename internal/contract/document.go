@@ -60,13 +60,18 @@ type DocumentHours struct {
 	AlwaysOn bool `json:"alwaysOn"`
 	// Limited tells that there are P-CSMs, and fewer than the plan requires for these
 	// hours: promise nobody that they are kept.
-	Limited  bool                 `json:"limited,omitempty"`
-	TimeZone v1alpha1.TimeZone    `json:"timeZone,omitempty"`
+	Limited  bool              `json:"limited,omitempty"`
+	TimeZone v1alpha1.TimeZone `json:"timeZone,omitempty"`
+	// Windows are the hours of a regular week.
+	Windows []v1alpha1.HoursWindow `json:"windows,omitempty"`
+	// Days, Opens and Closes are the window, in the first version of this format.
 	Days     []v1alpha1.DayOfWeek `json:"days,omitempty"`
 	Opens    v1alpha1.TimeOfDay   `json:"opens,omitempty"`
 	Closes   v1alpha1.TimeOfDay   `json:"closes,omitempty"`
 	Holidays []support.Holiday    `json:"holidays,omitempty"`
 	Closures []v1alpha1.Date      `json:"closures,omitempty"`
+	// SpecialDays go before all of these.
+	SpecialDays []v1alpha1.SpecialDay `json:"specialDays,omitempty"`
 }
 
 // DocumentWidget is the support widget.
@@ -77,8 +82,12 @@ type DocumentWidget struct {
 	Path string `json:"path,omitempty"`
 }
 
-// DocumentVersion is the version of the format of support.json.
-const DocumentVersion = "v1"
+// Versions of the format of support.json. What a reader of the first does not know is in documents
+// of the second alone: hours in windows, and special days.
+const (
+	DocumentVersion        = "v1"
+	DocumentWindowsVersion = "v2"
+)
 
 // Schema is the JSON Schema of support.json.
 //
@@ -96,9 +105,9 @@ func NewDocument(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, judged *
 		Plan:    DocumentPlan{plan.Name, plan.Spec.Tier, plan.Spec.PolicyURL, plan.Spec.SharedResponsibilityURL, plan.Spec.TrainingMaterials},
 		Hours: DocumentHours{
 			AlwaysOn: ptr.Deref(hours.AlwaysOn, false),
-			TimeZone: hours.TimeZone, Days: hours.Days, Opens: hours.Opens, Closes: hours.Closes,
-			Closures: hours.Closures,
-			Limited:  judged.HoursLimited(),
+			TimeZone: hours.TimeZone, Windows: support.Windows(hours),
+			Closures: hours.Closures, SpecialDays: hours.SpecialDays,
+			Limited: judged.HoursLimited(),
 		},
 		ResponseTargets:  slices.Clone(plan.Spec.ResponseTargets),
 		Languages:        languages(judged.Active),
@@ -113,10 +122,14 @@ func NewDocument(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, judged *
 		document.ResponseTargets[i].Clock = ClockOf(document.ResponseTargets[i])
 	}
 	slices.SortFunc(document.ResponseTargets, func(a, b v1alpha1.ResponseTarget) int { return int(a.Severity - b.Severity) })
-	if hours.Holidays == v1alpha1.USFederal {
-		year := now.UTC().Year()
-		document.Hours.Holidays = slices.Concat(support.FederalHolidays(year, hours.Days), support.FederalHolidays(year+1, hours.Days))
+	windows := document.Hours.Windows
+	if len(windows) > 1 || len(windows) == 1 && windows[0].Opens >= windows[0].Closes || len(hours.SpecialDays) > 0 {
+		document.Version = DocumentWindowsVersion
+	} else if len(windows) == 1 {
+		document.Hours.Days, document.Hours.Opens, document.Hours.Closes = windows[0].Days, windows[0].Opens, windows[0].Closes
 	}
+	year := now.UTC().Year()
+	document.Hours.Holidays = slices.Concat(support.HolidaysOf(hours, year), support.HolidaysOf(hours, year+1))
 	return document
 }
 

@@ -118,7 +118,7 @@ func newMinuteByMinute(hours v1alpha1.OperatingHours, allocations []v1alpha1.PCS
 			m.holidays[string(date)] = true
 		}
 		for year := 2025; year < 2029 && hours.Holidays == v1alpha1.USFederal; year++ {
-			for _, holiday := range support.FederalHolidays(year, hours.Days) {
+			for _, holiday := range support.HolidaysOf(v1alpha1.OperatingHours{Holidays: v1alpha1.USFederal, Days: hours.Days}, year) {
 				m.holidays[string(holiday.Date)] = true
 			}
 		}

@@ -58,7 +58,7 @@ func Doubts(spec v1alpha1.SupportPlanSpec) []Doubt {
 	}
 	if given.Holidays == "" && hours.Holidays == v1alpha1.USFederal && !ptr.Deref(hours.AlwaysOn, false) && !inUnitedStates(hours.TimeZone) {
 		doubts = append(doubts, Doubt{v1alpha1.ReasonFederalHolidaysAbroad, "spec.operatingHours.holidays", fmt.Sprintf(
-			"spec.operatingHours.holidays: by default nobody works on the federal holidays of the United States, also in %s: write None, or USFederal if that is meant", hours.TimeZone)})
+			"spec.operatingHours.holidays: by default nobody works on the federal holidays of the United States, also in %s: write the code of a country, such as DE, or None, or USFederal if that is meant", hours.TimeZone)})
 	}
 	return doubts
 }

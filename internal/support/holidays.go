@@ -2,12 +2,46 @@ package support
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/rickar/cal/v2"
+	"github.com/rickar/cal/v2/ar"
+	"github.com/rickar/cal/v2/at"
+	"github.com/rickar/cal/v2/be"
+	"github.com/rickar/cal/v2/bg"
+	"github.com/rickar/cal/v2/br"
+	"github.com/rickar/cal/v2/ca"
+	"github.com/rickar/cal/v2/ch"
+	"github.com/rickar/cal/v2/cz"
+	"github.com/rickar/cal/v2/de"
+	"github.com/rickar/cal/v2/dk"
+	"github.com/rickar/cal/v2/es"
+	"github.com/rickar/cal/v2/fr"
+	"github.com/rickar/cal/v2/gb"
+	"github.com/rickar/cal/v2/gr"
+	"github.com/rickar/cal/v2/hr"
+	"github.com/rickar/cal/v2/ie"
+	"github.com/rickar/cal/v2/it"
+	"github.com/rickar/cal/v2/jp"
+	"github.com/rickar/cal/v2/lt"
+	"github.com/rickar/cal/v2/lv"
+	"github.com/rickar/cal/v2/mw"
+	"github.com/rickar/cal/v2/nc"
+	"github.com/rickar/cal/v2/nl"
+	"github.com/rickar/cal/v2/no"
+	"github.com/rickar/cal/v2/nz"
+	"github.com/rickar/cal/v2/pl"
+	"github.com/rickar/cal/v2/ro"
+	"github.com/rickar/cal/v2/ru"
+	"github.com/rickar/cal/v2/se"
+	"github.com/rickar/cal/v2/si"
+	"github.com/rickar/cal/v2/sk"
+	"github.com/rickar/cal/v2/ua"
 	"github.com/rickar/cal/v2/us"
+	"github.com/rickar/cal/v2/za"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 )
@@ -16,58 +50,110 @@ import (
 type Holiday struct {
 	// Date is the day off.
 	Date v1alpha1.Date `json:"date"`
-	// Name is the holiday's name in English.
+	// Name is the holiday's name, that of USFederal in English and all others in a language of
+	// their country.
 	Name string `json:"name,omitempty"`
 }
 
-// federal are the holidays that 5 U.S.C. 6103(a) names.
-var federal = []*cal.Holiday{
-	us.NewYear, us.MlkDay, us.PresidentsDay, us.MemorialDay, us.Juneteenth, us.IndependenceDay,
-	us.LaborDay, us.ColumbusDay, us.VeteransDay, us.ThanksgivingDay, us.ChristmasDay,
+// calendars are the public holidays by their calendar: those that 5 U.S.C. 6103(a) names, and the
+// national ones of countries by their ISO 3166 code.
+var calendars = map[v1alpha1.HolidayCalendar][]*cal.Holiday{
+	v1alpha1.USFederal: {
+		us.NewYear, us.MlkDay, us.PresidentsDay, us.MemorialDay, us.Juneteenth, us.IndependenceDay,
+		us.LaborDay, us.ColumbusDay, us.VeteransDay, us.ThanksgivingDay, us.ChristmasDay,
+	},
+	"AR": ar.Holidays, "AT": at.Holidays, "BE": be.Holidays, "BG": bg.Holidays, "BR": br.Holidays, "CA": ca.Holidays, "CH": ch.Holidays,
+	"CZ": cz.Holidays, "DE": de.Holidays, "DK": dk.Holidays, "ES": es.Holidays, "FR": fr.Holidays, "GB": gb.Holidays, "GR": gr.Holidays,
+	"HR": hr.Holidays, "IE": ie.Holidays, "IT": it.Holidays, "JP": jp.Holidays, "LT": lt.Holidays, "LV": lv.Holidays, "MW": mw.Holidays,
+	"NC": nc.Holidays, "NL": nl.Holidays, "NO": no.Holidays, "NZ": nz.Holidays, "PL": pl.Holidays, "RO": ro.Holidays, "RU": ru.Holidays,
+	"SE": se.Holidays, "SI": si.Holidays, "SK": sk.Holidays, "UA": ua.Holidays, "ZA": za.Holidays,
 }
 
-// FederalHolidays returns the days off in a year for U.S. federal holidays, in order,
-// of those who work on the given days of the week: the holiday itself if it is on one
-// of them, else the day on which it is observed. So a holiday on a Saturday is the
-// Friday before for whoever works Monday to Friday, and New Year's Day can be on 31
-// December.
-func FederalHolidays(year int, days []v1alpha1.DayOfWeek) []Holiday {
-	return federalHolidays(year, workdaysOf(days))
+// HolidayCalendars are the names of all calendars, in order.
+func HolidayCalendars() []v1alpha1.HolidayCalendar {
+	return slices.Sorted(maps.Keys(calendars))
 }
 
-func federalHolidays(year int, works workdays) []Holiday {
-	key := federalKey{year, works}
-	if known, ok := knownFederal.Load(key); ok {
-		return known.([]Holiday)
+// Workdays are days of the week, from Monday on.
+type Workdays [7]bool
+
+// WorkdaysOf are some days of the week.
+func WorkdaysOf(days []v1alpha1.DayOfWeek) Workdays {
+	var works Workdays
+	for i, day := range Week {
+		works[i] = slices.Contains(days, day)
 	}
-	var holidays []Holiday
-	for _, holiday := range federal {
-		for _, of := range []int{year, year + 1} {
-			off, observed := holiday.Calc(of)
-			if !works[off.Weekday()] {
-				off = observed
+	return works
+}
+
+// And are the days of the week of both.
+func (w Workdays) And(others Workdays) Workdays {
+	for day, works := range others {
+		w[day] = w[day] || works
+	}
+	return w
+}
+
+// HolidaysOf returns the days off in a year for the public holidays of operating hours, in order:
+// the holiday itself if it is on one of their days of the week, else the day on which it is
+// observed. So a federal holiday on a Saturday is the Friday before for whoever works Monday to
+// Friday, and New Year's Day can be on 31 December.
+func HolidaysOf(effective v1alpha1.OperatingHours, year int) []Holiday {
+	var works Workdays
+	for _, window := range Windows(effective) {
+		works = works.And(WorkdaysOf(window.Days))
+	}
+	return slices.Clone(daysOff(effective.Holidays, year, works).holidays)
+}
+
+// off are the days off in a year.
+type off struct {
+	holidays []Holiday
+	days     map[Day]bool
+}
+
+func daysOff(calendar v1alpha1.HolidayCalendar, year int, works Workdays) off {
+	key := offKey{calendar, year, works}
+	if known, ok := knownOff.Load(key); ok {
+		return known.(off)
+	}
+	found := off{days: map[Day]bool{}}
+	for _, holiday := range calendars[calendar] {
+		for _, of := range []int{year - 1, year, year + 1} {
+			day, observed := holiday.Calc(of)
+			if !day.IsZero() && !works[(int(day.Weekday())+6)%7] {
+				day = observed
 			}
-			if off.Year() == year {
-				holidays = append(holidays, Holiday{Date: v1alpha1.Date(off.Format(time.DateOnly)), Name: holiday.Name})
+			if day.IsZero() || day.Year() != year {
+				continue
 			}
+			date := v1alpha1.Date(day.Format(time.DateOnly))
+			number, _ := ParseDay(date)
+			found.days[number] = true
+			found.holidays = append(found.holidays, Holiday{Date: date, Name: holiday.Name})
 		}
 	}
-	slices.SortFunc(holidays, func(a, b Holiday) int { return cmp.Compare(a.Date, b.Date) })
-	knownFederal.Store(key, holidays)
-	return holidays
+	slices.SortFunc(found.holidays, func(a, b Holiday) int { return cmp.Or(cmp.Compare(a.Date, b.Date), cmp.Compare(a.Name, b.Name)) })
+	// Two on one day are one day off.
+	found.holidays = slices.CompactFunc(found.holidays, func(a, b Holiday) bool { return a.Date == b.Date })
+	knownOff.Store(key, found)
+	return found
 }
 
-// knownFederal keeps what federalHolidays worked out, by federalKey: it is asked for
-// every partner, and the answer is the same.
-var knownFederal sync.Map
+// knownOff keeps what daysOff worked out, by offKey: it is asked for every partner, and the
+// answer is the same.
+var knownOff sync.Map
 
-type federalKey struct {
-	year  int
-	works workdays
+type offKey struct {
+	calendar v1alpha1.HolidayCalendar
+	year     int
+	works    Workdays
 }
 
-// isFederalHoliday reports whether a date of a year is a day off for a federal
-// holiday.
-func isFederalHoliday(date v1alpha1.Date, year int, works workdays) bool {
-	return slices.ContainsFunc(federalHolidays(year, works), func(h Holiday) bool { return h.Date == date })
+// IsHoliday reports whether a day is one off for a holiday of a calendar.
+func IsHoliday(calendar v1alpha1.HolidayCalendar, day Day, works Workdays) bool {
+	if calendar == "" || calendar == v1alpha1.NoHolidays {
+		return false
+	}
+	return daysOff(calendar, day.in(time.UTC).Year(), works).days[day]
 }

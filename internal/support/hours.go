@@ -1,6 +1,7 @@
 package support
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,12 +14,22 @@ import (
 
 // Hours are operating hours that can be asked about. Make them with NewHours.
 type Hours struct {
-	alwaysOn      bool
-	zone          *time.Location
-	days          workdays
-	opens, closes int // minutes after midnight
-	holidays      v1alpha1.HolidayCalendar
-	closures      map[v1alpha1.Date]bool
+	alwaysOn bool
+	zone     *time.Location
+	// windows are those that open on a day of the week, from Monday on.
+	windows [7][]window
+	// special are the windows of days that go by no other rule; none of a closed day.
+	special  map[Day][]window
+	holidays v1alpha1.HolidayCalendar
+	works    Workdays
+	// marks are the minutes of the day at which a window opens or closes, in order.
+	marks []int
+}
+
+// window is a time of a day, in minutes after its midnight. It closes after it opens, at most a day
+// later, and so perhaps on the next day.
+type window struct {
+	opens, closes int
 }
 
 // NewHours reads effective operating hours. The error is a *Defect.
@@ -30,49 +41,144 @@ func NewHours(effective v1alpha1.OperatingHours) (Hours, error) {
 	if err != nil {
 		return Hours{}, &Defect{v1alpha1.ReasonUnknownTimeZone, "spec.operatingHours.timeZone: " + err.Error()}
 	}
-	hours := Hours{zone: zone, days: workdaysOf(effective.Days), holidays: effective.Holidays, closures: map[v1alpha1.Date]bool{}}
-	for _, day := range effective.Days {
-		if !slices.Contains(weekdays, day) {
-			return Hours{}, inconsistent("days: %q is no day of the week: write Monday to Sunday", day)
-		}
+	hours := Hours{zone: zone, special: map[Day][]window{}, holidays: effective.Holidays}
+	if calendar := effective.Holidays; calendar != "" && calendar != v1alpha1.NoHolidays && calendars[calendar] == nil {
+		return Hours{}, inconsistent("holidays: the calendar %q is unknown: write USFederal, None, or the ISO 3166 code of one of these countries: %s", calendar, countries())
 	}
-	if len(effective.Days) == 0 {
-		return Hours{}, inconsistent("days: there are none: write at least one, such as Monday")
+	if err := hours.addWindows(effective); err != nil {
+		return Hours{}, err
 	}
-	for _, date := range effective.Closures {
-		if _, err := date.Time(zone); err != nil {
-			return Hours{}, inconsistent("closures: %q is no date: write it as YYYY-MM-DD", date)
-		}
-		hours.closures[date] = true
+	if err := hours.addSpecial(effective); err != nil {
+		return Hours{}, err
 	}
-	var ok, alsoOK bool
-	hours.opens, ok = MinuteOfDay(effective.Opens)
-	hours.closes, alsoOK = MinuteOfDay(effective.Closes)
-	if !ok || !alsoOK || hours.opens >= hours.closes {
-		return Hours{}, inconsistent("opens is %q and closes %q: write both as HH:MM, opens before closes", effective.Opens, effective.Closes)
-	}
+	slices.Sort(hours.marks)
+	hours.marks = slices.Compact(hours.marks)
 	return hours, nil
+}
+
+// Windows are the weekly windows of effective operating hours, in order; none of hours around the clock.
+func Windows(effective v1alpha1.OperatingHours) []v1alpha1.HoursWindow {
+	if len(effective.Windows) > 0 || ptr.Deref(effective.AlwaysOn, false) {
+		return effective.Windows
+	}
+	return []v1alpha1.HoursWindow{{Days: effective.Days, Opens: effective.Opens, Closes: effective.Closes}}
+}
+
+func (h *Hours) addWindows(effective v1alpha1.OperatingHours) error {
+	for i, given := range Windows(effective) {
+		field := fmt.Sprintf("windows[%d].", i)
+		if len(effective.Windows) == 0 {
+			field = ""
+		}
+		if len(given.Days) == 0 {
+			return inconsistent("%sdays: there are none: write at least one, such as Monday", field)
+		}
+		w, ok := windowOf(given.Opens, given.Closes)
+		if len(effective.Windows) == 0 && (!ok || given.Opens >= given.Closes) {
+			return inconsistent("opens is %q and closes %q: write both as HH:MM, opens before closes", given.Opens, given.Closes)
+		}
+		if !ok {
+			return inconsistent("%sopens is %q and closes %q: write both as HH:MM, and not the same", field, given.Opens, given.Closes)
+		}
+		h.mark(w)
+		for _, name := range given.Days {
+			day := slices.Index(Week, name)
+			if day < 0 {
+				return inconsistent("%sdays: %q is no day of the week: write Monday to Sunday", field, name)
+			}
+			h.works[day] = true
+			h.windows[day] = append(h.windows[day], w)
+		}
+	}
+	for day := range h.windows {
+		slices.SortFunc(h.windows[day], func(a, b window) int { return a.opens - b.opens })
+	}
+	for day, of := range h.windows {
+		next := h.windows[(day+1)%7]
+		for i, w := range of {
+			overlapped := slices.ContainsFunc(next, func(other window) bool { return w.closes > other.opens+minutesPerDay })
+			if i+1 < len(of) {
+				overlapped = overlapped || w.closes > of[i+1].opens
+			}
+			if overlapped {
+				return inconsistent("windows: the one that opens on %s at %02d:%02d overlaps with another: let it close before the next one opens, or write one window", Week[day], w.opens/60, w.opens%60)
+			}
+		}
+	}
+	return nil
+}
+
+func (h *Hours) addSpecial(effective v1alpha1.OperatingHours) error {
+	for _, date := range effective.Closures {
+		day, ok := ParseDay(date)
+		if !ok {
+			return inconsistent("closures: %q is no date: write it as YYYY-MM-DD", date)
+		}
+		h.special[day] = nil
+	}
+	for i, given := range effective.SpecialDays {
+		first, ok := ParseDay(given.From)
+		last, alsoOK := ParseDay(cmp.Or(given.Until, given.From))
+		if !ok || !alsoOK || last < first {
+			return inconsistent("specialDays[%d]: from is %q and until %q: write both as YYYY-MM-DD, until no earlier than from", i, given.From, given.Until)
+		}
+		if last-first >= longestSpecial {
+			return inconsistent("specialDays[%d]: from %s to %s are more than %d days: write at most as many", i, given.From, given.Until, longestSpecial)
+		}
+		var windows []window
+		if given.Opens != "" || given.Closes != "" {
+			w, ok := windowOf(given.Opens, given.Closes)
+			if !ok {
+				return inconsistent("specialDays[%d]: opens is %q and closes %q: write both as HH:MM, and not the same, or neither for a closed day", i, given.Opens, given.Closes)
+			}
+			windows = []window{w}
+			h.mark(w)
+		}
+		for day := first; day <= last; day++ {
+			if _, twice := h.special[day]; twice {
+				return inconsistent("specialDays[%d]: %s is there twice, in closures or another special day: leave it in one of them", i, day.Date())
+			}
+			h.special[day] = windows
+		}
+	}
+	return nil
+}
+
+// longestSpecial is how many days a special day may last.
+const longestSpecial = 366
+
+func (h *Hours) mark(w window) {
+	h.marks = append(h.marks, w.opens%minutesPerDay, w.closes%minutesPerDay)
+}
+
+// windowOf reads a window; ok is false if it has no length or is not written as a time.
+func windowOf(opens, closes v1alpha1.TimeOfDay) (w window, ok bool) {
+	w.opens, ok = MinuteOfDay(opens)
+	var alsoOK bool
+	w.closes, alsoOK = MinuteOfDay(closes)
+	if w.closes <= w.opens {
+		w.closes += minutesPerDay
+	}
+	return w, ok && alsoOK && opens != closes && w.opens < minutesPerDay
+}
+
+// countries lists the codes of the national calendars.
+func countries() string {
+	var codes []string
+	for _, calendar := range HolidayCalendars() {
+		if calendar != v1alpha1.USFederal {
+			codes = append(codes, string(calendar))
+		}
+	}
+	return strings.Join(codes, ", ")
 }
 
 func inconsistent(format string, args ...any) *Defect {
 	return &Defect{v1alpha1.ReasonPlanInconsistent, "spec.operatingHours." + fmt.Sprintf(format, args...)}
 }
 
-var weekdays = []v1alpha1.DayOfWeek{"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"}
-
 // Week are the days of the week from Monday on.
-var Week = append(slices.Clone(weekdays[1:]), weekdays[0])
-
-// workdays are days of the week, by time.Weekday.
-type workdays [7]bool
-
-func workdaysOf(days []v1alpha1.DayOfWeek) workdays {
-	var works workdays
-	for i, day := range weekdays {
-		works[i] = slices.Contains(days, day)
-	}
-	return works
-}
+var Week = []v1alpha1.DayOfWeek{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"}
 
 // MinuteOfDay reads HH:MM as minutes after midnight; 24:00 is the end of the day. It
 // fails only for a time that the schema refuses.
@@ -113,19 +219,29 @@ func (h Hours) Open(at time.Time) bool {
 }
 
 // Regular reports whether P-CSMs are at work at a minute of a regular week, which has
-// no holidays and no closures. The week begins on Monday at 00:00 in the hours' zone.
+// no holidays, no closures and no special days. The week begins on Monday at 00:00 in the hours' zone.
 func (h Hours) Regular(minute int) bool {
-	const day = 24 * 60
-	clock := minute % day
-	return h.alwaysOn || h.days[(minute/day+1)%7] && clock >= h.opens && clock < h.closes
+	if h.alwaysOn {
+		return true
+	}
+	day, clock := minute/minutesPerDay, minute%minutesPerDay
+	return within(h.windows[day], clock) || within(h.windows[(day+6)%7], clock+minutesPerDay)
 }
 
-// Marks are the minutes of a day at which Regular can change, beside midnight.
-func (h Hours) Marks() []int {
-	if h.alwaysOn {
-		return nil
+// within reports whether a minute is in one of some windows.
+func within(windows []window, minute int) bool {
+	for _, w := range windows {
+		if minute >= w.opens && minute < w.closes {
+			return true
+		}
 	}
-	return []int{h.opens, h.closes}
+	return false
+}
+
+// Marks are the minutes of a day at which P-CSMs can begin or stop to be at work, beside midnight,
+// in order.
+func (h Hours) Marks() []int {
+	return h.marks
 }
 
 // Due is when an answer to a request is due by a plan's response target. On the clock of
@@ -164,15 +280,14 @@ func (h Hours) after(from time.Time, within time.Duration) time.Time {
 	return time.Time{}
 }
 
-// horizon is how many days ahead At looks for a change. Closures are few enough that
-// a plan which opens at all does so within it.
+// horizon is how many days ahead At looks for a change.
 const horizon = 400
 
 // At reports whether P-CSMs are at work at an instant, and when that changes next.
 // The change is zero if there is none.
 //
 // The clock in the hours' zone decides: they are at work while it reads a time from
-// opens up to closes. What daylight saving skips does not exist, so that an opening
+// opens up to closes, of a window of that day or one that is open past midnight. What daylight saving skips does not exist, so that an opening
 // within it is when the clock first reads that or later; what it repeats counts
 // twice.
 func (h Hours) At(now time.Time) (open bool, change time.Time) {
@@ -182,7 +297,7 @@ func (h Hours) At(now time.Time) (open bool, change time.Time) {
 	now = now.In(h.zone)
 	open = h.includes(now)
 	until := now.AddDate(0, 0, horizon)
-	for at := h.next(now); at.Before(until); at = h.next(at) {
+	for at := NextMark(now, h.marks); at.Before(until); at = NextMark(at, h.marks) {
 		if h.includes(at) != open {
 			return open, at
 		}
@@ -193,30 +308,20 @@ func (h Hours) At(now time.Time) (open bool, change time.Time) {
 // includes reports whether the clock reads a time within the hours at an instant,
 // which is in the hours' zone.
 func (h Hours) includes(at time.Time) bool {
-	clock := at.Hour()*60 + at.Minute()
-	if clock < h.opens || clock >= h.closes || !h.days[at.Weekday()] {
-		return false
-	}
-	date := v1alpha1.Date(at.Format(time.DateOnly))
-	return !h.closures[date] && (h.holidays != v1alpha1.USFederal || !isFederalHoliday(date, at.Year(), h.days))
+	today, clock := DayOf(at), MinuteOf(at)
+	return within(h.on(today), clock) || within(h.on(today-1), clock+minutesPerDay)
 }
 
-// next is the first instant after another at which the clock reads opens, closes or
-// midnight, or is put forward or back.
-func (h Hours) next(at time.Time) time.Time {
-	read := time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute +
-		time.Duration(at.Second())*time.Second + time.Duration(at.Nanosecond())
-	ahead := 24 * time.Hour
-	for _, minutes := range []int{h.opens, h.closes} {
-		if mark := time.Duration(minutes) * time.Minute; mark > read {
-			ahead = min(ahead, mark)
-		}
+// on are the windows that open on a day: a special day has its own, a holiday none.
+func (h Hours) on(day Day) []window {
+	if windows, special := h.special[day]; special {
+		return windows
 	}
-	next := at.Add(ahead - read)
-	if _, end := at.ZoneBounds(); !end.IsZero() && end.Before(next) {
-		return end
+	windows := h.windows[day.Weekday()]
+	if len(windows) == 0 || IsHoliday(h.holidays, day, h.works) {
+		return nil
 	}
-	return next
+	return windows
 }
 
 // Span is a time in which P-CSMs are at work.
@@ -254,9 +359,40 @@ func Describe(effective v1alpha1.OperatingHours) string {
 	if ptr.Deref(effective.AlwaysOn, false) {
 		return "24x7"
 	}
-	text := fmt.Sprintf("%s %s-%s %s", DescribeDays(effective.Days), effective.Opens, effective.Closes, effective.TimeZone)
-	if effective.Holidays == v1alpha1.USFederal {
+	windows := Windows(effective)
+	of := func(day v1alpha1.DayOfWeek) string { // all its windows
+		var spans []string
+		for _, w := range windows {
+			if slices.Contains(w.Days, day) {
+				spans = append(spans, string(w.Opens)+"-"+string(w.Closes))
+			}
+		}
+		slices.Sort(spans)
+		return strings.Join(spans, ",")
+	}
+	var order []string
+	days := map[string][]v1alpha1.DayOfWeek{}
+	for _, day := range Week {
+		spans := of(day)
+		if spans == "" {
+			continue
+		}
+		if days[spans] == nil {
+			order = append(order, spans)
+		}
+		days[spans] = append(days[spans], day)
+	}
+	var parts []string
+	for _, spans := range order {
+		parts = append(parts, DescribeDays(days[spans])+" "+spans)
+	}
+	text := strings.Join(parts, ", ") + " " + string(effective.TimeZone)
+	switch effective.Holidays {
+	case "", v1alpha1.NoHolidays:
+	case v1alpha1.USFederal:
 		text += ", without U.S. federal holidays"
+	default:
+		text += ", without public holidays of " + string(effective.Holidays)
 	}
 	return text
 }

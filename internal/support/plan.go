@@ -101,6 +101,9 @@ func effectiveHours(spec v1alpha1.SupportPlanSpec) v1alpha1.OperatingHours {
 	if given.TimeZone != "" {
 		hours.TimeZone = given.TimeZone
 	}
+	if len(given.Windows) > 0 {
+		hours.Windows, hours.Days, hours.Opens, hours.Closes = given.Windows, nil, "", ""
+	}
 	if len(given.Days) > 0 {
 		hours.Days = given.Days
 	}
@@ -113,6 +116,6 @@ func effectiveHours(spec v1alpha1.SupportPlanSpec) v1alpha1.OperatingHours {
 	if given.Holidays != "" {
 		hours.Holidays = given.Holidays
 	}
-	hours.Closures = given.Closures
+	hours.Closures, hours.SpecialDays = given.Closures, given.SpecialDays
 	return hours
 }

@@ -3,6 +3,7 @@ package support_test
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -189,6 +190,82 @@ var _ = Describe("Operating hours", func() {
 		Entry("a day that is left out whole", v1alpha1.TimeZone("Pacific/Apia"), v1alpha1.TimeOfDay("09:00"), v1alpha1.TimeOfDay("17:00"), "2011-12-31", "29T17:00-10:00", "31T09:00+14:00"),
 	)
 
+	windows := func(zone v1alpha1.TimeZone, windows ...v1alpha1.HoursWindow) v1alpha1.OperatingHours {
+		return v1alpha1.OperatingHours{TimeZone: zone, Windows: windows}
+	}
+	window := func(opens, closes v1alpha1.TimeOfDay, days ...v1alpha1.DayOfWeek) v1alpha1.HoursWindow {
+		return v1alpha1.HoursWindow{Days: days, Opens: opens, Closes: closes}
+	}
+
+	DescribeTable("in windows open and close by the clock, of real days",
+		func(given v1alpha1.OperatingHours, from string, spans ...string) {
+			h := hours(given)
+			zone, err := support.LoadZone(given.TimeZone)
+			Expect(err).NotTo(HaveOccurred())
+			day, err := time.ParseInLocation(time.DateOnly, from, zone)
+			Expect(err).NotTo(HaveOccurred())
+			var got []string
+			for _, span := range h.Openings(day, day.AddDate(0, 0, 4), 0) {
+				if span.Opens.Before(day.AddDate(0, 0, 4)) {
+					got = append(got, span.Opens.In(zone).Format("Mon 15:04")+" to "+span.Closes.In(zone).Format("Mon 15:04"))
+				}
+			}
+			Expect(got).To(Equal(spans))
+		},
+		Entry("with a break at noon", windows("Europe/Berlin", window("08:00", "12:00", "Monday", "Tuesday"), window("13:00", "17:00", "Monday")), "2026-12-07",
+			"Mon 08:00 to Mon 12:00", "Mon 13:00 to Mon 17:00", "Tue 08:00 to Tue 12:00"),
+		Entry("past midnight", windows("Europe/Berlin", window("22:00", "06:00", "Monday")), "2026-12-07", "Mon 22:00 to Tue 06:00"),
+		Entry("past midnight, into Monday", windows("Europe/Berlin", window("22:00", "06:00", "Sunday")), "2026-12-07", "Mon 00:00 to Mon 06:00"),
+		Entry("that touch at midnight", windows("Europe/Berlin", window("20:00", "24:00", "Monday"), window("00:00", "04:00", "Tuesday")), "2026-12-07", "Mon 20:00 to Tue 04:00"),
+		Entry("until a holiday, which drops what opens on it", v1alpha1.OperatingHours{TimeZone: "Europe/Berlin", Holidays: "DE",
+			Windows: []v1alpha1.HoursWindow{window("22:00", "06:00", "Thursday", "Friday", "Saturday")}}, "2026-12-24", "Thu 22:00 to Fri 06:00"),
+		Entry("on a short day, which replaces them, also on a holiday", v1alpha1.OperatingHours{TimeZone: "Europe/Berlin", Holidays: "DE",
+			Windows:     []v1alpha1.HoursWindow{window("08:00", "17:00", everyDay[:5]...)},
+			SpecialDays: []v1alpha1.SpecialDay{{From: "2026-12-24", Until: "2026-12-25", Opens: "08:00", Closes: "12:00"}}}, "2026-12-24",
+			"Thu 08:00 to Thu 12:00", "Fri 08:00 to Fri 12:00"),
+		Entry("on a closed range of days", v1alpha1.OperatingHours{TimeZone: "Europe/Berlin", Days: everyDay, Opens: "09:00", Closes: "17:00",
+			SpecialDays: []v1alpha1.SpecialDay{{From: "2026-12-27", Until: "2026-12-29"}}}, "2026-12-26",
+			"Sat 09:00 to Sat 17:00"),
+		Entry("on a Sunday that is special, past midnight", v1alpha1.OperatingHours{TimeZone: "Europe/Berlin", Days: everyDay[:5], Opens: "09:00", Closes: "17:00",
+			SpecialDays: []v1alpha1.SpecialDay{{From: "2026-12-06", Opens: "22:00", Closes: "02:00"}}}, "2026-12-06",
+			"Sun 22:00 to Mon 02:00", "Mon 09:00 to Mon 17:00", "Tue 09:00 to Tue 17:00", "Wed 09:00 to Wed 17:00"),
+	)
+
+	DescribeTable("are inconsistent",
+		func(given v1alpha1.OperatingHours, message string) {
+			given.TimeZone = "Europe/Berlin"
+			_, err := support.NewHours(given)
+			Expect(err).To(MatchError("spec.operatingHours." + message))
+		},
+		Entry("with windows that overlap on a day", windows("", window("08:00", "12:00", "Monday"), window("11:00", "13:00", "Monday")),
+			"windows: the one that opens on Monday at 08:00 overlaps with another: let it close before the next one opens, or write one window"),
+		Entry("with a window that overlaps with one of the next day", windows("", window("22:00", "06:00", "Sunday"), window("05:00", "13:00", "Monday")),
+			"windows: the one that opens on Sunday at 22:00 overlaps with another: let it close before the next one opens, or write one window"),
+		Entry("with a window of no length", windows("", window("08:00", "08:00", "Monday")), `windows[0].opens is "08:00" and closes "08:00": write both as HH:MM, and not the same`),
+		Entry("with a date twice", v1alpha1.OperatingHours{Days: everyDay, Opens: "09:00", Closes: "17:00", Closures: []v1alpha1.Date{"2026-12-24"}, SpecialDays: []v1alpha1.SpecialDay{{From: "2026-12-23", Until: "2026-12-24"}}},
+			"specialDays[0]: 2026-12-24 is there twice, in closures or another special day: leave it in one of them"),
+		Entry("with special days that end before they begin", v1alpha1.OperatingHours{Days: everyDay, Opens: "09:00", Closes: "17:00", SpecialDays: []v1alpha1.SpecialDay{{From: "2026-12-24", Until: "2026-12-23"}}},
+			`specialDays[0]: from is "2026-12-24" and until "2026-12-23": write both as YYYY-MM-DD, until no earlier than from`),
+	)
+
+	It("say which calendars of holidays there are, as the schema does", func() {
+		_, err := support.NewHours(v1alpha1.OperatingHours{TimeZone: "Europe/Berlin", Holidays: "XX"})
+		Expect(err).To(MatchError(ContainSubstring(`holidays: the calendar "XX" is unknown: write USFederal, None, or the ISO 3166 code of one of these countries: AR, AT, BE,`)))
+		schema, readErr := os.ReadFile("../../config/crd/bases/partner.dispel.com_supportplans.yaml")
+		Expect(readErr).NotTo(HaveOccurred())
+		_, codes, _ := strings.Cut(err.Error(), "countries: ")
+		Expect(strings.Join(strings.Fields(string(schema)), " ")).To(ContainSubstring(codes), "the message of the schema")
+		for _, calendar := range support.HolidayCalendars() {
+			Expect(strings.Join(strings.Fields(string(schema)), " ")).To(MatchRegexp("'"+string(calendar)+"'"), "the rule of the schema")
+		}
+	})
+
+	It("are written with days of equal windows together", func() {
+		Expect(support.Describe(v1alpha1.OperatingHours{TimeZone: "Europe/Berlin", Holidays: "DE", Windows: []v1alpha1.HoursWindow{
+			window("13:00", "17:00", everyDay[:4]...), window("08:00", "12:00", everyDay[:4]...), window("08:00", "14:00", "Friday"),
+		}})).To(Equal("Mon-Thu 08:00-12:00,13:00-17:00, Fri 08:00-14:00 Europe/Berlin, without public holidays of DE"))
+	})
+
 	DescribeTable("agree with a walk through the year, minute for minute",
 		func(given v1alpha1.OperatingHours) {
 			h := hours(given)
@@ -197,7 +274,7 @@ var _ = Describe("Operating hours", func() {
 			includes := func(at time.Time) bool {
 				clock, day := at.In(zone).Format("15:04"), at.In(zone)
 				holiday := given.Holidays != v1alpha1.NoHolidays &&
-					slices.ContainsFunc(support.FederalHolidays(day.Year(), given.Days), func(h support.Holiday) bool { return string(h.Date) == day.Format(time.DateOnly) })
+					slices.ContainsFunc(support.HolidaysOf(v1alpha1.OperatingHours{Holidays: v1alpha1.USFederal, Days: given.Days}, day.Year()), func(h support.Holiday) bool { return string(h.Date) == day.Format(time.DateOnly) })
 				return slices.Contains(given.Days, v1alpha1.DayOfWeek(day.Weekday().String())) && !holiday && string(given.Opens) <= clock && clock < string(given.Closes)
 			}
 			start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -222,12 +299,36 @@ var _ = Describe("Operating hours", func() {
 	)
 })
 
+var _ = Describe("National holidays", func() {
+	DescribeTable("are those of the country",
+		func(calendar v1alpha1.HolidayCalendar, year int, dates ...string) {
+			var got []string
+			for _, holiday := range support.HolidaysOf(v1alpha1.OperatingHours{Holidays: calendar, Days: []v1alpha1.DayOfWeek{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday"}}, year) {
+				got = append(got, string(holiday.Date)+" "+holiday.Name)
+			}
+			for _, date := range dates {
+				Expect(got).To(ContainElement(date))
+			}
+		},
+		Entry("of Germany", v1alpha1.HolidayCalendar("DE"), 2027, "2027-01-01 Neujahrstag", "2027-03-26 Karfreitag", "2027-03-29 Ostermontag", "2027-05-06 Christi Himmelfahrt", "2027-05-17 Pfingstmontag"),
+		Entry("of the United Kingdom, with substitute days", v1alpha1.HolidayCalendar("GB"), 2027, "2027-12-27 Christmas Day", "2027-12-28 Boxing Day", "2027-05-03 Early May"),
+		Entry("of Japan", v1alpha1.HolidayCalendar("JP"), 2027, "2027-05-03 Constitution Memorial Day", "2027-11-03 Culture Day"),
+	)
+
+	It("are some of every country", func() {
+		for _, calendar := range support.HolidayCalendars() {
+			holidays := support.HolidaysOf(v1alpha1.OperatingHours{Holidays: calendar, Days: support.Week}, 2027)
+			Expect(len(holidays)).To(BeNumerically(">", 4), string(calendar))
+		}
+	})
+})
+
 var _ = Describe("U.S. federal holidays", func() {
 	DescribeTable("are those of the law, on the days on which they are observed",
 		func(year int, dates ...string) {
 			weekdays := []v1alpha1.DayOfWeek{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday"}
 			var got []string
-			for _, holiday := range support.FederalHolidays(year, weekdays) {
+			for _, holiday := range support.HolidaysOf(v1alpha1.OperatingHours{Holidays: v1alpha1.USFederal, Days: weekdays}, year) {
 				got = append(got, fmt.Sprintf("%s %s", holiday.Date, holiday.Name))
 			}
 			Expect(got).To(Equal(dates))
@@ -248,7 +349,7 @@ var _ = Describe("U.S. federal holidays", func() {
 
 	DescribeTable("are on their own day where the plan works on that day of the week",
 		func(year int, name string, days []v1alpha1.DayOfWeek, date string) {
-			Expect(support.FederalHolidays(year, days)).To(ContainElement(support.Holiday{Date: v1alpha1.Date(date), Name: name}))
+			Expect(support.HolidaysOf(v1alpha1.OperatingHours{Holidays: v1alpha1.USFederal, Days: days}, year)).To(ContainElement(support.Holiday{Date: v1alpha1.Date(date), Name: name}))
 			h, err := support.NewHours(v1alpha1.OperatingHours{TimeZone: "America/New_York", Days: days, Opens: "09:00", Closes: "17:00", Holidays: v1alpha1.USFederal})
 			Expect(err).NotTo(HaveOccurred())
 			noon, err := time.Parse(time.RFC3339, date+"T17:00:00Z")

@@ -50,11 +50,14 @@ type Config struct {
 
 // Hours are operating hours.
 type Hours struct {
-	AlwaysOn bool                 `json:"alwaysOn,omitempty"`
-	TimeZone v1alpha1.TimeZone    `json:"timeZone,omitempty"`
-	Days     []v1alpha1.DayOfWeek `json:"days,omitempty"`
-	Opens    v1alpha1.TimeOfDay   `json:"opens,omitempty"`
-	Closes   v1alpha1.TimeOfDay   `json:"closes,omitempty"`
+	AlwaysOn bool              `json:"alwaysOn,omitempty"`
+	TimeZone v1alpha1.TimeZone `json:"timeZone,omitempty"`
+	// Windows are those of a regular week.
+	Windows []v1alpha1.HoursWindow `json:"windows,omitempty"`
+	// Days, Opens and Closes are the only window, for a script that was loaded before Windows came.
+	Days   []v1alpha1.DayOfWeek `json:"days,omitempty"`
+	Opens  v1alpha1.TimeOfDay   `json:"opens,omitempty"`
+	Closes v1alpha1.TimeOfDay   `json:"closes,omitempty"`
 }
 
 // ResponseTarget is a time within which Dispel answers.
@@ -109,7 +112,7 @@ func ConfigFor(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, allocation
 		return config
 	}
 	config.Hours = &Hours{
-		AlwaysOn: agreed.Hours.AlwaysOn, TimeZone: agreed.Hours.TimeZone,
+		AlwaysOn: agreed.Hours.AlwaysOn, TimeZone: agreed.Hours.TimeZone, Windows: agreed.Hours.Windows,
 		Days: agreed.Hours.Days, Opens: agreed.Hours.Opens, Closes: agreed.Hours.Closes,
 	}
 	for _, target := range agreed.ResponseTargets {

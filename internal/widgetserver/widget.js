@@ -714,20 +714,28 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       const dayName = new Intl.DateTimeFormat(locale, { weekday: "short", timeZone: "UTC" });
       // 5 January 1970 was a Monday.
       const name = (i) => dayName.format(new Date(Date.UTC(1970, 0, 5 + i)));
-      const runs = [];
-      for (const i of hours.days.map((day) => WEEK.indexOf(day)).sort((a, b) => a - b)) {
-        const run = runs.at(-1);
-        if (run && run.at(-1) === i - 1) run.push(i);
-        else runs.push([i]);
-      }
-      const days = runs.map((run) => (run.length > 2 ? `${name(run[0])} – ${name(run.at(-1))}` : run.map(name).join(", "))).join(", ");
+      const listed = (days) => {
+        const runs = [];
+        for (const i of days) {
+          const run = runs.at(-1);
+          if (run && run.at(-1) === i - 1) run.push(i);
+          else runs.push([i]);
+        }
+        return runs.map((run) => (run.length > 2 ? `${name(run[0])} – ${name(run.at(-1))}` : run.map(name).join(", "))).join(", ");
+      };
       const clock = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit", timeZone: "UTC" });
       const time = (text) => clock.format(new Date(`1970-01-01T${text === "24:00" ? "00:00" : text}:00Z`));
       const zone = inZone(language, { timeZone: hours.timeZone, timeZoneName: "longGeneric" })
         ?.formatToParts(this.#now()).find(({ type }) => type === "timeZoneName").value ?? hours.timeZone;
+      // Days with the same windows are one line.
+      const alike = new Map();
+      WEEK.forEach((day, i) => {
+        const spans = hours.windows.filter(({ days }) => days.includes(day)).sort((a, b) => (a.opens < b.opens ? -1 : 1))
+          .map(({ opens, closes }) => `${time(opens)} – ${time(closes)}`).join(", ");
+        if (spans) alike.set(spans, [...(alike.get(spans) ?? []), i]);
+      });
       return [
-        element("span", {}, days),
-        element("span", {}, `${time(hours.opens)} – ${time(hours.closes)}`),
+        ...[...alike].flatMap(([spans, days]) => [element("span", {}, listed(days)), element("span", {}, spans)]),
         element("span", { class: "zone" }, zone),
       ];
     }
