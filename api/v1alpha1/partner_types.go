@@ -845,7 +845,43 @@ type CoverageStatus struct {
 	// +kubebuilder:validation:MinLength=4
 	// +kubebuilder:validation:MaxLength=32
 	Summary string `json:"summary,omitempty"`
+
+	// nextGap is the next time, from now or within 30 days, in which nobody is on duty although
+	// the weekly shifts cover it. Absent if there is none.
+	// +optional
+	NextGap *CoverageGap `json:"nextGap,omitempty"`
 }
+
+// CoverageGap is a time within the operating hours in which nobody is on duty.
+type CoverageGap struct {
+	// from is when it begins.
+	// +required
+	From metav1.Time `json:"from,omitzero"`
+
+	// until is when it ends.
+	// +required
+	Until metav1.Time `json:"until,omitzero"`
+
+	// reason is Absence, Exception or Holiday, by what takes away those who would be on duty
+	// when it begins.
+	// +required
+	Reason GapReason `json:"reason,omitempty"`
+}
+
+// GapReason says what takes away those who would be on duty.
+//
+// +kubebuilder:validation:Enum=Absence;Exception;Holiday
+type GapReason string
+
+// The reasons of gaps.
+const (
+	// GapAbsence is an absence of an allocation.
+	GapAbsence GapReason = "Absence"
+	// GapException is an exception of an allocation.
+	GapException GapReason = "Exception"
+	// GapHoliday is a public holiday of an allocation.
+	GapHoliday GapReason = "Holiday"
+)
 
 // CustomersStatus reports where a number of customers comes from.
 type CustomersStatus struct {

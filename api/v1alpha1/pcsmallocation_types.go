@@ -45,6 +45,8 @@ type PCSMAllocationList struct {
 // PCSMAllocationSpec describes what was contracted.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.shifts) || (has(self.localization) && has(self.localization.timeZone))",fieldPath=".shifts",message="the times of shifts are in spec.localization.timeZone, which is missing: write it, such as Europe/Berlin"
+// +kubebuilder:validation:XValidation:rule="!has(self.exceptions) || (has(self.localization) && has(self.localization.timeZone))",fieldPath=".exceptions",message="the times of exceptions are in spec.localization.timeZone, which is missing: write it, such as Europe/Berlin"
+// +kubebuilder:validation:XValidation:rule="!has(self.absences) || (has(self.localization) && has(self.localization.timeZone))",fieldPath=".absences",message="the days of absences are in spec.localization.timeZone, which is missing: write it, such as Europe/Berlin"
 // +kubebuilder:validation:XValidation:rule="!has(self.validFrom) || !has(self.validUntil) || self.validFrom <= self.validUntil",fieldPath=".validUntil",message="the contract would end before it starts: write a validUntil that is validFrom or later"
 type PCSMAllocationSpec struct {
 	// partnerRef references the Partner whose customers the P-CSMs serve. Immutable:
@@ -68,14 +70,32 @@ type PCSMAllocationSpec struct {
 	// which is required if shifts are set. If shifts are omitted, the allocation counts as
 	// staffing, but its coverage is unknown.
 	//
-	// At most fte may be on duty at once, for at most 40 hours a week per FTE. Otherwise
-	// the allocation is not accepted.
+	// An allocation is so many people as its fte, rounded up. At most fte may be on duty at
+	// once, nobody more than 8 hours a day and 40 hours a week, whatever the fte of a shift.
+	// Otherwise the allocation is not accepted.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=28
 	// +kubebuilder:validation:XValidation:rule="self.all(a, self.exists_one(b, b == a))",message="two shifts are the same: remove one of them, or write in fte how many are on duty"
 	Shifts []Shift `json:"shifts,omitempty"`
+
+	// absences are days on which some or all of the P-CSMs are away. They change who is on duty,
+	// not what is contracted.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:XValidation:rule="self.all(a, self.filter(b, a.from <= b.until && b.from <= a.until).size() <= 1)",message="two absences have days in common: write each day once, with the fte that are away"
+	Absences []Absence `json:"absences,omitempty"`
+
+	// exceptions replace the shifts that start on a date, for a swap or extra hours. Several of
+	// one date count together.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	Exceptions []ShiftException `json:"exceptions,omitempty"`
 
 	// validFrom is the first day of the contract, in UTC. If omitted, the contract
 	// has already started.
@@ -102,6 +122,12 @@ type Localization struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	Languages []Language `json:"languages,omitempty"`
+
+	// holidays are the public holidays on which the P-CSMs are away: USFederal, None, or the
+	// national ones of a country by its ISO 3166 code. An exception of such a day is kept.
+	// Defaults to None.
+	// +optional
+	Holidays HolidayCalendar `json:"holidays,omitempty"`
 }
 
 // Shift specifies a time on some days of the week at which P-CSMs are on duty. A P-CSM
@@ -110,6 +136,7 @@ type Localization struct {
 //
 // +kubebuilder:validation:XValidation:rule="self.start != self.end",fieldPath=".end",message="a shift that ends when it starts has no length: write an end that is up to 8 hours after start, such as 17:00 after 09:00"
 // +kubebuilder:validation:XValidation:rule="self.start == self.end || size(self.start) != 5 || size(self.end) != 5 || !self.start.matches('^[0-9]{2}:[0-9]{2}$') || !self.end.matches('^[0-9]{2}:[0-9]{2}$') || int(self.end.substring(0, 2)) * 60 + int(self.end.substring(3, 5)) - int(self.start.substring(0, 2)) * 60 - int(self.start.substring(3, 5)) + (self.end <= self.start ? 1440 : 0) <= 480",fieldPath=".end",messageExpression="'from ' + self.start + ' to ' + self.end + ' is longer than the 8 hours that a P-CSM works a day: write an end that is up to 8 hours after start, or divide the time among several shifts'"
+// +kubebuilder:validation:XValidation:rule="has(self.everyNthWeek) == has(self.anchor)",fieldPath=".anchor",message="a rotation is everyNthWeek from the week of anchor on: write both, or neither for every week"
 type Shift struct {
 	// days are the days of the week on which the shift starts.
 	// +required
@@ -128,6 +155,17 @@ type Shift struct {
 	// +required
 	End TimeOfDay `json:"end,omitempty"`
 
+	// everyNthWeek makes the shift part of a rotation: it is worked in every so many weeks, each
+	// from Monday on, counted from the week of anchor. If omitted, it is worked every week.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=8
+	EveryNthWeek int32 `json:"everyNthWeek,omitempty"`
+
+	// anchor is a day of a week in which the shift is worked.
+	// +optional
+	Anchor Date `json:"anchor,omitempty"`
+
 	// fte is how many of the allocation's FTE are on duty, in steps of 0.5. Defaults
 	// to all of them.
 	// +optional
@@ -135,6 +173,59 @@ type Shift struct {
 	// +kubebuilder:validation:XValidation:rule="self <= 1000.0",message="this is more than the operator counts: write at most 1000"
 	// +kubebuilder:validation:XValidation:rule="self * 2.0 == double(int(self * 2.0))",message="P-CSMs come in units of 0.5 FTE: write a multiple of 0.5, such as 0.5, 1 or 1.5"
 	FTE FTE `json:"fte,omitempty"`
+}
+
+// Absence is a range of days on which P-CSMs are away: nothing that starts on one of them
+// is worked.
+//
+// +kubebuilder:validation:XValidation:rule="self.from <= self.until",fieldPath=".until",message="the absence would end before it begins: write an until that is from or later"
+// +kubebuilder:validation:XValidation:rule="self.until < self.from || self.until - self.from < duration('8784h')",fieldPath=".until",message="an absence lasts 366 days at most: write an earlier until, or lower fte or end the contract of who does not come back"
+type Absence struct {
+	// from is the first day, in localization.timeZone.
+	// +required
+	From Date `json:"from,omitempty"`
+
+	// until is the last day.
+	// +required
+	Until Date `json:"until,omitempty"`
+
+	// fte is how many FTE are away, in steps of 0.5. Defaults to all of them.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self >= 0.5",message="the least that can be away is 0.5 FTE: write 0.5 or more, or remove fte for all of the allocation's FTE"
+	// +kubebuilder:validation:XValidation:rule="self <= 1000.0",message="this is more than the operator counts: write at most 1000"
+	// +kubebuilder:validation:XValidation:rule="self * 2.0 == double(int(self * 2.0))",message="P-CSMs come in units of 0.5 FTE: write a multiple of 0.5, such as 0.5, 1 or 1.5"
+	FTE FTE `json:"fte,omitempty"`
+}
+
+// ShiftException is a shift of one date, instead of the weekly ones that start on it.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.start) == has(self.end)",message="a shift has both start and end: write both, or neither with fte: 0 for nobody"
+// +kubebuilder:validation:XValidation:rule="has(self.start) || (has(self.fte) && self.fte == 0.0)",fieldPath=".start",message="an exception without times says that nobody is on duty: write fte: 0, or start and end"
+// +kubebuilder:validation:XValidation:rule="!has(self.start) || !has(self.end) || self.start != self.end",fieldPath=".end",message="a shift that ends when it starts has no length: write an end that is up to 8 hours after start, such as 17:00 after 09:00"
+// +kubebuilder:validation:XValidation:rule="!has(self.start) || !has(self.end) || self.start == self.end || size(self.start) != 5 || size(self.end) != 5 || !self.start.matches('^[0-9]{2}:[0-9]{2}$') || !self.end.matches('^[0-9]{2}:[0-9]{2}$') || int(self.end.substring(0, 2)) * 60 + int(self.end.substring(3, 5)) - int(self.start.substring(0, 2)) * 60 - int(self.start.substring(3, 5)) + (self.end <= self.start ? 1440 : 0) <= 480",fieldPath=".end",messageExpression="'from ' + self.start + ' to ' + self.end + ' is longer than the 8 hours that a P-CSM works a day: write an end that is up to 8 hours after start, or divide the time among several exceptions'"
+type ShiftException struct {
+	// date is the day on which the shift starts, in localization.timeZone.
+	// +required
+	Date Date `json:"date,omitempty"`
+
+	// start is when the shift starts, in 24-hour HH:MM format. Only with fte: 0 can it be
+	// omitted.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self != '24:00'",message="24:00 is the end of a day: write 00:00, and the following date"
+	Start TimeOfDay `json:"start,omitempty"`
+
+	// end is when the shift ends, in 24-hour HH:MM format, at most 8 hours after start. If it
+	// is not after start, the shift ends on the next day.
+	// +optional
+	End TimeOfDay `json:"end,omitempty"`
+
+	// fte is how many of the allocation's FTE are on duty, in steps of 0.5; 0 means nobody.
+	// Defaults to all of them.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self >= 0.0",message="fewer than nobody cannot be on duty: write 0 for nobody, or a multiple of 0.5"
+	// +kubebuilder:validation:XValidation:rule="self <= 1000.0",message="this is more than the operator counts: write at most 1000"
+	// +kubebuilder:validation:XValidation:rule="self * 2.0 == double(int(self * 2.0))",message="P-CSMs come in units of 0.5 FTE: write a multiple of 0.5, such as 0.5, 1 or 1.5"
+	FTE *FTE `json:"fte,omitempty"`
 }
 
 // Language is a BCP 47 tag of a language, optionally with a script and a region,

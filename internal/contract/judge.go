@@ -103,7 +103,7 @@ func (j *Judgement) look(partner *v1alpha1.Partner, allocations []v1alpha1.PCSMA
 	var changes time.Time
 	j.Forecast.Shortfall, changes = staffing.NextShortfall(partner, allocations, j.Terms.Staffing, now)
 	j.Changes = staffing.Earlier(j.Changes, changes)
-	roster, err := coverage.New(j.Terms.OperatingHours, partner, j.Active)
+	roster, err := coverage.New(j.Terms.OperatingHours, partner, allocations)
 	if err != nil {
 		return // a plan whose hours cannot be read is not in force
 	}

@@ -1,6 +1,8 @@
 package contract
 
 import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/coverage"
@@ -75,11 +77,15 @@ func (j *Judgement) Coverage() *v1alpha1.CoverageStatus {
 	if v == nil || !v.Declared {
 		return nil
 	}
-	return &v1alpha1.CoverageStatus{
+	status := &v1alpha1.CoverageStatus{
 		OperatingMinutesPerWeek: new(int32(v.Operating)), //nolint:gosec // at most a week
 		UncoveredMinutesPerWeek: new(int32(v.Uncovered)), //nolint:gosec // at most a week
 		Summary:                 v.Summary(),
 	}
+	if gap := v.NextGap; gap != nil {
+		status.NextGap = &v1alpha1.CoverageGap{From: metav1.NewTime(gap.From), Until: metav1.NewTime(gap.Until), Reason: gap.Reason}
+	}
+	return status
 }
 
 // Staffing is the judgement's part of a Partner's status about P-CSMs; nil without a Verdict.

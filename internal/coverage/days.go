@@ -2,10 +2,10 @@ package coverage
 
 import (
 	"slices"
-	"sort"
 	"time"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/support"
 )
 
 // Span is a time.
@@ -24,8 +24,8 @@ type Duty struct {
 	Languages []v1alpha1.Language `json:"languages"`
 }
 
-// Period is how real days are covered, with holidays, closures, contract windows and
-// changes of the clocks.
+// Period is how real days are covered, with holidays, closures, special days, absences,
+// exceptions, rotations, contract windows and changes of the clocks.
 type Period struct {
 	Span
 	// OperatingMinutes are those of the plan's hours; CoveredMinutes are those of them
@@ -48,7 +48,7 @@ func (r *Roster) Zone() *time.Location {
 // HasShifts reports whether any allocation with shifts is active at some time between
 // two instants.
 func (r *Roster) HasShifts(from, until time.Time) bool {
-	return slices.ContainsFunc(r.shifts, func(s shift) bool { return s.window.From.Before(until) && !s.window.Ended(from) })
+	return slices.ContainsFunc(r.staff, func(s staff) bool { return s.Weekly() && s.window.From.Before(until) && !s.window.Ended(from) })
 }
 
 // NextGap is the first gap between two instants; nil if there is none.
@@ -70,46 +70,50 @@ func (r *Roster) NextGap(from, until time.Time) *Span {
 // Between judges the time between two instants, which are whole minutes.
 func (r *Roster) Between(from, until time.Time) Period {
 	p := Period{Span: Span{from.UTC(), until.UTC()}, Gaps: []Span{}, OnDuty: []Duty{}}
-	zones := r.zones(r.shifts)
-	for at := from; at.Before(until); {
-		end := until
-		for _, change := range append(r.windowChanges(at), nextOffset(zones, at)) {
-			if !change.IsZero() && change.Before(end) {
-				end = change
-			}
+	r.walk(from, until, func(span Span, active []staff) bool {
+		var fte v1alpha1.FTE
+		for i := range active {
+			here, _ := active[i].onDuty(span.From)
+			fte += here
 		}
-		shifts := r.at(at)
-		pattern := r.pattern(shifts, at)
-		for at.Before(end) {
-			minute := minuteOfWeek(at.In(r.hours.Zone()))
-			i := sort.Search(len(pattern), func(i int) bool { return pattern[i].until > minute })
-			next := at.Add(time.Duration(pattern[i].until-minute) * time.Minute)
-			if next.After(end) {
-				next = end
-			}
-			p.add(Span{at.UTC(), next.UTC()}, r.hours.Open(at), pattern[i].fte, shifts)
-			at = next
-		}
-	}
+		p.add(span, r.hours.Open(span.From), fte, active)
+		return true
+	})
 	return p
 }
 
-// windowChanges are when contract windows open or close next.
-func (r *Roster) windowChanges(at time.Time) []time.Time {
-	var changes []time.Time
-	for i := range r.shifts {
-		changes = append(changes, r.shifts[i].window.Next(at))
+// walk goes through the time between two instants by stretches in which nothing changes, with those
+// whose contract is running, until it is told to end.
+func (r *Roster) walk(from, until time.Time, visit func(span Span, active []staff) bool) {
+	plan := r.hours.Zone()
+	var active []staff
+	for at, changed := from, from; at.Before(until); {
+		if !at.Before(changed) { // a contract begins or ends
+			active, changed = r.at(at), until
+			for i := range r.staff {
+				if change := r.staff[i].window.Next(at); !change.IsZero() && change.Before(changed) {
+					changed = change
+				}
+			}
+		}
+		next := changed
+		for i := range active {
+			if mark := support.NextMark(at.In(active[i].Zone), active[i].Marks); mark.Before(next) {
+				next = mark
+			}
+		}
+		if mark := support.NextMark(at.In(plan), r.hours.Marks()); mark.Before(next) {
+			next = mark
+		}
+		if !visit(Span{at.UTC(), next.UTC()}, active) {
+			return
+		}
+		at = next
 	}
-	return changes
-}
-
-// minuteOfWeek is how many minutes of the week have passed by the clock.
-func minuteOfWeek(local time.Time) int {
-	return (int(local.Weekday())+6)%7*day + local.Hour()*60 + local.Minute()
 }
 
 // add adds a time in which nothing changes.
-func (p *Period) add(span Span, open bool, fte v1alpha1.FTE, shifts []shift) {
+func (p *Period) add(span Span, open bool, fte v1alpha1.FTE, active []staff) {
 	minutes := int(span.Until.Sub(span.From) / time.Minute)
 	covered := fte >= v1alpha1.HalfFTE
 	if open {
@@ -124,7 +128,7 @@ func (p *Period) add(span Span, open bool, fte v1alpha1.FTE, shifts []shift) {
 	if !covered {
 		return
 	}
-	duty := dutyOf(span, fte, shifts)
+	duty := dutyOf(span, fte, active)
 	if last := len(p.OnDuty) - 1; last >= 0 && p.OnDuty[last].Until.Equal(span.From) && p.OnDuty[last].FTE == duty.FTE &&
 		slices.Equal(p.OnDuty[last].Allocations, duty.Allocations) {
 		p.OnDuty[last].Until = span.Until
@@ -167,11 +171,11 @@ func joined(spans []Span, span Span) []Span {
 	return append(spans, span)
 }
 
-func dutyOf(span Span, fte v1alpha1.FTE, shifts []shift) Duty {
+func dutyOf(span Span, fte v1alpha1.FTE, active []staff) Duty {
 	duty := Duty{Span: span, FTE: fte, Languages: []v1alpha1.Language{}}
-	for i := range shifts {
-		s := &shifts[i]
-		if !s.covers(minuteOfWeek(span.From.In(s.zone))) {
+	for i := range active {
+		s := &active[i]
+		if here, _ := s.onDuty(span.From); here == 0 {
 			continue
 		}
 		duty.Allocations = append(duty.Allocations, s.allocation.Name)

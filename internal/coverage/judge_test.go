@@ -27,7 +27,7 @@ func at(text string) time.Time {
 
 func onShift(zone v1alpha1.TimeZone, days []v1alpha1.DayOfWeek, start, end v1alpha1.TimeOfDay) v1alpha1.PCSMAllocation {
 	a := v1alpha1.PCSMAllocation{ObjectMeta: metav1.ObjectMeta{Name: string(zone) + " " + string(start)}}
-	a.Spec.PartnerRef.Name, a.Spec.FTE = "acme", v1alpha1.OneFTE
+	a.Spec.PartnerRef.Name, a.Spec.FTE = "acme", 2*v1alpha1.OneFTE
 	a.Spec.Localization = &v1alpha1.Localization{TimeZone: zone, Languages: []v1alpha1.Language{"en"}}
 	a.Spec.Shifts = []v1alpha1.Shift{{Days: days, Start: start, End: end, FTE: v1alpha1.HalfFTE}}
 	return a
@@ -104,14 +104,25 @@ var _ = Describe("A regular week", func() {
 			onShift("America/New_York", workdays, "09:00", "13:00"), onShift("America/New_York", everyDay, "09:00", "13:00"), onShift("America/New_York", workdays, "09:00", "13:00")
 		early.Spec.ValidFrom = "2027-01-01"
 		other.Spec.PartnerRef.Name = "globex"
-		greedy.Spec.Shifts[0].FTE = 2 * v1alpha1.OneFTE
-		silent.Spec.Shifts = nil
+		greedy.Spec.Shifts[0].FTE = 3 * v1alpha1.OneFTE
+		silent.Name, silent.Spec.Shifts = "nobody-knows", nil
 		v := roster(newYork, late, early, other, greedy, silent).Judge(at("2026-12-01T12:00:00Z"))
 		Expect(v.Summary()).To(Equal("20/40h"))
-		Expect(v.Message()).To(ContainSubstring("; 1 active FTE declare no shifts; add shifts for these hours, or P-CSMs"))
+		Expect(v.Message()).To(ContainSubstring("; these active allocations declare no shifts, and cover nothing: nobody-knows; add shifts for these hours, or P-CSMs"))
 		Expect(roster(newYork, early).Judge(at("2026-12-01T12:00:00Z")).Declared).To(BeFalse())
 		Expect(roster(newYork, early).HasShifts(at("2026-12-01T00:00:00Z"), at("2027-01-01T00:00:00Z"))).To(BeFalse())
 		Expect(roster(newYork, early).HasShifts(at("2026-12-01T00:00:00Z"), at("2027-01-02T00:00:00Z"))).To(BeTrue())
+	})
+
+	It("is the weakest week of a rotation", func() {
+		odd, even := onShift("America/New_York", workdays, "09:00", "17:00"), onShift("America/New_York", workdays, "09:00", "17:00")
+		odd.Spec.Shifts[0].EveryNthWeek, odd.Spec.Shifts[0].Anchor = 2, "2026-11-30"
+		v := roster(newYork, odd).Judge(at("2026-12-01T12:00:00Z"))
+		Expect(v.Message()).To(Equal("40 of 40 operating hours have no P-CSM on duty in the weakest week of the rotation: Mon-Fri 09:00-17:00 (America/New_York); add shifts for these hours, or P-CSMs"))
+		even.Spec.Shifts[0].EveryNthWeek, even.Spec.Shifts[0].Anchor = 2, "2026-12-10"
+		v = roster(newYork, odd, even).Judge(at("2026-12-01T12:00:00Z"))
+		Expect(v.Summary()).To(Equal("40/40h"))
+		Expect(v.Changes).To(BeZero())
 	})
 
 	It("loses the hours that were covered before", func() {
@@ -135,6 +146,55 @@ var _ = Describe("The next gap", func() {
 		Expect(*r.NextGap(now, now.AddDate(1, 0, 0))).To(Equal(coverage.Span{From: at("2027-11-01T13:00:00Z"), Until: at("2027-11-01T21:00:00Z")}))
 		Expect(r.NextGap(now, now.AddDate(0, 6, 0))).To(BeNil())
 		Expect(roster(newYork, onShift("America/New_York", workdays, "09:00", "16:00")).NextGap(now, now.AddDate(1, 0, 0)).From).To(Equal(at("2026-12-01T21:00:00Z")))
+	})
+})
+
+var _ = Describe("The next gap that weekly shifts do not have", func() {
+	german := func(change func(*v1alpha1.PCSMAllocationSpec)) *coverage.Roster {
+		a := onShift("Europe/Berlin", workdays, "09:00", "17:00")
+		change(&a.Spec)
+		return roster(v1alpha1.OperatingHours{TimeZone: "Europe/Berlin", Days: workdays, Opens: "09:00", Closes: "17:00"}, a)
+	}
+
+	DescribeTable("is seen thirty days ahead, and stays the same until it is over",
+		func(change func(*v1alpha1.PCSMAllocationSpec), reason v1alpha1.GapReason, from, until, message string) {
+			r := german(change)
+			gap := coverage.Gap{Span: coverage.Span{From: at(from), Until: at(until)}, Reason: reason}
+			seen := gap.From.Add(-coverage.Foresight)
+			before := r.Judge(seen.Add(-time.Minute))
+			Expect(before.NextGap).To(BeNil())
+			Expect(before.Changes).To(Equal(seen))
+			for _, now := range []time.Time{seen, gap.From, gap.From.Add(time.Minute), gap.Until.Add(-time.Minute)} {
+				v := r.Judge(now)
+				Expect(v.NextGap).To(HaveValue(Equal(gap)))
+				Expect(v.Changes).To(Equal(gap.Until))
+				Expect(v.Message()).To(Equal("all 40 operating hours of a week have a P-CSM on duty; " + message))
+			}
+			Expect(r.Judge(gap.Until).NextGap).NotTo(Equal(&gap))
+		},
+		Entry("of an absence", func(s *v1alpha1.PCSMAllocationSpec) { s.Absences = []v1alpha1.Absence{{From: "2027-02-02", Until: "2027-02-02"}} }, v1alpha1.GapAbsence,
+			"2027-02-02T08:00:00Z", "2027-02-02T16:00:00Z", "from 2027-02-02 09:00 to 17:00 (Europe/Berlin) nobody is on duty because of an absence"),
+		Entry("of the first day of a longer one", func(s *v1alpha1.PCSMAllocationSpec) { s.Absences = []v1alpha1.Absence{{From: "2027-02-02", Until: "2027-02-12"}} }, v1alpha1.GapAbsence,
+			"2027-02-02T08:00:00Z", "2027-02-02T16:00:00Z", "from 2027-02-02 09:00 to 17:00 (Europe/Berlin) nobody is on duty because of an absence"),
+		Entry("of an exception that is shorter", func(s *v1alpha1.PCSMAllocationSpec) {
+			s.Exceptions = []v1alpha1.ShiftException{{Date: "2027-02-02", Start: "09:00", End: "12:00"}}
+		}, v1alpha1.GapException,
+			"2027-02-02T11:00:00Z", "2027-02-02T16:00:00Z", "from 2027-02-02 12:00 to 17:00 (Europe/Berlin) nobody is on duty because of an exception"),
+		Entry("of an exception of nobody", func(s *v1alpha1.PCSMAllocationSpec) {
+			s.Exceptions = []v1alpha1.ShiftException{{Date: "2027-02-02", FTE: new(v1alpha1.FTE)}}
+		}, v1alpha1.GapException,
+			"2027-02-02T08:00:00Z", "2027-02-02T16:00:00Z", "from 2027-02-02 09:00 to 17:00 (Europe/Berlin) nobody is on duty because of an exception"),
+		Entry("of a public holiday", func(s *v1alpha1.PCSMAllocationSpec) { s.Localization.Holidays = "DE" }, v1alpha1.GapHoliday,
+			"2027-03-26T08:00:00Z", "2027-03-26T16:00:00Z", "from 2027-03-26 09:00 to 17:00 (Europe/Berlin) nobody is on duty because of a public holiday of the P-CSMs"),
+	)
+
+	It("is none where enough are left, or an exception of the holiday is kept", func() {
+		Expect(german(func(s *v1alpha1.PCSMAllocationSpec) {
+			s.Absences = []v1alpha1.Absence{{From: "2027-02-02", Until: "2027-02-02", FTE: v1alpha1.OneFTE}}
+		}).Judge(at("2027-02-01T00:00:00Z")).NextGap).To(BeNil())
+		Expect(german(func(s *v1alpha1.PCSMAllocationSpec) {
+			s.Localization.Holidays, s.Exceptions = "DE", []v1alpha1.ShiftException{{Date: "2027-03-26", Start: "09:00", End: "17:00"}}
+		}).Judge(at("2027-03-20T00:00:00Z")).NextGap).To(HaveValue(HaveField("From", at("2027-03-29T07:00:00Z"))))
 	})
 })
 

@@ -15,28 +15,25 @@ const (
 	week = 7 * day
 )
 
-// Roster is a plan's operating hours, and the shifts of those who are to cover them.
+// Roster is a plan's operating hours, and the schedules of those who are to cover them.
 type Roster struct {
-	hours  support.Hours
-	shifts []shift
+	hours support.Hours
+	staff []staff
 	// others are the allocations without shifts.
 	others []contract
 }
 
-// contract is when how many FTE are active.
+// contract is when an allocation is active.
 type contract struct {
+	name   string
 	window staffing.Window
-	fte    v1alpha1.FTE
 }
 
-// shift is a shift of an allocation.
-type shift struct {
-	allocation    *v1alpha1.PCSMAllocation
-	window        staffing.Window
-	zone          *time.Location
-	days          [7]bool // from Monday
-	start, length int     // minutes after midnight, and minutes
-	fte           v1alpha1.FTE
+// staff are the P-CSMs of an allocation with shifts.
+type staff struct {
+	*staffing.Schedule
+	allocation *v1alpha1.PCSMAllocation
+	window     staffing.Window
 }
 
 // New is the roster of a partner under a plan's effective operating hours. Shifts of
@@ -55,45 +52,42 @@ func New(hours v1alpha1.OperatingHours, partner *v1alpha1.Partner, allocations [
 			string(allocation.Spec.PartnerRef.Name) != partner.Name || staffing.Accept(allocation, partner) != nil {
 			continue
 		}
-		if len(allocation.Spec.Shifts) == 0 {
-			r.others = append(r.others, contract{window, allocation.Spec.FTE})
+		if len(allocation.Spec.Shifts)+len(allocation.Spec.Exceptions) == 0 {
+			r.others = append(r.others, contract{allocation.Name, window})
 			continue
 		}
-		zone, err := support.LoadZone(allocation.Spec.Localization.TimeZone)
+		schedule, err := staffing.NewSchedule(allocation)
 		if err != nil {
 			continue // it is not accepted
 		}
-		for _, given := range allocation.Spec.Shifts {
-			s := shift{allocation: allocation, window: window, zone: zone, fte: staffing.OnShift(allocation, given)}
-			s.start, s.length = staffing.ShiftMinutes(given)
-			for i, name := range support.Week {
-				s.days[i] = slices.Contains(given.Days, name)
-			}
-			r.shifts = append(r.shifts, s)
-		}
+		r.staff = append(r.staff, staff{schedule, allocation, window})
 	}
 	return r, nil
 }
 
-// at are the shifts of the allocations that are in their contract window.
-func (r *Roster) at(now time.Time) []shift {
-	var running []shift
-	for _, s := range r.shifts {
+// at are those who are in their contract window.
+func (r *Roster) at(now time.Time) []staff {
+	var active []staff
+	for _, s := range r.staff {
 		if s.window.Contains(now) {
-			running = append(running, s)
+			active = append(active, s)
 		}
 	}
-	return running
+	return active
 }
 
-// covers reports whether a minute of the week, as the clock in the shift's zone reads
-// it, is on the shift.
-func (s *shift) covers(minute int) bool {
-	clock, of := minute%day, minute/day
-	if s.days[of] && clock >= s.start && clock < s.start+s.length {
-		return true
-	}
-	return s.days[(of+6)%7] && clock+day < s.start+s.length
+// onDuty are the FTE on duty at an instant, in fact and by the weekly shifts alone.
+func (s *staff) onDuty(at time.Time) (fte, regular v1alpha1.FTE) {
+	local := at.In(s.Zone)
+	day, minute := support.DayOf(local), support.MinuteOf(local)
+	return s.OnDuty(day, minute), s.Regular(day, minute)
+}
+
+// taken says what takes those away who would be on duty at an instant by the weekly shifts; empty if
+// nothing does.
+func (s *staff) taken(at time.Time) v1alpha1.GapReason {
+	local := at.In(s.Zone)
+	return s.Taken(support.DayOf(local), support.MinuteOf(local))
 }
 
 // ahead is by how many minutes the clock in one zone is ahead of that in another.
@@ -110,41 +104,65 @@ type stretch struct {
 	fte         v1alpha1.FTE
 }
 
-// pattern is a regular week with the clocks as far apart as they are at an instant.
-func (r *Roster) pattern(shifts []shift, at time.Time) []stretch {
+// pattern is a regular week of a rotation, with the clocks as far apart as they are at an instant.
+func (r *Roster) pattern(active []staff, of int, at time.Time) []stretch {
 	zone := r.hours.Zone()
-	marks := make([]int, 0, 32)
-	for of := range 7 {
-		marks = append(marks, of*day)
-		for _, minute := range r.hours.Marks() {
-			marks = append(marks, of*day+minute)
-		}
+	marks := make([]int, 0, 64)
+	fast := make([]int, len(active)) // how far each one's clock is ahead
+	for i := range active {
+		fast[i] = ahead(active[i].Zone, zone, at)
 	}
-	fast := make([]int, len(shifts)) // how far each shift's clock is ahead
-	for i := range shifts {
-		s := &shifts[i]
-		fast[i] = ahead(s.zone, zone, at)
-		for of, works := range s.days {
-			if works {
-				begin := of*day + s.start - fast[i] + week
-				marks = append(marks, begin%week, (begin+s.length)%week)
+	for weekday := range 7 {
+		begin := weekday * day
+		marks = append(marks, begin)
+		for _, minute := range r.hours.Marks() {
+			marks = append(marks, begin+minute)
+		}
+		for i := range active {
+			for _, minute := range active[i].Marks {
+				marks = append(marks, (begin+minute-fast[i]+2*week)%week)
 			}
+			marks = append(marks, (begin-fast[i]+2*week)%week) // midnight there
 		}
 	}
 	marks = append(marks, week)
 	slices.Sort(marks)
 	marks = slices.Compact(marks)
+	monday := support.Day(7*of - thursday)
 	stretches := make([]stretch, 0, len(marks))
 	for i, from := range marks[:len(marks)-1] {
 		found := stretch{from: from, until: marks[i+1], open: r.hours.Regular(from)}
-		for j := range shifts {
-			if shifts[j].covers((from + fast[j] + week) % week) {
-				found.fte += shifts[j].fte
-			}
+		for j := range active {
+			minute := from + fast[j] + 2*week // which keeps it positive
+			found.fte += active[j].Regular(monday-14+support.Day(minute/day), minute%day)
 		}
 		stretches = append(stretches, found)
 	}
 	return stretches
+}
+
+// thursday is the day of the week of 1970-01-01, from which days count.
+const thursday = 3
+
+// rotation is after how many weeks the shifts of some repeat.
+func rotation(active []staff) int {
+	weeks := 1
+	for i := range active {
+		weeks = staffing.LeastCommonMultiple(weeks, active[i].Rotation)
+	}
+	return weeks
+}
+
+// regular is the week of the rotation with the most uncovered hours, with the clocks as far apart as
+// they are at an instant.
+func (r *Roster) regular(active []staff, at time.Time) Week {
+	weakest := weekOf(r.pattern(active, 0, at))
+	for of := 1; of < rotation(active); of++ {
+		if found := weekOf(r.pattern(active, of, at)); found.Uncovered > weakest.Uncovered {
+			weakest = found
+		}
+	}
+	return weakest
 }
 
 // nextOffset is when a clock that the roster goes by is put forward or back next; zero
@@ -189,12 +207,12 @@ func offsetChange(zone *time.Location, at time.Time) time.Time {
 	return time.Time{}
 }
 
-// zones are those of the hours and of some shifts, each once.
-func (r *Roster) zones(shifts []shift) []*time.Location {
+// zones are those of the hours and of some schedules, each once.
+func (r *Roster) zones(active []staff) []*time.Location {
 	zones := []*time.Location{r.hours.Zone()}
-	for i := range shifts {
-		if !slices.Contains(zones, shifts[i].zone) {
-			zones = append(zones, shifts[i].zone)
+	for i := range active {
+		if !slices.Contains(zones, active[i].Zone) {
+			zones = append(zones, active[i].Zone)
 		}
 	}
 	return zones

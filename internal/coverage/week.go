@@ -99,46 +99,65 @@ type Verdict struct {
 	Week
 	// Zone is the plan's, in which weeks are told.
 	Zone *time.Location
-	// Undeclared are the FTE of active allocations without shifts.
-	Undeclared v1alpha1.FTE
+	// Undeclared are the names of active allocations without shifts, which cover nothing, in
+	// order.
+	Undeclared []string
+	// Rotating reports that the shifts are a rotation, of which Week is the weakest week.
+	Rotating bool
 	// Worse is the week of the next 365 days in which the most hours are uncovered,
 	// if these are more than now; nil if none are. It comes at WorseFrom.
 	Worse     *Week
 	WorseFrom time.Time
-	// Changes is when the clocks' distances from each other change next; zero if they
-	// do not within two years.
+	// NextGap is the first time, from now or within Foresight, in which nobody is on duty although
+	// the weekly shifts cover it; nil if there is none.
+	NextGap *Gap
+	// Changes is when the verdict can change by time alone: when the clocks' distances from each
+	// other change next, or another gap is the next one; zero if neither comes within two years.
 	Changes time.Time
+}
+
+// Gap is a time in which nobody is on duty, because of something that takes the weekly shifts away.
+type Gap struct {
+	Span
+	Reason v1alpha1.GapReason
 }
 
 // Judge judges the roster with the allocations that are in their contract window now:
 // each distance that the clocks will have from each other is judged, and the verdict
 // changes only when they change; see docs/decisions/0014-weeks-of-settled-clocks.md.
 func (r *Roster) Judge(now time.Time) Verdict {
-	shifts := r.at(now)
-	v := Verdict{Declared: len(shifts) > 0, Zone: r.hours.Zone()}
+	active := r.at(now)
+	v := Verdict{Declared: slices.ContainsFunc(active, func(s staff) bool { return s.Weekly() }), Zone: r.hours.Zone()}
 	for _, other := range r.others {
 		if other.window.Contains(now) {
-			v.Undeclared += other.fte
+			v.Undeclared = append(v.Undeclared, other.name)
 		}
 	}
+	slices.Sort(v.Undeclared)
 	if !v.Declared {
 		return v
 	}
-	zones := r.zones(shifts)
+	zones := r.zones(active)
 	at := now
 	if first := nextOffset(zones, now.Add(-oneDay)); len(zones) > 1 && !first.IsZero() && !first.After(now) && settled(zones, first).After(now) {
 		at = first.Add(-time.Minute) // the clocks are about to settle
 	}
-	v.Week = weekOf(r.pattern(shifts, at))
-	if len(zones) == 1 {
-		return v
+	v.Week, v.Rotating = r.regular(active, at), rotation(active) > 1
+	if len(zones) > 1 {
+		r.lookAhead(&v, active, zones, now, at)
 	}
-	key := r.distances(shifts, at)
+	v.NextGap, v.Changes = r.nextLost(now, v.Changes)
+	return v
+}
+
+// lookAhead finds the worst distances that the clocks will have from each other.
+func (r *Roster) lookAhead(v *Verdict, active []staff, zones []*time.Location, now, at time.Time) {
+	key := r.distances(active, at)
 	judged := map[string]bool{key: true}
 	// Until a year after the next change, so that what is found depends on it alone.
 	until := now.AddDate(2, 0, 0)
 	for at = settled(zones, nextOffset(zones, at)); !at.IsZero() && at.Before(until); at = settled(zones, nextOffset(zones, at)) {
-		then := r.distances(shifts, at)
+		then := r.distances(active, at)
 		if v.Changes.IsZero() && then != key {
 			v.Changes, until = at, at.AddDate(1, 0, 0)
 		}
@@ -146,19 +165,18 @@ func (r *Roster) Judge(now time.Time) Verdict {
 			continue
 		}
 		judged[then] = true
-		found := weekOf(r.pattern(shifts, at))
+		found := r.regular(active, at)
 		if found.Uncovered > v.Uncovered && (v.Worse == nil || found.Uncovered > v.Worse.Uncovered) {
 			v.Worse, v.WorseFrom = &found, at
 		}
 	}
-	return v
 }
 
-// distances are how far the shifts' clocks are from the plan's at an instant.
-func (r *Roster) distances(shifts []shift, at time.Time) string {
-	key := make([]byte, 0, 6*len(shifts))
-	for i := range shifts {
-		key = append(strconv.AppendInt(key, int64(ahead(shifts[i].zone, r.hours.Zone(), at)), 10), ' ')
+// distances are how far the staff's clocks are from the plan's at an instant.
+func (r *Roster) distances(active []staff, at time.Time) string {
+	key := make([]byte, 0, 6*len(active))
+	for i := range active {
+		key = append(strconv.AppendInt(key, int64(ahead(active[i].Zone, r.hours.Zone(), at)), 10), ' ')
 	}
 	return string(key)
 }
@@ -175,23 +193,58 @@ func Hours(minutes int) string {
 
 // Message is the verdict in a sentence: how many hours, which, and what to do.
 func (v Verdict) Message() string {
-	switch {
-	case !v.Declared:
+	if !v.Declared {
 		return "no active allocation declares shifts, so the coverage is unknown: write them in spec.shifts of the PCSMAllocations"
-	case v.Uncovered == 0 && v.Worse == nil:
-		return fmt.Sprintf("all %s operating hours of a week have a P-CSM on duty", Hours(v.Operating))
-	case v.Uncovered == 0:
-		return fmt.Sprintf("all %s operating hours of a week have a P-CSM on duty, but from %s on, when clocks change, %s have nobody on duty: %s",
-			Hours(v.Operating), v.WorseFrom.In(v.Zone).Format(time.DateOnly), Hours(v.Worse.Uncovered), v.Worse.Which(v.Zone))
 	}
-	message := fmt.Sprintf("%s of %s operating hours a week have no P-CSM on duty: %s", Hours(v.Uncovered), Hours(v.Operating), v.Which(v.Zone))
-	if v.Worse != nil {
+	covered := v.Uncovered == 0
+	message := fmt.Sprintf("all %s operating hours of a week have a P-CSM on duty", Hours(v.Operating))
+	switch {
+	case !covered && v.Rotating:
+		message = fmt.Sprintf("%s of %s operating hours have no P-CSM on duty in the weakest week of the rotation: %s", Hours(v.Uncovered), Hours(v.Operating), v.Which(v.Zone))
+	case !covered:
+		message = fmt.Sprintf("%s of %s operating hours a week have no P-CSM on duty: %s", Hours(v.Uncovered), Hours(v.Operating), v.Which(v.Zone))
+	}
+	switch {
+	case v.Worse != nil && covered:
+		message += fmt.Sprintf(", but from %s on, when clocks change, %s have nobody on duty: %s", v.WorseFrom.In(v.Zone).Format(time.DateOnly), Hours(v.Worse.Uncovered), v.Worse.Which(v.Zone))
+	case v.Worse != nil:
 		message += fmt.Sprintf("; from %s on, when clocks change, it is %s hours: %s", v.WorseFrom.In(v.Zone).Format(time.DateOnly), Hours(v.Worse.Uncovered), v.Worse.Which(v.Zone))
 	}
-	if v.Undeclared > 0 {
-		message += fmt.Sprintf("; %s active FTE declare no shifts", v.Undeclared)
+	if v.NextGap != nil {
+		message += "; " + v.NextGap.describe(v.Zone)
+	}
+	if len(v.Undeclared) > 0 {
+		message += "; these active allocations declare no shifts, and cover nothing: " + listed(v.Undeclared)
+	}
+	if covered {
+		return message
 	}
 	return message + "; add shifts for these hours, or P-CSMs"
+}
+
+// describe says from when to when nobody is on duty, and why.
+func (g Gap) describe(zone *time.Location) string {
+	from, until := g.From.In(zone), g.Until.In(zone)
+	layout := "2006-01-02 15:04"
+	if from.YearDay() == until.YearDay() && until.Sub(from) < oneDay {
+		layout = "15:04"
+	}
+	because := map[v1alpha1.GapReason]string{
+		v1alpha1.GapAbsence: "because of an absence", v1alpha1.GapException: "because of an exception", v1alpha1.GapHoliday: "because of a public holiday of the P-CSMs",
+	}
+	return fmt.Sprintf("from %s to %s (%s) nobody is on duty %s", from.Format("2006-01-02 15:04"), until.Format(layout), zone, because[g.Reason])
+}
+
+// mostNames is how many allocations a message lists.
+const mostNames = 6
+
+// listed writes names in a line, and how many more there are.
+func listed(names []string) string {
+	text := strings.Join(names[:min(mostNames, len(names))], ", ")
+	if more := len(names) - mostNames; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 // mostGaps is how many gaps a message lists.

@@ -231,7 +231,7 @@ func (r *Report) addCoverage(f *fleet.Fleet, now time.Time) {
 		case verdict == nil:
 			continue
 		case !verdict.Declared:
-			if verdict.Undeclared > 0 {
+			if len(verdict.Undeclared) > 0 {
 				undeclared = append(undeclared, Coverage{Partner: name, Undeclared: true})
 			}
 			continue

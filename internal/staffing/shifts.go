@@ -3,8 +3,12 @@ package staffing
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
 	"strconv"
+
+	"k8s.io/utils/ptr"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/support"
@@ -16,7 +20,9 @@ const (
 	longestShift = 8 * 60
 	workingWeek  = 5 * longestShift
 	dayMinutes   = 24 * 60
-	weekMinutes  = 7 * dayMinutes
+
+	// longestAbsence is how many days an absence lasts at most.
+	longestAbsence = 366
 )
 
 // ShiftMinutes are the minutes after midnight at which a shift starts, and how many it
@@ -41,73 +47,193 @@ func OnShift(allocation *v1alpha1.PCSMAllocation, shift v1alpha1.Shift) v1alpha1
 	return cmp.Or(shift.FTE, allocation.Spec.FTE)
 }
 
-// acceptShifts reports what makes an allocation's shifts impossible for its FTE; nil if
-// nothing does.
+// acceptShifts reports what makes an allocation's schedule impossible for its people; nil if nothing
+// does. An allocation of F FTE is F people, rounded up. Nobody works more than 8 hours a day and 40
+// hours a week, whatever the fte of a shift says of their attention.
 func acceptShifts(allocation *v1alpha1.PCSMAllocation) *Refusal {
-	refuse := func(format string, args ...any) *Refusal {
-		return &Refusal{v1alpha1.ReasonShiftsExceedFTE, fmt.Sprintf(format, args...)}
-	}
 	has := allocation.Spec.FTE
-	var worked int // half FTE times minutes
-	var together v1alpha1.FTE
 	for i, shift := range allocation.Spec.Shifts {
-		_, length := ShiftMinutes(shift)
-		if length == 0 {
+		if _, length := ShiftMinutes(shift); length == 0 {
 			return refuse("spec.shifts[%d]: from %s to %s is no shift: write an end that is up to 8 hours after start", i, shift.Start, shift.End)
 		}
-		fte := OnShift(allocation, shift)
-		if fte > has {
+		if fte := OnShift(allocation, shift); fte > has {
 			return refuse("spec.shifts[%d].fte: the allocation has %s FTE, and %s are to be on duty: write at most %s, or raise spec.fte", i, has, fte, has)
 		}
-		worked += len(shift.Days) * length * int(fte)
-		together += fte
 	}
-	// As long as all shifts at once need no more, none of their minutes does.
-	if together > has {
-		if most, at := mostAtOnce(allocation); most > has {
-			return refuse("spec.shifts: %s FTE are to be on duty at once, on %s at %02d:%02d, and the allocation has %s: "+
-				"let the shifts overlap less, or raise spec.fte", most, support.Week[at/dayMinutes], at%dayMinutes/60, at%60, has)
+	for i, exception := range allocation.Spec.Exceptions {
+		fte := ptr.Deref(exception.FTE, has)
+		if fte > has {
+			return refuse("spec.exceptions[%d].fte: the allocation has %s FTE, and %s are to be on duty: write at most %s, or raise spec.fte", i, has, fte, has)
+		}
+		if _, length := ShiftMinutes(v1alpha1.Shift{Start: exception.Start, End: exception.End}); length == 0 && fte > 0 {
+			return refuse("spec.exceptions[%d]: from %s to %s is no shift: write an end that is up to 8 hours after start", i, exception.Start, exception.End)
 		}
 	}
-	if able := int(has) * workingWeek; worked > able {
-		return refuse("spec.shifts: they need %s hours of work a week, and %s FTE cover %s (40 per FTE): shorten them, or raise spec.fte",
-			hoursOfHalves(worked), has, hoursOfHalves(able))
+	for i, absence := range allocation.Spec.Absences {
+		from, ok := support.ParseDay(absence.From)
+		if until, alsoOK := support.ParseDay(absence.Until); !ok || !alsoOK || until < from || until-from >= longestAbsence {
+			return refuse("spec.absences[%d]: from %s to %s is no absence: write an until that is from or later, at most %d days in all", i, absence.From, absence.Until, longestAbsence)
+		}
+		if absence.FTE > has {
+			return refuse("spec.absences[%d].fte: the allocation has %s FTE, and %s are to be away: write at most %s, or remove fte for all", i, has, absence.FTE, has)
+		}
+	}
+	if fits(allocation) {
+		return nil
+	}
+	s := scheduleOf(allocation)
+	if refusal := s.acceptWeeks(); refusal != nil {
+		return refusal
+	}
+	for _, day := range slices.Sorted(maps.Keys(s.exceptions)) {
+		if refusal := s.acceptDate(day); refusal != nil {
+			return refusal
+		}
 	}
 	return nil
 }
 
-// change is by how much the FTE on duty change at a minute of the week.
-type change struct {
-	at int
-	by v1alpha1.FTE
+// fits reports whether shifts suit their people even if each is worked by people of its own, in every
+// week. That is told of most allocations, and needs no memory.
+func fits(allocation *v1alpha1.PCSMAllocation) bool {
+	has := allocation.Spec.FTE
+	var together v1alpha1.FTE
+	var halves, worked int
+	var daily [7]int
+	for _, shift := range allocation.Spec.Shifts {
+		_, length := ShiftMinutes(shift)
+		fte := OnShift(allocation, shift)
+		together += fte
+		for _, name := range shift.Days {
+			minutes := length * peopleOf(fte)
+			if of := slices.Index(support.Week, name); of >= 0 {
+				daily[of] += minutes
+			}
+			worked += minutes
+			halves += length * int(fte)
+		}
+	}
+	people := peopleOf(has)
+	return len(allocation.Spec.Exceptions) == 0 && together <= has && halves <= int(has)*workingWeek && worked <= people*workingWeek && slices.Max(daily[:]) <= people*longestShift
 }
 
-// mostAtOnce is the most FTE of an allocation that are on duty together, and the first
-// minute of the week at which they are.
-func mostAtOnce(allocation *v1alpha1.PCSMAllocation) (most v1alpha1.FTE, at int) {
-	var changes []change
-	for _, shift := range allocation.Spec.Shifts {
-		start, length := ShiftMinutes(shift)
-		fte := OnShift(allocation, shift)
-		for at, name := range support.Week {
-			if !slices.Contains(shift.Days, name) {
+// peopleOf is how many people some FTE are.
+func peopleOf(fte v1alpha1.FTE) int {
+	return int((fte + v1alpha1.OneFTE - 1) / v1alpha1.OneFTE)
+}
+
+func refuse(format string, args ...any) *Refusal {
+	return &Refusal{v1alpha1.ReasonShiftsExceedFTE, fmt.Sprintf(format, args...)}
+}
+
+// people are how many an allocation is.
+func (s *Schedule) people() int {
+	return peopleOf(s.fte)
+}
+
+// acceptWeeks judges each week of the rotation.
+func (s *Schedule) acceptWeeks() *Refusal {
+	var together v1alpha1.FTE
+	for i := range s.weekly {
+		together += s.weekly[i].fte
+	}
+	for week := range s.Rotation {
+		var halves, worked int // half FTE times minutes, and minutes of people
+		for of := range 7 {
+			day := mondayOf(week) + support.Day(of)
+			var starting []part
+			for i := range s.weekly {
+				if w := &s.weekly[i]; w.starts(day) {
+					starting = append(starting, w.part)
+					halves += w.length * int(w.fte)
+				}
+			}
+			minutes := workOf(starting)
+			if able := s.people() * longestShift; minutes > able {
+				return refuse("spec.shifts: on %s they take %s hours of work, and %s: shorten them, or raise spec.fte", support.Week[of], hours(minutes), s.able(able, "day"))
+			}
+			worked += minutes
+			// As long as all shifts at once need no more, none of their minutes does.
+			if together <= s.fte {
 				continue
 			}
-			begin := at*dayMinutes + start
-			changes = append(changes, change{begin, fte}, change{begin + length, -fte})
-			if begin+length > weekMinutes { // into Monday
-				changes = append(changes, change{begin - weekMinutes, fte}, change{begin + length - weekMinutes, -fte})
+			for _, minute := range s.Marks {
+				if most := s.Regular(day, minute); most > s.fte {
+					return refuse("spec.shifts: %s FTE are to be on duty at once, on %s at %02d:%02d, and the allocation has %s: "+
+						"let the shifts overlap less, or raise spec.fte", most, support.Week[of], minute/60, minute%60, s.fte)
+				}
 			}
 		}
-	}
-	slices.SortFunc(changes, func(a, b change) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.by, b.by)) })
-	var now v1alpha1.FTE
-	for _, c := range changes {
-		if now += c.by; now > most && c.at >= 0 {
-			most, at = now, c.at
+		if able := int(s.fte) * workingWeek; halves > able {
+			return refuse("spec.shifts: they need %s hours of work a week, and %s FTE cover %s (40 per FTE): shorten them, or raise spec.fte",
+				hoursOfHalves(halves), s.fte, hoursOfHalves(able))
+		}
+		if able := s.people() * workingWeek; worked > able {
+			return refuse("spec.shifts: they take %s hours of work a week, and %s: shorten them, or raise spec.fte", hours(worked), s.able(able, "week"))
 		}
 	}
-	return most, at % weekMinutes
+	return nil
+}
+
+// acceptDate judges the exceptions of a date.
+func (s *Schedule) acceptDate(day support.Day) *Refusal {
+	exceptions := s.exceptions[day]
+	for _, p := range exceptions {
+		var most v1alpha1.FTE
+		for _, other := range exceptions {
+			if other.at(p.start) {
+				most += other.fte
+			}
+		}
+		if most > s.fte {
+			return refuse("spec.exceptions: %s FTE are to be on duty at once, on %s at %02d:%02d, and the allocation has %s: let them overlap less, or raise spec.fte",
+				most, day.Date(), p.start/60, p.start%60, s.fte)
+		}
+	}
+	if minutes, able := workOf(exceptions), s.people()*longestShift; minutes > able {
+		return refuse("spec.exceptions: on %s they take %s hours of work, and %s: shorten them, or raise spec.fte", day.Date(), hours(minutes), s.able(able, "day"))
+	}
+	return nil
+}
+
+// able says how much work the people can do.
+func (s *Schedule) able(minutes int, in string) string {
+	who := "1 person, who does"
+	if s.people() != 1 {
+		who = fmt.Sprintf("%d people, who do", s.people())
+	}
+	return fmt.Sprintf("%s FTE are %s at most %s a %s", s.fte, who, hours(minutes), in)
+}
+
+// workOf are the minutes that people work in some parts of a day: two halves at once are one person.
+func workOf(parts []part) int {
+	var changes []int
+	for _, p := range parts {
+		changes = append(changes, p.start, p.start+p.length)
+	}
+	slices.Sort(changes)
+	minutes := 0
+	for i := 0; i+1 < len(changes); i++ {
+		var fte v1alpha1.FTE
+		for _, p := range parts {
+			if p.at(changes[i]) {
+				fte += p.fte
+			}
+		}
+		minutes += peopleOf(fte) * (changes[i+1] - changes[i])
+	}
+	return minutes
+}
+
+// mondayOf is the first day of a week.
+func mondayOf(week int) support.Day {
+	day := support.Day(7 * week)
+	return day - support.Day(day.Weekday())
+}
+
+// hours writes minutes as hours.
+func hours(minutes int) string {
+	return strconv.FormatFloat(math.Round(float64(minutes)*100/60)/100, 'f', -1, 64)
 }
 
 // hoursOfHalves writes minutes of half an FTE as hours of work.

@@ -35,7 +35,7 @@ type Config struct {
 	// saving or holidays.
 	Openings []support.Span `json:"openings,omitempty"`
 	// OnDuty is when P-CSMs are on duty during the operating hours. It is absent unless
-	// all active P-CSMs declare shifts.
+	// any active P-CSMs declare shifts.
 	OnDuty *OnDuty `json:"onDuty,omitempty"`
 	// Closures are the days off in the same time, in the time zone of Hours.
 	Closures []support.Holiday `json:"closures,omitempty"`
@@ -144,10 +144,10 @@ func ConfigFor(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, allocation
 	return config
 }
 
-// onDuty is who is on duty from a day on; nil unless all active allocations declare
-// shifts.
+// onDuty is who is on duty from a day on; nil unless an active allocation declares shifts. Those that
+// declare none are on duty at no time then.
 func onDuty(partner *v1alpha1.Partner, hours v1alpha1.OperatingHours, all, active []v1alpha1.PCSMAllocation, today time.Time) (*OnDuty, error) {
-	if len(active) == 0 || slices.ContainsFunc(active, func(a v1alpha1.PCSMAllocation) bool { return len(a.Spec.Shifts) == 0 }) {
+	if !slices.ContainsFunc(active, func(a v1alpha1.PCSMAllocation) bool { return len(a.Spec.Shifts) > 0 }) {
 		return nil, nil
 	}
 	roster, err := coverage.New(hours, partner, all)
