@@ -28,6 +28,7 @@ type coverageFlags struct {
 	from     date
 	days     int
 	timeZone string
+	now      bool
 	output   choice
 }
 
@@ -47,6 +48,9 @@ windows and changes of the clocks included; of all partners as a list, those wit
   # From manifests, without a cluster
   kubectl partner coverage acme -f clusters/production
 
+  # Who is on duty now, and who comes next
+  kubectl partner coverage acme --now
+
   # A calendar of who is on duty
   kubectl partner coverage acme --days 90 -o ics > acme.ics`,
 		Args:              arguments(cobra.MaximumNArgs(1)),
@@ -60,6 +64,7 @@ windows and changes of the clocks included; of all partners as a list, those wit
 	f.Var(&flags.from, "from", "first day, as YYYY-MM-DD in the plan's time zone (default today)")
 	f.IntVar(&flags.days, "days", 7, "number of days, from 1 to 366")
 	f.StringVar(&flags.timeZone, "time-zone", "", "time zone of the map, as an IANA name (default the plan's)")
+	f.BoolVar(&flags.now, "now", false, "with a name: who is on duty now, and who is next")
 	f.VarP(&flags.output, "output", "o", "table, json, yaml or ics")
 	completeFlag(cmd, "filename", cobra.FixedCompletions([]string{"yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt))
 	completeChoices(cmd, "output", flags.output.values)
@@ -85,6 +90,9 @@ func (p *plugin) coverage(ctx context.Context, args []string, flags coverageFlag
 	if flags.days < 1 || flags.days > 366 {
 		return usageError{fmt.Errorf("--days %d: write a number from 1 to 366", flags.days)}
 	}
+	if flags.now && (len(args) == 0 || flags.output.value == "ics" || !flags.from.day.IsZero()) {
+		return usageError{errors.New("--now is about one partner at this moment: write its name, no --from, and no -o ics")}
+	}
 	var zone *time.Location
 	if flags.timeZone != "" {
 		var err error
@@ -101,6 +109,9 @@ func (p *plugin) coverage(ctx context.Context, args []string, flags coverageFlag
 		partner, err := find(f, args[0], origin)
 		if err != nil {
 			return err
+		}
+		if flags.now {
+			return p.onDuty(f, partner, flags, zone, now)
 		}
 		one := coverageOf(f, partner, flags, now)
 		if one.Reason != "" && one.Reason != v1alpha1.ReasonShiftsNotDeclared {
@@ -201,6 +212,76 @@ func coverageOf(f *fleet.Fleet, partner *v1alpha1.Partner, flags coverageFlags, 
 		c.OnDuty = slices.DeleteFunc(whole, func(d coverage.Duty) bool { return !d.Until.After(from) })
 	}
 	return c
+}
+
+// atNow is who is on duty for a partner at a moment.
+type atNow struct {
+	Partner string    `json:"partner"`
+	At      time.Time `json:"at"`
+	// Open reports whether it is within the operating hours of the plan.
+	Open bool `json:"open"`
+	// OnDuty is null if nobody is; Next are those who come next within a week, null if nobody does.
+	OnDuty *coverage.Duty `json:"onDuty"`
+	Next   *coverage.Duty `json:"next"`
+}
+
+// onDuty tells who is on duty now.
+func (p *plugin) onDuty(f *fleet.Fleet, partner *v1alpha1.Partner, flags coverageFlags, zone *time.Location, now time.Time) error {
+	roster, fault := f.RosterOf(partner)
+	if fault != nil {
+		return fmt.Errorf("who is on duty for %q is unknown: %s", partner.Name, fault.Message)
+	}
+	const ahead = 7
+	at := now.Truncate(time.Minute)
+	if !roster.HasShifts(at, at.AddDate(0, 0, ahead)) {
+		return fmt.Errorf("who is on duty for %q is unknown: %s", partner.Name, coverage.Verdict{}.Message())
+	}
+	period := roster.Between(at, at.AddDate(0, 0, ahead))
+	found := atNow{Partner: partner.Name, At: at.UTC(), Open: len(period.Operating) > 0 && period.Operating[0].From.Equal(at)}
+	for i := range period.OnDuty {
+		switch duty := &period.OnDuty[i]; {
+		case duty.From.Equal(at):
+			found.OnDuty = duty
+		case found.Next == nil:
+			found.Next = duty
+		}
+	}
+	zone = cmp.Or(zone, roster.Zone())
+	return p.terminal.print(flags.output.value, found, func() {
+		const layout = "Mon 2006-01-02 15:04 MST"
+		who := func(duty *coverage.Duty) string {
+			var languages []string
+			for _, language := range duty.Languages {
+				languages = append(languages, string(language))
+			}
+			text := fmt.Sprintf("%s FTE of %s", duty.FTE, strings.Join(duty.Allocations, ", "))
+			if len(languages) > 0 {
+				text += ", who speak " + strings.Join(languages, ", ")
+			}
+			return text
+		}
+		w := p.terminal.newTable("", "")
+		w.ResetHeaders()
+		w.AppendRow([]any{"Partner", found.Partner})
+		open := "closed by the plan"
+		if found.Open {
+			open = "within operating hours"
+		}
+		w.AppendRow([]any{"Now", at.In(zone).Format(layout) + ", " + open})
+		on := p.terminal.paint(text.FgRed, "nobody")
+		if found.OnDuty != nil {
+			on = fmt.Sprintf("%s, until %s", who(found.OnDuty), found.OnDuty.Until.In(zone).Format(layout))
+		} else if !found.Open {
+			on = "nobody"
+		}
+		w.AppendRow([]any{"On duty", on})
+		next := fmt.Sprintf("nobody within %d days", ahead)
+		if found.Next != nil {
+			next = fmt.Sprintf("%s, from %s", who(found.Next), found.Next.From.In(zone).Format(layout))
+		}
+		w.AppendRow([]any{"Next", next})
+		p.terminal.fit(w, nil, nil)
+	})
 }
 
 // midnight is when a day begins in a zone, some days after another. Where clocks are put

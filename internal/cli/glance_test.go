@@ -98,6 +98,16 @@ var _ = Describe("What people look for first", func() {
 		Expect(got.err).To(And(HavePrefix("error: the cluster at https://cluster.example refuses: partners.partner.dispel.com is forbidden"), ContainSubstring("cannot list"), ContainSubstring("have an administrator bind the operator's ClusterRole for viewers to you (partner-operator-viewer")))
 	})
 
+	It("is how a week around the clock is covered, and that one person cannot do it", func(ctx SpecContext) {
+		const folder = "coverage acme -f config/plans -f examples/follow-the-sun"
+		got := run(ctx, folder)
+		Expect(got.out).To(ContainSubstring("acme   All 168 operating hours of a week have a P-CSM on duty."), got.err)
+		Expect(run(ctx, "plan -f config/plans -f examples/follow-the-sun").status).To(BeZero())
+		Expect(run(ctx, folder+" --now --time-zone Asia/Tokyo").out).To(ContainSubstring("0.5 FTE of acme-africa-week, who speak en, until Wed 2026-12-02 01:00 JST"))
+		Expect(run(ctx, "coverage --now").err).To(ContainSubstring("write its name"))
+		Expect(run(ctx, "coverage hooli --now").err).To(ContainSubstring("no active allocation declares shifts"))
+	})
+
 	It("is every condition of a partner", func(ctx SpecContext) {
 		got := run(ctx, "status acme --show-conditions")
 		Expect(got.out).To(HavePrefix(run(ctx, "status acme").out), got.err)

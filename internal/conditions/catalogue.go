@@ -266,7 +266,7 @@ var Catalogue = []Kind{
 		},
 		{Type: v1alpha1.ConditionHoursCovered,
 			Cases: []Case{
-				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonEveryHourCovered}, Remedy: "nothing. If the message names a future week with uncovered hours, plan shifts for it"},
+				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonEveryHourCovered}, Remedy: "nothing. If the message names a future week or time with uncovered hours, plan shifts or an exception for it"},
 				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonHoursUncovered}, Remedy: "add shifts for the hours that the message names to the partner's PCSMAllocations, or contract more P-CSMs; `kubectl partner coverage <partner>` draws the week"},
 				{Status: metav1.ConditionUnknown, Reasons: []v1alpha1.Reason{v1alpha1.ReasonShiftsNotDeclared}, Remedy: "write `spec.shifts` in the partner's PCSMAllocations", Severity: Notice},
 				{Status: metav1.ConditionUnknown, Reasons: []v1alpha1.Reason{v1alpha1.ReasonSupportPlanNotFound, v1alpha1.ReasonSupportPlanNotReady}, Remedy: "see `Ready`"},

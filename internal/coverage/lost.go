@@ -19,7 +19,7 @@ const farthest = 366
 // nextLost finds the next gap that the weekly shifts do not have, and when it comes or goes, if that
 // is before another change.
 func (r *Roster) nextLost(now, changes time.Time) (*Gap, time.Time) {
-	gap := r.firstLost(now)
+	gap := r.NextLost(now)
 	switch {
 	case gap == nil:
 		return nil, changes
@@ -29,9 +29,9 @@ func (r *Roster) nextLost(now, changes time.Time) (*Gap, time.Time) {
 	return gap, staffing.Earlier(changes, gap.Until)
 }
 
-// firstLost is the first gap of those that the weekly shifts do not have which ends after an instant;
-// nil if there is none within farthest days.
-func (r *Roster) firstLost(now time.Time) *Gap {
+// NextLost is the first gap that the weekly shifts do not have which ends after an instant; nil if
+// there is none within a year.
+func (r *Roster) NextLost(now time.Time) *Gap {
 	for _, days := range r.irregular(now) {
 		if gap := r.lostWithin(days, now); gap != nil {
 			return gap

@@ -211,7 +211,7 @@ func (v Verdict) Message() string {
 		message += fmt.Sprintf("; from %s on, when clocks change, it is %s hours: %s", v.WorseFrom.In(v.Zone).Format(time.DateOnly), Hours(v.Worse.Uncovered), v.Worse.Which(v.Zone))
 	}
 	if v.NextGap != nil {
-		message += "; " + v.NextGap.describe(v.Zone)
+		message += "; " + v.NextGap.Describe(v.Zone)
 	}
 	if len(v.Undeclared) > 0 {
 		message += "; these active allocations declare no shifts, and cover nothing: " + listed(v.Undeclared)
@@ -222,8 +222,8 @@ func (v Verdict) Message() string {
 	return message + "; add shifts for these hours, or P-CSMs"
 }
 
-// describe says from when to when nobody is on duty, and why.
-func (g Gap) describe(zone *time.Location) string {
+// Describe says from when to when nobody is on duty, and why.
+func (g Gap) Describe(zone *time.Location) string {
 	from, until := g.From.In(zone), g.Until.In(zone)
 	layout := "2006-01-02 15:04"
 	if from.YearDay() == until.YearDay() && until.Sub(from) < oneDay {

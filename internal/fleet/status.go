@@ -106,6 +106,7 @@ func statusOf(partner *v1alpha1.Partner, now time.Time) Status {
 		note(shortfall.Status == metav1.ConditionTrue && near, Strained, shortfall)
 		note(stale.Status == metav1.ConditionTrue, Strained, stale)
 		note(shortfall.Status == metav1.ConditionTrue && !near, Foreseen, shortfall)
+		note(covered.Status == metav1.ConditionTrue && gapAhead(partner), Foreseen, covered)
 	}
 	slices.SortStableFunc(problems, func(a, b problem) int {
 		return cmp.Compare(slices.Index(states, a.state), slices.Index(states, b.state))
@@ -119,6 +120,11 @@ func statusOf(partner *v1alpha1.Partner, now time.Time) Status {
 		}
 	}
 	return s
+}
+
+// gapAhead reports whether the next thirty days have a gap that the weekly shifts do not have.
+func gapAhead(partner *v1alpha1.Partner) bool {
+	return partner.Status.Coverage != nil && partner.Status.Coverage.NextGap != nil
 }
 
 // problem is one of a partner.
@@ -252,6 +258,8 @@ func staffingParts(partner *v1alpha1.Partner) []Part {
 			part.State = Idle
 		case severity > conditions.Fine:
 			part.State = Strained
+		case condition == v1alpha1.ConditionHoursCovered && gapAhead(partner):
+			part.State = Foreseen
 		}
 		parts = append(parts, part)
 	}

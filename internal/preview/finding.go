@@ -49,6 +49,9 @@ const (
 	ReasonUnknownKind = "UnknownKind"
 	// ReasonNothingDeclared is of manifests that declare nothing for the operator.
 	ReasonNothingDeclared = "NothingDeclared"
+	// ReasonNobodyOnDuty is of hours that an absence, an exception or a holiday leaves without
+	// anybody.
+	ReasonNobodyOnDuty = "NobodyOnDuty"
 	// ReasonPlainHTTP is of a sub-domain that is served without TLS.
 	ReasonPlainHTTP = "PlainHTTP"
 )

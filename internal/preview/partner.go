@@ -7,7 +7,9 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -17,6 +19,7 @@ import (
 	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/contract"
 	"github.com/dispel/partner-operator/internal/coverage"
+	"github.com/dispel/partner-operator/internal/fleet"
 	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/manifests"
 	"github.com/dispel/partner-operator/internal/objects"
@@ -167,7 +170,7 @@ func (p *Plan) partner(ctx context.Context, name string) (*Partner, error) {
 		result.add(Remove, object, object)
 	}
 	if source.File != "" || result.Changed() || !reflect.DeepEqual(result.Verdict, verdictOf(declared.Status.Conditions)) ||
-		!reflect.DeepEqual(result.Coverage, declared.Status.Coverage) || !reflect.DeepEqual(shortfallOf(result.Staffing), shortfallOf(declared.Status.Staffing)) {
+		!equality.Semantic.DeepEqual(result.Coverage, declared.Status.Coverage) || !reflect.DeepEqual(shortfallOf(result.Staffing), shortfallOf(declared.Status.Staffing)) {
 		result.Findings = p.outcomeFindings(result, source, outcome.Status.Conditions)
 		if served := outcome.Status.Subdomain; source.File != "" && served != nil && strings.HasPrefix(served.URL, "http://") {
 			result.Findings = append(result.Findings, Finding{Notice, ReasonPlainHTTP,
@@ -276,6 +279,7 @@ func (p *Plan) outcomeFindings(partner *Partner, source manifests.Source, outcom
 		}
 		add(covered, severity, message)
 	}
+	findings = append(findings, p.lost(partner, source)...)
 	if shortfall, weight := find(v1alpha1.ConditionShortfallExpected); weight != "" {
 		if staffing.ShortfallIsNear(shortfallOf(partner.Staffing), p.options.Now) {
 			weight = Warning
@@ -316,6 +320,38 @@ func (p *Plan) uncovers(partner string) string {
 		return lost.Which(after.Zone)
 	}
 	return ""
+}
+
+// lost tells of the next gap within a year that weekly shifts do not have, at the line of what brings it
+// about, unless the cluster has the same one.
+func (p *Plan) lost(partner *Partner, source manifests.Source) []Finding {
+	gapOf := func(f *fleet.Fleet) (*coverage.Gap, *time.Location) {
+		if f == nil || f.Partners[partner.Name] == nil {
+			return nil, nil
+		}
+		roster, fault := f.RosterOf(f.Partners[partner.Name])
+		if fault != nil {
+			return nil, nil
+		}
+		return roster.NextLost(p.options.Now), roster.Zone()
+	}
+	gap, zone := gapOf(p.fleet)
+	if before, _ := gapOf(p.before); gap == nil || before != nil && *before == *gap {
+		return nil
+	}
+	found := Finding{Warning, ReasonNobodyOnDuty, gap.Describe(zone) + ": add an exception for somebody, or shifts of others", "Partner", partner.Name, source.At("spec")}
+	field := map[v1alpha1.GapReason]string{v1alpha1.GapAbsence: "spec.absences", v1alpha1.GapException: "spec.exceptions", v1alpha1.GapHoliday: "spec.localization.holidays"}[gap.Reason]
+	for _, allocation := range p.fleet.AllocationsOf(partner.Name) {
+		has := map[v1alpha1.GapReason]bool{
+			v1alpha1.GapAbsence: len(allocation.Spec.Absences) > 0, v1alpha1.GapException: len(allocation.Spec.Exceptions) > 0,
+			v1alpha1.GapHoliday: allocation.Spec.Localization != nil && allocation.Spec.Localization.Holidays != "",
+		}[gap.Reason]
+		if of := p.sources[key{group: v1alpha1.GroupVersion.Group, kind: "PCSMAllocation", name: allocation.Name}]; has && of.File != "" {
+			found.Kind, found.Name, found.Position = "PCSMAllocation", allocation.Name, of.At(field)
+			break
+		}
+	}
+	return []Finding{found}
 }
 
 // weigh says how bad it is that a Partner would not be Ready, if that is not by its condition

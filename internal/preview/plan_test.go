@@ -374,6 +374,15 @@ metadata: {name: engine, namespace: partner-acme, labels: {partner.dispel.com/pa
 		Expect(findings).To(HaveExactElements(plain(7, "acme")))
 	})
 
+	It("foretells the hours that an absence leaves without anybody, at its line", func(ctx SpecContext) {
+		office := "---\n" + header + "kind: SupportPlan\nmetadata: {name: basic}\nspec: {tier: Basic, operatingHours: {timeZone: Europe/Berlin, holidays: None}}\n"
+		shifts := "  partnerRef: {name: acme}\n  fte: 2\n  localization: {timeZone: Europe/Berlin}\n  shifts: [{days: [Monday, Tuesday, Wednesday, Thursday, Friday], start: \"09:00\", end: \"17:00\"}]\n"
+		_, findings := planOf(ctx, partner("acme", "")+office+allocation("one", shifts+"  absences:\n  - {from: \"2027-02-01\", until: \"2027-02-02\"}\n"), options)
+		Expect(findings).To(ContainElement("warning 21: PCSMAllocation one: NobodyOnDuty: from 2027-02-01 09:00 to 17:00 (Europe/Berlin) nobody is on duty because of an absence: add an exception for somebody, or shifts of others"))
+		_, findings = planOf(ctx, partner("acme", "")+office+allocation("one", shifts), options)
+		Expect(findings).NotTo(ContainElement(ContainSubstring("NobodyOnDuty")))
+	})
+
 	It("tells what changes in what is declared, and to what effect", func(ctx SpecContext) {
 		withOne := func() *fleet.Fleet {
 			f := there()

@@ -102,8 +102,13 @@ type Coverage struct {
 	UncoveredMinutes int `json:"uncoveredMinutesPerWeek"`
 	// Uncovered lists these times; empty if there are none.
 	Uncovered string `json:"uncovered,omitempty"`
+	// NextGap is the next thirty days' first time in which nobody is on duty although the weekly
+	// shifts cover it; empty if there is none.
+	NextGap string `json:"nextGap,omitempty"`
 
 	week coverage.Week
+	// gap is the day on which it begins.
+	gap v1alpha1.Date
 }
 
 // Conditions are how a partner is.
@@ -239,6 +244,9 @@ func (r *Report) addCoverage(f *fleet.Fleet, now time.Time) {
 		c := Coverage{Partner: name, Summary: verdict.Summary(), UncoveredMinutes: verdict.Uncovered, week: verdict.Week}
 		if verdict.Uncovered > 0 {
 			c.Uncovered = verdict.Which(verdict.Zone)
+		}
+		if gap := verdict.NextGap; gap != nil {
+			c.NextGap, c.gap = gap.Describe(verdict.Zone), v1alpha1.Date(gap.From.In(verdict.Zone).Format(time.DateOnly))
 		}
 		r.Coverage = append(r.Coverage, c)
 	}

@@ -29,7 +29,7 @@ const (
 	Secure Work = "Secure"
 	// Update is a count of customers that is too old.
 	Update Work = "Update"
-	// Plan is to add P-CSMs by a day to come.
+	// Plan is to add P-CSMs, or to replace one who is away, by a day to come.
 	Plan Work = "Plan"
 )
 
@@ -96,6 +96,9 @@ func (r *Report) tasks(f *fleet.Fleet) []Task {
 	for _, c := range r.Coverage {
 		if c.Undeclared {
 			unknown = append(unknown, r.Display(c.Partner))
+		}
+		if c.NextGap != "" {
+			add(Plan, c.Partner, "find a replacement", c.NextGap, c.gap, 0)
 		}
 		if c.UncoveredMinutes > 0 {
 			add(Cover, c.Partner, coverage.Hours(c.UncoveredMinutes)+" hours a week", c.Uncovered, "", c.UncoveredMinutes)
@@ -198,7 +201,7 @@ func (r *Report) Tiles() []Tile {
 		switch {
 		case task.Work == Hire:
 			now, missing = append(now, task.DisplayName), missing+v1alpha1.FTE(task.amount)
-		case task.Work == Plan:
+		case task.Work == Plan && task.amount > 0:
 			later, expected = append(later, fmt.Sprintf("%s, %s", task.DisplayName, task.By)), expected+v1alpha1.FTE(task.amount)
 		case task.Work == Cover && task.Partner != "":
 			hours, uncovered = append(hours, task.DisplayName), uncovered+task.amount

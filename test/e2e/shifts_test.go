@@ -91,3 +91,67 @@ var _ = Describe("P-CSMs in shifts", func() {
 			[]string{"by 3:30 AM GMT+5:30", "by Monday, 10:30 PM GMT+5:30"}, nil),
 	)
 })
+
+// byDay is a partner whose plan is closed at lunch and open on some Saturdays, for whom one P-CSM in
+// Berlin works who is away before Christmas, and comes on a Saturday once.
+func byDay(ctx context.Context, name string) string {
+	GinkgoHelper()
+	week := []v1alpha1.DayOfWeek{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday"}
+	plan := &v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "by-day"}, Spec: v1alpha1.SupportPlanSpec{
+		Tier: v1alpha1.Basic, OperatingHours: &v1alpha1.OperatingHours{
+			TimeZone: "Europe/Berlin", Holidays: "DE",
+			Windows: []v1alpha1.HoursWindow{
+				{Days: week, Opens: "08:00", Closes: "12:00"}, {Days: week[:4], Opens: "13:00", Closes: "17:00"}, {Days: []v1alpha1.DayOfWeek{"Saturday"}, Opens: "09:00", Closes: "13:00"},
+			},
+			SpecialDays: []v1alpha1.SpecialDay{{From: "2026-12-24", Opens: "08:00", Closes: "10:00"}},
+		},
+	}}
+	Expect(client.IgnoreAlreadyExists(direct.Create(ctx, plan))).To(Succeed())
+	address := partner(ctx, name, 0, func(spec *v1alpha1.PartnerSpec) {
+		spec.SupportPlanRef = &v1alpha1.SupportPlanReference{Name: "by-day"}
+	})
+	allocation := &v1alpha1.PCSMAllocation{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: v1alpha1.PCSMAllocationSpec{
+			PartnerRef: v1alpha1.PartnerReference{Name: v1alpha1.PartnerName(name)}, FTE: v1alpha1.OneFTE,
+			Localization: &v1alpha1.Localization{TimeZone: "Europe/Berlin", Languages: []v1alpha1.Language{"de"}},
+			Shifts:       []v1alpha1.Shift{{Days: week, Start: "08:00", End: "12:00"}, {Days: week[:4], Start: "13:00", End: "17:00"}},
+			Absences:     []v1alpha1.Absence{{From: "2026-12-14", Until: "2026-12-15"}},
+			Exceptions:   []v1alpha1.ShiftException{{Date: "2026-12-05", Start: "09:00", End: "13:00"}},
+		},
+	}
+	Expect(direct.Create(ctx, allocation)).To(Succeed())
+	DeferCleanup(func(ctx SpecContext) { Expect(client.IgnoreNotFound(direct.Delete(ctx, allocation))).To(Succeed()) })
+	Eventually(widgetStatus(address)).Should(Equal(http.StatusOK))
+	return address
+}
+
+var _ = Describe("Hours by day, absences and exceptions", func() {
+	DescribeTable("open and close the widget, with the next opening, for a viewer of another continent",
+		func(ctx SpecContext, at string, texts ...string) {
+			instant, err := time.Parse(time.RFC3339, at)
+			Expect(err).NotTo(HaveOccurred())
+			now.SetTime(instant)
+			name := strings.ToLower("day-" + strings.ReplaceAll(at[5:16], ":", "-"))
+			address := byDay(ctx, name)
+			p := open(chromium, view{timeZone: "America/New_York"})
+			Eventually(func() string {
+				p.goTo(address + "/")
+				p.openPanel()
+				return p.panel()
+			}).Should(ContainSubstring("German"))
+			for _, text := range texts {
+				Expect(p.panel()).To(ContainSubstring(text))
+			}
+			p.screenshot(name)
+			Expect(p.violations()).To(BeEmpty())
+			Expect(errors(p.console())).To(BeEmpty())
+		},
+		Entry("closed at lunch", "2026-12-07T11:30:00Z", "Closed now", "Opens 7:00 AM EST", "8:00 AM – 12:00 PM, 1:00 PM – 5:00 PM"),
+		Entry("open after lunch", "2026-12-07T12:30:00Z", "Open now", "until 11:00 AM EST", "Mon – Thu"),
+		Entry("closed while all are away", "2026-12-14T10:00:00Z", "Closed now", "Opens Wednesday, 2:00 AM EST"),
+		Entry("open by an exception on a Saturday", "2026-12-05T09:00:00Z", "Open now", "until 7:00 AM EST"),
+		Entry("closed on the next Saturday", "2026-12-12T09:00:00Z", "Closed now", "Opens Wednesday, 2:00 AM EST"),
+		Entry("open on a short day", "2026-12-24T08:30:00Z", "Open now", "until 4:00 AM EST"),
+	)
+})
