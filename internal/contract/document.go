@@ -62,7 +62,7 @@ type DocumentHours struct {
 	// hours: promise nobody that they are kept.
 	Limited  bool              `json:"limited,omitempty"`
 	TimeZone v1alpha1.TimeZone `json:"timeZone,omitempty"`
-	// Windows are the hours of a regular week.
+	// Windows are the hours of a regular week, in the second version of this format.
 	Windows []v1alpha1.HoursWindow `json:"windows,omitempty"`
 	// Days, Opens and Closes are the window, in the first version of this format.
 	Days     []v1alpha1.DayOfWeek `json:"days,omitempty"`
@@ -105,7 +105,7 @@ func NewDocument(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, judged *
 		Plan:    DocumentPlan{plan.Name, plan.Spec.Tier, plan.Spec.PolicyURL, plan.Spec.SharedResponsibilityURL, plan.Spec.TrainingMaterials},
 		Hours: DocumentHours{
 			AlwaysOn: ptr.Deref(hours.AlwaysOn, false),
-			TimeZone: hours.TimeZone, Windows: support.Windows(hours),
+			TimeZone: hours.TimeZone,
 			Closures: hours.Closures, SpecialDays: hours.SpecialDays,
 			Limited: judged.HoursLimited(),
 		},
@@ -122,10 +122,10 @@ func NewDocument(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, judged *
 		document.ResponseTargets[i].Clock = ClockOf(document.ResponseTargets[i])
 	}
 	slices.SortFunc(document.ResponseTargets, func(a, b v1alpha1.ResponseTarget) int { return int(a.Severity - b.Severity) })
-	windows := document.Hours.Windows
-	if len(windows) > 1 || len(windows) == 1 && windows[0].Opens >= windows[0].Closes || len(hours.SpecialDays) > 0 {
-		document.Version = DocumentWindowsVersion
-	} else if len(windows) == 1 {
+	switch windows := support.Windows(hours); {
+	case len(windows) > 1 || len(windows) == 1 && windows[0].Opens >= windows[0].Closes || len(hours.SpecialDays) > 0:
+		document.Version, document.Hours.Windows = DocumentWindowsVersion, windows
+	case len(windows) == 1:
 		document.Hours.Days, document.Hours.Opens, document.Hours.Closes = windows[0].Days, windows[0].Opens, windows[0].Closes
 	}
 	year := now.UTC().Year()

@@ -172,9 +172,13 @@ var _ = Describe("The next gap that weekly shifts do not have", func() {
 			}
 			Expect(r.Judge(gap.Until).NextGap).NotTo(Equal(&gap))
 		},
-		Entry("of an absence", func(s *v1alpha1.PCSMAllocationSpec) { s.Absences = []v1alpha1.Absence{{From: "2027-02-02", Until: "2027-02-02"}} }, v1alpha1.GapAbsence,
+		Entry("of an absence", func(s *v1alpha1.PCSMAllocationSpec) {
+			s.Absences = []v1alpha1.Absence{{From: "2027-02-02", Until: "2027-02-02"}}
+		}, v1alpha1.GapAbsence,
 			"2027-02-02T08:00:00Z", "2027-02-02T16:00:00Z", "from 2027-02-02 09:00 to 17:00 (Europe/Berlin) nobody is on duty because of an absence"),
-		Entry("of the first day of a longer one", func(s *v1alpha1.PCSMAllocationSpec) { s.Absences = []v1alpha1.Absence{{From: "2027-02-02", Until: "2027-02-12"}} }, v1alpha1.GapAbsence,
+		Entry("of the first day of a longer one", func(s *v1alpha1.PCSMAllocationSpec) {
+			s.Absences = []v1alpha1.Absence{{From: "2027-02-02", Until: "2027-02-12"}}
+		}, v1alpha1.GapAbsence,
 			"2027-02-02T08:00:00Z", "2027-02-02T16:00:00Z", "from 2027-02-02 09:00 to 17:00 (Europe/Berlin) nobody is on duty because of an absence"),
 		Entry("of an exception that is shorter", func(s *v1alpha1.PCSMAllocationSpec) {
 			s.Exceptions = []v1alpha1.ShiftException{{Date: "2027-02-02", Start: "09:00", End: "12:00"}}

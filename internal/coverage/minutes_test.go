@@ -255,7 +255,7 @@ func (m *minuteByMinute) isOpen() bool {
 			return true
 		}
 	}
-	for _, w := range opens(read.Add(-24*time.Hour)) {
+	for _, w := range opens(read.Add(-24 * time.Hour)) {
 		if w[1] <= w[0] && now < w[1] {
 			return true
 		}

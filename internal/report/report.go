@@ -122,7 +122,9 @@ type Conditions struct {
 func New(f *fleet.Fleet, now time.Time) *Report {
 	r := &Report{At: v1alpha1.Date(now.UTC().Format(time.DateOnly)), Capacity: f.Capacity(now, now), from: now.Add(-Past), until: now.Add(Horizon), Isolation: f.Isolation,
 		Coverage: []Coverage{}, Windows: []Window{}, Conditions: []Conditions{}, names: map[string]string{}}
-	slices.SortStableFunc(r.Capacity, func(a, b fleet.Staffing) int { return cmp.Or(cmp.Compare(missing(b), missing(a)), cmp.Compare(expected(b), expected(a))) })
+	slices.SortStableFunc(r.Capacity, func(a, b fleet.Staffing) int {
+		return cmp.Or(cmp.Compare(missing(b), missing(a)), cmp.Compare(expected(b), expected(a)))
+	})
 	r.Tiers = fleet.Totals(r.Capacity)
 	for _, name := range f.Names() {
 		if count := f.Partners[name].Spec.CustomerCount; count != nil {

@@ -112,7 +112,7 @@ func ConfigFor(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, allocation
 		return config
 	}
 	config.Hours = &Hours{
-		AlwaysOn: agreed.Hours.AlwaysOn, TimeZone: agreed.Hours.TimeZone, Windows: agreed.Hours.Windows,
+		AlwaysOn: agreed.Hours.AlwaysOn, TimeZone: agreed.Hours.TimeZone, Windows: support.Windows(judged.Terms.OperatingHours),
 		Days: agreed.Hours.Days, Opens: agreed.Hours.Opens, Closes: agreed.Hours.Closes,
 	}
 	for _, target := range agreed.ResponseTargets {
