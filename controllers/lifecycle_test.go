@@ -154,7 +154,8 @@ var _ = Describe("In a quiet hour", func() {
 		now.step(time.Until(time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)))
 		m := startManager(func(o *manager.Options) { o.ResyncPeriod, o.Clock = 300*time.Millisecond, now })
 		applyYAML(ctx, allocationYAML("weekly", "1", `  localization: {timeZone: Europe/Berlin}
-  shifts: [{days: [Monday, Tuesday, Wednesday, Thursday, Friday], start: "15:00", end: "22:00"}]`)+
+  shifts: [{days: [Monday, Tuesday, Wednesday, Thursday, Friday], start: "15:00", end: "22:00"}]
+  absences: [{from: "2026-11-23", until: "2026-11-27"}, {from: "2026-12-21", until: "2026-12-31"}]`)+
 			partnerYAML("weekly", `  expectedCustomers: [{"on": "2030-03-01", count: 60}]`+"\n"))
 		eventually(ctx, "weekly", "HoursCovered=False/HoursUncovered", "ShortfallExpected=True/CustomersExpected", "Ready=True/Provisioned")
 		Expect(partner(ctx, "weekly").Status.Coverage.Summary).To(Equal("35/40h"))

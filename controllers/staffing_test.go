@@ -10,10 +10,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/coverage"
 	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/manager"
 	"github.com/dispel/partner-operator/internal/objects"
@@ -95,6 +97,37 @@ var _ = Describe("A contract window", func() {
 		By("letting the last day pass")
 		eventually(ctx, "windowed", "SupportWidgetEnabled=False/NoPCSMAllocation")
 		eventuallyOf(ctx, allocationNamed("windowed"), "Active=False/Expired", "Ready=True/OutsideContractWindow")
+	})
+})
+
+var _ = Describe("An absence", func() {
+	const shifts = `  localization: {timeZone: America/New_York}
+  shifts: [{days: [Monday, Tuesday, Wednesday, Thursday, Friday], start: "09:00", end: "17:00"}]
+  absences: [{from: "2027-02-02", until: "2027-02-02"}]`
+
+	It("is told thirty days before, and no longer once it is over, by itself", func(ctx SpecContext) {
+		applyYAML(ctx, partnerYAML("leave", "")+"---\n"+allocationYAML("leave", "1", shifts))
+		from, until := time.Date(2027, 2, 2, 14, 0, 0, 0, time.UTC), time.Date(2027, 2, 2, 22, 0, 0, 0, time.UTC)
+		gap := func() *v1alpha1.CoverageGap {
+			status := partner(ctx, "leave").Status.Coverage
+			if status == nil {
+				return nil
+			}
+			return status.NextGap
+		}
+		m := startManager(func(o *manager.Options) { o.Clock = clockAt(from.Add(-coverage.Foresight - 4*time.Second)) })
+		eventually(ctx, "leave", "HoursCovered=True/EveryHourCovered", "Ready=True/Provisioned")
+		Expect(gap()).To(BeNil())
+		By("letting the moment pass")
+		Eventually(gap).Should(HaveValue(And(HaveField("Reason", v1alpha1.GapAbsence), HaveField("From.UTC()", from), HaveField("Until.UTC()", until))))
+		Expect(meta.FindStatusCondition(partner(ctx, "leave").Status.Conditions, "HoursCovered").Message).To(Equal(
+			"all 40 operating hours of a week have a P-CSM on duty; from 2027-02-02 09:00 to 17:00 (America/New_York) nobody is on duty because of an absence"))
+		m.stop()
+
+		startManager(func(o *manager.Options) { o.Clock = clockAt(until.Add(-4 * time.Second)) })
+		Consistently(gap).WithTimeout(time.Second).ShouldNot(BeNil())
+		By("letting it end")
+		Eventually(gap).Should(BeNil())
 	})
 })
 
