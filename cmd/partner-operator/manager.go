@@ -78,6 +78,7 @@ func newManagerCommand() *cobra.Command {
 	flags.StringVar(&options.MetricsAddress, "metrics-bind-address", ":8443", "address of /metrics; 0 for none")
 	flags.BoolVar(&given.metricsSecure, "metrics-secure", true, "serve /metrics over HTTPS, to those whom the API server allows to get the path")
 	flags.StringVar(&options.MetricsCertDir, "metrics-cert-dir", "", "folder with tls.crt and tls.key for /metrics; a self-signed certificate if empty")
+	flags.BoolVar(&options.Calendars, "calendars", false, "serve /calendar/<partner>.ics beside /metrics, to those whom the API server allows to get the Partner")
 	flags.StringVar(&options.ProfilesAddress, "profiles-bind-address", "0", "address of Go's pprof endpoint /debug/pprof, without authentication, such as 127.0.0.1:6060; 0 for none")
 
 	cluster.add(flags)
@@ -114,5 +115,8 @@ func (f managerFlags) complete(options *manager.Options) error {
 		fault("shutdown-delay", options.ShutdownDelay.String(), "write 0 or more, such as 5s")
 	}
 	options.MetricsInsecure = !f.metricsSecure
+	if options.Calendars && (options.MetricsInsecure || options.MetricsAddress == "0") {
+		fault("calendars", "true", "calendars are served beside /metrics over HTTPS: set --metrics-bind-address, and remove --metrics-secure=false")
+	}
 	return errors.Join(faults...)
 }

@@ -9,11 +9,11 @@ import (
 	"strings"
 	"time"
 
-	ics "github.com/arran4/golang-ical"
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/calendar"
 	"github.com/dispel/partner-operator/internal/contract"
 	"github.com/dispel/partner-operator/internal/coverage"
 	"github.com/dispel/partner-operator/internal/fleet"
@@ -84,6 +84,7 @@ type covered struct {
 	// fault says why there is no verdict.
 	fault string
 	next  *coverage.Span
+	dates []calendar.Day
 }
 
 func (p *plugin) coverage(ctx context.Context, args []string, flags coverageFlags) error {
@@ -210,6 +211,9 @@ func coverageOf(f *fleet.Fleet, partner *v1alpha1.Partner, flags coverageFlags, 
 		// A shift that is under way is whole, or the next calendar would have it twice.
 		whole := roster.Between(midnight(day, -1, zone), until).OnDuty
 		c.OnDuty = slices.DeleteFunc(whole, func(d coverage.Duty) bool { return !d.Until.After(from) })
+		if terms, fault := contract.Terms(partner, f.Plans[c.plan]); fault == nil {
+			c.dates = calendar.DaysOf(partner, terms.OperatingHours, f.AllocationsOf(partner.Name), from, until)
+		}
 	}
 	return c
 }
@@ -411,43 +415,16 @@ func mapOf(period coverage.Period, zone *time.Location) []mapRow {
 	return rows
 }
 
-// calendar writes who is on duty, and the gaps, as a calendar (RFC 5545).
+// calendar writes who is on duty, the gaps and the days that matter as a calendar.
 func (p *plugin) calendar(all []covered, now time.Time) error {
 	if len(all) == 1 && all[0].fault != "" {
 		return errors.New(all[0].fault)
 	}
-	calendar := ics.NewCalendar()
-	calendar.SetProductId("-//Dispel//partner-operator//EN")
-	calendar.SetMethod(ics.MethodPublish)
-	calendar.SetName("P-CSM coverage")
-	add := func(partner, what, summary, about string, span coverage.Span) {
-		event := calendar.AddEvent(fmt.Sprintf("%s-%s-%s@partner.dispel.com", partner, what, span.From.Format("20060102T1504Z")))
-		event.SetDtStampTime(now)
-		event.SetStartAt(span.From)
-		event.SetEndAt(span.Until)
-		event.SetSummary(summary)
-		event.SetDescription(about)
-		event.SetTimeTransparency(ics.TransparencyTransparent)
-	}
+	var partners []calendar.Partner
 	for _, c := range all {
-		for _, duty := range c.OnDuty {
-			var languages []string
-			for _, language := range duty.Languages {
-				languages = append(languages, string(language))
-			}
-			about := strings.Join(duty.Allocations, ", ")
-			if len(languages) > 0 {
-				about += "; languages: " + strings.Join(languages, ", ")
-			}
-			add(c.Partner, "duty", fmt.Sprintf("%s: %s FTE on duty", c.Partner, duty.FTE), about, duty.Span)
-		}
-		for _, gap := range c.Gaps {
-			if c.Reason == "" {
-				add(c.Partner, "gap", c.Partner+": nobody on duty", "Operating hours of the support plan without a P-CSM on duty", gap)
-			}
-		}
+		partners = append(partners, calendar.Partner{Name: c.Partner, Period: c.Period, Unknown: c.Reason != "", Days: c.dates})
 	}
-	return calendar.SerializeTo(p.terminal.Out, ics.WithNewLineWindows)
+	return calendar.Write(p.terminal.Out, partners, now)
 }
 
 // sentence makes a message a sentence.

@@ -75,6 +75,8 @@ type Options struct {
 	// MetricsCertDir has the certificate for /metrics, as tls.crt and tls.key; a
 	// self-signed one is made if empty.
 	MetricsCertDir string
+	// Calendars are served at CalendarPath of MetricsAddress, over HTTPS.
+	Calendars bool
 	// ProfilesAddress is where Go's profiles are served, to anybody, under
 	// /debug/pprof; "0" or empty for nowhere.
 	ProfilesAddress string
@@ -120,6 +122,11 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	}
 	if options.MetricsAddress != "0" {
 		if err = addCollector(mgr, options); err != nil {
+			return nil, err
+		}
+	}
+	if options.Calendars {
+		if err = addCalendars(mgr, options); err != nil {
 			return nil, err
 		}
 	}

@@ -21,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
@@ -157,6 +158,71 @@ var _ = Describe("The manager", func() {
 		Eventually(status(url, "")).Should(Equal(http.StatusUnauthorized))
 		Expect(status(url, "no-such-token")()).To(Equal(http.StatusUnauthorized))
 		Expect(status(url, controlPlane.Config().BearerToken)()).To(Equal(http.StatusOK))
+	})
+
+	It("serves who is on duty as a calendar to those who may get the Partner", func(ctx SpecContext) {
+		given := options()
+		given.MetricsAddress, given.Calendars, given.Clock = freeAddress(), true, clocktesting.NewFakePassiveClock(time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC))
+		start(given)
+		plan := &v1alpha1.SupportPlan{ObjectMeta: metav1.ObjectMeta{Name: "calendar"}, Spec: v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic}}
+		partner := &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "calendar"}, Spec: v1alpha1.PartnerSpec{
+			DisplayName: "Calendar", ChannelModel: v1alpha1.OEM, SupportPlanRef: &v1alpha1.SupportPlanReference{Name: "calendar"}, ValidUntil: "2027-01-31",
+		}}
+		allocation := &v1alpha1.PCSMAllocation{ObjectMeta: metav1.ObjectMeta{Name: "calendar"}, Spec: v1alpha1.PCSMAllocationSpec{
+			PartnerRef: v1alpha1.PartnerReference{Name: "calendar"}, FTE: v1alpha1.OneFTE, Localization: &v1alpha1.Localization{TimeZone: "America/New_York"},
+			Shifts:   []v1alpha1.Shift{{Days: []v1alpha1.DayOfWeek{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday"}, Start: "09:00", End: "17:00"}},
+			Absences: []v1alpha1.Absence{{From: "2026-12-02", Until: "2026-12-02"}},
+		}}
+		for _, object := range []client.Object{plan, partner, allocation} {
+			Expect(direct.Create(ctx, object)).To(Succeed())
+			DeferCleanup(func(ctx SpecContext) { Expect(client.IgnoreNotFound(direct.Delete(ctx, object))).To(Succeed()) })
+		}
+		ask := func(path string, with func(*http.Request)) (status int, body string) {
+			GinkgoHelper()
+			request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+given.MetricsAddress+path, nil)
+			Expect(err).NotTo(HaveOccurred())
+			with(request)
+			insecure := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // the certificate is made by the manager itself
+			response, err := insecure.Do(request)
+			if err != nil {
+				return 0, ""
+			}
+			defer response.Body.Close()
+			read, err := io.ReadAll(response.Body)
+			Expect(err).NotTo(HaveOccurred())
+			return response.StatusCode, string(read)
+		}
+		token := func(value string) func(*http.Request) {
+			return func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+value) }
+		}
+		admin := controlPlane.Config().BearerToken
+		Eventually(func() int { status, _ := ask("/calendar/calendar.ics", token(admin)); return status }).Should(Equal(http.StatusOK))
+		_, page := ask("/calendar/calendar.ics", func(r *http.Request) { r.SetBasicAuth("whoever", admin) })
+		for _, line := range []string{
+			"UID:calendar-duty-20261201T1400Z@partner.dispel.com", "UID:calendar-gap-20261202T1400Z@partner.dispel.com", "SUMMARY:calendar: closed\\, Christmas Day", "SUMMARY:calendar: last day of the contract",
+		} {
+			Expect(page).To(ContainSubstring(line + "\r\n"))
+		}
+		By("refusing others")
+		nobody := cluster.AsServiceAccount(ctx, controlPlane, direct, "calendar-reader").BearerToken
+		for _, refused := range []struct {
+			path   string
+			with   func(*http.Request)
+			status int
+			body   string
+		}{
+			{"/calendar/calendar.ics", func(*http.Request) {}, http.StatusUnauthorized, "send a token of the cluster"},
+			{"/calendar/calendar.ics", token("no-such-token"), http.StatusUnauthorized, "the cluster does not know the token"},
+			{"/calendar/calendar.ics", token(nobody), http.StatusForbidden, `may not get the Partner "calendar"`},
+			{"/calendar/nobody.ics", token(nobody), http.StatusForbidden, `may not get the Partner "nobody"`},
+			{"/calendar/nobody.ics", token(admin), http.StatusNotFound, `there is no Partner "nobody"`},
+			{"/calendar/calendar", token(admin), http.StatusNotFound, "write /calendar/<partner>.ics"},
+			{"/metrics", token(nobody), http.StatusForbidden, ""},
+		} {
+			status, body := ask(refused.path, refused.with)
+			Expect(status).To(Equal(refused.status), refused.path)
+			Expect(body).To(ContainSubstring(refused.body))
+		}
 	})
 
 	It("stands by while another replica leads, and takes over at once when that stops", func(ctx SpecContext) {

@@ -176,11 +176,12 @@ var _ = Describe("The chart", func() {
 	It("passes on what tenants may annotate, and who is exempt from the policies", func(ctx SpecContext) {
 		out := rendered(ctx, `--set-json=admissionPolicies.allowedAnnotations=["example.com/a","example.net/*"]`,
 			"--set=admissionPolicies.trustedControllers[0].namespace=mesh", "--set=admissionPolicies.trustedControllers[0].name=proxy",
-			"--set=manager.backendHostSuffixes={engines.internal}", "--set=manager.routeOverlap=10m")
+			"--set=manager.backendHostSuffixes={engines.internal}", "--set=manager.routeOverlap=10m", "--set=manager.calendars=true")
 		Expect(strings.Count(out, `expression: '["example.com/a","example.net/*"]'`)).To(Equal(5), "in each policy on annotations")
 		Expect(out).To(ContainSubstring("name: partner-operator-tenant-controller\nsubjects:\n  - kind: ServiceAccount\n    name: proxy\n    namespace: mesh"))
 		Expect(out).To(ContainSubstring("--backend-host-suffixes=engines.internal"))
 		Expect(out).To(ContainSubstring("--route-overlap=10m"))
+		Expect(out).To(ContainSubstring("--calendars"))
 		Expect(out).To(ContainSubstring(fmt.Sprintf("expression: '[%q]'", namespace)), "no Partner has the namespace of the release")
 		for value, policy := range map[string]string{
 			"hostGuard": "ingress-hosts", "tenantGuard": "reserved-objects", "serviceGuard": "tenant-services", "certificateGuard": "tenant-certificates", "statusGuard": "partner-status",
