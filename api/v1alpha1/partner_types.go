@@ -856,11 +856,11 @@ type CoverageStatus struct {
 type CoverageGap struct {
 	// from is when it begins.
 	// +required
-	From metav1.Time `json:"from,omitzero"`
+	From *metav1.Time `json:"from,omitempty"`
 
 	// until is when it ends.
 	// +required
-	Until metav1.Time `json:"until,omitzero"`
+	Until *metav1.Time `json:"until,omitempty"`
 
 	// reason is Absence, Exception or Holiday, by what takes away those who would be on duty
 	// when it begins.

@@ -326,8 +326,11 @@ func (d *Demo) runTries(ctx context.Context) error {
 	for _, try := range tries {
 		out, err := d.shell(ctx, try.command)
 		// A finding is an answer of plan, and no fault of the demo.
-		if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && (!ok || exit.ExitCode() != 1) || !strings.Contains(out, try.shows) {
-			return fmt.Errorf("%s (%s)\nends with %v, and shows, without %q:\n%s", try.command, try.look, err, try.shows, out)
+		if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && (!ok || exit.ExitCode() != 1) {
+			return fmt.Errorf("%s (%s): %w\n%s", try.command, try.look, err, out)
+		}
+		if !strings.Contains(out, try.shows) {
+			return fmt.Errorf("%s (%s)\nshows, without %q:\n%s", try.command, try.look, try.shows, out)
 		}
 	}
 	return nil

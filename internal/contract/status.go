@@ -83,7 +83,7 @@ func (j *Judgement) Coverage() *v1alpha1.CoverageStatus {
 		Summary:                 v.Summary(),
 	}
 	if gap := v.NextGap; gap != nil {
-		status.NextGap = &v1alpha1.CoverageGap{From: metav1.NewTime(gap.From), Until: metav1.NewTime(gap.Until), Reason: gap.Reason}
+		status.NextGap = &v1alpha1.CoverageGap{From: new(metav1.NewTime(gap.From)), Until: new(metav1.NewTime(gap.Until)), Reason: gap.Reason}
 	}
 	return status
 }

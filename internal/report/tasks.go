@@ -49,13 +49,15 @@ type Task struct {
 	DisplayName string `json:"displayName,omitempty"`
 	// What is the task in a few words, such as "add 0.5 FTE".
 	What string `json:"what"`
+	// FTE are those to add.
+	FTE v1alpha1.FTE `json:"fte,omitempty"`
 	// By is the day by which it is due; empty if it is due now.
 	By v1alpha1.Date `json:"by,omitempty"`
 	// Why has the numbers, and the remedy.
 	Why string `json:"why"`
 
-	// amount orders tasks of a kind that are due at once: those with more come first.
-	amount int
+	// minutes a week have nobody on duty.
+	minutes int
 }
 
 // Short is the task beside its partner's name, such as "Acme: add 0.5 FTE by 2027-03-31".
@@ -73,23 +75,22 @@ func (t Task) Short() string {
 // tasks are what a report tells to do, the most urgent first.
 func (r *Report) tasks(f *fleet.Fleet) []Task {
 	tasks := []Task{}
-	add := func(work Work, partner, what, why string, by v1alpha1.Date, amount int) {
-		display := ""
-		if p := f.Partners[partner]; p != nil {
-			display = p.Spec.DisplayName
+	add := func(task Task) {
+		if p := f.Partners[task.Partner]; p != nil {
+			task.DisplayName = p.Spec.DisplayName
 		}
-		tasks = append(tasks, Task{work, partner, display, what, by, why, amount})
+		tasks = append(tasks, task)
 	}
 	for _, s := range r.Capacity {
 		if s.Verdict != nil && s.Insufficient() {
-			add(Hire, s.Partner, fmt.Sprintf("add %s FTE", s.Verdict.MissingFTE), s.Message, "", int(s.Verdict.MissingFTE))
+			add(Task{Work: Hire, Partner: s.Partner, What: fmt.Sprintf("add %s FTE", s.Verdict.MissingFTE), Why: s.Message, FTE: s.Verdict.MissingFTE})
 		}
 		if next := s.NextShortfall; next != nil {
 			more, what := next.MissingFTE, "add %s FTE"
 			if s.Insufficient() {
 				more, what = more-s.Verdict.MissingFTE, "add %s more FTE"
 			}
-			add(Plan, s.Partner, fmt.Sprintf(what, more), s.ShortfallMessage, next.On, int(more))
+			add(Task{Work: Plan, Partner: s.Partner, What: fmt.Sprintf(what, more), Why: s.ShortfallMessage, By: next.On, FTE: more})
 		}
 	}
 	var unknown []string
@@ -98,37 +99,37 @@ func (r *Report) tasks(f *fleet.Fleet) []Task {
 			unknown = append(unknown, r.Display(c.Partner))
 		}
 		if c.NextGap != "" {
-			add(Plan, c.Partner, "find a replacement", c.NextGap, c.gap, 0)
+			add(Task{Work: Plan, Partner: c.Partner, What: "find a replacement", Why: c.NextGap, By: c.gap})
 		}
 		if c.UncoveredMinutes > 0 {
-			add(Cover, c.Partner, coverage.Hours(c.UncoveredMinutes)+" hours a week", c.Uncovered, "", c.UncoveredMinutes)
+			add(Task{Work: Cover, Partner: c.Partner, What: coverage.Hours(c.UncoveredMinutes) + " hours a week", Why: c.Uncovered, minutes: c.UncoveredMinutes})
 		}
 	}
 	if len(unknown) > 0 {
-		add(Cover, "", "declare the shifts of "+plural(len(unknown), "partner"), "their hours are unknown without spec.shifts of the PCSMAllocations: "+listed(unknown), "", 0)
+		add(Task{Work: Cover, What: "declare the shifts of " + plural(len(unknown), "partner"), Why: "their hours are unknown without spec.shifts of the PCSMAllocations: " + listed(unknown)})
 	}
 	for _, c := range r.Conditions {
 		if len(c.Conditions) == 0 && c.State == fleet.Broken {
-			add(Repair, c.Partner, c.Reason, c.Message, "", 0)
+			add(Task{Work: Repair, Partner: c.Partner, What: c.Reason, Why: c.Message})
 		}
 		for _, condition := range c.Conditions {
 			switch kind := v1alpha1.ConditionType(condition.Type); {
 			case kind == v1alpha1.ConditionCustomerCountStale:
-				add(Update, c.Partner, "report customers", condition.Message, "", 0)
+				add(Task{Work: Update, Partner: c.Partner, What: "report customers", Why: condition.Message})
 			case kind == v1alpha1.ConditionStaffingSufficient, kind == v1alpha1.ConditionCapacityExceeded, kind == v1alpha1.ConditionHoursCovered:
 			case kind == v1alpha1.ConditionSubdomainReachable && condition.Status == metav1.ConditionFalse, conditions.SeverityOf(condition) == conditions.Error:
-				add(Repair, c.Partner, condition.Reason, condition.Message, "", 0)
+				add(Task{Work: Repair, Partner: c.Partner, What: condition.Reason, Why: condition.Message})
 			}
 		}
 	}
 	if r.Isolation != nil && r.Isolation.Status == metav1.ConditionFalse {
-		add(Secure, "", r.Isolation.Reason, r.Isolation.Message, "", 1)
+		add(Task{Work: Secure, What: r.Isolation.Reason, Why: r.Isolation.Message})
 	}
 	if len(r.plain) > 0 {
-		add(Secure, "", "set TLS for "+plural(len(r.plain), "sub-domain"), "in clear text to end customers without spec.subdomain.tls or the operator's --default-issuer: "+listed(r.plain), "", 0)
+		add(Task{Work: Secure, What: "set TLS for " + plural(len(r.plain), "sub-domain"), Why: "in clear text to end customers without spec.subdomain.tls or the operator's --default-issuer: " + listed(r.plain)})
 	}
 	slices.SortStableFunc(tasks, func(a, b Task) int {
-		return cmp.Or(cmp.Compare(a.Work.order(), b.Work.order()), cmp.Compare(a.By, b.By), cmp.Compare(b.amount, a.amount))
+		return cmp.Or(cmp.Compare(a.Work.order(), b.Work.order()), cmp.Compare(a.By, b.By), cmp.Compare(b.FTE, a.FTE), cmp.Compare(b.minutes, a.minutes))
 	})
 	return tasks
 }
@@ -200,11 +201,11 @@ func (r *Report) Tiles() []Tile {
 	for _, task := range r.Tasks {
 		switch {
 		case task.Work == Hire:
-			now, missing = append(now, task.DisplayName), missing+v1alpha1.FTE(task.amount)
-		case task.Work == Plan && task.amount > 0:
-			later, expected = append(later, fmt.Sprintf("%s, %s", task.DisplayName, task.By)), expected+v1alpha1.FTE(task.amount)
+			now, missing = append(now, task.DisplayName), missing+task.FTE
+		case task.Work == Plan && task.FTE > 0:
+			later, expected = append(later, fmt.Sprintf("%s, %s", task.DisplayName, task.By)), expected+task.FTE
 		case task.Work == Cover && task.Partner != "":
-			hours, uncovered = append(hours, task.DisplayName), uncovered+task.amount
+			hours, uncovered = append(hours, task.DisplayName), uncovered+task.minutes
 		case task.Work == Repair && !slices.Contains(broken, task.DisplayName):
 			broken = append(broken, task.DisplayName)
 		}
