@@ -159,7 +159,7 @@ type Shift struct {
 	// from Monday on, counted from the week of anchor. If omitted, it is worked every week.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=8
+	// +kubebuilder:validation:Maximum=6
 	EveryNthWeek int32 `json:"everyNthWeek,omitempty"`
 
 	// anchor is a day of a week in which the shift is worked.

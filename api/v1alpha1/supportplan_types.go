@@ -168,6 +168,7 @@ const (
 //
 // +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:XValidation:rule="!(has(self.alwaysOn) && self.alwaysOn) || !(has(self.timeZone) || has(self.days) || has(self.opens) || has(self.closes) || has(self.windows) || has(self.holidays) || has(self.closures) || has(self.specialDays))",message="a plan that is always on has no other hours: remove timeZone, days, opens, closes, windows, holidays, closures and specialDays, or remove alwaysOn"
+// +kubebuilder:validation:XValidation:rule="!has(self.closures) || !has(self.specialDays) || self.closures.all(c, self.specialDays.all(s, c < s.from || c > (has(s.until) ? s.until : s.from)))",fieldPath=".specialDays",message="a date is in closures, too: leave it in one of them"
 // +kubebuilder:validation:XValidation:rule="!has(self.windows) || !(has(self.days) || has(self.opens) || has(self.closes))",fieldPath=".windows",message="windows have days and times of their own: remove days, opens and closes, or write them instead of windows"
 // +kubebuilder:validation:XValidation:rule="!(has(self.opens) || has(self.closes)) || (has(self.opens) ? self.opens : '09:00') < (has(self.closes) ? self.closes : '17:00')",fieldPath=".opens",messageExpression="'work would start at ' + (has(self.opens) ? self.opens : '09:00') + ' and end at ' + (has(self.closes) ? self.closes : '17:00') + ': write an opens that is before closes, or windows, which can pass midnight'"
 type OperatingHours struct {
@@ -252,6 +253,7 @@ type HoursWindow struct {
 // opens to closes, or none.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.until) || self.from <= self.until",fieldPath=".until",message="the special days would end before they begin: write an until that is from or later"
+// +kubebuilder:validation:XValidation:rule="!has(self.until) || self.until < self.from || self.until - self.from < duration('8784h')",fieldPath=".until",message="special days last 366 days at most: write an earlier until, or change the hours of the plan"
 // +kubebuilder:validation:XValidation:rule="has(self.opens) == has(self.closes)",message="a short day has both opens and closes, and a closed one neither: write both, or remove both"
 // +kubebuilder:validation:XValidation:rule="!has(self.opens) || !has(self.closes) || self.opens != self.closes",fieldPath=".closes",message="a day that closes when it opens has no hours: write another closes, or remove opens and closes for a closed day"
 type SpecialDay struct {

@@ -274,7 +274,10 @@ func (p *plugin) onDuty(f *fleet.Fleet, partner *v1alpha1.Partner, flags coverag
 		w.AppendRow([]any{"Now", at.In(zone).Format(layout) + ", " + open})
 		on := p.terminal.paint(text.FgRed, "nobody")
 		if found.OnDuty != nil {
-			on = fmt.Sprintf("%s, until %s", who(found.OnDuty), found.OnDuty.Until.In(zone).Format(layout))
+			on = who(found.OnDuty)
+			if found.OnDuty.Until.Before(period.Until) {
+				on += ", until " + found.OnDuty.Until.In(zone).Format(layout)
+			}
 		} else if !found.Open {
 			on = "nobody"
 		}

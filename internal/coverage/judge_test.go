@@ -114,6 +114,13 @@ var _ = Describe("A regular week", func() {
 		Expect(roster(newYork, early).HasShifts(at("2026-12-01T00:00:00Z"), at("2027-01-02T00:00:00Z"))).To(BeTrue())
 	})
 
+	It("is the same on the last day of a leap year", func() {
+		r := roster(newYork, onShift("Europe/Berlin", workdays, "15:00", "23:00"))
+		before := r.Judge(at("2028-12-30T12:00:00Z"))
+		Expect(before.Changes).To(BeTemporally("==", at("2029-03-11T07:00:00Z")))
+		Expect(r.Judge(at("2028-12-31T12:00:00Z"))).To(Equal(before))
+	})
+
 	It("is the weakest week of a rotation", func() {
 		odd, even := onShift("America/New_York", workdays, "09:00", "17:00"), onShift("America/New_York", workdays, "09:00", "17:00")
 		odd.Spec.Shifts[0].EveryNthWeek, odd.Spec.Shifts[0].Anchor = 2, "2026-11-30"
@@ -159,7 +166,7 @@ var _ = Describe("The next gap that weekly shifts do not have", func() {
 	DescribeTable("is seen thirty days ahead, and stays the same until it is over",
 		func(change func(*v1alpha1.PCSMAllocationSpec), reason v1alpha1.GapReason, from, until, message string) {
 			r := german(change)
-			gap := coverage.Gap{Span: coverage.Span{From: at(from), Until: at(until)}, Reason: reason}
+			gap := coverage.Gap{Span: coverage.Span{From: at(from), Until: at(until)}, Reason: reason, Allocation: "Europe/Berlin 09:00"}
 			seen := gap.From.Add(-coverage.Foresight)
 			before := r.Judge(seen.Add(-time.Minute))
 			Expect(before.NextGap).To(BeNil())
@@ -191,6 +198,28 @@ var _ = Describe("The next gap that weekly shifts do not have", func() {
 		Entry("of a public holiday", func(s *v1alpha1.PCSMAllocationSpec) { s.Localization.Holidays = "DE" }, v1alpha1.GapHoliday,
 			"2027-03-26T08:00:00Z", "2027-03-26T16:00:00Z", "from 2027-03-26 09:00 to 17:00 (Europe/Berlin) nobody is on duty because of a public holiday of the P-CSMs"),
 	)
+
+	It("is of a holiday, if not all are away anyhow", func() {
+		Expect(german(func(s *v1alpha1.PCSMAllocationSpec) {
+			s.Localization.Holidays, s.Absences = "DE", []v1alpha1.Absence{{From: "2027-03-22", Until: "2027-03-31", FTE: v1alpha1.OneFTE}}
+		}).NextLost(at("2027-03-20T00:00:00Z"))).To(HaveValue(HaveField("Reason", v1alpha1.GapHoliday)))
+	})
+
+	It("is whole, however far it goes", func() {
+		r := german(func(s *v1alpha1.PCSMAllocationSpec) {
+			s.Shifts = []v1alpha1.Shift{{Days: everyDay, Start: "00:00", End: "08:00", FTE: v1alpha1.HalfFTE}}
+			s.Absences = []v1alpha1.Absence{{From: "2027-01-01", Until: "2027-12-31"}, {From: "2028-01-01", Until: "2028-12-31"}}
+		})
+		Expect(r.NextLost(at("2026-12-01T00:00:00Z"))).To(BeNil(), "it is not open then")
+		n := 0
+		for gap := range german(func(s *v1alpha1.PCSMAllocationSpec) {
+			s.Absences = []v1alpha1.Absence{{From: "2027-01-01", Until: "2027-12-31"}, {From: "2028-01-01", Until: "2028-12-31"}}
+		}).Lost(at("2026-12-01T00:00:00Z")) {
+			Expect(gap.Until.Sub(gap.From)).To(Equal(8 * time.Hour))
+			n++
+		}
+		Expect(n).To(Equal(261+260), "the weekdays of both years")
+	})
 
 	It("is none where enough are left, or an exception of the holiday is kept", func() {
 		Expect(german(func(s *v1alpha1.PCSMAllocationSpec) {

@@ -2,6 +2,7 @@ package coverage
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"time"
 
@@ -30,14 +31,24 @@ func (r *Roster) nextLost(now, changes time.Time) (*Gap, time.Time) {
 }
 
 // NextLost is the first gap that the weekly shifts do not have which ends after an instant; nil if
-// there is none within a year.
+// there is none.
 func (r *Roster) NextLost(now time.Time) *Gap {
-	for _, days := range r.irregular(now) {
-		if gap := r.lostWithin(days, now); gap != nil {
-			return gap
-		}
+	for gap := range r.Lost(now) {
+		return &gap
 	}
 	return nil
+}
+
+// Lost are the gaps that the weekly shifts do not have which end after an instant, in order: those of
+// all absences and exceptions, and of the holidays of a year.
+func (r *Roster) Lost(now time.Time) iter.Seq[Gap] {
+	return func(yield func(Gap) bool) {
+		for _, days := range r.irregular(now) {
+			if !r.lostWithin(days, now, yield) {
+				return
+			}
+		}
+	}
 }
 
 // irregular are the times in which not the weekly shifts alone decide who is on duty, in order, those
@@ -67,42 +78,46 @@ func (r *Roster) irregular(now time.Time) []Span {
 	return slices.DeleteFunc(merged, func(s Span) bool { return !s.Until.After(now) })
 }
 
-// lostWithin is the first gap in a time that ends after an instant; nil if there is none.
-func (r *Roster) lostWithin(in Span, now time.Time) *Gap {
+// lostWithin yields the gaps in a time that end after an instant, and reports whether to go on.
+func (r *Roster) lostWithin(in Span, now time.Time, yield func(Gap) bool) (more bool) {
 	var found *Gap
+	more = true
+	end := func() {
+		if found != nil && found.Until.After(now) {
+			more = yield(*found)
+		}
+		found = nil
+	}
 	r.walk(in.From, in.Until, func(span Span, active []staff) bool {
 		var fte, regular v1alpha1.FTE
 		for i := range active {
 			here, would := active[i].onDuty(span.From)
 			fte, regular = fte+here, regular+would
 		}
-		lost := fte == 0 && regular > 0 && r.hours.Open(span.From)
-		switch {
-		case lost && found != nil && found.Until.Equal(span.From):
+		switch lost := fte == 0 && regular > 0 && r.hours.Open(span.From); {
+		case lost && found != nil:
 			found.Until = span.Until
 		case lost:
-			if found != nil && found.Until.After(now) {
-				return false
-			}
-			found = &Gap{Span: span, Reason: reasonOf(active, span.From)}
-		case found != nil && found.Until.After(now):
-			return false
+			reason, of := reasonOf(active, span.From)
+			found = &Gap{Span: span, Reason: reason, Allocation: of}
+		default:
+			end()
 		}
-		return true
+		return more
 	})
-	if found == nil || !found.Until.After(now) {
-		return nil
+	if more {
+		end()
 	}
-	return found
+	return more
 }
 
-// reasonOf says what takes those away who would be on duty at an instant.
-func reasonOf(active []staff, at time.Time) v1alpha1.GapReason {
-	var reasons []v1alpha1.GapReason
+// reasonOf says what takes those away who would be on duty at an instant, and of which allocation: an
+// absence before an exception before a holiday.
+func reasonOf(active []staff, at time.Time) (reason v1alpha1.GapReason, of string) {
 	for i := range active {
-		if reason := active[i].taken(at); reason != "" {
-			reasons = append(reasons, reason)
+		if found := active[i].taken(at); found != "" && (reason == "" || found < reason) {
+			reason, of = found, active[i].allocation.Name
 		}
 	}
-	return slices.Min(reasons) // an absence before an exception before a holiday
+	return reason, of
 }

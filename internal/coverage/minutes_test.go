@@ -342,6 +342,7 @@ func (m *minuteByMinute) look(at time.Time) (open bool, on duty, regular bool) {
 		read := m.walls[i].read
 		now, yesterday := clock(read.Hour()*60+read.Minute()), read.Add(-24*time.Hour)
 		fte := m.onShift(i, read, now, false, false) + m.onShift(i, yesterday, now, true, false)
+		fte = min(fte, max(m.known[0][i][number(read)].most, m.known[0][i][number(yesterday)].most))
 		on.fte += fte
 		on.allocations[i] = fte > 0
 		regular = regular || open && m.onShift(i, read, now, false, true)+m.onShift(i, yesterday, now, true, true) > 0

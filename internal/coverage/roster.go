@@ -128,7 +128,7 @@ func (r *Roster) pattern(active []staff, of int, at time.Time) []stretch {
 	marks = append(marks, week)
 	slices.Sort(marks)
 	marks = slices.Compact(marks)
-	monday := support.Day(7*of - thursday)
+	monday := support.MondayOf(of)
 	stretches := make([]stretch, 0, len(marks))
 	for i, from := range marks[:len(marks)-1] {
 		found := stretch{from: from, until: marks[i+1], open: r.hours.Regular(from)}
@@ -140,9 +140,6 @@ func (r *Roster) pattern(active []staff, of int, at time.Time) []stretch {
 	}
 	return stretches
 }
-
-// thursday is the day of the week of 1970-01-01, from which days count.
-const thursday = 3
 
 // rotation is after how many weeks the shifts of some repeat.
 func rotation(active []staff) int {
@@ -195,7 +192,7 @@ const oneDay = 24 * time.Hour
 func offsetChange(zone *time.Location, at time.Time) time.Time {
 	_, offset := at.In(zone).Zone()
 	for range 10 {
-		_, end := at.In(zone).ZoneBounds()
+		end := support.OffsetEnds(at.In(zone))
 		if end.IsZero() {
 			break
 		}

@@ -120,6 +120,8 @@ type Verdict struct {
 type Gap struct {
 	Span
 	Reason v1alpha1.GapReason
+	// Allocation is the name of one whose weekly shifts are taken away when it begins.
+	Allocation string
 }
 
 // Judge judges the roster with the allocations that are in their contract window now:

@@ -118,17 +118,33 @@ func withNothing(before, wanted map[string]any) map[string]any {
 	whole := map[string]any{}
 	maps.Copy(whole, wanted)
 	for key, was := range before {
-		is, kept := wanted[key]
-		was, both := was.(map[string]any)
-		within, nested := is.(map[string]any)
-		switch {
-		case !kept:
+		if is, kept := wanted[key]; kept {
+			whole[key] = nothingWithin(was, is)
+		} else {
 			whole[key] = nil
-		case both && nested:
-			whole[key] = withNothing(was, within)
 		}
 	}
 	return whole
+}
+
+// nothingWithin is withNothing for whatever mappings are in a value; of lists, for those of equal
+// length.
+func nothingWithin(before, wanted any) any {
+	switch wanted := wanted.(type) {
+	case map[string]any:
+		if before, ok := before.(map[string]any); ok {
+			return withNothing(before, wanted)
+		}
+	case []any:
+		if before, ok := before.([]any); ok && len(before) == len(wanted) {
+			whole := make([]any, len(wanted))
+			for i := range wanted {
+				whole[i] = nothingWithin(before[i], wanted[i])
+			}
+			return whole
+		}
+	}
+	return wanted
 }
 
 // unfold reads a text that is a JSON object.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -322,36 +323,59 @@ func (p *Plan) uncovers(partner string) string {
 	return ""
 }
 
-// lost tells of the next gap within a year that weekly shifts do not have, at the line of what brings it
-// about, unless the cluster has the same one.
+// lost tells of the gaps that weekly shifts do not have and the cluster does not have either, those of
+// one allocation for one reason together, at the line that brings them about.
 func (p *Plan) lost(partner *Partner, source manifests.Source) []Finding {
-	gapOf := func(f *fleet.Fleet) (*coverage.Gap, *time.Location) {
-		if f == nil || f.Partners[partner.Name] == nil {
-			return nil, nil
-		}
-		roster, fault := f.RosterOf(f.Partners[partner.Name])
-		if fault != nil {
-			return nil, nil
-		}
-		return roster.NextLost(p.options.Now), roster.Zone()
+	after, zone := p.gaps(p.fleet, partner.Name)
+	before, _ := p.gaps(p.before, partner.Name)
+	type cause struct {
+		reason     v1alpha1.GapReason
+		allocation string
 	}
-	gap, zone := gapOf(p.fleet)
-	if before, _ := gapOf(p.before); gap == nil || before != nil && *before == *gap {
-		return nil
+	var order []cause
+	gaps := map[cause][]coverage.Gap{}
+	for _, gap := range after {
+		if slices.ContainsFunc(before, func(b coverage.Gap) bool { return !gap.From.Before(b.From) && !gap.Until.After(b.Until) }) {
+			continue
+		}
+		of := cause{gap.Reason, gap.Allocation}
+		if gaps[of] == nil {
+			order = append(order, of)
+		}
+		gaps[of] = append(gaps[of], gap)
 	}
-	found := Finding{Warning, ReasonNobodyOnDuty, gap.Describe(zone) + ": add an exception for somebody, or shifts of others", "Partner", partner.Name, source.At("spec")}
-	field := map[v1alpha1.GapReason]string{v1alpha1.GapAbsence: "spec.absences", v1alpha1.GapException: "spec.exceptions", v1alpha1.GapHoliday: "spec.localization.holidays"}[gap.Reason]
-	for _, allocation := range p.fleet.AllocationsOf(partner.Name) {
-		has := map[v1alpha1.GapReason]bool{
-			v1alpha1.GapAbsence: len(allocation.Spec.Absences) > 0, v1alpha1.GapException: len(allocation.Spec.Exceptions) > 0,
-			v1alpha1.GapHoliday: allocation.Spec.Localization != nil && allocation.Spec.Localization.Holidays != "",
-		}[gap.Reason]
-		if of := p.sources[key{group: v1alpha1.GroupVersion.Group, kind: "PCSMAllocation", name: allocation.Name}]; has && of.File != "" {
-			found.Kind, found.Name, found.Position = "PCSMAllocation", allocation.Name, of.At(field)
+	var findings []Finding
+	for _, of := range order {
+		message := gaps[of][0].Describe(zone)
+		if more := len(gaps[of]) - 1; more > 0 {
+			message += fmt.Sprintf(" (times until %s: %d)", gaps[of][more].Until.In(zone).Format(time.DateOnly), more+1)
+		}
+		found := Finding{Warning, ReasonNobodyOnDuty, message + ": add an exception for somebody, or shifts of others", "Partner", partner.Name, source.At("spec")}
+		if at := p.sources[key{group: v1alpha1.GroupVersion.Group, kind: "PCSMAllocation", name: of.allocation}]; at.File != "" {
+			field := map[v1alpha1.GapReason]string{v1alpha1.GapAbsence: "spec.absences", v1alpha1.GapException: "spec.exceptions", v1alpha1.GapHoliday: "spec.localization.holidays"}[of.reason]
+			found.Kind, found.Name, found.Position = "PCSMAllocation", of.allocation, at.At(field)
+		}
+		findings = append(findings, found)
+	}
+	return findings
+}
+
+// gaps are those of a partner that weekly shifts do not have, within a year; none without a fleet.
+func (p *Plan) gaps(f *fleet.Fleet, partner string) (gaps []coverage.Gap, zone *time.Location) {
+	if f == nil || f.Partners[partner] == nil {
+		return nil, nil
+	}
+	roster, fault := f.RosterOf(f.Partners[partner])
+	if fault != nil {
+		return nil, nil
+	}
+	for gap := range roster.Lost(p.options.Now) {
+		if gap.From.After(p.options.Now.AddDate(1, 0, 0)) {
 			break
 		}
+		gaps = append(gaps, gap)
 	}
-	return []Finding{found}
+	return gaps, roster.Zone()
 }
 
 // weigh says how bad it is that a Partner would not be Ready, if that is not by its condition

@@ -378,9 +378,32 @@ metadata: {name: engine, namespace: partner-acme, labels: {partner.dispel.com/pa
 		office := "---\n" + header + "kind: SupportPlan\nmetadata: {name: basic}\nspec: {tier: Basic, operatingHours: {timeZone: Europe/Berlin, holidays: None}}\n"
 		shifts := "  partnerRef: {name: acme}\n  fte: 2\n  localization: {timeZone: Europe/Berlin}\n  shifts: [{days: [Monday, Tuesday, Wednesday, Thursday, Friday], start: \"09:00\", end: \"17:00\"}]\n"
 		_, findings := planOf(ctx, partner("acme", "")+office+allocation("one", shifts+"  absences:\n  - {from: \"2027-02-01\", until: \"2027-02-02\"}\n"), options)
-		Expect(findings).To(ContainElement("warning 21: PCSMAllocation one: NobodyOnDuty: from 2027-02-01 09:00 to 17:00 (Europe/Berlin) nobody is on duty because of an absence: add an exception for somebody, or shifts of others"))
+		Expect(findings).To(ContainElement("warning 21: PCSMAllocation one: NobodyOnDuty: from 2027-02-01 09:00 to 17:00 (Europe/Berlin) nobody is on duty because of an absence (times until 2027-02-02: 2): add an exception for somebody, or shifts of others"))
 		_, findings = planOf(ctx, partner("acme", "")+office+allocation("one", shifts), options)
 		Expect(findings).NotTo(ContainElement(ContainSubstring("NobodyOnDuty")))
+	})
+
+	It("tells the gaps that the cluster does not have, together by what brings them about", func(ctx SpecContext) {
+		there := func(more ...v1alpha1.Absence) *fleet.Fleet {
+			f := there()
+			f.Plans["basic"].Spec.OperatingHours = &v1alpha1.OperatingHours{TimeZone: "Europe/Berlin", Holidays: v1alpha1.NoHolidays}
+			for _, name := range []string{"aaa", "bbb"} {
+				a := &v1alpha1.PCSMAllocation{ObjectMeta: metav1.ObjectMeta{Name: name, UID: "4", Generation: 1, ResourceVersion: "1"}, Spec: v1alpha1.PCSMAllocationSpec{
+					PartnerRef: v1alpha1.PartnerReference{Name: "acme"}, FTE: 2 * v1alpha1.OneFTE, Localization: &v1alpha1.Localization{TimeZone: "Europe/Berlin"},
+					Shifts:   []v1alpha1.Shift{{Days: []v1alpha1.DayOfWeek{"Saturday"}, Start: "09:00", End: "17:00", FTE: v1alpha1.OneFTE}},
+					Absences: []v1alpha1.Absence{{From: "2027-01-04", Until: "2027-01-05"}},
+				}}
+				f.Add(a)
+			}
+			f.Allocations["bbb"].Spec.Shifts[0].Days = []v1alpha1.DayOfWeek{"Monday", "Tuesday"}
+			return f
+		}
+		bbb := "  partnerRef: {name: acme}\n  fte: 2\n  localization: {timeZone: Europe/Berlin}\n  shifts: [{days: [Monday, Tuesday], start: \"09:00\", end: \"17:00\"}]\n" +
+			"  absences: [{from: \"2027-01-04\", until: \"2027-01-05\"}, {from: \"2027-08-02\", until: \"2027-08-20\"}]\n"
+		partners, findings := planOf(ctx, partner("acme", "  customerCount: 28\n")+allocation("bbb", bbb), against(there()))
+		Expect(findings).To(ContainElement("warning 17: PCSMAllocation bbb: NobodyOnDuty: from 2027-08-02 09:00 to 17:00 (Europe/Berlin) nobody is on duty because of an absence (times until 2027-08-17: 6): add an exception for somebody, or shifts of others"))
+		Expect(findings).NotTo(ContainElement(ContainSubstring("aaa")))
+		Expect(partners["acme"].Declared).To(ContainElement(HaveField("Differences", ContainElement("shifts[0].fte: 1 -> nothing"))))
 	})
 
 	It("tells what changes in what is declared, and to what effect", func(ctx SpecContext) {

@@ -107,7 +107,7 @@ type Coverage struct {
 	NextGap string `json:"nextGap,omitempty"`
 
 	week coverage.Week
-	// gap is the day on which it begins.
+	// gap is the day on which it begins; empty if it is under way.
 	gap v1alpha1.Date
 }
 
@@ -248,7 +248,10 @@ func (r *Report) addCoverage(f *fleet.Fleet, now time.Time) {
 			c.Uncovered = verdict.Which(verdict.Zone)
 		}
 		if gap := verdict.NextGap; gap != nil {
-			c.NextGap, c.gap = gap.Describe(verdict.Zone), v1alpha1.Date(gap.From.In(verdict.Zone).Format(time.DateOnly))
+			c.NextGap = gap.Describe(verdict.Zone)
+			if gap.From.After(now) {
+				c.gap = v1alpha1.Date(gap.From.In(verdict.Zone).Format(time.DateOnly))
+			}
 		}
 		r.Coverage = append(r.Coverage, c)
 	}

@@ -99,7 +99,11 @@ func (r *Report) tasks(f *fleet.Fleet) []Task {
 			unknown = append(unknown, r.Display(c.Partner))
 		}
 		if c.NextGap != "" {
-			add(Task{Work: Plan, Partner: c.Partner, What: "find a replacement", Why: c.NextGap, By: c.gap})
+			work := Plan
+			if c.gap == "" {
+				work = Cover
+			}
+			add(Task{Work: work, Partner: c.Partner, What: "find a replacement", Why: c.NextGap, By: c.gap})
 		}
 		if c.UncoveredMinutes > 0 {
 			add(Task{Work: Cover, Partner: c.Partner, What: coverage.Hours(c.UncoveredMinutes) + " hours a week", Why: c.Uncovered, minutes: c.UncoveredMinutes})

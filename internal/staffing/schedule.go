@@ -88,7 +88,7 @@ func scheduleOf(allocation *v1alpha1.PCSMAllocation) *Schedule {
 			s.Rotation = LeastCommonMultiple(s.Rotation, w.every)
 		}
 		s.weekly = append(s.weekly, w)
-		s.works = s.works.And(w.days)
+		s.works = s.works.Union(w.days)
 		s.mark(w.part)
 	}
 	for _, given := range spec.Exceptions {
@@ -156,32 +156,48 @@ func (s *Schedule) shifts(day support.Day, minute int) v1alpha1.FTE {
 // OnDuty are the FTE that are on duty at a minute of a day, with all exceptions, holidays and
 // absences.
 func (s *Schedule) OnDuty(day support.Day, minute int) v1alpha1.FTE {
-	return s.real(day, minute) + s.real(day-1, minute+dayMinutes)
+	fte := s.real(day, minute) + s.real(day-1, minute+dayMinutes)
+	// Those who are away all night are so on both of its days.
+	if away := min(s.away(day), s.away(day-1)); away > 0 {
+		fte = min(fte, s.fte-away)
+	}
+	return fte
 }
 
 // real are the FTE of what starts on a day, at a minute after its midnight: exceptions replace
 // weekly shifts, also on a holiday, and an absence takes away from either.
 func (s *Schedule) real(day support.Day, minute int) v1alpha1.FTE {
-	var fte v1alpha1.FTE
-	exceptions, replaced := s.exceptions[day]
-	switch {
-	case replaced:
-		for _, p := range exceptions {
-			if p.at(minute) {
-				fte += p.fte
-			}
-		}
-	case minute >= dayMinutes+longestShift:
-		return 0
-	default:
-		if fte = s.shifts(day, minute); fte > 0 && support.IsHoliday(s.holidays, day, s.works) {
-			return 0
-		}
-	}
+	fte := s.present(day, minute)
 	if fte > 0 {
 		fte = min(fte, s.fte-s.away(day))
 	}
 	return max(0, fte)
+}
+
+// present are the FTE of what starts on a day without absences.
+func (s *Schedule) present(day support.Day, minute int) v1alpha1.FTE {
+	if minute >= dayMinutes+longestShift {
+		return 0
+	}
+	if _, replaced := s.exceptions[day]; !replaced && support.IsHoliday(s.holidays, day, s.works) {
+		return 0
+	}
+	return s.planned(day, minute)
+}
+
+// planned are the FTE of what starts on a day without absences and holidays.
+func (s *Schedule) planned(day support.Day, minute int) v1alpha1.FTE {
+	exceptions, replaced := s.exceptions[day]
+	if !replaced {
+		return s.shifts(day, minute)
+	}
+	var fte v1alpha1.FTE
+	for _, p := range exceptions {
+		if p.at(minute) {
+			fte += p.fte
+		}
+	}
+	return fte
 }
 
 // away are the FTE that are absent on a day.
@@ -202,22 +218,18 @@ func (s *Schedule) Taken(day support.Day, minute int) v1alpha1.GapReason {
 	}
 	for _, of := range []support.Day{day, day - 1} {
 		if s.shifts(of, minute) > s.real(of, minute) {
-			return s.takenFrom(of)
+			_, replaced := s.exceptions[of]
+			switch {
+			case s.present(of, minute) > 0: // and so an absence takes it
+				return v1alpha1.GapAbsence
+			case replaced:
+				return v1alpha1.GapException
+			}
+			return v1alpha1.GapHoliday
 		}
 		minute += dayMinutes
 	}
 	return ""
-}
-
-func (s *Schedule) takenFrom(day support.Day) v1alpha1.GapReason {
-	_, replaced := s.exceptions[day]
-	switch {
-	case s.away(day) > 0:
-		return v1alpha1.GapAbsence
-	case replaced:
-		return v1alpha1.GapException
-	}
-	return v1alpha1.GapHoliday
 }
 
 // Days are some days, both included.
@@ -226,11 +238,11 @@ type Days struct {
 }
 
 // Irregular are days on which not the weekly shifts alone decide who is on duty: all absences and
-// exceptions that are not over before a day or begin after another, and the holidays between them.
+// exceptions that are not over before a day, and the holidays from then until another.
 func (s *Schedule) Irregular(from, until support.Day) []Days {
 	var found []Days
 	add := func(a, b support.Day) {
-		if a <= until && b >= from {
+		if b >= from {
 			found = append(found, Days{a, b})
 		}
 	}

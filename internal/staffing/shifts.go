@@ -140,7 +140,7 @@ func (s *Schedule) acceptWeeks() *Refusal {
 	for week := range s.Rotation {
 		var halves, worked int // half FTE times minutes, and minutes of people
 		for of := range 7 {
-			day := mondayOf(week) + support.Day(of)
+			day := support.MondayOf(week) + support.Day(of)
 			var starting []part
 			for i := range s.weekly {
 				if w := &s.weekly[i]; w.starts(day) {
@@ -178,16 +178,13 @@ func (s *Schedule) acceptWeeks() *Refusal {
 // acceptDate judges the exceptions of a date.
 func (s *Schedule) acceptDate(day support.Day) *Refusal {
 	exceptions := s.exceptions[day]
-	for _, p := range exceptions {
-		var most v1alpha1.FTE
-		for _, other := range exceptions {
-			if other.at(p.start) {
-				most += other.fte
+	// They can meet what goes on past midnight, before and after them.
+	for _, of := range []support.Day{day, day + 1} {
+		for _, minute := range append([]int{0}, s.Marks...) {
+			if most := s.planned(of, minute) + s.planned(of-1, minute+dayMinutes); most > s.fte {
+				return refuse("spec.exceptions: %s FTE are to be on duty at once, on %s at %02d:%02d, and the allocation has %s: let them overlap less, or raise spec.fte",
+					most, of.Date(), minute/60, minute%60, s.fte)
 			}
-		}
-		if most > s.fte {
-			return refuse("spec.exceptions: %s FTE are to be on duty at once, on %s at %02d:%02d, and the allocation has %s: let them overlap less, or raise spec.fte",
-				most, day.Date(), p.start/60, p.start%60, s.fte)
 		}
 	}
 	if minutes, able := workOf(exceptions), s.people()*longestShift; minutes > able {
@@ -223,12 +220,6 @@ func workOf(parts []part) int {
 		minutes += peopleOf(fte) * (changes[i+1] - changes[i])
 	}
 	return minutes
-}
-
-// mondayOf is the first day of a week.
-func mondayOf(week int) support.Day {
-	day := support.Day(7 * week)
-	return day - support.Day(day.Weekday())
 }
 
 // hours writes minutes as hours.

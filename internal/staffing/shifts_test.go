@@ -63,6 +63,40 @@ var _ = Describe("Shifts", func() {
 		Entry("a length that the schema refuses", "1", "from 08:00 to 17:00 is no shift: write an end that is up to 8 hours after start", shift("08:00", "17:00", "", "Monday")),
 	)
 
+	DescribeTable("and exceptions are held against it together",
+		func(amount, refusal string, exceptions ...v1alpha1.ShiftException) {
+			a := allocation(amount, "", "")
+			a.Spec.Localization = &v1alpha1.Localization{TimeZone: "Europe/Berlin"}
+			a.Spec.Shifts = []v1alpha1.Shift{shift("22:00", "06:00", "1", fiveDays...)}
+			a.Spec.Exceptions = exceptions
+			err := staffing.Accept(&a, partnerOf(v1alpha1.OEM))
+			if refusal == "" {
+				Expect(err).NotTo(HaveOccurred())
+				return
+			}
+			Expect(err).To(MatchError(ContainSubstring(refusal)))
+		},
+		Entry("one instead of the shift", "1", "", v1alpha1.ShiftException{Date: "2026-12-08", Start: "21:00", End: "05:00"}),
+		Entry("nobody", "1", "", v1alpha1.ShiftException{Date: "2026-12-08", FTE: new(v1alpha1.FTE)}),
+		Entry("one beside what the day before has past midnight", "1", "spec.exceptions: 2 FTE are to be on duty at once, on 2026-12-08 at 00:00, and the allocation has 1",
+			v1alpha1.ShiftException{Date: "2026-12-08", Start: "00:00", End: "08:00"}),
+		Entry("one that goes on into another of the next day", "1", "2 FTE are to be on duty at once, on 2026-12-13 at 01:00",
+			v1alpha1.ShiftException{Date: "2026-12-12", Start: "20:00", End: "02:00"}, v1alpha1.ShiftException{Date: "2026-12-13", Start: "01:00", End: "02:00"}),
+		Entry("more than the allocation has", "1", "spec.exceptions[0].fte: the allocation has 1 FTE, and 1.5 are to be on duty", v1alpha1.ShiftException{Date: "2026-12-12", Start: "20:00", End: "22:00", FTE: new(fte("1.5"))}),
+		Entry("more than eight hours", "1", "spec.exceptions: on 2026-12-12 they take 9 hours of work, and 1 FTE are 1 person, who does at most 8 a day: shorten them, or raise spec.fte",
+			v1alpha1.ShiftException{Date: "2026-12-12", Start: "08:00", End: "12:00"}, v1alpha1.ShiftException{Date: "2026-12-12", Start: "13:00", End: "18:00"}),
+	)
+
+	DescribeTable("and absences need days, and people who can be away",
+		func(absence v1alpha1.Absence, refusal string) {
+			a := allocation("1", "", "")
+			a.Spec.Absences = []v1alpha1.Absence{absence}
+			Expect(staffing.Accept(&a, partnerOf(v1alpha1.OEM))).To(MatchError(ContainSubstring(refusal)))
+		},
+		Entry("more than there are", v1alpha1.Absence{From: "2026-12-12", Until: "2026-12-12", FTE: fte("1.5")}, "spec.absences[0].fte: the allocation has 1 FTE, and 1.5 are to be away: write at most 1, or remove fte for all"),
+		Entry("endless", v1alpha1.Absence{From: "2026-12-12", Until: "2027-12-13"}, "spec.absences[0]: from 2026-12-12 to 2027-12-13 is no absence: write an until that is from or later, at most 366 days in all"),
+	)
+
 	It("need a time zone", func() {
 		a := allocation("1", "", "")
 		a.Spec.Shifts = []v1alpha1.Shift{shift("09:00", "17:00", "", fiveDays...)}

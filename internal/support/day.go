@@ -46,6 +46,11 @@ func (d Day) Week() int {
 	return (int(d) + thursday - d.Weekday()) / 7
 }
 
+// MondayOf is the first day of a week, as Week counts them.
+func MondayOf(week int) Day {
+	return Day(7*week - thursday)
+}
+
 // thursday is the day of the week of 1970-01-01.
 const thursday = 3
 
@@ -75,8 +80,19 @@ func NextMark(at time.Time, marks []int) time.Time {
 		}
 	}
 	next := at.Add(ahead - read)
-	if _, end := at.ZoneBounds(); !end.IsZero() && end.Before(next) {
+	if end := OffsetEnds(at); !end.IsZero() && end.Before(next) {
 		return end
 	}
 	return next
+}
+
+// OffsetEnds is the first instant after another at which the clock of its zone may be put forward or
+// back; zero if it never is.
+func OffsetEnds(at time.Time) time.Time {
+	_, end := at.ZoneBounds()
+	if !end.IsZero() && !end.After(at) {
+		// On the last day of a leap year, Go takes the year to be over.
+		_, end = at.AddDate(0, 0, 1).ZoneBounds()
+	}
+	return end
 }

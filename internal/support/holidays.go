@@ -86,8 +86,8 @@ func WorkdaysOf(days []v1alpha1.DayOfWeek) Workdays {
 	return works
 }
 
-// And are the days of the week of both.
-func (w Workdays) And(others Workdays) Workdays {
+// Union are the days of the week of either.
+func (w Workdays) Union(others Workdays) Workdays {
 	for day, works := range others {
 		w[day] = w[day] || works
 	}
@@ -101,7 +101,7 @@ func (w Workdays) And(others Workdays) Workdays {
 func HolidaysOf(effective v1alpha1.OperatingHours, year int) []Holiday {
 	var works Workdays
 	for _, window := range Windows(effective) {
-		works = works.And(WorkdaysOf(window.Days))
+		works = works.Union(WorkdaysOf(window.Days))
 	}
 	return slices.Clone(daysOff(effective.Holidays, year, works).holidays)
 }

@@ -287,9 +287,9 @@ const horizon = 400
 // The change is zero if there is none.
 //
 // The clock in the hours' zone decides: they are at work while it reads a time from
-// opens up to closes, of a window of that day or one that is open past midnight. What daylight saving skips does not exist, so that an opening
-// within it is when the clock first reads that or later; what it repeats counts
-// twice.
+// opens up to closes, of a window of that day or one that is open past midnight. What
+// daylight saving skips does not exist, so that an opening within it is when the clock
+// first reads that or later; what it repeats counts twice.
 func (h Hours) At(now time.Time) (open bool, change time.Time) {
 	if h.alwaysOn {
 		return true, time.Time{}
@@ -353,6 +353,10 @@ func (h Hours) Openings(from, until time.Time, atLeast time.Duration) []Span {
 	return spans
 }
 
+// longestDescription is how many characters of windows a description has: with the rest it fits into
+// status.hours of a SupportPlan.
+const longestDescription = 128
+
 // Describe writes operating hours in a line, such as "Mon-Fri 09:00-17:00
 // America/New_York, without U.S. federal holidays".
 func Describe(effective v1alpha1.OperatingHours) string {
@@ -386,7 +390,11 @@ func Describe(effective v1alpha1.OperatingHours) string {
 	for _, spans := range order {
 		parts = append(parts, DescribeDays(days[spans])+" "+spans)
 	}
-	text := strings.Join(parts, ", ") + " " + string(effective.TimeZone)
+	text := strings.Join(parts, ", ")
+	if len(text) > longestDescription {
+		text = fmt.Sprintf("%d windows a week", len(windows))
+	}
+	text += " " + string(effective.TimeZone)
 	switch effective.Holidays {
 	case "", v1alpha1.NoHolidays:
 	case v1alpha1.USFederal:

@@ -260,6 +260,15 @@ var _ = Describe("Operating hours", func() {
 		}
 	})
 
+	It("are written in a line that a status takes, however many windows there are", func() {
+		var many []v1alpha1.HoursWindow
+		for i, day := range everyDay {
+			many = append(many, window(v1alpha1.TimeOfDay(fmt.Sprintf("08:%02d", i)), "12:00", day), window("13:00", v1alpha1.TimeOfDay(fmt.Sprintf("17:%02d", i)), day))
+		}
+		Expect(support.Describe(v1alpha1.OperatingHours{TimeZone: "America/Argentina/ComodRivadavia", Holidays: "AR", Windows: many})).To(
+			Equal("14 windows a week America/Argentina/ComodRivadavia, without public holidays of AR"))
+	})
+
 	It("are written with days of equal windows together", func() {
 		Expect(support.Describe(v1alpha1.OperatingHours{TimeZone: "Europe/Berlin", Holidays: "DE", Windows: []v1alpha1.HoursWindow{
 			window("13:00", "17:00", everyDay[:4]...), window("08:00", "12:00", everyDay[:4]...), window("08:00", "14:00", "Friday"),
@@ -277,9 +286,9 @@ var _ = Describe("Operating hours", func() {
 					slices.ContainsFunc(support.HolidaysOf(v1alpha1.OperatingHours{Holidays: v1alpha1.USFederal, Days: given.Days}, day.Year()), func(h support.Holiday) bool { return string(h.Date) == day.Format(time.DateOnly) })
 				return slices.Contains(given.Days, v1alpha1.DayOfWeek(day.Weekday().String())) && !holiday && string(given.Opens) <= clock && clock < string(given.Closes)
 			}
-			start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+			start := time.Date(2028, 1, 1, 0, 0, 0, 0, time.UTC) // a leap year
 			open, change := h.At(start)
-			for at := start; at.Year() == 2026; at = at.Add(time.Minute) {
+			for at := start; at.Year() == 2028; at = at.Add(time.Minute) {
 				if at.Equal(change) {
 					open = !open
 					var again bool

@@ -730,7 +730,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       // Days with the same windows are one line.
       const alike = new Map();
       WEEK.forEach((day, i) => {
-        const spans = hours.windows.filter(({ days }) => days.includes(day)).sort((a, b) => (a.opens < b.opens ? -1 : 1))
+        const spans = (hours.windows ?? [hours]).filter(({ days }) => days.includes(day)).sort((a, b) => (a.opens < b.opens ? -1 : 1))
           .map(({ opens, closes }) => `${time(opens)} – ${time(closes)}`).join(", ");
         if (spans) alike.set(spans, [...(alike.get(spans) ?? []), i]);
       });
