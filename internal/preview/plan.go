@@ -424,7 +424,7 @@ func (p *Plan) allocation(source manifests.Source, allocation *v1alpha1.PCSMAllo
 		case v1alpha1.ReasonUnknownTimeZone:
 			field = "spec.localization.timeZone"
 		case v1alpha1.ReasonShiftsExceedFTE:
-			field = "spec.shifts"
+			field, _, _ = strings.Cut(refusal.Message, ":")
 		}
 		// Of a Partner that is refused, that is said already.
 		if !p.refused[key{group: v1alpha1.GroupVersion.Group, kind: "Partner", name: of}] {
