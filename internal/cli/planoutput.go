@@ -181,7 +181,7 @@ func (t *textPlan) declared(p *preview.Partner) []preview.Declaration {
 // declaration is a line about an object of the manifests.
 func (t *textPlan) declaration(declared preview.Declaration, indent int) string {
 	sign := actionSigns[declared.Action]
-	return t.terminal.paint(sign.colour, strings.TrimPrefix(sign.sign, "  ")) + t.terminal.wrap(declared.String(), indent+2)
+	return t.terminal.paint(sign.colour, sign.sign) + t.terminal.wrap(declared.String(), indent+2)
 }
 
 // verdict is the reason of the verdict, in its colour.
