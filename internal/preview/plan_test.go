@@ -387,7 +387,7 @@ metadata: {name: engine, namespace: partner-acme, labels: {partner.dispel.com/pa
 	})
 
 	It("tells the gaps that the cluster does not have, together by what brings them about", func(ctx SpecContext) {
-		there := func(more ...v1alpha1.Absence) *fleet.Fleet {
+		there := func() *fleet.Fleet {
 			f := there()
 			f.Plans["basic"].Spec.OperatingHours = &v1alpha1.OperatingHours{TimeZone: "Europe/Berlin", Holidays: v1alpha1.NoHolidays}
 			for _, name := range []string{"aaa", "bbb"} {
