@@ -387,7 +387,7 @@ metadata: {name: engine, namespace: partner-acme, labels: {partner.dispel.com/pa
 	})
 
 	It("tells the gaps that the cluster does not have, together by what brings them about", func(ctx SpecContext) {
-		there := func() *fleet.Fleet {
+		two := func() *fleet.Fleet {
 			f := there()
 			f.Plans["basic"].Spec.OperatingHours = &v1alpha1.OperatingHours{TimeZone: "Europe/Berlin", Holidays: v1alpha1.NoHolidays}
 			for _, name := range []string{"aaa", "bbb"} {
@@ -403,7 +403,7 @@ metadata: {name: engine, namespace: partner-acme, labels: {partner.dispel.com/pa
 		}
 		bbb := "  partnerRef: {name: acme}\n  fte: 2\n  localization: {timeZone: Europe/Berlin}\n  shifts: [{days: [Monday, Tuesday], start: \"09:00\", end: \"17:00\"}]\n" +
 			"  absences: [{from: \"2027-01-04\", until: \"2027-01-05\"}, {from: \"2027-08-02\", until: \"2027-08-20\"}]\n"
-		partners, findings := planOf(ctx, partner("acme", "  customerCount: 28\n")+allocation("bbb", bbb), against(there()))
+		partners, findings := planOf(ctx, partner("acme", "  customerCount: 28\n")+allocation("bbb", bbb), against(two()))
 		Expect(findings).To(ContainElement("warning 17: PCSMAllocation bbb: NobodyOnDuty: from 2027-08-02 09:00 to 17:00 (Europe/Berlin) nobody is on duty because of an absence (times until 2027-08-17: 6): add an exception for somebody, or shifts of others"))
 		Expect(findings).NotTo(ContainElement(ContainSubstring("aaa")))
 		Expect(partners["acme"].Declared).To(ContainElement(HaveField("Differences", ContainElement("shifts[0].fte: 1 -> nothing"))))
