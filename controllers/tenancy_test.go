@@ -414,7 +414,8 @@ var _ = Describe("Without the policies, a tenant's administrator", func() {
 			Expect(change).NotTo(BeEmpty())
 			// Taken off and edited in one request.
 			detached := strings.Replace(change, "{", `{"metadata":{"labels":null,"annotations":null},`, 1)
-			Expect(eve.Patch(ctx, child, jsonPatch(detached))).To(Succeed(), child.GetName())
+			// The API server learns after the operator that eve's RoleBinding is back.
+			Eventually(eve.Patch).WithArguments(ctx, child, jsonPatch(detached)).Should(Succeed(), child.GetName())
 			Eventually(ctx, func(g Gomega) {
 				g.Expect(direct.Get(ctx, client.ObjectKeyFromObject(child), child)).To(Succeed())
 				for _, o := range []client.Object{child, declared} {
