@@ -51,23 +51,18 @@ func DaysOf(partner *v1alpha1.Partner, hours v1alpha1.OperatingHours, allocation
 		add(allocation.Spec.ValidFrom, allocation.Name+"-begins", fmt.Sprintf(of, "first"))
 		add(allocation.Spec.ValidUntil, allocation.Name+"-ends", fmt.Sprintf(of, "last"))
 	}
-	for year := from.Year(); year <= until.Year(); year++ {
-		for _, holiday := range support.HolidaysOf(hours, year) {
-			add(holiday.Date, "closed", fmt.Sprintf("%s: closed, %s", partner.Name, holiday.Name))
+	for _, off := range support.DaysOff(hours, support.DayOf(from), support.DayOf(until)) {
+		summary := partner.Name + ": closed"
+		if off.Name != "" {
+			summary += ", " + off.Name
 		}
-	}
-	for _, date := range hours.Closures {
-		add(date, "closed", partner.Name+": closed")
+		add(off.Date, "closed", summary)
 	}
 	for _, special := range hours.SpecialDays {
 		begins, ok := support.ParseDay(special.From)
 		ends, alsoOK := support.ParseDay(max(special.From, special.Until))
-		summary := partner.Name + ": closed"
-		if special.Opens != "" {
-			summary = fmt.Sprintf("%s: open %s to %s", partner.Name, special.Opens, special.Closes)
-		}
-		for day := begins; ok && alsoOK && day <= ends; day++ {
-			add(day.Date(), "special", summary)
+		for day := begins; ok && alsoOK && special.Opens != "" && day <= ends; day++ {
+			add(day.Date(), "special", fmt.Sprintf("%s: open %s to %s", partner.Name, special.Opens, special.Closes))
 		}
 	}
 	return days

@@ -96,7 +96,7 @@ func (p *plugin) status(ctx context.Context, args []string, flags statusFlags, c
 	return p.terminal.print(flags.output.value, tree, func() {
 		p.terminal.printTree(tree)
 		if flags.conditions {
-			p.terminal.printConditions(partner.Status.Conditions)
+			p.terminal.printConditions(partner.Status.Conditions, !flags.watch)
 		}
 	})
 }
@@ -183,12 +183,21 @@ func (t *Terminal) printTree(root *fleet.Part) {
 	fmt.Fprintf(t.Out, "%s\n%s\n", t.part(*root, 0), tree.Render())
 }
 
-// printConditions prints all conditions, as kubectl describe would.
-func (t *Terminal) printConditions(conditions []metav1.Condition) {
-	table, messages := t.newTable("condition", "status", "reason", "for"), make([]string, len(conditions))
+// printConditions prints all conditions, as kubectl describe would, with or without how long they have
+// been so.
+func (t *Terminal) printConditions(conditions []metav1.Condition, ages bool) {
+	header := []any{"condition", "status", "reason"}
+	if ages {
+		header = append(header, "for")
+	}
+	table, messages := t.newTable(header...), make([]string, len(conditions))
 	for i, condition := range conditions {
 		messages[i] = clean(condition.Message)
-		table.AppendRow([]any{condition.Type, condition.Status, condition.Reason, duration.HumanDuration(t.now().Sub(condition.LastTransitionTime.Time))})
+		row := []any{condition.Type, condition.Status, condition.Reason}
+		if ages {
+			row = append(row, duration.HumanDuration(t.now().Sub(condition.LastTransitionTime.Time)))
+		}
+		table.AppendRow(row)
 	}
 	fmt.Fprintln(t.Out)
 	t.fitWithNotes(table, "message", messages, "for")

@@ -4,6 +4,7 @@
 package conditions
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -51,6 +52,15 @@ func False(condition v1alpha1.ConditionType, reason v1alpha1.Reason, progress Pr
 // Unknown makes a finding with status Unknown.
 func Unknown(condition v1alpha1.ConditionType, reason v1alpha1.Reason, message string) Finding {
 	return Finding{Type: condition, Status: metav1.ConditionUnknown, Reason: reason, Message: message}
+}
+
+// Listed names the first of some things in a message, and how many others there are.
+func Listed(names []string, most int) string {
+	listed := strings.Join(names[:min(most, len(names))], ", ")
+	if more := len(names) - most; more > 0 {
+		listed += fmt.Sprintf(" and %d more", more)
+	}
+	return listed
 }
 
 // Summary returns Ready and, while it is not True, Reconciling or Stalled. Ready

@@ -14,12 +14,12 @@ import (
 // Foresight is how far ahead the next gap is looked for.
 const Foresight = 30 * oneDay
 
-// farthest is how far ahead it is known when the next gap comes into sight.
-const farthest = 366
+// holidaysAbout is how many days before and after today public holidays are looked at.
+const holidaysAbout = 366
 
-// nextLost finds the next gap that the weekly shifts do not have, and when it comes or goes, if that
-// is before another change.
-func (r *Roster) nextLost(now, changes time.Time) (*Gap, time.Time) {
+// foresee finds the next gap within Foresight that the weekly shifts do not have, and when it comes
+// or goes, if that is before another change.
+func (r *Roster) foresee(now, changes time.Time) (*Gap, time.Time) {
 	gap := r.NextLost(now)
 	switch {
 	case gap == nil:
@@ -58,7 +58,7 @@ func (r *Roster) irregular(now time.Time) []Span {
 	today := support.DayOf(now.UTC())
 	for i := range r.staff {
 		s := &r.staff[i]
-		for _, days := range s.Irregular(today-farthest, today+farthest) {
+		for _, days := range s.Irregular(today-holidaysAbout, today+holidaysAbout) {
 			// A shift can go on past midnight.
 			from, until := days.From.Noon(s.Zone).Add(-oneDay), days.Until.Noon(s.Zone).Add(2*oneDay)
 			spans = append(spans, Span{from.Truncate(time.Minute), until.Truncate(time.Minute)})
@@ -111,8 +111,8 @@ func (r *Roster) lostWithin(in Span, now time.Time, yield func(Gap) bool) (more 
 	return more
 }
 
-// reasonOf says what takes those away who would be on duty at an instant, and of which allocation: an
-// absence before an exception before a holiday.
+// reasonOf says what takes those away who would be on duty at an instant, and of which allocation. Of
+// several reasons it is the first by name: an absence, then an exception, then a holiday.
 func reasonOf(active []staff, at time.Time) (reason v1alpha1.GapReason, of string) {
 	for i := range active {
 		if found := active[i].taken(at); found != "" && (reason == "" || found < reason) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/support"
 )
 
@@ -148,7 +149,7 @@ func (r *Roster) Judge(now time.Time) Verdict {
 	if len(zones) > 1 {
 		r.lookAhead(&v, active, zones, now, at)
 	}
-	v.NextGap, v.Changes = r.nextLost(now, v.Changes)
+	v.NextGap, v.Changes = r.foresee(now, v.Changes)
 	return v
 }
 
@@ -185,12 +186,7 @@ func (r *Roster) distances(active []staff, at time.Time) string {
 
 // Summary is "<covered>/<operating>h", such as 120/168h.
 func (w Week) Summary() string {
-	return Hours(w.Operating-w.Uncovered) + "/" + Hours(w.Operating) + "h"
-}
-
-// Hours writes minutes as hours, with at most two decimals.
-func Hours(minutes int) string {
-	return strconv.FormatFloat(float64(minutes*100/60)/100, 'f', -1, 64)
+	return support.InHours(w.Operating-w.Uncovered) + "/" + support.InHours(w.Operating) + "h"
 }
 
 // Message is the verdict in a sentence: how many hours, which, and what to do.
@@ -199,24 +195,24 @@ func (v Verdict) Message() string {
 		return "no active allocation declares shifts, so the coverage is unknown: write them in spec.shifts of the PCSMAllocations"
 	}
 	covered := v.Uncovered == 0
-	message := fmt.Sprintf("all %s operating hours of a week have a P-CSM on duty", Hours(v.Operating))
+	message := fmt.Sprintf("all %s operating hours of a week have a P-CSM on duty", support.InHours(v.Operating))
 	switch {
 	case !covered && v.Rotating:
-		message = fmt.Sprintf("%s of %s operating hours have no P-CSM on duty in the weakest week of the rotation: %s", Hours(v.Uncovered), Hours(v.Operating), v.Which(v.Zone))
+		message = fmt.Sprintf("%s of %s operating hours have no P-CSM on duty in the weakest week of the rotation: %s", support.InHours(v.Uncovered), support.InHours(v.Operating), v.Which(v.Zone))
 	case !covered:
-		message = fmt.Sprintf("%s of %s operating hours a week have no P-CSM on duty: %s", Hours(v.Uncovered), Hours(v.Operating), v.Which(v.Zone))
+		message = fmt.Sprintf("%s of %s operating hours a week have no P-CSM on duty: %s", support.InHours(v.Uncovered), support.InHours(v.Operating), v.Which(v.Zone))
 	}
 	switch {
 	case v.Worse != nil && covered:
-		message += fmt.Sprintf(", but from %s on, when clocks change, %s have nobody on duty: %s", v.WorseFrom.In(v.Zone).Format(time.DateOnly), Hours(v.Worse.Uncovered), v.Worse.Which(v.Zone))
+		message += fmt.Sprintf(", but from %s on, when clocks change, %s have nobody on duty: %s", v.WorseFrom.In(v.Zone).Format(time.DateOnly), support.InHours(v.Worse.Uncovered), v.Worse.Which(v.Zone))
 	case v.Worse != nil:
-		message += fmt.Sprintf("; from %s on, when clocks change, it is %s hours: %s", v.WorseFrom.In(v.Zone).Format(time.DateOnly), Hours(v.Worse.Uncovered), v.Worse.Which(v.Zone))
+		message += fmt.Sprintf("; from %s on, when clocks change, it is %s hours: %s", v.WorseFrom.In(v.Zone).Format(time.DateOnly), support.InHours(v.Worse.Uncovered), v.Worse.Which(v.Zone))
 	}
 	if v.NextGap != nil {
 		message += "; " + v.NextGap.Describe(v.Zone)
 	}
 	if len(v.Undeclared) > 0 {
-		message += "; these active allocations declare no shifts, and cover nothing: " + listed(v.Undeclared)
+		message += "; these active allocations declare no shifts, and cover nothing: " + conditions.Listed(v.Undeclared, mostNames)
 	}
 	if covered {
 		return message
@@ -239,15 +235,6 @@ func (g Gap) Describe(zone *time.Location) string {
 
 // mostNames is how many allocations a message lists.
 const mostNames = 6
-
-// listed writes names in a line, and how many more there are.
-func listed(names []string) string {
-	text := strings.Join(names[:min(mostNames, len(names))], ", ")
-	if more := len(names) - mostNames; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
-}
 
 // mostGaps is how many gaps a message lists.
 const mostGaps = 6

@@ -92,7 +92,8 @@ func (g *Gatherer) Partner(ctx context.Context, partner *v1alpha1.Partner) (*sna
 // nearPlan is the plan whose name is within two slips of the pen of a name; empty if there is none.
 func (g *Gatherer) nearPlan(ctx context.Context, name string) (string, error) {
 	var plans v1alpha1.SupportPlanList
-	if err := g.Reader.List(ctx, &plans); err != nil {
+	// Names alone matter: there is no write to wait for.
+	if err := g.Reader.List(ctx, &plans, client.DisableReadYourWritesConsistency); err != nil {
 		return "", err
 	}
 	near, least := "", 3

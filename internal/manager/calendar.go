@@ -11,7 +11,6 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/clock"
@@ -22,6 +21,7 @@ import (
 	"github.com/dispel/partner-operator/internal/calendar"
 	"github.com/dispel/partner-operator/internal/contract"
 	"github.com/dispel/partner-operator/internal/coverage"
+	"github.com/dispel/partner-operator/internal/gather"
 	"github.com/dispel/partner-operator/internal/index"
 )
 
@@ -145,20 +145,18 @@ func (c *calendars) authorize(ctx context.Context, r *http.Request, partner stri
 
 // write makes the calendar of a partner.
 func (c *calendars) write(ctx context.Context, page *bytes.Buffer, name string) error {
-	var partner v1alpha1.Partner
-	if err := c.reader.Get(ctx, client.ObjectKey{Name: name}, &partner); err != nil {
-		if apierrors.IsNotFound(err) {
-			return &refusal{http.StatusNotFound, fmt.Sprintf("there is no Partner %q", name)}
-		}
+	partner, err := gather.Found(ctx, c.reader, name, &v1alpha1.Partner{})
+	if err != nil {
 		return err
 	}
-	plan := &v1alpha1.SupportPlan{}
-	if err := c.reader.Get(ctx, client.ObjectKey{Name: contract.PlanName(&partner)}, plan); apierrors.IsNotFound(err) {
-		plan = nil
-	} else if err != nil {
+	if partner == nil {
+		return &refusal{http.StatusNotFound, fmt.Sprintf("there is no Partner %q", name)}
+	}
+	plan, err := gather.Found(ctx, c.reader, contract.PlanName(partner), &v1alpha1.SupportPlan{})
+	if err != nil {
 		return err
 	}
-	terms, fault := contract.Terms(&partner, plan)
+	terms, fault := contract.Terms(partner, plan)
 	if fault != nil {
 		return &refusal{http.StatusNotFound, fault.Message}
 	}
@@ -166,7 +164,7 @@ func (c *calendars) write(ctx context.Context, page *bytes.Buffer, name string) 
 	if err := c.reader.List(ctx, &allocations, index.AllocationByPartner.Is(name)); err != nil {
 		return err
 	}
-	roster, err := coverage.New(terms.OperatingHours, &partner, allocations.Items)
+	roster, err := coverage.New(terms.OperatingHours, partner, allocations.Items)
 	if err != nil {
 		return err
 	}
@@ -175,6 +173,6 @@ func (c *calendars) write(ctx context.Context, page *bytes.Buffer, name string) 
 	from, until := today.AddDate(0, 0, -calendarPast), today.AddDate(0, 0, calendarAhead)
 	return calendar.Write(page, []calendar.Partner{{
 		Name: name, Period: roster.Between(from, until), Unknown: !roster.HasShifts(from, until),
-		Days: calendar.DaysOf(&partner, terms.OperatingHours, allocations.Items, from, until),
+		Days: calendar.DaysOf(partner, terms.OperatingHours, allocations.Items, from, until),
 	}}, now)
 }

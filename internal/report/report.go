@@ -135,10 +135,10 @@ func New(f *fleet.Fleet, now time.Time) *Report {
 		partner := f.Partners[name]
 		r.names[name] = partner.Spec.DisplayName
 		if served := partner.Status.Subdomain; served != nil && strings.HasPrefix(served.URL, "http://") {
-			r.Summary.PlainHTTP++
 			r.plain = append(r.plain, r.Display(name))
 		}
 	}
+	r.Summary.PlainHTTP = len(r.plain)
 	for _, s := range r.Capacity {
 		r.Summary.AllocatedFTE += s.AllocatedFTE
 		if s.Insufficient() {

@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 	"time"
 
@@ -100,15 +101,15 @@ var _ = Describe("What to do", func() {
 		r := report.New(f, now)
 		var told []string
 		for _, task := range r.Tasks {
-			told = append(told, string(task.Work)+": "+task.Short())
+			told = append(told, fmt.Sprintf("%s: %s %s %s", task.Work, task.DisplayName, task.What, task.By))
 		}
 		Expect(told).To(HaveExactElements(
-			"Hire: Acme: add 0.5 FTE",
-			"Cover: Acme: 8 hours a week",
-			"Repair: Acme: HostClaimedByAnotherPartner",
-			"Secure: set TLS for 1 sub-domain",
-			"Update: Acme: report customers",
-			"Plan: Acme: add 1.5 more FTE by 2027-02-01",
+			"Hire: Acme add 0.5 FTE ",
+			"Cover: Acme 8 hours a week ",
+			"Repair: Acme HostClaimedByAnotherPartner ",
+			"Secure:  set TLS for 1 sub-domain ",
+			"Update: Acme report customers ",
+			"Plan: Acme add 1.5 more FTE 2027-02-01",
 		))
 		Expect(r.Tiles()[0]).To(Equal(report.Tile{Title: "FTE to add now", Figure: "0.5", Partners: []string{"Acme"}, Bad: true}))
 		Expect(r.Windows).To(ConsistOf(And(HaveField("Customers", int32(40)), HaveField("ValidFrom", v1alpha1.Date("2027-02-01")))))

@@ -4,14 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
-	"github.com/dispel/partner-operator/internal/coverage"
 	"github.com/dispel/partner-operator/internal/fleet"
+	"github.com/dispel/partner-operator/internal/support"
 )
 
 // Work is a kind of task.
@@ -60,18 +59,6 @@ type Task struct {
 	minutes int
 }
 
-// Short is the task beside its partner's name, such as "Acme: add 0.5 FTE by 2027-03-31".
-func (t Task) Short() string {
-	short := t.What
-	if t.DisplayName != "" {
-		short = t.DisplayName + ": " + short
-	}
-	if t.By != "" {
-		short += " by " + string(t.By)
-	}
-	return short
-}
-
 // tasks are what a report tells to do, the most urgent first.
 func (r *Report) tasks(f *fleet.Fleet) []Task {
 	tasks := []Task{}
@@ -106,11 +93,11 @@ func (r *Report) tasks(f *fleet.Fleet) []Task {
 			add(Task{Work: work, Partner: c.Partner, What: "find a replacement", Why: c.NextGap, By: c.gap})
 		}
 		if c.UncoveredMinutes > 0 {
-			add(Task{Work: Cover, Partner: c.Partner, What: coverage.Hours(c.UncoveredMinutes) + " hours a week", Why: c.Uncovered, minutes: c.UncoveredMinutes})
+			add(Task{Work: Cover, Partner: c.Partner, What: support.InHours(c.UncoveredMinutes) + " hours a week", Why: c.Uncovered, minutes: c.UncoveredMinutes})
 		}
 	}
 	if len(unknown) > 0 {
-		add(Task{Work: Cover, What: "declare the shifts of " + plural(len(unknown), "partner"), Why: "their hours are unknown without spec.shifts of the PCSMAllocations: " + listed(unknown)})
+		add(Task{Work: Cover, What: "declare the shifts of " + plural(len(unknown), "partner"), Why: "their hours are unknown without spec.shifts of the PCSMAllocations: " + conditions.Listed(unknown, mostNames)})
 	}
 	for _, c := range r.Conditions {
 		if len(c.Conditions) == 0 && c.State == fleet.Broken {
@@ -130,7 +117,7 @@ func (r *Report) tasks(f *fleet.Fleet) []Task {
 		add(Task{Work: Secure, What: r.Isolation.Reason, Why: r.Isolation.Message})
 	}
 	if len(r.plain) > 0 {
-		add(Task{Work: Secure, What: "set TLS for " + plural(len(r.plain), "sub-domain"), Why: "in clear text to end customers without spec.subdomain.tls or the operator's --default-issuer: " + listed(r.plain)})
+		add(Task{Work: Secure, What: "set TLS for " + plural(len(r.plain), "sub-domain"), Why: "in clear text to end customers without spec.subdomain.tls or the operator's --default-issuer: " + conditions.Listed(r.plain, mostNames)})
 	}
 	slices.SortStableFunc(tasks, func(a, b Task) int {
 		return cmp.Or(cmp.Compare(a.Work.order(), b.Work.order()), cmp.Compare(a.By, b.By), cmp.Compare(b.FTE, a.FTE), cmp.Compare(b.minutes, a.minutes))
@@ -138,15 +125,8 @@ func (r *Report) tasks(f *fleet.Fleet) []Task {
 	return tasks
 }
 
-// listed names the first of some partners, and how many others there are.
-func listed(partners []string) string {
-	const most = 20
-	names := strings.Join(partners[:min(most, len(partners))], ", ")
-	if more := len(partners) - most; more > 0 {
-		names += fmt.Sprintf(" and %d more", more)
-	}
-	return names
-}
+// mostNames is how many partners a task for all names.
+const mostNames = 20
 
 func plural(n int, noun string) string {
 	if n != 1 {
@@ -222,7 +202,7 @@ func (r *Report) Tiles() []Tile {
 	tiles := []Tile{
 		tile("FTE to add now", missing.String(), now, true),
 		tile("FTE to add later", expected.String(), later, false),
-		tile("Uncovered hours a week", coverage.Hours(uncovered), hours, true),
+		tile("Uncovered hours a week", support.InHours(uncovered), hours, true),
 		tile("Broken", fmt.Sprint(len(broken)), broken, true),
 	}
 	if len(r.plain) > 0 {

@@ -252,12 +252,8 @@ func (s *Schedule) Irregular(from, until support.Day) []Days {
 	for day := range s.exceptions {
 		add(day, day)
 	}
-	if s.holidays != "" && s.holidays != v1alpha1.NoHolidays {
-		for day := from; day <= until; day++ {
-			if support.IsHoliday(s.holidays, day, s.works) {
-				add(day, day)
-			}
-		}
+	for _, day := range support.PublicHolidays(s.holidays, s.works, from, until) {
+		add(day, day)
 	}
 	return found
 }

@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
-	"strconv"
 
 	"k8s.io/utils/ptr"
 
@@ -78,9 +76,6 @@ func acceptShifts(allocation *v1alpha1.PCSMAllocation) *Refusal {
 			return refuse("spec.absences[%d].fte: the allocation has %s FTE, and %s are to be away: write at most %s, or remove fte for all", i, has, absence.FTE, has)
 		}
 	}
-	if fits(allocation) {
-		return nil
-	}
 	s := scheduleOf(allocation)
 	if refusal := s.acceptWeeks(); refusal != nil {
 		return refusal
@@ -91,30 +86,6 @@ func acceptShifts(allocation *v1alpha1.PCSMAllocation) *Refusal {
 		}
 	}
 	return nil
-}
-
-// fits reports whether shifts suit their people even if each is worked by people of its own, in every
-// week. That is told of most allocations, and needs no memory.
-func fits(allocation *v1alpha1.PCSMAllocation) bool {
-	has := allocation.Spec.FTE
-	var together v1alpha1.FTE
-	var halves, worked int
-	var daily [7]int
-	for _, shift := range allocation.Spec.Shifts {
-		_, length := ShiftMinutes(shift)
-		fte := OnShift(allocation, shift)
-		together += fte
-		for _, name := range shift.Days {
-			minutes := length * peopleOf(fte)
-			if of := slices.Index(support.Week, name); of >= 0 {
-				daily[of] += minutes
-			}
-			worked += minutes
-			halves += length * int(fte)
-		}
-	}
-	people := peopleOf(has)
-	return len(allocation.Spec.Exceptions) == 0 && together <= has && halves <= int(has)*workingWeek && worked <= people*workingWeek && slices.Max(daily[:]) <= people*longestShift
 }
 
 // peopleOf is how many people some FTE are.
@@ -150,7 +121,7 @@ func (s *Schedule) acceptWeeks() *Refusal {
 			}
 			minutes := workOf(starting)
 			if able := s.people() * longestShift; minutes > able {
-				return refuse("spec.shifts: on %s they take %s hours of work, and %s: shorten them, or raise spec.fte", support.Week[of], hours(minutes), s.able(able, "day"))
+				return refuse("spec.shifts: on %s they take %s hours of work, and %s: shorten them, or raise spec.fte", support.Week[of], support.InHours(minutes), s.able(able, "day"))
 			}
 			worked += minutes
 			// As long as all shifts at once need no more, none of their minutes does.
@@ -166,10 +137,10 @@ func (s *Schedule) acceptWeeks() *Refusal {
 		}
 		if able := int(s.fte) * workingWeek; halves > able {
 			return refuse("spec.shifts: they need %s hours of work a week, and %s FTE cover %s (40 per FTE): shorten them, or raise spec.fte",
-				hoursOfHalves(halves), s.fte, hoursOfHalves(able))
+				support.InHours(halves/int(v1alpha1.OneFTE)), s.fte, support.InHours(able/int(v1alpha1.OneFTE)))
 		}
 		if able := s.people() * workingWeek; worked > able {
-			return refuse("spec.shifts: they take %s hours of work a week, and %s: shorten them, or raise spec.fte", hours(worked), s.able(able, "week"))
+			return refuse("spec.shifts: they take %s hours of work a week, and %s: shorten them, or raise spec.fte", support.InHours(worked), s.able(able, "week"))
 		}
 	}
 	return nil
@@ -188,7 +159,7 @@ func (s *Schedule) acceptDate(day support.Day) *Refusal {
 		}
 	}
 	if minutes, able := workOf(exceptions), s.people()*longestShift; minutes > able {
-		return refuse("spec.exceptions: on %s they take %s hours of work, and %s: shorten them, or raise spec.fte", day.Date(), hours(minutes), s.able(able, "day"))
+		return refuse("spec.exceptions: on %s they take %s hours of work, and %s: shorten them, or raise spec.fte", day.Date(), support.InHours(minutes), s.able(able, "day"))
 	}
 	return nil
 }
@@ -199,7 +170,7 @@ func (s *Schedule) able(minutes int, in string) string {
 	if s.people() != 1 {
 		who = fmt.Sprintf("%d people, who do", s.people())
 	}
-	return fmt.Sprintf("%s FTE are %s at most %s a %s", s.fte, who, hours(minutes), in)
+	return fmt.Sprintf("%s FTE are %s at most %s a %s", s.fte, who, support.InHours(minutes), in)
 }
 
 // workOf are the minutes that people work in some parts of a day: two halves at once are one person.
@@ -220,14 +191,4 @@ func workOf(parts []part) int {
 		minutes += peopleOf(fte) * (changes[i+1] - changes[i])
 	}
 	return minutes
-}
-
-// hours writes minutes as hours.
-func hours(minutes int) string {
-	return strconv.FormatFloat(math.Round(float64(minutes)*100/60)/100, 'f', -1, 64)
-}
-
-// hoursOfHalves writes minutes of half an FTE as hours of work.
-func hoursOfHalves(minutes int) string {
-	return strconv.FormatFloat(float64(minutes)/float64(v1alpha1.OneFTE)/60, 'f', -1, 64)
 }

@@ -43,7 +43,7 @@ var _ = Describe("Shifts", func() {
 		Entry("six days", "1", "they need 48 hours of work a week, and 1 FTE cover 40 (40 per FTE): shorten them, or raise spec.fte",
 			shift("09:00", "17:00", "", append(fiveDays, "Saturday")...)),
 		Entry("half an FTE on six days", "0.5", "they need 24 hours of work a week, and 0.5 FTE cover 20", shift("09:00", "17:00", "", append(fiveDays, "Saturday")...)),
-		Entry("a minute too long", "1", "on Monday they take 8.02 hours of work, and 1 FTE are 1 person, who does at most 8 a day: shorten them, or raise spec.fte",
+		Entry("a minute too long", "1", "on Monday they take 8.01 hours of work, and 1 FTE are 1 person, who does at most 8 a day: shorten them, or raise spec.fte",
 			shift("09:00", "17:00", "", fiveDays...), shift("17:00", "17:01", "", "Monday")),
 		Entry("one person in turn with herself", "1", "on Monday they take 16 hours of work, and 1 FTE are 1 person, who does at most 8 a day", shift("00:00", "08:00", "0.5", fiveDays...), shift("08:00", "16:00", "0.5", fiveDays...)),
 		Entry("seven days of half the attention of one person", "1", "they take 56 hours of work a week, and 1 FTE are 1 person, who does at most 40 a week: shorten them, or raise spec.fte",

@@ -1,6 +1,7 @@
 package support
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
@@ -66,6 +67,11 @@ func (d Day) in(zone *time.Location) time.Time {
 // MinuteOf is the minute of the day that a clock on a wall shows.
 func MinuteOf(local time.Time) int {
 	return local.Hour()*60 + local.Minute()
+}
+
+// InHours writes minutes as hours, with at most two decimals.
+func InHours(minutes int) string {
+	return strconv.FormatFloat(float64(minutes*100/60)/100, 'f', -1, 64)
 }
 
 // NextMark is the first instant after another at which the clock of its zone reads one of some

@@ -103,21 +103,71 @@ func HolidaysOf(effective v1alpha1.OperatingHours, year int) []Holiday {
 	for _, window := range Windows(effective) {
 		works = works.Union(WorkdaysOf(window.Days))
 	}
-	return slices.Clone(daysOff(effective.Holidays, year, works).holidays)
+	return slices.Clone(holidaysIn(effective.Holidays, year, works).holidays)
 }
 
-// off are the days off in a year.
-type off struct {
+// DaysOff are the days from one to another, both included, on which operating hours do not open for a
+// public holiday, a closure or a special day without times, in order. Special days go before holidays.
+func DaysOff(effective v1alpha1.OperatingHours, first, last Day) []Holiday {
+	names := map[Day]string{}
+	for year := first.in(time.UTC).Year(); year <= last.in(time.UTC).Year(); year++ {
+		for _, holiday := range HolidaysOf(effective, year) {
+			if day, ok := ParseDay(holiday.Date); ok {
+				names[day] = holiday.Name
+			}
+		}
+	}
+	for _, date := range effective.Closures {
+		if day, ok := ParseDay(date); ok {
+			names[day] += "" // which keeps the name of a holiday
+		}
+	}
+	for _, special := range effective.SpecialDays {
+		begins, ok := ParseDay(special.From)
+		ends, alsoOK := ParseDay(cmp.Or(special.Until, special.From))
+		for day := max(begins, first); ok && alsoOK && day <= min(ends, last); day++ {
+			if special.Opens == "" {
+				names[day] += ""
+			} else {
+				delete(names, day)
+			}
+		}
+	}
+	var off []Holiday
+	for _, day := range slices.Sorted(maps.Keys(names)) {
+		if day >= first && day <= last {
+			off = append(off, Holiday{Date: day.Date(), Name: names[day]})
+		}
+	}
+	return off
+}
+
+// PublicHolidays are the days from one to another, both included, on which a calendar has a holiday
+// for those who work on the given days of the week.
+func PublicHolidays(calendar v1alpha1.HolidayCalendar, works Workdays, first, last Day) []Day {
+	var found []Day
+	for year := first.in(time.UTC).Year(); year <= last.in(time.UTC).Year(); year++ {
+		for day := range holidaysIn(calendar, year, works).days {
+			if day >= first && day <= last {
+				found = append(found, day)
+			}
+		}
+	}
+	return found
+}
+
+// holidayYear are the public holidays of a calendar in a year.
+type holidayYear struct {
 	holidays []Holiday
 	days     map[Day]bool
 }
 
-func daysOff(calendar v1alpha1.HolidayCalendar, year int, works Workdays) off {
-	key := offKey{calendar, year, works}
-	if known, ok := knownOff.Load(key); ok {
-		return known.(off)
+func holidaysIn(calendar v1alpha1.HolidayCalendar, year int, works Workdays) holidayYear {
+	key := yearKey{calendar, year, works}
+	if known, ok := knownYears.Load(key); ok {
+		return known.(holidayYear)
 	}
-	found := off{days: map[Day]bool{}}
+	found := holidayYear{days: map[Day]bool{}}
 	for _, holiday := range calendars[calendar] {
 		for _, of := range []int{year - 1, year, year + 1} {
 			day, observed := holiday.Calc(of)
@@ -136,15 +186,15 @@ func daysOff(calendar v1alpha1.HolidayCalendar, year int, works Workdays) off {
 	slices.SortFunc(found.holidays, func(a, b Holiday) int { return cmp.Or(cmp.Compare(a.Date, b.Date), cmp.Compare(a.Name, b.Name)) })
 	// Two on one day are one day off.
 	found.holidays = slices.CompactFunc(found.holidays, func(a, b Holiday) bool { return a.Date == b.Date })
-	knownOff.Store(key, found)
+	knownYears.Store(key, found)
 	return found
 }
 
-// knownOff keeps what daysOff worked out, by offKey: it is asked for every partner, and the
+// knownYears keeps what holidaysIn worked out, by yearKey: it is asked for every partner, and the
 // answer is the same.
-var knownOff sync.Map
+var knownYears sync.Map
 
-type offKey struct {
+type yearKey struct {
 	calendar v1alpha1.HolidayCalendar
 	year     int
 	works    Workdays
@@ -155,5 +205,5 @@ func IsHoliday(calendar v1alpha1.HolidayCalendar, day Day, works Workdays) bool 
 	if calendar == "" || calendar == v1alpha1.NoHolidays {
 		return false
 	}
-	return daysOff(calendar, day.in(time.UTC).Year(), works).days[day]
+	return holidaysIn(calendar, day.in(time.UTC).Year(), works).days[day]
 }

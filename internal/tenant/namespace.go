@@ -133,13 +133,9 @@ func namespaceFindings(s *snapshot.Snapshot) []conditions.Finding {
 	}
 	if len(s.Undeclared) > 0 {
 		const most = 5
-		named := strings.Join(s.Undeclared[:min(most, len(s.Undeclared))], ", ")
-		if more := len(s.Undeclared) - most; more > 0 {
-			named += fmt.Sprintf(" and %d more", more)
-		}
 		findings = append(findings, conditions.True(v1alpha1.ConditionUndeclaredNamespaces, v1alpha1.ReasonNamespaceLabelled, fmt.Sprintf(
 			"Partner %s declares namespace %s, but these namespaces have the label %s=%s, too: %s: remove the label, or delete the namespaces",
-			s.Partner.Name, objects.NamespaceOf(s.Partner), v1alpha1.PartnerLabel, s.Partner.Name, named)))
+			s.Partner.Name, objects.NamespaceOf(s.Partner), v1alpha1.PartnerLabel, s.Partner.Name, conditions.Listed(s.Undeclared, most))))
 	}
 	return findings
 }

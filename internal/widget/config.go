@@ -1,7 +1,6 @@
 package widget
 
 import (
-	"cmp"
 	"net/url"
 	"slices"
 	"time"
@@ -131,30 +130,10 @@ func ConfigFor(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, allocation
 		return config
 	}
 	config.Openings = hours.Openings(today, today.Add(foresight), ahead(config.ResponseTargets))
-	config.Closures = closures(agreed.Hours, today)
-	return config
-}
-
-// closures are the days off about the days that are foreseen. Special days go before holidays.
-func closures(hours contract.DocumentHours, today time.Time) []support.Holiday {
-	off := slices.Clone(hours.Holidays)
-	for _, date := range hours.Closures {
-		off = append(off, support.Holiday{Date: date})
-	}
 	// Some zone or other is a day behind or ahead of UTC.
-	first, last := v1alpha1.Date(today.AddDate(0, 0, -1).Format(time.DateOnly)), v1alpha1.Date(today.Add(foresight).Format(time.DateOnly))
-	for _, special := range hours.SpecialDays {
-		until := max(special.From, special.Until)
-		off = slices.DeleteFunc(off, func(h support.Holiday) bool { return h.Date >= special.From && h.Date <= until })
-		begins, ok := support.ParseDay(max(special.From, first))
-		ends, alsoOK := support.ParseDay(min(until, last))
-		for day := begins; ok && alsoOK && special.Opens == "" && day <= ends; day++ {
-			off = append(off, support.Holiday{Date: day.Date()})
-		}
-	}
-	off = slices.DeleteFunc(off, func(h support.Holiday) bool { return h.Date < first || h.Date > last })
-	slices.SortStableFunc(off, func(a, b support.Holiday) int { return cmp.Compare(a.Date, b.Date) })
-	return off
+	first := support.DayOf(today)
+	config.Closures = support.DaysOff(judged.Terms.OperatingHours, first-1, first+support.Day(foresight/(24*time.Hour)))
+	return config
 }
 
 // onDuty is who is on duty from a day on; nil unless an active allocation declares shifts. Those that
