@@ -161,7 +161,7 @@ func (c *calendars) write(ctx context.Context, page *bytes.Buffer, name string) 
 		return &refusal{http.StatusNotFound, fault.Message}
 	}
 	var allocations v1alpha1.PCSMAllocationList
-	if err := c.reader.List(ctx, &allocations, index.AllocationByPartner.Is(name)); err != nil {
+	if err = c.reader.List(ctx, &allocations, index.AllocationByPartner.Is(name)); err != nil {
 		return err
 	}
 	roster, err := coverage.New(terms.OperatingHours, partner, allocations.Items)
