@@ -29,6 +29,9 @@ type coverageFlags struct {
 	days     int
 	timeZone string
 	now      bool
+	propose  bool
+	withFTE  string
+	zones    []string
 	output   choice
 }
 
@@ -51,6 +54,9 @@ windows and changes of the clocks included; of all partners as a list, those wit
   # Who is on duty now, and who comes next
   kubectl partner coverage acme --now
 
+  # The fewest P-CSMs, and their shifts, that leave no hour without somebody
+  kubectl partner coverage acme --propose > acme-pcsm.yaml
+
   # A calendar of who is on duty
   kubectl partner coverage acme --days 90 -o ics > acme.ics`,
 		Args:              arguments(cobra.MaximumNArgs(1)),
@@ -65,6 +71,9 @@ windows and changes of the clocks included; of all partners as a list, those wit
 	f.IntVar(&flags.days, "days", 7, "number of days, from 1 to 366")
 	f.StringVar(&flags.timeZone, "time-zone", "", "time zone of the map, as an IANA name (default the plan's)")
 	f.BoolVar(&flags.now, "now", false, "with a name: who is on duty now, and who is next")
+	f.BoolVar(&flags.propose, "propose", false, "with a name: the fewest FTE, and the shifts, that cover a regular week, as manifests to apply")
+	f.StringVar(&flags.withFTE, "with-fte", "", "with a name: the shifts that leave the fewest hours uncovered with so many FTE in all")
+	f.StringSliceVar(&flags.zones, "zones", nil, "time zones in which a proposal may add people (default those of the allocations)")
 	f.VarP(&flags.output, "output", "o", "table, json, yaml or ics")
 	completeFlag(cmd, "filename", cobra.FixedCompletions([]string{"yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt))
 	completeChoices(cmd, "output", flags.output.values)
@@ -82,9 +91,10 @@ type covered struct {
 	plan    string
 	verdict coverage.Verdict
 	// fault says why there is no verdict.
-	fault string
-	next  *coverage.Span
-	dates []calendar.Day
+	fault   string
+	next    *coverage.Span
+	members []coverage.Member
+	dates   []calendar.Day
 }
 
 func (p *plugin) coverage(ctx context.Context, args []string, flags coverageFlags) error {
@@ -94,9 +104,12 @@ func (p *plugin) coverage(ctx context.Context, args []string, flags coverageFlag
 	if flags.now && (len(args) == 0 || flags.output.value == "ics" || !flags.from.day.IsZero()) {
 		return usageError{errors.New("--now is about one partner at this moment: write its name, no --from, and no -o ics")}
 	}
+	wish, err := flags.wish(len(args) == 1)
+	if err != nil {
+		return err
+	}
 	var zone *time.Location
 	if flags.timeZone != "" {
-		var err error
 		if zone, err = support.LoadZone(v1alpha1.TimeZone(flags.timeZone)); err != nil {
 			return usageError{fmt.Errorf("--time-zone: %w", err)}
 		}
@@ -111,6 +124,9 @@ func (p *plugin) coverage(ctx context.Context, args []string, flags coverageFlag
 		if err != nil {
 			return err
 		}
+		if wish != nil {
+			return p.propose(f, partner, *wish, flags.output.value, now)
+		}
 		if flags.now {
 			return p.onDuty(f, partner, flags, zone, now)
 		}
@@ -121,7 +137,7 @@ func (p *plugin) coverage(ctx context.Context, args []string, flags coverageFlag
 		if flags.output.value == "ics" {
 			return p.calendar([]covered{one}, now)
 		}
-		return p.terminal.print(flags.output.value, one, func() { p.terminal.printCoverage(one, cmp.Or(zone, one.verdict.Zone)) })
+		return p.terminal.print(flags.output.value, one, func() { p.terminal.printCoverage(one, cmp.Or(zone, one.verdict.Zone), now) })
 	}
 	all := []covered{}
 	for _, name := range f.Names() {
@@ -207,6 +223,7 @@ func coverageOf(f *fleet.Fleet, partner *v1alpha1.Partner, flags coverageFlags, 
 		return c
 	}
 	c.next = roster.NextGap(at, at.AddDate(0, 0, foresight))
+	c.members = roster.Members(from, until)
 	if flags.output.value == "ics" {
 		// A shift that is under way is whole, or the next calendar would have it twice.
 		whole := roster.Between(midnight(day, -1, zone), until).OnDuty
@@ -341,19 +358,27 @@ func (t *Terminal) printCoverages(all []covered, zone *time.Location) {
 // slotsPerHour is how many characters of the map an hour has.
 const slotsPerHour = 2
 
-// printCoverage draws the days of a partner as a map of half hours.
-func (t *Terminal) printCoverage(c covered, zone *time.Location) {
+// mapIndent is how far right the first slot of a map is.
+const mapIndent = len("Mon 2006-01-02 ")
+
+// printCoverage draws the days of a partner as a map of half hours, with the present one marked, and then
+// those of each allocation.
+func (t *Terminal) printCoverage(c covered, zone *time.Location, now time.Time) {
 	fmt.Fprintf(t.Out, "%s\n", t.wrap(fmt.Sprintf("%s   %s", t.paint(text.Bold, c.Partner), sentence(cmp.Or(c.fault, c.verdict.Message()))), 0))
 	if c.fault != "" {
 		return
 	}
 	fmt.Fprintln(t.Out)
-	fmt.Fprint(t.Out, strings.Repeat(" ", len("Mon 2006-01-02 ")))
+	fmt.Fprint(t.Out, strings.Repeat(" ", mapIndent))
 	for hour := 0; hour < 24; hour += 3 {
 		fmt.Fprintf(t.Out, "%02d%s", hour, strings.Repeat(" ", 3*slotsPerHour-2))
 	}
 	fmt.Fprintf(t.Out, " %s\n", zone)
+	present := now.In(zone)
 	for _, row := range mapOf(c.Period, zone) {
+		if support.DayOf(row.day) == support.DayOf(present) {
+			fmt.Fprintf(t.Out, "%snow ▼\n", strings.Repeat(" ", mapIndent+support.MinuteOf(present)*slotsPerHour/60-len("now ")))
+		}
 		fmt.Fprintf(t.Out, "%s ", row.day.Format("Mon 2006-01-02"))
 		for _, s := range row.slots {
 			fmt.Fprint(t.Out, t.paint(slotColours[s], slotMarks[s]))
@@ -361,13 +386,68 @@ func (t *Terminal) printCoverage(c covered, zone *time.Location) {
 		fmt.Fprintln(t.Out)
 	}
 	fmt.Fprintf(t.Out, "\n%s on duty   %s nobody on duty   %s closed\n", slotMarks[slotCovered], slotMarks[slotGap], slotMarks[slotClosed])
+	const layout = "Mon 2006-01-02 15:04"
 	if c.next == nil {
 		fmt.Fprintf(t.Out, "There is no gap in the next %d days.\n", foresight)
-		return
+	} else {
+		fmt.Fprintf(t.Out, "The next gap: %s to %s\n", c.next.From.In(zone).Format(layout), c.next.Until.In(zone).Format(layout+" MST"))
 	}
-	const layout = "Mon 2006-01-02 15:04"
-	fmt.Fprintf(t.Out, "The next gap: %s to %s\n", c.next.From.In(zone).Format(layout), c.next.Until.In(zone).Format(layout+" MST"))
+	t.printMembers(c, zone)
 }
+
+// printMembers draws the first week of a map once more, with a row for each allocation.
+func (t *Terminal) printMembers(c covered, zone *time.Location) {
+	const daysPerWeek, indent, broad = 7, 2, 100
+	hoursPerSlot := 2
+	if t.Width > 0 && t.Width < broad {
+		hoursPerSlot = 3
+	}
+	days := mapOf(c.Period, zone)
+	days = days[:min(len(days), daysPerWeek)]
+	fmt.Fprintf(t.Out, "\n%s", strings.Repeat(" ", indent))
+	var names strings.Builder
+	for _, row := range days {
+		fmt.Fprintf(&names, "%-*s ", 24/hoursPerSlot, row.day.Format("Mon 02"))
+	}
+	fmt.Fprintln(t.Out, strings.TrimRight(names.String(), " "))
+	for _, m := range c.members {
+		about := []string{m.FTE.String() + " FTE"}
+		for _, language := range m.Languages {
+			about = append(about, string(language))
+		}
+		for _, away := range m.Away {
+			about = append(about, fmt.Sprintf("away from %s to %s", away.From.In(zone).Format("Mon 2006-01-02 15:04"), away.Until.In(zone).Format("Mon 2006-01-02 15:04")))
+		}
+		fmt.Fprintln(t.Out, t.wrap(t.paint(text.Bold, m.Allocation)+"  "+strings.Join(about, ", "), 0))
+		// Of a time on duty, the map knows operating hours with somebody.
+		between := strings.Repeat(" ", indent)
+		for _, row := range mapOf(coverage.Period{Span: c.Span, Operating: m.OnDuty}, zone)[:len(days)] {
+			fmt.Fprint(t.Out, between)
+			between = " "
+			size := hoursPerSlot * slotsPerHour
+			for slots := range slices.Chunk(row.slots[:], size) {
+				on := 0
+				for _, s := range slots {
+					if s == slotCovered {
+						on++
+					}
+				}
+				mark := slotMarks[slotClosed]
+				switch {
+				case 2*on > size:
+					mark = slotMarks[slotCovered]
+				case on > 0:
+					mark = "▄"
+				}
+				fmt.Fprint(t.Out, t.paint(memberColours[on > 0], mark))
+			}
+		}
+		fmt.Fprintln(t.Out)
+	}
+	fmt.Fprintf(t.Out, "\nFor each %d hours: █ on duty for most   ▄ for some   · for none\n", hoursPerSlot)
+}
+
+var memberColours = map[bool]text.Color{false: text.FgHiBlack, true: text.FgGreen}
 
 // slot is what half an hour of the map is like.
 type slot int

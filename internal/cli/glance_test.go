@@ -3,6 +3,10 @@ package cli_test
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -106,6 +110,74 @@ var _ = Describe("What people look for first", func() {
 		Expect(run(ctx, folder+" --now --time-zone Asia/Tokyo").out).To(ContainSubstring("0.5 FTE of acme-africa-week, who speak en, until Wed 2026-12-02 01:00 JST"))
 		Expect(run(ctx, "coverage --now").err).To(ContainSubstring("write its name"))
 		Expect(run(ctx, "coverage hooli --now").err).To(ContainSubstring("no active allocation declares shifts"))
+	})
+
+	It("is who is on duty when, with those who are away, at 80 columns", func(ctx SpecContext) {
+		out := at(ctx, 80, "coverage acme")
+		Expect(out).To(MatchRegexp(`(?m)^ +now ▼\n[A-Z][a-z]{2} 2026`))
+		Expect(out).To(MatchRegexp(`(?m)^acme-emea  1.5 FTE, de, en\n  [█▄·]{8} [█▄·]{8} `))
+		for line := range strings.Lines(out) {
+			Expect(len([]rune(strings.TrimRight(line, "\n")))).To(BeNumerically("<=", 80), line)
+		}
+	})
+
+	Context("as the shifts that suffice", func() {
+		// follow writes what a command prints beside the manifests of the samples, as a pull request would.
+		follow := func(ctx SpecContext, line string) (folder string) {
+			GinkgoHelper()
+			got := run(ctx, line)
+			Expect(got.status).To(BeZero(), got.err)
+			folder = GinkgoT().TempDir()
+			Expect(os.CopyFS(folder, os.DirFS("config/samples/platform"))).To(Succeed())
+			Expect(os.Remove(filepath.Join(folder, "kustomization.yaml"))).To(Or(Succeed(), MatchError(os.ErrNotExist)))
+			changed, err := filepath.Glob("config/samples/partners/acme*")
+			Expect(err).NotTo(HaveOccurred())
+			for _, file := range changed {
+				data, err := os.ReadFile(file)
+				Expect(err).NotTo(HaveOccurred())
+				for i, document := range strings.Split(string(data), "\n---\n") {
+					name := regexp.MustCompile(`(?m)^kind: PCSMAllocation\nmetadata:\n  name: (.*)$`).FindStringSubmatch(document)
+					if name != nil && strings.Contains(got.out, "\n  name: "+name[1]+"\n") {
+						continue // the proposal has it
+					}
+					Expect(os.WriteFile(filepath.Join(folder, fmt.Sprint(filepath.Base(file), i, ".yaml")), []byte(document), 0o600)).To(Succeed())
+				}
+			}
+			Expect(os.WriteFile(filepath.Join(folder, "proposed.yaml"), []byte(got.out), 0o600)).To(Succeed())
+			return folder
+		}
+
+		It("is applied, and covers all hours", func(ctx SpecContext) {
+			folder := follow(ctx, "coverage acme --propose -f config/samples")
+			got := run(ctx, "coverage acme -f "+folder)
+			Expect(got.err).To(BeEmpty())
+			Expect(got.out).To(ContainSubstring("All 168 operating hours of a week have a P-CSM on duty."))
+			Expect(run(ctx, "coverage acme --propose -f "+folder).out).To(ContainSubstring("# Nothing is to be changed."))
+		})
+
+		It("is applied with those who are there, and leaves as few hours as it says", func(ctx SpecContext) {
+			folder := follow(ctx, "coverage acme --with-fte 3 -f config/samples")
+			Expect(run(ctx, "coverage acme -f "+folder).out).To(ContainSubstring("acme   14 of 168 operating hours a week have no P-CSM on duty"))
+		})
+
+		It("is the same each time", func(ctx SpecContext) {
+			Expect(run(ctx, "coverage acme --propose -o json --zones Asia/Tokyo,Europe/Berlin").out).To(Equal(run(ctx, "coverage acme --propose -o json --zones Asia/Tokyo,Europe/Berlin").out))
+		})
+
+		DescribeTable("refuses what makes no sense", func(ctx SpecContext, line string, status int, message string) {
+			got := run(ctx, line)
+			Expect(got.status).To(Equal(status), got.err)
+			Expect(got.err).To(ContainSubstring(message))
+		},
+			Entry("for all", "coverage --propose", 2, "--propose and --with-fte are about the regular week of one partner: write its name"),
+			Entry("both", "coverage acme --propose --with-fte 3", 2, "one of the two"),
+			Entry("zones of nothing", "coverage acme --zones UTC", 2, "--zones is about a proposal: write --propose or --with-fte besides"),
+			Entry("an unknown zone", "coverage acme --propose --zones Berlin", 2, "--zones: "),
+			Entry("a quarter of a person", "coverage acme --with-fte 0.25", 2, "--with-fte 0.25: "),
+			Entry("nobody", "coverage acme --with-fte 0", 2, "--with-fte 0: the least is 0.5"),
+			Entry("fewer than there are", "coverage acme --with-fte 2", 3, `nothing can be proposed for "acme": acme has 3 active FTE, more than 2: end or change an allocation first`),
+			Entry("a reseller", "coverage wonka --propose", 3, `"wonka" is a Distributor: only an OEM or MSP can have P-CSMs`),
+		)
 	})
 
 	It("is every condition of a partner", func(ctx SpecContext) {

@@ -1,6 +1,7 @@
 package coverage
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -135,6 +136,69 @@ func (p *Period) add(span Span, open bool, fte v1alpha1.FTE, active []staff) {
 		return
 	}
 	p.OnDuty = append(p.OnDuty, duty)
+}
+
+// Member is what an allocation with shifts has in a roster.
+type Member struct {
+	Allocation string              `json:"allocation"`
+	FTE        v1alpha1.FTE        `json:"fte"`
+	Languages  []v1alpha1.Language `json:"languages,omitempty"`
+	// Away are times in which the P-CSMs, or some of them, are not on duty although they are by the weekly
+	// shifts, in order.
+	Away []Away `json:"away,omitempty"`
+	// Weekly are the weekly shifts, as the clock in the plan's zone reads them.
+	Weekly []Part `json:"-"`
+	// OnDuty are the times in which anybody is on duty, in order.
+	OnDuty []Span `json:"-"`
+}
+
+// Away is a time in which P-CSMs are not on duty.
+type Away struct {
+	Span
+	Reason v1alpha1.GapReason `json:"reason"`
+}
+
+// Members are the allocations with shifts that are active at some time between two instants, by name.
+// The weekly shifts are those of the week, and by the clocks, of the first one.
+func (r *Roster) Members(from, until time.Time) []Member {
+	var members []Member
+	at := map[*v1alpha1.PCSMAllocation]int{}
+	for i := range r.staff {
+		s := &r.staff[i]
+		if !s.window.From.Before(until) || s.window.Ended(from) {
+			continue
+		}
+		m := Member{Allocation: s.allocation.Name, FTE: s.allocation.Spec.FTE, Languages: s.allocation.Spec.Localization.Languages}
+		for _, part := range r.pattern(r.staff[i:i+1], support.DayOf(from.In(r.hours.Zone())).Week(), from) {
+			if part.fte > 0 {
+				m.Weekly = append(m.Weekly, Part{part.from, part.until})
+			}
+		}
+		m.Weekly = mergeParts(m.Weekly)
+		at[s.allocation] = len(members)
+		members = append(members, m)
+	}
+	r.walk(from, until, func(span Span, active []staff) bool {
+		for i := range active {
+			m := &members[at[active[i].allocation]]
+			here, regular := active[i].onDuty(span.From)
+			if here > 0 {
+				m.OnDuty = joined(m.OnDuty, span)
+			}
+			if here >= regular {
+				continue
+			}
+			reason := active[i].taken(span.From)
+			if last := len(m.Away) - 1; last >= 0 && m.Away[last].Reason == reason && m.Away[last].Until.Equal(span.From) {
+				m.Away[last].Until = span.Until
+			} else {
+				m.Away = append(m.Away, Away{span, reason})
+			}
+		}
+		return true
+	})
+	slices.SortFunc(members, func(a, b Member) int { return cmp.Compare(a.Allocation, b.Allocation) })
+	return members
 }
 
 // WhileOpen are the parts of OnDuty that are within the operating hours, in order.

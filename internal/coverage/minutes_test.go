@@ -404,6 +404,26 @@ var _ = Describe("A year of real days", func() {
 			Expect(judged.CoveredMinutes).To(Equal(covered), about)
 			Expect(fmt.Sprint(judged.Gaps)).To(Equal(fmt.Sprint(gaps)), about)
 			Expect(told(judged, start)).To(Equal(onDuty), about)
+			members := roster.Members(start, until)
+			for _, m := range members {
+				var spans []coverage.Span
+				for _, on := range judged.OnDuty {
+					if !slices.Contains(on.Allocations, m.Allocation) {
+						continue
+					}
+					if last := len(spans) - 1; last >= 0 && spans[last].Until.Equal(on.From) {
+						spans[last].Until = on.Until
+					} else {
+						spans = append(spans, on.Span)
+					}
+				}
+				Expect(m.OnDuty).To(Equal(spans), "%s of %s", m.Allocation, about)
+			}
+			for _, gap := range lost { // somebody is away in each
+				Expect(slices.ContainsFunc(members, func(m coverage.Member) bool {
+					return slices.ContainsFunc(m.Away, func(a coverage.Away) bool { return !a.From.After(gap.From) && a.Until.After(gap.From) })
+				})).To(BeTrue(), "%s: %s", gap, about)
+			}
 
 			for range 5 {
 				now := start.Add(time.Duration(20*1440+random.IntN(300*1440)) * time.Minute)

@@ -25,8 +25,8 @@ type Roster struct {
 
 // contract is when an allocation is active.
 type contract struct {
-	name   string
-	window staffing.Window
+	allocation *v1alpha1.PCSMAllocation
+	window     staffing.Window
 }
 
 // staff are the P-CSMs of an allocation with shifts.
@@ -53,7 +53,7 @@ func New(hours v1alpha1.OperatingHours, partner *v1alpha1.Partner, allocations [
 			continue
 		}
 		if len(allocation.Spec.Shifts)+len(allocation.Spec.Exceptions) == 0 {
-			r.others = append(r.others, contract{allocation.Name, window})
+			r.others = append(r.others, contract{allocation, window})
 			continue
 		}
 		schedule, err := staffing.NewSchedule(allocation)

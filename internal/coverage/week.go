@@ -133,7 +133,7 @@ func (r *Roster) Judge(now time.Time) Verdict {
 	v := Verdict{Declared: slices.ContainsFunc(active, func(s staff) bool { return s.Weekly() }), Zone: r.hours.Zone()}
 	for _, other := range r.others {
 		if other.window.Contains(now) {
-			v.Undeclared = append(v.Undeclared, other.name)
+			v.Undeclared = append(v.Undeclared, other.allocation.Name)
 		}
 	}
 	slices.Sort(v.Undeclared)

@@ -33,6 +33,9 @@ var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 	"short":    shortFrom,
 	"span":     (*Report).span,
 	"week":     week,
+	"about":    about,
+	"weekly":   weekly,
+	"away":     (*Report).away,
 	"months":   (*Report).months,
 	"today":    func(r *Report) float64 { return r.share(r.from.Add(Past)) },
 	"display":  (*Report).Display,
@@ -119,6 +122,60 @@ func week(c Coverage) []mapDay {
 	return days
 }
 
+// about says what the P-CSMs of an allocation are.
+func about(m coverage.Member) string {
+	parts := []string{m.FTE.String() + " FTE"}
+	for _, language := range m.Languages {
+		parts = append(parts, string(language))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// weekly draws the weekly shifts of an allocation.
+func weekly(m coverage.Member) []bar {
+	const minutes = 7 * 24 * 60
+	var bars []bar
+	for _, part := range m.Weekly {
+		bars = append(bars, bar{100 * float64(part.From) / minutes, 100 * float64(part.Until-part.From) / minutes})
+	}
+	return bars
+}
+
+// absence is a series of days on which P-CSMs of an allocation are not on duty as usual.
+type absence struct {
+	bar
+	Text string
+}
+
+// away draws the days of the next thirty on which P-CSMs of an allocation are away, those in a row as one.
+func (r *Report) away(c Coverage, m coverage.Member) []absence {
+	type days struct {
+		from, until support.Day
+		reason      v1alpha1.GapReason
+	}
+	var found []days
+	for _, a := range m.Away {
+		from, until := support.DayOf(a.From.In(c.zone)), support.DayOf(a.Until.Add(-time.Minute).In(c.zone))
+		if last := len(found) - 1; last >= 0 && found[last].reason == a.Reason && from <= found[last].until+1 {
+			found[last].until = max(found[last].until, until)
+		} else {
+			found = append(found, days{from, until, a.Reason})
+		}
+	}
+	const shown = float64(coverage.Foresight / (24 * time.Hour))
+	first := support.DayOf(r.from.Add(Past).In(c.zone))
+	var drawn []absence
+	for _, d := range found {
+		text := string(d.from.Date())
+		if d.until > d.from {
+			text += " to " + string(d.until.Date())
+		}
+		left, length := float64(d.from-first), float64(d.until-d.from+1)
+		drawn = append(drawn, absence{bar{100 * left / shown, 100 * min(length, shown-left) / shown}, text + ": " + string(d.reason)})
+	}
+	return drawn
+}
+
 // month is the first of a month on the time line.
 type month struct {
 	Name string
@@ -173,9 +230,15 @@ func (r *Report) Markdown(out io.Writer) error {
 	for _, t := range r.Tiers {
 		tiers.AppendRow(table.Row{t.Tier, t.Partners, t.Customers, t.AllocatedFTE, t.MaximumCustomers, fmt.Sprintf("%d%%", t.UtilizationPercent()), t.Headroom, t.MissingFTE, t.Insufficient, t.Without})
 	}
-	covered := newTable("Partner", "Coverage", "Uncovered in a regular week")
+	covered := newTable("Partner", "Coverage", "Uncovered in a regular week", "Away in the next 30 days")
 	for _, c := range r.Coverage {
-		covered.AppendRow(table.Row{c.Partner, cmp.Or(c.Summary, "unknown: no shifts"), c.Uncovered})
+		var away []string
+		for _, m := range c.Members {
+			for _, a := range r.away(c, m) {
+				away = append(away, m.Allocation+" "+a.Text)
+			}
+		}
+		covered.AppendRow(table.Row{c.Partner, cmp.Or(c.Summary, "unknown: no shifts"), c.Uncovered, strings.Join(away, "; ")})
 	}
 	windows := newTable("Partner", "What", "Size", "From", "Until", "Afterwards")
 	for _, w := range r.Windows {

@@ -105,8 +105,11 @@ type Coverage struct {
 	// NextGap is the next thirty days' first time in which nobody is on duty although the weekly
 	// shifts cover it; empty if there is none.
 	NextGap string `json:"nextGap,omitempty"`
+	// Members are the allocations with shifts, with the next thirty days' absences.
+	Members []coverage.Member `json:"allocations,omitempty"`
 
 	week coverage.Week
+	zone *time.Location
 	// gap is the day on which it begins; empty if it is under way.
 	gap v1alpha1.Date
 }
@@ -252,6 +255,10 @@ func (r *Report) addCoverage(f *fleet.Fleet, now time.Time) {
 			if gap.From.After(now) {
 				c.gap = v1alpha1.Date(gap.From.In(verdict.Zone).Format(time.DateOnly))
 			}
+		}
+		if roster, fault := f.RosterOf(f.Partners[name]); fault == nil {
+			c.Members = roster.Members(now.Truncate(time.Minute), now.Truncate(time.Minute).Add(coverage.Foresight))
+			c.zone = roster.Zone()
 		}
 		r.Coverage = append(r.Coverage, c)
 	}

@@ -258,6 +258,21 @@ func (s *Schedule) Irregular(from, until support.Day) []Days {
 	return found
 }
 
+// AfterMidnight visits the times of exceptions at which a weekly shift can be on duty besides them, by the
+// weekday, from Monday as 0: after midnight, one of the day before, or of the day that follows.
+func (s *Schedule) AfterMidnight(visit func(weekday, from, until int, fte v1alpha1.FTE)) {
+	for date, parts := range s.exceptions {
+		for _, p := range parts {
+			if p.start < longestShift {
+				visit(date.Weekday(), p.start, min(longestShift, p.start+p.length), p.fte)
+			}
+			if end := p.start + p.length; end > dayMinutes {
+				visit((date + 1).Weekday(), 0, end-dayMinutes, p.fte)
+			}
+		}
+	}
+}
+
 // Weekly reports whether there are weekly shifts.
 func (s *Schedule) Weekly() bool {
 	return len(s.weekly) > 0

@@ -109,27 +109,19 @@ func (s *Schedule) acceptWeeks() *Refusal {
 		together += s.weekly[i].fte
 	}
 	for week := range s.Rotation {
-		var halves, worked int // half FTE times minutes, and minutes of people
-		for of := range 7 {
-			day := support.MondayOf(week) + support.Day(of)
-			var starting []part
-			for i := range s.weekly {
-				if w := &s.weekly[i]; w.starts(day) {
-					starting = append(starting, w.part)
-					halves += w.length * int(w.fte)
-				}
-			}
-			minutes := workOf(starting)
+		worked, halves := s.load(week)
+		total := 0
+		for of, minutes := range worked {
 			if able := s.people() * longestShift; minutes > able {
 				return refuse("spec.shifts: on %s they take %s hours of work, and %s: shorten them, or raise spec.fte", support.Week[of], support.InHours(minutes), s.able(able, "day"))
 			}
-			worked += minutes
+			total += minutes
 			// As long as all shifts at once need no more, none of their minutes does.
 			if together <= s.fte {
 				continue
 			}
 			for _, minute := range s.Marks {
-				if most := s.Regular(day, minute); most > s.fte {
+				if most := s.Regular(support.MondayOf(week)+support.Day(of), minute); most > s.fte {
 					return refuse("spec.shifts: %s FTE are to be on duty at once, on %s at %02d:%02d, and the allocation has %s: "+
 						"let the shifts overlap less, or raise spec.fte", most, support.Week[of], minute/60, minute%60, s.fte)
 				}
@@ -139,11 +131,67 @@ func (s *Schedule) acceptWeeks() *Refusal {
 			return refuse("spec.shifts: they need %s hours of work a week, and %s FTE cover %s (40 per FTE): shorten them, or raise spec.fte",
 				support.InHours(halves/int(v1alpha1.OneFTE)), s.fte, support.InHours(able/int(v1alpha1.OneFTE)))
 		}
-		if able := s.people() * workingWeek; worked > able {
-			return refuse("spec.shifts: they take %s hours of work a week, and %s: shorten them, or raise spec.fte", support.InHours(worked), s.able(able, "week"))
+		if able := s.people() * workingWeek; total > able {
+			return refuse("spec.shifts: they take %s hours of work a week, and %s: shorten them, or raise spec.fte", support.InHours(total), s.able(able, "week"))
 		}
 	}
 	return nil
+}
+
+// load is what the shifts of a week of the rotation take: minutes of people on each day, and minutes of
+// half FTE.
+func (s *Schedule) load(week int) (worked [7]int, halves int) {
+	for of := range worked {
+		day := support.MondayOf(week) + support.Day(of)
+		var starting []part
+		for i := range s.weekly {
+			if w := &s.weekly[i]; w.starts(day) {
+				starting = append(starting, w.part)
+				halves += w.length * int(w.fte)
+			}
+		}
+		worked[of] = workOf(starting)
+	}
+	return worked, halves
+}
+
+// Spare is how much more the people of an allocation can work besides its weekly shifts, in minutes: on
+// each day of the week, and in a week, at half of their attention if the FTE are not whole. What goes on
+// past midnight counts on the day on which it starts and, in part, on the next one, too.
+func (s *Schedule) Spare() (days [7]int, week int) {
+	for i := range days {
+		days[i] = s.people() * longestShift
+	}
+	week = s.people() * workingWeek
+	for of := range s.Rotation {
+		worked, halves := s.load(of)
+		left := s.people() * workingWeek
+		for i, minutes := range worked {
+			here := s.onDay(support.MondayOf(of) + support.Day(i))
+			days[i] = max(0, min(days[i], s.people()*longestShift-max(minutes, here)))
+			left -= minutes
+		}
+		if s.fte%v1alpha1.OneFTE != 0 {
+			left = min(left, int(s.fte)*workingWeek-halves)
+		}
+		week = min(week, left)
+	}
+	return days, week
+}
+
+// onDay are the minutes that people work from one midnight to the next.
+func (s *Schedule) onDay(day support.Day) int {
+	var parts []part
+	for i := range s.weekly {
+		w := &s.weekly[i]
+		if w.starts(day) {
+			parts = append(parts, part{w.start, min(w.length, dayMinutes-w.start), w.fte})
+		}
+		if over := w.start + w.length - dayMinutes; over > 0 && w.starts(day-1) {
+			parts = append(parts, part{0, over, w.fte})
+		}
+	}
+	return workOf(parts)
 }
 
 // acceptDate judges the exceptions of a date.
