@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -353,13 +354,25 @@ var _ = Describe("A suspended Partner", func() {
 })
 
 var _ = Describe("Deletion", func() {
-	// owned are the children that go with the Partner, whatever becomes of the
-	// namespace.
-	owned := func(name string) []client.Object {
-		return children(name)[4:]
-	}
-	guards := func(name string) []client.Object {
-		return children(name)[:4]
+	// divided are the children of a partner that is Ready: those that stay with the namespace, and those
+	// that go with the Partner, which owns them, whatever becomes of the namespace.
+	divided := func(ctx context.Context, name string) (guards, owned []client.Object) {
+		GinkgoHelper()
+		for _, child := range children(name) {
+			switch err := direct.Get(ctx, client.ObjectKeyFromObject(child), child); {
+			case apierrors.IsNotFound(err): // what it does not declare
+				continue
+			case err != nil:
+				Fail(err.Error())
+			case len(child.GetOwnerReferences()) > 0:
+				owned = append(owned, child)
+			default:
+				guards = append(guards, child)
+			}
+		}
+		Expect(guards).To(ContainElements(BeAssignableToTypeOf(&corev1.Namespace{}), BeAssignableToTypeOf(&networkingv1.NetworkPolicy{}), BeAssignableToTypeOf(&rbacv1.RoleBinding{})))
+		Expect(owned).To(ContainElements(BeAssignableToTypeOf(&networkingv1.Ingress{}), BeAssignableToTypeOf(&corev1.ConfigMap{}), BeAssignableToTypeOf(&v1alpha1.SubdomainClaim{})))
+		return guards, owned
 	}
 
 	It("under Retain closes the exposure, keeps the namespace with its guards, and is taken back", func(ctx SpecContext) {
@@ -370,15 +383,16 @@ var _ = Describe("Deletion", func() {
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: objects.DefaultNamespace("retained"), Name: "precious"}}
 		Expect(direct.Create(ctx, secret)).To(Succeed())
 
+		guards, owned := divided(ctx, "retained")
 		Expect(direct.Delete(ctx, partner(ctx, "retained"))).To(Succeed())
-		for _, child := range owned("retained") {
+		for _, child := range owned {
 			eventuallyGone(ctx, child)
 		}
-		for _, child := range guards("retained") {
+		for _, child := range guards {
 			Expect(direct.Get(ctx, client.ObjectKeyFromObject(child), child)).To(Succeed())
 			Expect(child.GetOwnerReferences()).To(BeEmpty())
 		}
-		namespace := guards("retained")[0]
+		namespace := guards[0]
 		Expect(direct.Get(ctx, client.ObjectKeyFromObject(namespace), namespace)).To(Succeed())
 		eventuallyForgetsHosts(ctx, namespace.GetName())
 
@@ -405,14 +419,15 @@ var _ = Describe("Deletion", func() {
 		applyYAML(ctx, partnerYAML("down-delete", everything+"  deletionPolicy: Delete\n"))
 		eventually(ctx, "down-retain", "Ready=True/Provisioned", "SupportWidgetEnabled=True/WidgetEnabled")
 		eventually(ctx, "down-delete", "Ready=True/Provisioned")
+		guards, owned := divided(ctx, "down-retain")
 		m.stop()
 
 		Expect(direct.Delete(ctx, partner(ctx, "down-retain"))).To(Succeed())
 		Expect(direct.Delete(ctx, partner(ctx, "down-delete"))).To(Succeed())
-		for _, child := range owned("down-retain") {
+		for _, child := range owned {
 			eventuallyGone(ctx, child)
 		}
-		for _, child := range guards("down-retain") {
+		for _, child := range guards {
 			Expect(direct.Get(ctx, client.ObjectKeyFromObject(child), child)).To(Succeed())
 		}
 		for _, child := range children("down-delete") {
@@ -441,13 +456,11 @@ var _ = Describe("Deletion", func() {
 		manifest := partnerYAML("reborn", everything)
 		applyYAML(ctx, manifest)
 		eventually(ctx, "reborn", "Ready=True/Provisioned")
+		_, owned := divided(ctx, "reborn")
 		Expect(direct.Delete(ctx, partner(ctx, "reborn"))).To(Succeed())
 		applyYAML(ctx, manifest)
 		uid := partner(ctx, "reborn").UID
-		for _, child := range owned("reborn") {
-			if child.GetName() == kinds.WidgetServiceName {
-				continue // no P-CSMs
-			}
+		for _, child := range owned {
 			Eventually(func(ctx context.Context) ([]metav1.OwnerReference, error) {
 				err := direct.Get(ctx, client.ObjectKeyFromObject(child), child)
 				return child.GetOwnerReferences(), err

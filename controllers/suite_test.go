@@ -13,7 +13,6 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
@@ -25,10 +24,10 @@ import (
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/controlplane"
-	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/manager"
 	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
+	"github.com/dispel/partner-operator/internal/testing/partners"
 	"github.com/dispel/partner-operator/internal/testing/rights"
 )
 
@@ -341,26 +340,10 @@ func patchPartner(ctx context.Context, name, change string) {
 }
 
 // children are all objects that the operator makes for a partner, as fresh ones
-// to read into.
+// to read into, the namespace first.
 func children(name string) []client.Object {
-	namespace := objects.DefaultNamespace(name)
-	in := func(object client.Object, name string) client.Object {
-		object.SetName(name)
-		object.SetNamespace(namespace)
-		return object
-	}
-	claim := &v1alpha1.SubdomainClaim{ObjectMeta: metav1.ObjectMeta{Name: name + ".example.com"}}
-	return []client.Object{
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
-		in(&networkingv1.NetworkPolicy{}, kinds.IsolationName),
-		in(&corev1.ResourceQuota{}, kinds.QuotaName),
-		in(&rbacv1.RoleBinding{}, kinds.AdministratorsName),
-		in(&corev1.ConfigMap{}, kinds.ContractName),
-		claim,
-		in(&corev1.Service{}, kinds.EngineServiceName),
-		in(&corev1.Service{}, kinds.WidgetServiceName),
-		in(&networkingv1.Ingress{}, name+".example.com"),
-	}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: objects.DefaultNamespace(name)}}
+	return append([]client.Object{namespace}, partners.Children(name)...)
 }
 
 // everything makes a partner have one object of each kind in children. The

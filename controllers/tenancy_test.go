@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
@@ -90,6 +91,29 @@ func enforce(ctx context.Context, probes ...func(context.Context) error) {
 		Eventually(probe).WithContext(ctx).Should(MatchError(ContainSubstring("ValidatingAdmissionPolicy")))
 	}
 }
+
+var _ = Describe("The tenant guard", func() {
+	It("guards every kind that the operator makes in a tenant namespace", func() {
+		policy := cluster.ReadObjects("config", "admission", "tenant-guard.yaml")[0]
+		rules, _, err := unstructured.NestedSlice(policy.Object, "spec", "matchConstraints", "resourceRules")
+		Expect(err).NotTo(HaveOccurred())
+		guarded := map[string]bool{}
+		for _, rule := range rules {
+			groups, _, _ := unstructured.NestedStringSlice(rule.(map[string]any), "apiGroups")
+			resources, _, _ := unstructured.NestedStringSlice(rule.(map[string]any), "resources")
+			for _, resource := range resources {
+				guarded[groups[0]+"/"+resource] = true
+			}
+		}
+		for _, kind := range kinds.All {
+			if !kind.Made || kind.Relation == kinds.ByHolder || kind.Relation == kinds.ByName {
+				continue // claims are in no namespace, and ReferenceGrants in the widget server's
+			}
+			resource, _ := meta.UnsafeGuessKindToResource(kind.GroupVersionKind)
+			Expect(guarded).To(HaveKey(resource.Group+"/"+resource.Resource), "add it to the resourceRules of config/admission/tenant-guard.yaml")
+		}
+	})
+})
 
 var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() {
 	const namespace = "partner-fenced"

@@ -32,7 +32,7 @@ func partnerName(i int) string { return partners.Name("p", i) }
 
 // declare creates a partner and its allocations.
 func declare(ctx context.Context, user client.Client, partner *v1alpha1.Partner) ([]*v1alpha1.PCSMAllocation, error) {
-	allocations := partners.Allocations(partner.Name)
+	allocations := partners.InShifts(partner.Name)
 	for _, allocation := range allocations {
 		if err := user.Create(ctx, allocation); err != nil {
 			return nil, err

@@ -98,32 +98,12 @@ func (p *plugin) check(ctx context.Context, name string, flags checkFlags) error
 	if err != nil {
 		return err
 	}
-	c, err := connect(p.terminal, p.connection, p.version)
+	c, partner, err := p.partnerNamed(ctx, name)
 	if err != nil {
 		return err
 	}
-	// Whoever may use the plugin may list partners, and perhaps not get one.
-	named := func(ctx context.Context, name string) (*v1alpha1.Partner, error) {
-		partners := &v1alpha1.PartnerList{}
-		if failed := c.explain(c.reader.List(ctx, partners, client.MatchingFields{metav1.ObjectNameField: name})); failed != nil || len(partners.Items) == 0 {
-			return nil, failed
-		}
-		return &partners.Items[0], nil
-	}
-	partner, err := named(ctx, name)
-	if err == nil && partner == nil {
-		all := &v1alpha1.PartnerList{}
-		err = c.explain(c.reader.List(ctx, all))
-		partner = byHost(pointers(all.Items), name)
-	}
-	switch {
-	case err != nil:
-		return err
-	case partner == nil:
-		return noPartner(name, c.origin())
-	}
 	name = partner.Name
-	probed, found, err := target.With(ctx, partner, named)
+	probed, found, err := target.With(ctx, partner, c.partner)
 	if err != nil {
 		return err
 	}
@@ -140,6 +120,34 @@ func (p *plugin) check(ctx context.Context, name string, flags checkFlags) error
 		return errViolations
 	}
 	return nil
+}
+
+// partnerNamed reads the partner of a name, or of a host.
+func (p *plugin) partnerNamed(ctx context.Context, name string) (*cluster, *v1alpha1.Partner, error) {
+	c, err := connect(p.terminal, p.connection, p.version)
+	if err != nil {
+		return nil, nil, err
+	}
+	partner, err := c.partner(ctx, name)
+	if err == nil && partner == nil {
+		all := &v1alpha1.PartnerList{}
+		err = c.explain(c.reader.List(ctx, all))
+		partner = byHost(pointers(all.Items), name)
+	}
+	if err == nil && partner == nil {
+		err = noPartner(name, c.origin())
+	}
+	return c, partner, err
+}
+
+// partner reads the partner of a name; nil if there is none. Whoever may use the plugin may list
+// partners, and perhaps not get one.
+func (c *cluster) partner(ctx context.Context, name string) (*v1alpha1.Partner, error) {
+	partners := &v1alpha1.PartnerList{}
+	if failed := c.explain(c.reader.List(ctx, partners, client.MatchingFields{metav1.ObjectNameField: name})); failed != nil || len(partners.Items) == 0 {
+		return nil, failed
+	}
+	return &partners.Items[0], nil
 }
 
 // notServed says why a partner has no sub-domain to check.

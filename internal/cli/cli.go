@@ -111,7 +111,7 @@ func newRoot(terminal *Terminal) *cobra.Command {
 	p := &plugin{terminal: terminal, version: root.Version, connection: genericclioptions.NewConfigFlags(true)}
 	p.connection.AddFlags(root.PersistentFlags())
 	p.completeConnection(root)
-	root.AddCommand(p.newStatusCommand(), p.newCheckCommand(), p.newCapacityCommand(), p.newCoverageCommand(), p.newDeadlineCommand(), p.newPlanCommand(), p.newImportCommand(), newSimulateCommand(), p.newRACICommand(), p.newReportCommand())
+	root.AddCommand(p.newStatusCommand(), p.newCheckCommand(), p.newDNSCommand(), p.newCapacityCommand(), p.newCoverageCommand(), p.newDeadlineCommand(), p.newPlanCommand(), p.newImportCommand(), newSimulateCommand(), p.newRACICommand(), p.newReportCommand())
 	root.AddCommand(newOptionsCommand())
 	// A command's own flags would be lost among those of every one.
 	root.SetUsageTemplate(regexp.MustCompile(`(?s)Global Flags:\n.*?\{\{end\}\}`).ReplaceAllString(root.UsageTemplate(),

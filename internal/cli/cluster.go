@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -186,6 +188,33 @@ func (c *cluster) isolation(ctx context.Context) *metav1.Condition {
 		}
 	}
 	return nil
+}
+
+// surroundings reads what there is about a partner beside the operator's own kinds: the end of its
+// certificate, and the manager's version. What cannot be read is left out.
+func (c *cluster) surroundings(ctx context.Context, f *fleet.Fleet, partner *v1alpha1.Partner) {
+	certificates := kinds.Named(kinds.CertificateGVK.Kind)
+	list := certificates.NewList()
+	if partner.Spec.Subdomain != nil && c.reader.List(ctx, list.(client.ObjectList), client.InNamespace(objects.NamespaceOf(partner))) == nil {
+		f.CertificateEnds = map[string]time.Time{}
+		_ = meta.EachListItem(list, func(item runtime.Object) error {
+			certificate := item.(*unstructured.Unstructured)
+			text, _, _ := unstructured.NestedString(certificate.Object, "status", "notAfter")
+			if ends, err := time.Parse(time.RFC3339, text); err == nil {
+				for _, host := range kinds.Hosts(certificate) {
+					f.CertificateEnds[host] = ends
+				}
+			}
+			return nil
+		})
+	}
+	var services corev1.ServiceList
+	if c.reader.List(ctx, &services, client.MatchingLabels{"app.kubernetes.io/name": "partner-operator", "app.kubernetes.io/component": "manager"}) != nil {
+		return
+	}
+	for _, service := range services.Items {
+		f.Manager = cmp.Or(f.Manager, service.Labels["app.kubernetes.io/version"])
+	}
 }
 
 // pageSize is how many objects are read at once, as kubectl does it.

@@ -96,7 +96,7 @@ var _ = Describe("What people look for first", func() {
 	})
 
 	It("is whom to ask, where one has no rights", func(ctx SpecContext) {
-		nobody := kubeconfig(cluster.AsServiceAccount(ctx, controlPlane, direct, "nobody"))
+		nobody := cluster.Kubeconfig(cluster.AsServiceAccount(ctx, controlPlane, direct, "nobody"))
 		got := runOn(ctx, &cli.Terminal{}, "status --kubeconfig "+nobody)
 		Expect(got.status).To(Equal(3))
 		Expect(got.err).To(And(HavePrefix("error: the cluster at https://cluster.example refuses: partners.partner.dispel.com is forbidden"), ContainSubstring("cannot list"), ContainSubstring("have an administrator bind the operator's ClusterRole for viewers to you (partner-operator-viewer")))

@@ -48,8 +48,8 @@ cannot say, such as the channel model and the number of customers, is in a table
 Both go together: a row of the table is about the namespace that it names.
 
 Nothing is written to the cluster. What cannot be read is listed, with the line of the table.`,
-		Example: `  # A table to fill in
-  kubectl partner import --template > tenants.csv
+		Example: `  # A table to fill in, with what these namespaces say
+  kubectl partner import acme-prod globex-prod --template > tenants.csv
 
   # All that the table describes, into a folder of a repository
   kubectl partner import --table tenants.csv --into clusters/production/partners
@@ -69,7 +69,7 @@ Nothing is written to the cluster. What cannot be read is listed, with the line 
 	f := cmd.Flags()
 	f.StringVarP(&flags.selector, "selector", "l", "", "labels of namespaces to import, such as team=remote-access")
 	f.StringVar(&flags.table, "table", "", "CSV file that describes tenants; - for standard input")
-	f.BoolVar(&flags.template, "template", false, "print a table with all columns and one example, and do nothing else")
+	f.BoolVar(&flags.template, "template", false, "print a table to fill in, with a row for each namespace that is named or selected, or one example, and do nothing else")
 	f.Var(&flags.channelModel, "channel-model", "channel model of namespaces that are in no table: OEM, MSP, Reseller or Distributor")
 	f.StringVar(&flags.into, "into", "", "folder to write to, a file for each tenant (default standard output)")
 	completeFlag(cmd, "table", cobra.FixedCompletions([]string{"csv"}, cobra.ShellCompDirectiveFilterFileExt))
@@ -79,17 +79,19 @@ Nothing is written to the cluster. What cannot be read is listed, with the line 
 }
 
 func (p *plugin) importTenants(ctx context.Context, names []string, flags importFlags) error {
-	if flags.template {
+	selected := len(names) > 0 || flags.selector != ""
+	if flags.template && !selected {
 		_, err := fmt.Fprint(p.terminal.Out, intake.Template())
 		return err
 	}
-	selected := len(names) > 0 || flags.selector != ""
 	switch {
 	case !selected && flags.table == "":
 		return usageError{errors.New("say what to import: the names of namespaces, --selector or --table")}
 	case len(names) > 0 && flags.selector != "":
 		return usageError{errors.New("write either the names of namespaces or --selector")}
-	case selected && flags.table == "" && flags.channelModel.value == "":
+	case flags.template && (flags.table != "" || flags.channelModel.value != "" || flags.into != ""):
+		return usageError{errors.New("--template prints a table to fill in: leave out --table, --channel-model and --into")}
+	case selected && !flags.template && flags.table == "" && flags.channelModel.value == "":
 		return usageError{errors.New("--channel-model is missing: a namespace does not say how its partner sells, so write it, or a table with --table")}
 	}
 	selector, err := labels.Parse(flags.selector)
@@ -112,6 +114,14 @@ func (p *plugin) importTenants(ctx context.Context, names []string, flags import
 		if !slices.ContainsFunc(namespaces, func(n intake.Namespace) bool { return n.Name == name }) {
 			return fmt.Errorf("there is no namespace %q: kubectl get namespaces lists those that are there", name)
 		}
+	}
+	if flags.template {
+		table, read := intake.Fill(namespaces, options)
+		if _, err = fmt.Fprint(p.terminal.Out, table); err != nil {
+			return err
+		}
+		preview.Sort(read)
+		return printFindings(p.terminal.Err, p.terminal, read)
 	}
 	if flags.channelModel.value == "" { // those that only the selector finds
 		namespaces = slices.DeleteFunc(namespaces, func(n intake.Namespace) bool {

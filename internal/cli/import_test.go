@@ -71,6 +71,23 @@ var _ = Describe("import", func() {
 		Expect(os.ReadFile(filepath.Join(folder, "zorg-prod.yaml"))).To(BeEquivalentTo("mine"))
 	})
 
+	It("fills a table with what is in a namespace, which people complete", func(ctx SpecContext) {
+		filled := run(ctx, "import -l import=zorg --template")
+		Expect(filled.status).To(BeZero(), filled.err)
+		header, row, _ := strings.Cut(strings.TrimSpace(filled.out), "\n")
+		Expect(header).To(HavePrefix("name,displayName,channelModel,namespace,host,service,"))
+		Expect(row).To(Equal("zorg-prod,zorg-prod,,zorg-prod,remote.zorg.example,engine:8080,,,,traefik,,,,,,,,,,"))
+		Expect(run(ctx, "import zorg-prod --template").out).To(Equal(filled.out))
+
+		completed := strings.Replace(filled.out, "zorg-prod,zorg-prod,,zorg-prod", "zorg,Zorg,OEM,zorg-prod", 1)
+		fromTable := runOn(ctx, &cli.Terminal{In: strings.NewReader(completed)}, "import --table - --kubeconfig "+reader)
+		Expect(fromTable.status).To(BeZero(), fromTable.err)
+		byName := run(ctx, "import zorg-prod --channel-model OEM")
+		Expect(fromTable.out).To(Equal(strings.NewReplacer(
+			"partner.dispel.com/adopt: zorg-prod", "partner.dispel.com/adopt: zorg", "displayName: zorg-prod", "displayName: Zorg", "  name: zorg-prod\n  namespace", "  name: zorg-prod\n  namespace").
+			Replace(strings.Replace(byName.out, "kind: Partner\nmetadata:\n  name: zorg-prod", "kind: Partner\nmetadata:\n  name: zorg", 1))))
+	})
+
 	It("lists a namespace that only the selector finds and that no row describes", func(ctx SpecContext) {
 		got := run(ctx, "import --selector import=zorg --table internal/cli/testdata/tenants.csv")
 		Expect(got.status).To(Equal(1))
@@ -105,6 +122,7 @@ var _ = Describe("import", func() {
 	},
 		Entry("nothing to import", "import", "say what to import: the names of namespaces, --selector or --table", 2),
 		Entry("names and a selector", "import zorg-prod --selector import=zorg", "write either the names of namespaces or --selector", 2),
+		Entry("a table to fill in and one to read", "import zorg-prod --template --table a.csv", "--template prints a table to fill in: leave out --table", 2),
 		Entry("no channel model", "import zorg-prod", "--channel-model is missing: a namespace does not say how its partner sells, so write it, or a table with --table", 2),
 		Entry("a selector that is none", "import --selector a=b=c --channel-model OEM", "--selector: ", 2),
 		Entry("a namespace that is not there", "import nowhere --channel-model OEM", `there is no namespace "nowhere": kubectl get namespaces lists those that are there`, 3),

@@ -92,6 +92,7 @@ func (p *plugin) status(ctx context.Context, args []string, flags statusFlags, c
 	if err != nil {
 		return err
 	}
+	c.surroundings(ctx, f, partner)
 	tree := f.Tree(partner.Name, p.terminal.now())
 	return p.terminal.print(flags.output.value, tree, func() {
 		p.terminal.printTree(tree)
@@ -219,6 +220,9 @@ func (t *Terminal) part(part fleet.Part, indent int) string {
 	mark := marks[part.State]
 	line := t.paint(mark.colour, mark.mark) + " " + clean(part.What)
 	note := clean(part.Note)
+	if part.Runbook != "" {
+		note += " (runbook " + part.Runbook + ")"
+	}
 	fits := t.Width == 0 || indent+len(part.What)+len(note)+len("✓    ") <= t.Width
 	switch {
 	case note == "":

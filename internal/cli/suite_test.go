@@ -5,7 +5,6 @@ import (
 	"context"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -14,9 +13,10 @@ import (
 	"github.com/go-logr/logr"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -24,6 +24,7 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/cli"
 	"github.com/dispel/partner-operator/internal/controlplane"
+	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/manager"
 	"github.com/dispel/partner-operator/internal/settings"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
@@ -53,8 +54,25 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	Eventually(direct.Get).WithContext(ctx).WithArguments(client.ObjectKey{Name: "portal.stark.com"}, &v1alpha1.SubdomainClaim{}).Should(Succeed())
 	kubectl(ctx, "apply", "--server-side", "--kustomize", "config/samples/rival")
 	kubectl(ctx, "wait", "partners", "--all", "--for=jsonpath={.status.observedGeneration}=1", "--timeout=60s")
-	reader = kubeconfig(cluster.AsServiceAccount(ctx, controlPlane, direct, "reader", "internal/cli/testdata/reader.yaml"))
+	mayListChildren(ctx, "reader")
+	reader = cluster.Kubeconfig(cluster.AsServiceAccount(ctx, controlPlane, direct, "reader", "internal/cli/testdata/reader.yaml"))
 })
+
+// mayListChildren lets a service account list the kinds of the operator's table, for plan --against-cluster
+// and import.
+func mayListChildren(ctx context.Context, account string) {
+	GinkgoHelper()
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: account + "-children"}}
+	for _, kind := range kinds.All {
+		resource, _ := meta.UnsafeGuessKindToResource(kind.GroupVersionKind)
+		role.Rules = append(role.Rules, rbacv1.PolicyRule{APIGroups: []string{resource.Group}, Resources: []string{resource.Resource}, Verbs: []string{"list"}})
+	}
+	Expect(direct.Create(ctx, role)).To(Succeed())
+	Expect(direct.Create(ctx, &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: role.Name}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+		Subjects: []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: "system", Name: account}},
+	})).To(Succeed())
+}
 
 // today is the time in these tests, for the operator and for the plugin: what both say
 // depends on the clocks of the world.
@@ -84,20 +102,6 @@ func kubectl(ctx context.Context, args ...string) {
 	args = append([]string{"--kubeconfig", controlPlane.Kubeconfig()}, args...)
 	out, err := exec.CommandContext(ctx, controlPlane.Kubectl(), args...).CombinedOutput()
 	Expect(err).NotTo(HaveOccurred(), string(out))
-}
-
-// kubeconfig writes a connection to a file.
-func kubeconfig(config *rest.Config) string {
-	GinkgoHelper()
-	Expect(rest.LoadTLSFiles(config)).To(Succeed())
-	api := clientcmdapi.NewConfig()
-	api.Clusters["it"] = &clientcmdapi.Cluster{Server: config.Host, CertificateAuthorityData: config.CAData}
-	api.AuthInfos["it"] = &clientcmdapi.AuthInfo{Token: config.BearerToken, ClientCertificateData: config.CertData, ClientKeyData: config.KeyData}
-	api.Contexts["it"] = &clientcmdapi.Context{Cluster: "it", AuthInfo: "it"}
-	api.CurrentContext = "it"
-	file := filepath.Join(GinkgoT().TempDir(), "kubeconfig")
-	Expect(clientcmd.WriteToFile(*api, file)).To(Succeed())
-	return file
 }
 
 // result is what a command did.

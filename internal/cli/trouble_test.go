@@ -72,7 +72,7 @@ var _ = Describe("What cannot be read", func() {
 	It("is a cluster that cannot be reached", func(ctx SpecContext) {
 		config := controlPlane.Config()
 		config.Host = "https://127.0.0.1:1"
-		got := runOn(ctx, newTerminal(), "status --kubeconfig "+kubeconfig(config))
+		got := runOn(ctx, newTerminal(), "status --kubeconfig "+cluster.Kubeconfig(config))
 		Expect(got.status).To(Equal(3))
 		Expect(got.err).To(And(HavePrefix("error: cannot reach the cluster at https://127.0.0.1:1: "), ContainSubstring("connection refused"),
 			HaveSuffix("see that it runs, and that --context names the right one\n")))

@@ -71,6 +71,32 @@ func weekOf(pattern []stretch) Week {
 	return w
 }
 
+// Covered are the operating hours with somebody on duty, each of one day.
+func (w Week) Covered() []Part {
+	var covered []Part
+	gaps := mergeParts(w.Gaps)
+	for _, open := range w.Open {
+		covered = append(covered, without([]Part{open}, gaps)...)
+	}
+	return covered
+}
+
+// Windows are parts of a week, each of one day, as operating hours are written: those at the same time
+// of several days as one.
+func Windows(parts []Part) []v1alpha1.HoursWindow {
+	var windows []v1alpha1.HoursWindow
+	for _, p := range parts {
+		of := p.From / day
+		window := v1alpha1.HoursWindow{Opens: v1alpha1.TimeOfDay(clockOf(p.From - of*day)), Closes: v1alpha1.TimeOfDay(clockOf(p.Until - of*day))}
+		at := slices.IndexFunc(windows, func(w v1alpha1.HoursWindow) bool { return w.Opens == window.Opens && w.Closes == window.Closes })
+		if at < 0 {
+			at, windows = len(windows), append(windows, window)
+		}
+		windows[at].Days = append(windows[at].Days, support.Week[of])
+	}
+	return windows
+}
+
 // Lost is the part of a week that was covered before, and is not now.
 func (w Week) Lost(before Week) Week {
 	var was, is [week]bool // covered, and a gap

@@ -33,6 +33,11 @@ type Fleet struct {
 	// isolation); nil if nothing shows it.
 	Isolation *metav1.Condition
 
+	// CertificateEnds are when the certificates of hosts end, by host, as far as that was read.
+	CertificateEnds map[string]time.Time
+	// Manager is the version of the manager; empty if nothing shows it.
+	Manager string
+
 	// Namespaces are by name.
 	Namespaces map[string]*corev1.Namespace
 

@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/utils/ptr"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
@@ -175,6 +176,9 @@ type Part struct {
 	State State `json:"state"`
 	// Note says more; of a part that is not fine, what is wrong and what to do.
 	Note string `json:"note,omitempty"`
+	// Runbook is the name of the alert, and so of the runbook, about a part that is not as it should be;
+	// empty if there is none.
+	Runbook string `json:"runbook,omitempty"`
 	// Parts are those below it.
 	Parts []Part `json:"parts,omitempty"`
 }
@@ -199,7 +203,10 @@ func (f *Fleet) Tree(name string, now time.Time) *Part {
 	}
 	root.Parts = append(root.Parts, staffingParts(partner)...)
 	root.Parts = append(root.Parts, releaseParts(partner)...)
-	root.Parts = append(root.Parts, f.chain(partner)...)
+	root.Parts = append(root.Parts, f.chain(partner, now)...)
+	if f.Manager != "" {
+		root.Parts = append(root.Parts, Part{What: "Manager " + f.Manager, State: Fine})
+	}
 	explained := slices.ContainsFunc(root.Parts, func(part Part) bool { return part.Note == note && part.State == state })
 	if (state == Broken || state == Pending) && !explained {
 		root.Note += ": " + note
@@ -212,7 +219,10 @@ func (f *Fleet) planPart(partner *v1alpha1.Partner) Part {
 	part := Part{What: "SupportPlan " + name, State: Fine}
 	effective, fault := contract.Terms(partner, f.Plans[name])
 	if fault != nil {
-		part.State, part.Note = Broken, fault.Message
+		part.State, part.Note, part.Runbook = Broken, fault.Message, "PartnerSupportPlanNotFound"
+		if f.Plans[name] != nil {
+			part.Runbook = "SupportPlanNotReady"
+		}
 		return part
 	}
 	part.Note = fmt.Sprintf("%s, %s", f.Plans[name].Spec.Tier, support.Describe(effective.OperatingHours))
@@ -226,7 +236,7 @@ func allocationPart(allocation *v1alpha1.PCSMAllocation, partner *v1alpha1.Partn
 	part.Note = ready.Message
 	switch {
 	case ready.Status != metav1.ConditionTrue:
-		part.State = Broken
+		part.State, part.Runbook = Broken, "PCSMAllocationNotAccepted"
 	case ready.Reason == string(v1alpha1.ReasonOutsideContractWindow):
 		part.State = Idle
 	default:
@@ -261,7 +271,7 @@ func staffingParts(partner *v1alpha1.Partner) []Part {
 		case condition == v1alpha1.ConditionHoursCovered && gapAhead(partner):
 			part.State = Foreseen
 		}
-		parts = append(parts, part)
+		parts = append(parts, part.withRunbook(*found))
 	}
 	always := func(metav1.Condition) bool { return true }
 	add(v1alpha1.ConditionStaffingSufficient, "Staffing", always)
@@ -276,7 +286,7 @@ func staffingParts(partner *v1alpha1.Partner) []Part {
 
 // chain is what the operator makes of a partner, each part hanging on those before
 // it, up to the first broken one.
-func (f *Fleet) chain(partner *v1alpha1.Partner) []Part {
+func (f *Fleet) chain(partner *v1alpha1.Partner, now time.Time) []Part {
 	namespace := objects.NamespaceOf(partner)
 	status := partner.Status
 	ready := meta.FindStatusCondition(status.Conditions, string(v1alpha1.ConditionTenantReady))
@@ -292,11 +302,12 @@ func (f *Fleet) chain(partner *v1alpha1.Partner) []Part {
 	parts := []Part{{What: "Namespace " + namespace, State: Fine, Note: "with its policies"}}
 	if ready.Status != metav1.ConditionTrue {
 		parts[0].State, parts[0].Note = progress(), ready.Message
+		parts[0] = parts[0].withRunbook(*ready)
 		return parts
 	}
 	isolated := ptr.Deref(partner.Spec.Tenant, v1alpha1.Tenant{}).NetworkIsolation != v1alpha1.NetworkIsolationDisabled
 	if isolated && f.Isolation != nil && f.Isolation.Status == metav1.ConditionFalse {
-		parts[0].State, parts[0].Note = Strained, f.Isolation.Message
+		parts[0].State, parts[0].Note, parts[0].Runbook = Strained, f.Isolation.Message, "PartnerIsolationNotEnforced"
 	}
 	served := meta.FindStatusCondition(status.Conditions, string(v1alpha1.ConditionSubdomainReady))
 	switch {
@@ -318,7 +329,7 @@ func (f *Fleet) chain(partner *v1alpha1.Partner) []Part {
 		if link == broken {
 			part.State, part.Note = progress(), served.Message
 		}
-		parts = append(parts, part)
+		parts = append(parts, part.withRunbook(*served))
 		return link == broken
 	}
 	if link(conditions.ClaimLink, "SubdomainClaim "+string(subdomain.Host), "held by this partner") {
@@ -329,7 +340,7 @@ func (f *Fleet) chain(partner *v1alpha1.Partner) []Part {
 		return parts
 	}
 	if url := ptr.Deref(status.Subdomain, v1alpha1.SubdomainStatus{}).URL; broken == conditions.CertificateLink || subdomain.TLS != nil || strings.HasPrefix(url, "https:") {
-		if link(conditions.CertificateLink, "Certificate of "+string(subdomain.Host), certificateNote(subdomain)) {
+		if link(conditions.CertificateLink, "Certificate of "+string(subdomain.Host), f.certificateNote(subdomain, now)) {
 			return parts
 		}
 	}
@@ -356,7 +367,16 @@ func (f *Fleet) chain(partner *v1alpha1.Partner) []Part {
 	return append(append(parts, widgetPart(partner)...), reachabilityPart(partner)...)
 }
 
-func certificateNote(subdomain *v1alpha1.Subdomain) string {
+// certificateNote says where the certificate comes from, and when it ends.
+func (f *Fleet) certificateNote(subdomain *v1alpha1.Subdomain, now time.Time) string {
+	note := certificateSource(subdomain)
+	if ends := f.CertificateEnds[string(subdomain.Host)]; !ends.IsZero() {
+		note += fmt.Sprintf(", until %s (%s from now)", ends.UTC().Format(time.DateOnly), duration.HumanDuration(ends.Sub(now)))
+	}
+	return note
+}
+
+func certificateSource(subdomain *v1alpha1.Subdomain) string {
 	switch tls := subdomain.TLS; {
 	case tls == nil:
 		return "from the operator's default issuer, or the Gateway's own"
@@ -387,20 +407,28 @@ func releaseParts(partner *v1alpha1.Partner) []Part {
 	return parts
 }
 
-// reachabilityPart is what the prober reports; nothing where none runs.
+// reachabilityPart is what the prober reports of the way from DNS to the widget; nothing where none runs.
 func reachabilityPart(partner *v1alpha1.Partner) []Part {
 	reachable := meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionSubdomainReachable))
 	if reachable == nil {
 		return nil
 	}
-	part := Part{What: "Reachability " + reachable.Reason, State: Fine, Note: reachable.Message}
+	part := Part{What: "Reachability " + reachable.Reason, State: Fine, Note: fmt.Sprintf("%s; so since %s", reachable.Message, reachable.LastTransitionTime.UTC().Format("2006-01-02 15:04 MST"))}
 	switch reachable.Status {
 	case metav1.ConditionFalse:
 		part.State = Broken
 	case metav1.ConditionUnknown:
 		part.State = Idle
 	}
-	return []Part{part}
+	return []Part{part.withRunbook(*reachable)}
+}
+
+// withRunbook is a part with the runbook for a condition, unless it is as it should be.
+func (p Part) withRunbook(condition metav1.Condition) Part {
+	if p.State == Broken || p.State == Strained || p.State == Foreseen {
+		p.Runbook = conditions.AlertOf(condition)
+	}
+	return p
 }
 
 func widgetPart(partner *v1alpha1.Partner) []Part {

@@ -3,6 +3,7 @@ package fleet_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,6 +70,29 @@ func last(part fleet.Part) fleet.Part {
 	return last(part.Parts[len(part.Parts)-1])
 }
 
+var _ = Describe("Tree, with what was read beside the operator's kinds", func() {
+	part := func(tree *fleet.Part, what string) fleet.Part {
+		GinkgoHelper()
+		at := slices.IndexFunc(tree.Parts, func(p fleet.Part) bool { return strings.HasPrefix(p.What, what) })
+		Expect(at).To(BeNumerically(">=", 0), "%+v", tree)
+		return tree.Parts[at]
+	}
+
+	It("tells the end of the certificate, the manager's version, and since when end customers reach it", func() {
+		f, partner := outcome("../tenant/testdata/certificate-issued.in.yaml")
+		f.Manager, f.CertificateEnds = "v1.2.3", map[string]time.Time{string(partner.Spec.Subdomain.Host): now.AddDate(0, 0, 10)}
+		meta.SetStatusCondition(&partner.Status.Conditions, metav1.Condition{
+			Type: string(v1alpha1.ConditionSubdomainReachable), Status: metav1.ConditionFalse, Reason: "NameNotResolved", Message: "no record", LastTransitionTime: metav1.NewTime(now.Add(-time.Hour)),
+		})
+		tree := f.Tree(partner.Name, now)
+		Expect(part(tree, "Certificate of").Note).To(HaveSuffix(", until 2026-12-11 (10d from now)"))
+		Expect(part(tree, "Manager").What).To(Equal("Manager v1.2.3"))
+		Expect(part(tree, "Reachability")).To(Equal(fleet.Part{
+			What: "Reachability NameNotResolved", State: fleet.Broken, Note: "no record; so since 2026-12-01 11:00 UTC", Runbook: "PartnerSubdomainUnreachable",
+		}))
+	})
+})
+
 var _ = Describe("Tree", func() {
 	inputs, err := filepath.Glob("../tenant/testdata/*.in.yaml")
 	if err != nil || len(inputs) == 0 {
@@ -120,13 +144,15 @@ var _ = Describe("Tree", func() {
 		f, partner := outcome("../tenant/testdata/gateway-accepted.in.yaml")
 		reachable := func(status metav1.ConditionStatus, reason v1alpha1.Reason) {
 			meta.SetStatusCondition(&partner.Status.Conditions, metav1.Condition{
-				Type: string(v1alpha1.ConditionSubdomainReachable), Status: status, Reason: string(reason), Message: "what was seen",
+				Type: string(v1alpha1.ConditionSubdomainReachable), Status: status, Reason: string(reason), Message: "what was seen", LastTransitionTime: metav1.NewTime(now),
 			})
 		}
 		reachable(metav1.ConditionTrue, v1alpha1.ReasonReachable)
-		Expect(last(*f.Tree(partner.Name, now))).To(Equal(fleet.Part{What: "Reachability Reachable", State: fleet.Fine, Note: "what was seen"}))
+		Expect(last(*f.Tree(partner.Name, now))).To(Equal(fleet.Part{What: "Reachability Reachable", State: fleet.Fine, Note: "what was seen; so since 2026-12-01 12:00 UTC"}))
 		reachable(metav1.ConditionFalse, v1alpha1.ReasonNameNotResolved)
-		Expect(last(*f.Tree(partner.Name, now))).To(Equal(fleet.Part{What: "Reachability NameNotResolved", State: fleet.Broken, Note: "what was seen"}))
+		Expect(last(*f.Tree(partner.Name, now))).To(Equal(fleet.Part{
+			What: "Reachability NameNotResolved", State: fleet.Broken, Note: "what was seen; so since 2026-12-01 12:00 UTC", Runbook: "PartnerSubdomainUnreachable",
+		}))
 		Expect(f.Overview(now)).To(ConsistOf(And(HaveField("State", fleet.Broken), HaveField("Reason", "NameNotResolved"), HaveField("Message", "what was seen"))))
 	})
 

@@ -2,7 +2,6 @@ package hosts
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -51,15 +50,8 @@ func (p *planner) overlap(replaced objects.Route) time.Duration {
 	if overlap < 0 {
 		return 0
 	}
-	for _, key := range objects.TTLAnnotations {
-		text := replaced.GetAnnotations()[key]
-		ttl, err := time.ParseDuration(text)
-		if seconds, parseErr := strconv.ParseInt(text, 10, 32); parseErr == nil {
-			ttl, err = time.Duration(seconds)*time.Second, nil
-		}
-		if err == nil && ttl > 0 {
-			return max(overlap, min(overlap+ttl, objects.LongestOverlap))
-		}
+	if ttl := objects.TTL(replaced.GetAnnotations()); ttl > 0 {
+		return max(overlap, min(overlap+ttl, objects.LongestOverlap))
 	}
 	return overlap
 }

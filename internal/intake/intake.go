@@ -201,6 +201,7 @@ type reading struct {
 	row     Row        // zero if it is in no table
 	there   *Namespace // nil if it has no namespace yet
 	options Options
+	filling bool // it is read for a table that people complete
 
 	partner     v1alpha1.Partner
 	allocations []*v1alpha1.PCSMAllocation
@@ -274,6 +275,8 @@ func (r *reading) identity() {
 	if r.row.File == "" {
 		r.partner.Name = strings.TrimPrefix(namespace, objects.DefaultNamespace(""))
 		spec.DisplayName, spec.ChannelModel = r.partner.Name, r.options.ChannelModel
+	}
+	if r.row.File == "" && !r.filling {
 		r.remarks = append(r.remarks, remark{preview.Notice, fmt.Sprintf(
 			"spec.displayName is the Partner's name, and spec.channelModel is %s from --channel-model: to set them for each partner, use a table", spec.ChannelModel)})
 	}

@@ -2,6 +2,7 @@ package intake
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/manifests"
 	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/preview"
@@ -54,13 +56,84 @@ var Columns = []Column{
 
 // Template is a table with all columns and one row of examples.
 func Template() string {
-	var names, examples []string
+	examples := make([]string, 0, len(Columns))
 	for _, column := range Columns {
-		names, examples = append(names, column.Name), append(examples, column.Example)
+		examples = append(examples, column.Example)
+	}
+	return written([][]string{examples})
+}
+
+// Fill is a table with a row for each namespace that is no Partner's, of what can be read there. The
+// rest, such as the channel model, is for people to fill in. The findings are those of New.
+func Fill(namespaces []Namespace, options Options) (string, []preview.Finding) {
+	options.ChannelModel = v1alpha1.OEM // which can have all that a table describes
+	var rows [][]string
+	var readings []*reading
+	for i := range namespaces {
+		r := &reading{there: &namespaces[i], options: options, filling: true}
+		r.read()
+		if readings = append(readings, r); r.known {
+			continue
+		}
+		cells := r.cells()
+		row := make([]string, 0, len(Columns))
+		for _, column := range Columns {
+			row = append(row, cells[column.Name])
+		}
+		rows = append(rows, row)
+	}
+	return written(rows), findingsOf(readings)
+}
+
+// cells are what was read of a tenant, by column, as fromRow and its like read them.
+func (r *reading) cells() map[string]string {
+	spec := &r.partner.Spec
+	cells := map[string]string{"name": r.partner.Name, "displayName": spec.DisplayName, "namespace": r.there.Name}
+	if tenant := spec.Tenant; tenant != nil {
+		var administrators []string
+		for _, a := range tenant.Administrators {
+			name := a.Name
+			if a.Kind == v1alpha1.ServiceAccountSubject {
+				name = a.Namespace + "/" + name
+			}
+			administrators = append(administrators, string(a.Kind)+":"+name)
+		}
+		cells["administrators"] = strings.Join(administrators, " ")
+	}
+	subdomain := spec.Subdomain
+	if subdomain == nil {
+		return cells
+	}
+	cells["host"] = string(subdomain.Host)
+	if service := subdomain.Backend.Service; service != nil {
+		cells["service"] = fmt.Sprintf("%s:%d", service.Name, service.Port)
+	}
+	if external := subdomain.Backend.External; external != nil {
+		cells["external"] = fmt.Sprintf("%s:%d", external.Host, external.Port)
+	}
+	if tls := subdomain.TLS; tls != nil {
+		cells["secret"] = tls.SecretName
+		if tls.IssuerRef != nil {
+			cells["issuer"] = string(cmp.Or(tls.IssuerRef.Kind, v1alpha1.ClusterIssuer)) + "/" + string(tls.IssuerRef.Name)
+		}
+	}
+	if route := subdomain.Route; route != nil {
+		cells["ingressClass"] = route.IngressClassName
+		if route.GatewayRef != nil {
+			cells["gateway"] = route.GatewayRef.Namespace + "/" + string(route.GatewayRef.Name)
+		}
+	}
+	return cells
+}
+
+// written is a table with all columns, as CSV.
+func written(rows [][]string) string {
+	names := make([]string, 0, len(Columns))
+	for _, column := range Columns {
+		names = append(names, column.Name)
 	}
 	var out strings.Builder
-	table := csv.NewWriter(&out)
-	_ = table.WriteAll([][]string{names, examples}) // a Builder takes everything
+	_ = csv.NewWriter(&out).WriteAll(append([][]string{names}, rows...)) // a Builder takes everything
 	return out.String()
 }
 

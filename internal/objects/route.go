@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -22,9 +23,24 @@ type Route struct {
 	Kind v1alpha1.RouteKind
 }
 
-// TTLAnnotations say how long resolvers keep the DNS record that external-dns makes
+// ttlAnnotations say how long resolvers keep the DNS record that external-dns makes
 // of a route, under its present prefix and its former one.
-var TTLAnnotations = []string{"external-dns.kubernetes.io/ttl", "external-dns.alpha.kubernetes.io/ttl"}
+var ttlAnnotations = []string{"external-dns.kubernetes.io/ttl", "external-dns.alpha.kubernetes.io/ttl"}
+
+// TTL is how long resolvers keep the DNS record of a route with some annotations; zero if they do not say.
+func TTL[T ~string](annotations map[string]T) time.Duration {
+	for _, key := range ttlAnnotations {
+		text := string(annotations[key])
+		ttl, err := time.ParseDuration(text)
+		if seconds, parseErr := strconv.ParseInt(text, 10, 32); parseErr == nil {
+			ttl, err = time.Duration(seconds)*time.Second, nil
+		}
+		if err == nil && ttl > 0 {
+			return ttl
+		}
+	}
+	return 0
+}
 
 // hidingAnnotations keep external-dns from a route. It keeps the address of the route that
 // it made a record of, so that the record would follow only once that route is gone.

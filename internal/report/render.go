@@ -248,6 +248,10 @@ func (r *Report) Markdown(out io.Writer) error {
 		}
 		windows.AppendRow(table.Row{w.Partner, what, size, w.ValidFrom, w.ValidUntil, w.Afterwards})
 	}
+	dns := newTable("Partner", "Name", "Type", "Value", "TTL")
+	for _, record := range r.Records {
+		dns.AppendRow(table.Row{record.Partner, record.Name, record.Type, record.Value, record.TTL})
+	}
 	conditions := newTable("Partner", "Condition", "Reason", "Message")
 	for _, c := range r.Conditions {
 		if len(c.Conditions) == 0 && c.Message != "" {
@@ -266,6 +270,7 @@ func (r *Report) Markdown(out io.Writer) error {
 		{"Coverage", "There are no P-CSMs.", covered},
 		{"Contract windows and signed deals", "No contract window opens or closes and no signed deal begins within a year.", windows},
 		{"Headroom by tier", "There are no P-CSMs.", tiers},
+		{"DNS records", "No route has an address yet.", dns},
 		{"Conditions", "All conditions are as they should be.", conditions},
 	} {
 		body := section.none

@@ -16,7 +16,9 @@ import (
 	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/coverage"
 	"github.com/dispel/partner-operator/internal/fleet"
+	"github.com/dispel/partner-operator/internal/records"
 	"github.com/dispel/partner-operator/internal/staffing"
+	"github.com/dispel/partner-operator/internal/target"
 )
 
 // Report is what there is to know about a fleet on a day.
@@ -42,6 +44,8 @@ type Report struct {
 	Windows []Window `json:"windows"`
 	// Conditions are how each partner is, problems first.
 	Conditions []Conditions `json:"conditions"`
+	// Records are the DNS records that partners have to set for routes with addresses.
+	Records []Record `json:"records,omitempty"`
 
 	from, until time.Time
 	names       map[string]string
@@ -114,6 +118,12 @@ type Coverage struct {
 	gap v1alpha1.Date
 }
 
+// Record is a DNS record that a partner has to set.
+type Record struct {
+	Partner string `json:"partner"`
+	records.Record
+}
+
 // Conditions are how a partner is.
 type Conditions struct {
 	fleet.Status `json:",inline"`
@@ -142,6 +152,7 @@ func New(f *fleet.Fleet, now time.Time) *Report {
 		}
 	}
 	r.Summary.PlainHTTP = len(r.plain)
+	r.addRecords(f)
 	for _, s := range r.Capacity {
 		r.Summary.AllocatedFTE += s.AllocatedFTE
 		if s.Insufficient() {
@@ -264,6 +275,19 @@ func (r *Report) addCoverage(f *fleet.Fleet, now time.Time) {
 	}
 	slices.SortStableFunc(r.Coverage, func(a, b Coverage) int { return cmp.Compare(b.UncoveredMinutes, a.UncoveredMinutes) })
 	r.Coverage = append(r.Coverage, undeclared...)
+}
+
+func (r *Report) addRecords(f *fleet.Fleet) {
+	for _, name := range f.Names() {
+		probed, found := target.Of(f.Partners[name])
+		if !found {
+			continue
+		}
+		all, _ := records.Of(probed.Host, f.Partners[name].Status.Subdomain.Addresses, records.TTLOf(f.Partners[name]))
+		for _, record := range all {
+			r.Records = append(r.Records, Record{name, record})
+		}
+	}
 }
 
 // shows reports whether an instant is on the time line.

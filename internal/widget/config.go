@@ -37,6 +37,9 @@ type Config struct {
 	// OnDuty is when P-CSMs are on duty during the operating hours. It is absent unless
 	// any active P-CSMs declare shifts.
 	OnDuty *OnDuty `json:"onDuty,omitempty"`
+	// Covered are the hours of a regular week in which P-CSMs are on duty, in the time zone of Hours, or in
+	// UTC if these are always on. It is absent where they are all of Hours, or not known.
+	Covered []v1alpha1.HoursWindow `json:"covered,omitempty"`
 	// Closures are the days off in the same time, in the time zone of Hours.
 	Closures []support.Holiday `json:"closures,omitempty"`
 	// ResponseTargets are the times within which Dispel answers, the gravest
@@ -123,7 +126,7 @@ func ConfigFor(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, allocation
 		config.ResponseTargets = append(config.ResponseTargets, ResponseTarget{target.Severity, int(within.Minutes()), target.Clock == v1alpha1.ClockAlways})
 	}
 	today := now.UTC().Truncate(24 * time.Hour)
-	if config.OnDuty, err = onDuty(partner, judged.Terms.OperatingHours, allocations, judged.Active, today); err != nil {
+	if err := config.addDuty(partner, judged.Terms.OperatingHours, allocations, judged.Active, today); err != nil {
 		return config
 	}
 	if agreed.Hours.AlwaysOn {
@@ -136,15 +139,15 @@ func ConfigFor(partner *v1alpha1.Partner, plan *v1alpha1.SupportPlan, allocation
 	return config
 }
 
-// onDuty is who is on duty from a day on; nil unless an active allocation declares shifts. Those that
+// addDuty adds who is on duty from a day on, unless no active allocation declares shifts. Those that
 // declare none are on duty at no time then.
-func onDuty(partner *v1alpha1.Partner, hours v1alpha1.OperatingHours, all, active []v1alpha1.PCSMAllocation, today time.Time) (*OnDuty, error) {
+func (c *Config) addDuty(partner *v1alpha1.Partner, hours v1alpha1.OperatingHours, all, active []v1alpha1.PCSMAllocation, today time.Time) error {
 	if !slices.ContainsFunc(active, func(a v1alpha1.PCSMAllocation) bool { return len(a.Spec.Shifts) > 0 }) {
-		return nil, nil
+		return nil
 	}
 	roster, err := coverage.New(hours, partner, all)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	on := &OnDuty{Until: today.Add(foresight), Spans: []DutySpan{}}
 	for _, duty := range roster.Between(today, on.Until).WhileOpen() {
@@ -154,7 +157,11 @@ func onDuty(partner *v1alpha1.Partner, hours v1alpha1.OperatingHours, all, activ
 		}
 		on.Spans = append(on.Spans, DutySpan{duty.From, duty.Until, duty.Languages})
 	}
-	return on, nil
+	c.OnDuty = on
+	if verdict := roster.Judge(today); verdict.Uncovered > 0 {
+		c.Covered = coverage.Windows(verdict.Covered())
+	}
+	return nil
 }
 
 // ahead is how long openings have to last together for a browser to know, all day, when

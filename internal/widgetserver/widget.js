@@ -31,7 +31,7 @@
       openNow: "Open now", closedNow: "Closed now", always: "Around the clock, every day",
       limited: "Limited at present: leave a message, and it is answered when somebody is on duty.",
       until: "until %s", opens: "Opens %s", closedFor: "Closed today: %s", closedToday: "Closed today",
-      hours: "Hours", response: "First response", severity: "Severity %s", within: "within %s", by: "by %s",
+      hours: "Hours", covered: "Staffed", outside: "by %s, outside of staffed hours", response: "First response", severity: "Severity %s", within: "within %s", by: "by %s",
       languages: "Languages", onDuty: "On duty now: %s", policy: "Support Policy", newTab: "(opens in a new tab)",
       chat: "Start a conversation", leave: "Leave a message", email: "Write an e-mail", back: "Back",
       frame: "Conversation with Dispel",
@@ -45,7 +45,7 @@
       openNow: "Jetzt geöffnet", closedNow: "Zurzeit geschlossen", always: "Rund um die Uhr, jeden Tag",
       limited: "Zurzeit eingeschränkt: Hinterlassen Sie eine Nachricht; sie wird beantwortet, sobald jemand im Dienst ist.",
       until: "bis %s", opens: "Öffnet %s", closedFor: "Heute geschlossen: %s", closedToday: "Heute geschlossen",
-      hours: "Zeiten", response: "Erste Antwort", severity: "Schweregrad %s", within: "binnen %s", by: "bis %s",
+      hours: "Zeiten", covered: "Besetzt", outside: "bis %s, außerhalb der besetzten Zeiten", response: "Erste Antwort", severity: "Schweregrad %s", within: "binnen %s", by: "bis %s",
       languages: "Sprachen", onDuty: "Jetzt im Dienst: %s", policy: "Support-Richtlinie", newTab: "(öffnet in neuem Tab)",
       chat: "Gespräch beginnen", leave: "Nachricht hinterlassen", email: "E-Mail schreiben", back: "Zurück",
       frame: "Gespräch mit Dispel",
@@ -59,7 +59,7 @@
       openNow: "受付中", closedNow: "受付時間外", always: "24 時間年中無休",
       limited: "現在は対応時間が限られています。メッセージを残していただければ、担当者が対応でき次第ご返答します。",
       until: "%s まで", opens: "次の受付開始: %s", closedFor: "本日休業: %s", closedToday: "本日休業",
-      hours: "受付時間", response: "初回応答", severity: "重大度 %s", within: "%s 以内", by: "%s まで",
+      hours: "受付時間", covered: "対応時間", outside: "%s まで(対応時間外)", response: "初回応答", severity: "重大度 %s", within: "%s 以内", by: "%s まで",
       languages: "対応言語", onDuty: "現在対応中: %s", policy: "サポートポリシー", newTab: "(新しいタブで開きます)",
       chat: "会話を始める", leave: "メッセージを残す", email: "メールを書く", back: "戻る",
       frame: "Dispel との会話",
@@ -261,9 +261,12 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
   }
 
   // attended tells whether somebody is on duty at an instant, as far as that is known.
-  function attended({ onDuty }, instant) {
-    return !onDuty || instant > Date.parse(onDuty.until)
-      || onDuty.spans.some(({ from, until }) => instant >= Date.parse(from) && instant <= Date.parse(until));
+  function attended({ onDuty, hours, openings }, instant) {
+    if (onDuty && instant <= Date.parse(onDuty.until)) {
+      return onDuty.spans.some(({ from, until }) => instant >= Date.parse(from) && instant <= Date.parse(until));
+    }
+    return onDuty || hours.alwaysOn || !openings?.length || instant > Date.parse(openings.at(-1).closes ?? Infinity)
+      || openings.some(({ opens, closes }) => instant >= Date.parse(opens) && (!closes || instant <= Date.parse(closes)));
   }
 
   // dueAt is when an answer is due to who writes now, or up to a few minutes later; null
@@ -559,6 +562,12 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
           const node = this.#root.querySelector(part);
           if (node) node.scrollTop = scrolled[i];
         });
+        // What scrolls can be scrolled by keyboard.
+        const body = this.#root.querySelector(".body");
+        if (body) new ResizeObserver(() => {
+          if (body.scrollHeight > body.clientHeight) body.tabIndex = 0;
+          else body.removeAttribute("tabindex");
+        }).observe(body);
         if (focused) (this.#root.getElementById(focused) ?? this.#root.querySelector(".panel")).focus();
       }
     }
@@ -630,7 +639,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
         element("div", {}, element("strong", {}, texts.staff), element("p", {}, ...fill(texts.notPartner, partner))));
       const contact = this.#contact(texts, language, state);
       panel.append(header,
-        element("div", { class: "body" }, notice, this.#state(texts, language, state), this.#facts(texts, language, state)),
+        element("div", { id: "body", class: "body", role: "group", "aria-labelledby": "title" }, notice, this.#state(texts, language, state), this.#facts(texts, language, state)),
         contact);
       return panel;
     }
@@ -681,19 +690,23 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
     }
 
     #facts(texts, language, state) {
-      const { hours, hoursLimited, responseTargets, languages, policyURL } = this.#config;
+      const { hours, covered, hoursLimited, responseTargets, languages, policyURL } = this.#config;
       const list = element("dl");
       const fact = (name, ...values) => list.append(element("dt", {}, name), element("dd", {}, ...values));
       if (hoursLimited) fact(texts.hours, texts.limited);
-      else if (hours?.alwaysOn) fact(texts.hours, texts.always);
-      else if (hours) fact(texts.hours, ...this.#agreed(texts, hours, language));
+      else if (hours) {
+        const zone = element("span", { class: "zone" }, this.#zone(hours, language));
+        fact(texts.hours, ...(hours.alwaysOn ? [texts.always] : this.#weekly(hours.windows ?? [hours], language)), hours.alwaysOn || covered ? "" : zone);
+        if (covered) fact(texts.covered, ...this.#weekly(covered, language), zone);
+      }
       if (responseTargets?.length) {
         const due = this.#due() ?? [];
         fact(texts.response, ...responseTargets.flatMap(({ severity, minutes }, i) => [
           element("span", { class: "row" },
             element("span", {}, texts.severity.replace("%s", severity)),
             element("span", {}, texts.within.replace("%s", this.#duration(minutes, language)))),
-          due[i] && attended(this.#config, due[i]) ? element("span", { class: "due" }, texts.by.replace("%s", this.#instant(due[i], language))) : "",
+          due[i] ? element("span", { class: "due" },
+            (attended(this.#config, due[i]) ? texts.by : texts.outside).replace("%s", this.#instant(due[i], language))) : "",
         ]));
       }
       if (languages?.length) {
@@ -707,8 +720,14 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       return list.children.length ? list : null;
     }
 
-    // #agreed writes the hours as the plan has them, in the plan's own zone.
-    #agreed(texts, hours, language) {
+    // #zone is the plan's time zone, in words.
+    #zone({ timeZone = "UTC" }, language) {
+      return inZone(language, { timeZone, timeZoneName: "longGeneric" })
+        ?.formatToParts(this.#now()).find(({ type }) => type === "timeZoneName").value ?? timeZone;
+    }
+
+    // #weekly writes the hours of a week as the plan's clock has them.
+    #weekly(windows, language) {
       const locale = this.#locale(language);
       const WEEK = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
       const dayName = new Intl.DateTimeFormat(locale, { weekday: "short", timeZone: "UTC" });
@@ -725,19 +744,14 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       };
       const clock = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit", timeZone: "UTC" });
       const time = (text) => clock.format(new Date(`1970-01-01T${text === "24:00" ? "00:00" : text}:00Z`));
-      const zone = inZone(language, { timeZone: hours.timeZone, timeZoneName: "longGeneric" })
-        ?.formatToParts(this.#now()).find(({ type }) => type === "timeZoneName").value ?? hours.timeZone;
       // Days with the same windows are one line.
       const alike = new Map();
       WEEK.forEach((day, i) => {
-        const spans = (hours.windows ?? [hours]).filter(({ days }) => days.includes(day)).sort((a, b) => (a.opens < b.opens ? -1 : 1))
+        const spans = windows.filter(({ days }) => days.includes(day)).sort((a, b) => (a.opens < b.opens ? -1 : 1))
           .map(({ opens, closes }) => `${time(opens)} – ${time(closes)}`).join(", ");
         if (spans) alike.set(spans, [...(alike.get(spans) ?? []), i]);
       });
-      return [
-        ...[...alike].flatMap(([spans, days]) => [element("span", {}, listed(days)), element("span", {}, spans)]),
-        element("span", { class: "zone" }, zone),
-      ];
+      return [...alike].flatMap(([spans, days]) => [element("span", {}, listed(days)), element("span", {}, spans)]);
     }
 
     #duration(minutes, language) {

@@ -6,6 +6,7 @@
 package certmanager_test
 
 import (
+	"bytes"
 	"context"
 	"regexp"
 	"slices"
@@ -24,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/cli"
 	"github.com/dispel/partner-operator/internal/controlplane"
 	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/manager"
@@ -167,6 +169,19 @@ spec:
 		issuer(ctx)
 		Eventually(condition(ctx, v1alpha1.ConditionReady)).Should(Equal(ready))
 		Expect(direct.Get(ctx, client.ObjectKeyFromObject(secret()), secret())).To(Succeed())
+
+		By("telling when the certificate ends to who may see partners")
+		Expect(direct.Create(ctx, cluster.Object(`
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: viewer}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: viewer}
+subjects: [{kind: ServiceAccount, namespace: system, name: viewer}]
+`))).To(Succeed())
+		viewer := cluster.Kubeconfig(cluster.AsServiceAccount(ctx, controlPlane, direct, "viewer", "config/rbac/viewer.yaml"))
+		var out bytes.Buffer
+		Expect(cli.Run(ctx, &cli.Terminal{Out: &out, Err: GinkgoWriter}, []string{"status", "acme", "--kubeconfig", viewer})).To(BeZero())
+		Expect(out.String()).To(MatchRegexp(`Certificate of remote.acmecorp.com   from ClusterIssuer ca, until \d{4}-\d{2}-\d{2} \(89d from now\)`))
 	})
 
 	It("a renewal does not disturb Ready", func(ctx SpecContext) {

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -18,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	miekgdns "github.com/miekg/dns"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -29,6 +31,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/cli"
 	"github.com/dispel/partner-operator/internal/controlplane"
 	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/probe"
@@ -103,6 +106,19 @@ func startDNS() *dns {
 		}).Should(Succeed())
 	}
 	return d
+}
+
+// set adds a record to the zone, as its administrator.
+func (d *dns) set(ctx context.Context, record string) {
+	GinkgoHelper()
+	parsed, err := miekgdns.NewRR(record)
+	Expect(err).NotTo(HaveOccurred())
+	update := new(miekgdns.Msg).SetUpdate(zone + ".")
+	update.Insert([]miekgdns.RR{parsed})
+	update.SetTsig("updates.", miekgdns.HmacSHA256, 300, time.Now().Unix())
+	answer, _, err := (&miekgdns.Client{Net: "tcp", TsigSecret: map[string]string{"updates.": updateKey}}).ExchangeContext(ctx, update, d.server.String())
+	Expect(err).NotTo(HaveOccurred())
+	Expect(answer.Rcode).To(Equal(miekgdns.RcodeSuccess))
 }
 
 // startExternalDNS keeps the zone as the routes of the cluster say.
@@ -420,6 +436,29 @@ var _ = Describe("The chain from DNS to the widget", Ordered, func() {
 		}
 		Eventually(found).WithTimeout(3 * time.Minute).Should(ContainSubstring("Pebble"))
 		Eventually(reachable(ctx)).Should(Equal("Reachable"))
+
+		By("telling the partner which records it has to set, and which is missing")
+		file := filepath.Join(GinkgoT().TempDir(), "ca.pem")
+		Expect(os.WriteFile(file, ca.PEM(), 0o600)).To(Succeed())
+		told := func() (string, int) {
+			var out bytes.Buffer
+			status := cli.Run(ctx, &cli.Terminal{Out: &out, Err: GinkgoWriter},
+				[]string{"dns", name, "-o", "zone", "--dns-server", names.server.String(), "--ca-file", file, "--kubeconfig", controlPlane.Kubeconfig()})
+			return out.String(), status
+		}
+		record := fmt.Sprintf("%s. %d IN A %s\n", host, ttl, atIngress.Addr())
+		out, status := told()
+		Expect(out).To(And(HaveSuffix(record), ContainSubstring("TXT records of _acme-challenge."+host)))
+		Expect(status).To(BeZero())
+		names.set(ctx, zone+`. 5 IN CAA 0 issue "other.example.net"`)
+		out, status = told()
+		missing := zone + `. 300 IN CAA 0 issue "pebble.letsencrypt.org"`
+		Expect(out).To(HaveSuffix(record + missing + "\n"))
+		Expect(status).To(Equal(1))
+		names.set(ctx, missing)
+		out, status = told()
+		Expect(out).To(HaveSuffix(record))
+		Expect(status).To(BeZero())
 	})
 })
 

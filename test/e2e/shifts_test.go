@@ -82,8 +82,8 @@ var _ = Describe("P-CSMs in shifts", func() {
 		Entry("in the afternoon, seen from Berlin", "2026-12-01T20:00:00Z", "Europe/Berlin",
 			[]string{"Open now", "On duty now: English", "by 10:00 PM GMT+1", "by Wednesday, 5:00 PM GMT+1"}, []string{"On duty now: German"}),
 		Entry("at night, seen from Tokyo", "2026-12-01T23:00:00Z", "Asia/Tokyo",
-			// Nobody is on duty an hour later, so that no moment is promised.
-			[]string{"Closed now", "Opens 11:00 PM GMT+9", "within 1 hour", "by Thursday, 3:00 AM GMT+9"}, []string{"On duty now", "by 9:00 AM GMT+9"}),
+			// Nobody is on duty an hour later.
+			[]string{"Closed now", "Opens 11:00 PM GMT+9", "within 1 hour", "by 9:00 AM GMT+9, outside of staffed hours", "by Thursday, 3:00 AM GMT+9"}, []string{"On duty now", "Staffed"}),
 		Entry("before Thanksgiving, seen from New York", "2026-11-25T20:00:00Z", "America/New_York",
 			[]string{"On duty now: English", "by 4:00 PM", "by Friday 11:00 AM"}, nil),
 		Entry("before Thanksgiving, seen from Berlin", "2026-11-25T20:00:00Z", "Europe/Berlin", []string{"by Friday, 5:00 PM GMT+1"}, nil),
@@ -143,13 +143,14 @@ var _ = Describe("Hours by day, absences and exceptions", func() {
 			for _, text := range texts {
 				Expect(p.panel()).To(ContainSubstring(text))
 			}
+			Expect(strings.Count(p.panel(), "Central European Time")).To(Equal(1))
 			p.screenshot(name)
 			Expect(p.violations()).To(BeEmpty())
 			Expect(errors(p.console())).To(BeEmpty())
 		},
 		Entry("closed at lunch", "2026-12-07T11:30:00Z", "Closed now", "Opens 7:00 AM EST", "8:00 AM – 12:00 PM, 1:00 PM – 5:00 PM"),
 		Entry("open after lunch", "2026-12-07T12:30:00Z", "Open now", "until 11:00 AM EST", "Mon – Thu"),
-		Entry("closed while all are away", "2026-12-14T10:00:00Z", "Closed now", "Opens Wednesday, 2:00 AM EST"),
+		Entry("closed while all are away", "2026-12-14T10:00:00Z", "Closed now", "Opens Wednesday, 2:00 AM EST", "Staffed", "Mon – Thu", "8:00 AM – 12:00 PM, 1:00 PM – 5:00 PM", "Fri", "Sat\n9:00 AM – 1:00 PM"),
 		Entry("open by an exception on a Saturday", "2026-12-05T09:00:00Z", "Open now", "until 7:00 AM EST"),
 		Entry("closed on the next Saturday", "2026-12-12T09:00:00Z", "Closed now", "Opens Wednesday, 2:00 AM EST"),
 		Entry("open on a short day", "2026-12-24T08:30:00Z", "Open now", "until 4:00 AM EST"),

@@ -6,6 +6,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -142,6 +144,20 @@ func alerts(files map[string][]byte, args ...string) (string, error) {
 }
 
 var _ = Describe("Each alert", func() {
+	It("that the plugin names as a runbook is there", func() {
+		all, _ := rules()
+		var names []string
+		for _, alert := range all {
+			names = append(names, alert.Alert)
+		}
+		Expect(conditions.StaffingAlerts).NotTo(BeEmpty())
+		for _, of := range []iter.Seq[string]{maps.Values(conditions.Alerts), maps.Values(conditions.StaffingAlerts)} {
+			for name := range of {
+				Expect(names).To(ContainElement(name))
+			}
+		}
+	})
+
 	It("fires when it should, and stays silent when it should", func() {
 		all, file := rules()
 		cases := read("test/monitoring/testdata/alerts.yaml")

@@ -28,6 +28,8 @@ import (
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/apiserver/pkg/authentication/serviceaccount"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -250,4 +252,18 @@ func ParseObjects(data []byte) []*unstructured.Unstructured {
 			objects = append(objects, object)
 		}
 	}
+}
+
+// Kubeconfig writes a connection to a file, which goes with the spec.
+func Kubeconfig(config *rest.Config) string {
+	GinkgoHelper()
+	Expect(rest.LoadTLSFiles(config)).To(Succeed())
+	api := clientcmdapi.NewConfig()
+	api.Clusters["it"] = &clientcmdapi.Cluster{Server: config.Host, CertificateAuthorityData: config.CAData}
+	api.AuthInfos["it"] = &clientcmdapi.AuthInfo{Token: config.BearerToken, ClientCertificateData: config.CertData, ClientKeyData: config.KeyData}
+	api.Contexts["it"] = &clientcmdapi.Context{Cluster: "it", AuthInfo: "it"}
+	api.CurrentContext = "it"
+	file := filepath.Join(GinkgoT().TempDir(), "kubeconfig")
+	Expect(clientcmd.WriteToFile(*api, file)).To(Succeed())
+	return file
 }

@@ -4,6 +4,7 @@ package partners
 
 import (
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -97,4 +98,27 @@ func Allocations(partner string) []*v1alpha1.PCSMAllocation {
 		})
 	}
 	return allocations
+}
+
+// InShifts are such allocations with two shifts and an absence each.
+func InShifts(partner string) []*v1alpha1.PCSMAllocation {
+	week := []v1alpha1.DayOfWeek{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday"}
+	allocations := Allocations(partner)
+	for i, allocation := range allocations {
+		allocation.Spec.Shifts = []v1alpha1.Shift{
+			{Days: week, Start: "08:00", End: "16:00", FTE: v1alpha1.OneFTE},
+			{Days: week[:4], Start: "16:00", End: "21:00", FTE: v1alpha1.HalfFTE},
+		}
+		from := time.Now().AddDate(0, 0, 10*(i+1))
+		allocation.Spec.Absences = []v1alpha1.Absence{{From: v1alpha1.Date(from.Format(time.DateOnly)), Until: v1alpha1.Date(from.AddDate(0, 0, 6).Format(time.DateOnly))}}
+	}
+	return allocations
+}
+
+// ByDay are operating hours with a break, a short Friday and holidays.
+func ByDay() *v1alpha1.OperatingHours {
+	week := []v1alpha1.DayOfWeek{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday"}
+	return &v1alpha1.OperatingHours{TimeZone: "Europe/Berlin", Holidays: "DE", Windows: []v1alpha1.HoursWindow{
+		{Days: week, Opens: "08:00", Closes: "12:00"}, {Days: week[:4], Opens: "13:00", Closes: "18:00"},
+	}}
 }

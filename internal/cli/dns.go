@@ -1,0 +1,235 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/fleet"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
+	"github.com/dispel/partner-operator/internal/probe"
+	"github.com/dispel/partner-operator/internal/records"
+	"github.com/dispel/partner-operator/internal/target"
+)
+
+func (p *plugin) newDNSCommand() *cobra.Command {
+	flags := checkFlags{output: choice{value: "table", values: []string{"table", "json", "yaml", "zone"}}}
+	cmd := &cobra.Command{
+		Use:   "dns NAME",
+		Short: "Show the DNS records that a partner has to set, and what is wrong with those that are there",
+		Long: `Show the DNS records that a partner has to set in its own zone for the route of its sub-domain as it is served now, and
+what is still wrong, from where you are: where the name leads, and whether CAA records permit the certificate authority.
+The exit status is 1 if something is wrong.`,
+		Example: `  # What to tell the partner
+  kubectl partner dns acme
+
+  # As lines of a zone file
+  kubectl partner dns acme -o zone`,
+		Args:              arguments(cobra.ExactArgs(1)),
+		ValidArgsFunction: p.completePartner,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.dns(cmd.Context(), args[0], flags)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&flags.dnsServer, "dns-server", "", "IP address of the DNS server to ask, with a port if it is not 53 (default the system's)")
+	f.StringVar(&flags.caFile, "ca-file", "", "file with PEM certificates of authorities to trust beside the system's")
+	f.VarP(&flags.output, "output", "o", "table, json, yaml or zone")
+	completeChoices(cmd, "output", flags.output.values)
+	return cmd
+}
+
+// needed are the records that a partner has to set.
+type needed struct {
+	Partner string           `json:"partner"`
+	Host    string           `json:"host"`
+	Records []records.Record `json:"records"`
+	// Notes say what else there is to know.
+	Notes []string `json:"notes,omitempty"`
+	// Reason and Message are those of SubdomainReachable for what is found at the name; Missing are records
+	// without which no certificate is issued.
+	Reason  probe.Reason     `json:"reason"`
+	Message string           `json:"message"`
+	Missing []records.Record `json:"missing,omitempty"`
+	// Wrong reports whether something is wrong with the records that are there.
+	Wrong bool `json:"wrong"`
+}
+
+func (p *plugin) dns(ctx context.Context, name string, flags checkFlags) error {
+	prober, err := flags.prober()
+	if err != nil {
+		return err
+	}
+	c, partner, err := p.partnerNamed(ctx, name)
+	if err != nil {
+		return err
+	}
+	probed, found := target.Of(partner)
+	if !found {
+		return notServed(partner)
+	}
+	if len(partner.Status.Subdomain.Addresses) == 0 {
+		return fmt.Errorf("the route of %s has no address yet, to which a record could lead: see that its controller serves it, and writes addresses into the status of the %s", probed.Host, partner.Status.Subdomain.Route)
+	}
+	asking := p.terminal.startProgress("Asking for " + probed.Host)
+	of := needed{Partner: partner.Name, Host: probed.Host, Records: []records.Record{}}
+	of.Records, of.Notes = records.Of(probed.Host, partner.Status.Subdomain.Addresses, records.TTLOf(partner))
+	if former := partner.Status.Subdomain.FormerAddresses; len(former) > 0 {
+		of.Notes = append(of.Notes, fmt.Sprintf("for visitors with the former record, the host is still served at %s for a while", strings.Join(former, ", ")))
+	}
+	result := prober.Probe(ctx, probed)
+	of.Reason, of.Message = result.Reason, result.Message
+	of.Wrong = result.Reason == probe.NameNotResolved || result.Reason == probe.AddressNotTheRoutes
+	c.certification(ctx, partner, prober, flags.dnsServer, &of)
+	asking.finish()
+	switch flags.output.value {
+	case "zone":
+		p.terminal.printZone(of)
+	default:
+		if err := p.terminal.print(flags.output.value, of, func() { p.terminal.printNeeded(of) }); err != nil {
+			return err
+		}
+	}
+	if of.Wrong {
+		return errViolations
+	}
+	return nil
+}
+
+// certification finds what the issuer of a partner's certificate needs in DNS. What cannot be read is
+// noted.
+func (c *cluster) certification(ctx context.Context, partner *v1alpha1.Partner, prober *probe.Prober, server string, of *needed) {
+	acme, dns01 := c.acmeOf(ctx, partner, of.Host)
+	if dns01 {
+		of.Notes = append(of.Notes, fmt.Sprintf("cert-manager proves the host by TXT records of _acme-challenge.%s: let it write them, or set a CNAME there to a zone in which it may", of.Host))
+	}
+	if acme == "" {
+		return
+	}
+	address, err := dnsServer(server)
+	if err != nil {
+		of.Notes = append(of.Notes, "CAA records were not looked at: "+err.Error())
+		return
+	}
+	within, end := context.WithTimeout(ctx, 2*probe.DefaultTimeout)
+	defer end()
+	policy, err := records.Resolver{Server: address}.CAA(within, of.Host)
+	if err != nil {
+		of.Notes = append(of.Notes, clean(err.Error()))
+		return
+	}
+	if policy.At == "" {
+		return
+	}
+	authority := &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{RootCAs: prober.Roots, MinVersion: tls.VersionTLS12}}}
+	identities, err := records.Identities(within, authority, acme)
+	switch {
+	case err != nil:
+		of.Notes = append(of.Notes, fmt.Sprintf("%s has CAA records; whether they permit the issuer is unknown: %s", policy.At, clean(err.Error())))
+	case len(identities) > 0 && !policy.Permits(identities):
+		of.Wrong = true
+		of.Missing = append(of.Missing, records.Record{Name: policy.At, Type: "CAA", Value: fmt.Sprintf("0 issue %q", identities[0]), TTL: records.DefaultTTL})
+	}
+}
+
+// acmeOf is the address of the ACME server from which the certificate of a host comes, and whether it is
+// proven by DNS; empty if it comes from elsewhere, or that cannot be read.
+func (c *cluster) acmeOf(ctx context.Context, partner *v1alpha1.Partner, host string) (server string, dns01 bool) {
+	namespace := objects.NamespaceOf(partner)
+	list := kinds.Named(kinds.CertificateGVK.Kind).NewList().(*unstructured.UnstructuredList)
+	if c.reader.List(ctx, list, client.InNamespace(namespace)) != nil {
+		return "", false
+	}
+	for i := range list.Items {
+		certificate := &list.Items[i]
+		if !slices.Contains(kinds.Hosts(certificate), host) {
+			continue
+		}
+		ref, _, _ := unstructured.NestedStringMap(certificate.Object, "spec", "issuerRef")
+		issuer := &unstructured.Unstructured{}
+		issuer.SetGroupVersionKind(schema.GroupVersionKind{Group: kinds.CertificateGVK.Group, Version: kinds.CertificateGVK.Version, Kind: ref["kind"]})
+		key := client.ObjectKey{Namespace: namespace, Name: ref["name"]}
+		if ref["kind"] == string(v1alpha1.ClusterIssuer) {
+			key.Namespace = ""
+		}
+		if c.reader.Get(ctx, key, issuer) != nil {
+			return "", false
+		}
+		server, _, _ = unstructured.NestedString(issuer.Object, "spec", "acme", "server")
+		solvers, _, _ := unstructured.NestedSlice(issuer.Object, "spec", "acme", "solvers")
+		return server, slices.ContainsFunc(solvers, func(solver any) bool {
+			of, _ := solver.(map[string]any)
+			_, found := of["dns01"]
+			return found
+		})
+	}
+	return "", false
+}
+
+// dnsServer is the address of a DNS server, the system's if none is named.
+func dnsServer(named string) (string, error) {
+	if named != "" {
+		server, err := probe.ParseAddress(named)
+		if err != nil {
+			return "", err
+		}
+		port := server.Port()
+		if port == 0 {
+			port = 53
+		}
+		return netip.AddrPortFrom(server.Addr(), port).String(), nil
+	}
+	config, err := dns.ClientConfigFromFile("/etc/resolv.conf")
+	if err == nil && len(config.Servers) == 0 {
+		err = errors.New("/etc/resolv.conf names no server")
+	}
+	if err != nil {
+		return "", fmt.Errorf("%w: name a DNS server with --dns-server", err)
+	}
+	return net.JoinHostPort(config.Servers[0], config.Port), nil
+}
+
+func (t *Terminal) printNeeded(of needed) {
+	w := t.newTable("name", "type", "value", "ttl")
+	for _, r := range append(slices.Clone(of.Records), of.Missing...) {
+		w.AppendRow([]any{r.Name, r.Type, clean(r.Value), r.TTL})
+	}
+	t.fit(w, nil, []string{"ttl"})
+	fmt.Fprintln(t.Out)
+	for _, note := range of.Notes {
+		fmt.Fprintln(t.Out, t.wrap(sentence(note), 0))
+	}
+	state := fleet.Fine
+	if of.Wrong {
+		state = fleet.Broken
+	}
+	if len(of.Missing) > 0 {
+		fmt.Fprintln(t.Out, t.wrap(fmt.Sprintf("%s has CAA records that forbid the certificate authority to issue: add the one above.", of.Missing[0].Name), 0))
+	}
+	fmt.Fprintf(t.Out, "%s %s\n", t.paint(marks[state].colour, marks[state].mark), t.wrap(fmt.Sprintf("%s: %s", of.Reason, of.Message), 2))
+}
+
+// printZone prints lines of a zone file.
+func (t *Terminal) printZone(of needed) {
+	fmt.Fprintf(t.Out, "; %s, for Partner %s\n", of.Host, of.Partner)
+	for _, note := range of.Notes {
+		fmt.Fprintf(t.Out, "; %s\n", clean(note))
+	}
+	for _, r := range append(slices.Clone(of.Records), of.Missing...) {
+		fmt.Fprintln(t.Out, clean(r.Line()))
+	}
+}

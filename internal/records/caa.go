@@ -1,0 +1,114 @@
+package records
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+)
+
+// Policy is which certificate authorities may issue for a host (CAA records, RFC 8659).
+type Policy struct {
+	// At is the name that has the records; empty if none has, and so everybody may issue.
+	At string
+	// Issuers are the domains of those who may.
+	Issuers []string
+	// Unknown is a critical property that is not known, for which nobody may issue; empty if there is none.
+	Unknown string
+}
+
+// Permits reports whether an authority may issue that goes by some domains.
+func (p Policy) Permits(identities []string) bool {
+	return p.At == "" || p.Unknown == "" && slices.ContainsFunc(p.Issuers, func(issuer string) bool { return slices.Contains(identities, issuer) })
+}
+
+// Resolver asks a DNS server, such as 192.0.2.53:53.
+type Resolver struct {
+	Server string
+}
+
+// CAA is the policy for a host: that of the first name with CAA records, from the host upwards. The error
+// is that of the DNS server.
+func (r Resolver) CAA(ctx context.Context, host string) (Policy, error) {
+	for name := strings.TrimSuffix(host, "."); name != ""; {
+		found, err := r.ask(ctx, name)
+		if err != nil {
+			return Policy{}, err
+		}
+		if len(found) > 0 {
+			policy := Policy{At: name}
+			for _, caa := range found {
+				// Parameters follow a semicolon; without a domain before it, nobody may issue.
+				switch domain, _, _ := strings.Cut(caa.Value, ";"); {
+				case caa.Tag == "issue" && strings.TrimSpace(domain) != "":
+					policy.Issuers = append(policy.Issuers, strings.ToLower(strings.TrimSpace(domain)))
+				case caa.Flag&128 != 0 && caa.Tag != "issue" && caa.Tag != "issuewild" && caa.Tag != "iodef":
+					policy.Unknown = caa.Tag
+				}
+			}
+			if !slices.ContainsFunc(found, func(caa *dns.CAA) bool { return caa.Tag == "issue" }) && policy.Unknown == "" {
+				return Policy{}, nil // they say nothing of hosts without a wildcard
+			}
+			return policy, nil
+		}
+		_, name, _ = strings.Cut(name, ".")
+	}
+	return Policy{}, nil
+}
+
+// ask asks for the CAA records of a name, over TCP if an answer does not fit a datagram.
+func (r Resolver) ask(ctx context.Context, name string) ([]*dns.CAA, error) {
+	question := new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeCAA)
+	question.SetEdns0(dns.DefaultMsgSize, false)
+	answer, _, err := new(dns.Client).ExchangeContext(ctx, question, r.Server)
+	if err == nil && answer.Truncated {
+		answer, _, err = (&dns.Client{Net: "tcp"}).ExchangeContext(ctx, question, r.Server)
+	}
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("asking %s for the CAA records of %s: %w", r.Server, name, err)
+	case answer.Rcode != dns.RcodeSuccess && answer.Rcode != dns.RcodeNameError:
+		return nil, fmt.Errorf("asking %s for the CAA records of %s: %s", r.Server, name, dns.RcodeToString[answer.Rcode])
+	}
+	var found []*dns.CAA
+	for _, record := range answer.Answer { // also of what an alias leads to
+		if caa, ok := record.(*dns.CAA); ok {
+			found = append(found, caa)
+		}
+	}
+	return found, nil
+}
+
+// maxDirectory is how much of an ACME directory is read, in bytes.
+const maxDirectory = 64 << 10
+
+// Identities are the domains by which an ACME server goes in CAA records (RFC 8555, section 7.1.1).
+func Identities(ctx context.Context, client *http.Client, directory string) ([]string, error) {
+	if !strings.HasPrefix(directory, "https://") {
+		return nil, errors.New("the directory of an ACME server has an address that begins with https://")
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, directory, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	var found struct {
+		Meta struct {
+			CAAIdentities []string `json:"caaIdentities"`
+		} `json:"meta"`
+	}
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxDirectory)).Decode(&found); err != nil {
+		return nil, fmt.Errorf("reading the directory of %s: %w", directory, err)
+	}
+	return found.Meta.CAAIdentities, nil
+}

@@ -1,0 +1,139 @@
+package records_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/miekg/dns"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/dispel/partner-operator/internal/records"
+)
+
+func Test(t *testing.T) {
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "records")
+}
+
+var _ = Describe("The records of a host", func() {
+	DescribeTable("lead to its route", func(host string, addresses []string, note string, lines ...string) {
+		found, notes := records.Of(host, addresses, 300)
+		var written []string
+		for _, r := range found {
+			written = append(written, r.Line())
+		}
+		Expect(written).To(HaveExactElements(lines))
+		if note == "" {
+			Expect(notes).To(BeEmpty())
+		} else {
+			Expect(notes).To(ConsistOf(ContainSubstring(note)))
+		}
+	},
+		Entry("by its addresses", "remote.acmecorp.com", []string{"2001:db8::1", "192.0.2.10", "::ffff:192.0.2.11"}, "",
+			"remote.acmecorp.com. 300 IN A 192.0.2.10", "remote.acmecorp.com. 300 IN AAAA 2001:db8::1", "remote.acmecorp.com. 300 IN A 192.0.2.11"),
+		Entry("by its name", "remote.acmecorp.com", []string{"lb.example.net"}, "", "remote.acmecorp.com. 300 IN CNAME lb.example.net."),
+		Entry("by one of its names", "remote.acmecorp.com", []string{"b.example.net", "a.example.net."}, "served at b.example.net, too: a host has one CNAME", "remote.acmecorp.com. 300 IN CNAME a.example.net."),
+		Entry("by addresses rather than names", "remote.acmecorp.com", []string{"lb.example.net", "192.0.2.10"}, "served at lb.example.net, too", "remote.acmecorp.com. 300 IN A 192.0.2.10"),
+		Entry("at the top of a zone", "acmecorp.co.uk", []string{"lb.example.net"}, "where DNS has no CNAME", "; acmecorp.co.uk. 300 IN ALIAS lb.example.net."),
+		Entry("of a route without addresses, there are none", "remote.acmecorp.com", nil, ""),
+	)
+})
+
+// serve answers questions from a zone, over UDP and TCP, or with a code of failure.
+func serve(zone string, rcode int) records.Resolver {
+	GinkgoHelper()
+	var all []dns.RR
+	for parser := dns.NewZoneParser(strings.NewReader(zone), "", ""); ; {
+		record, ok := parser.Next()
+		if !ok {
+			Expect(parser.Err()).NotTo(HaveOccurred())
+			break
+		}
+		all = append(all, record)
+	}
+	handler := dns.HandlerFunc(func(w dns.ResponseWriter, question *dns.Msg) {
+		answer := new(dns.Msg).SetReply(question)
+		answer.Rcode = rcode
+		for _, record := range all {
+			if record.Header().Name == question.Question[0].Name && record.Header().Rrtype == question.Question[0].Qtype {
+				answer.Answer = append(answer.Answer, record)
+			}
+		}
+		if w.LocalAddr().Network() == "udp" {
+			answer.Truncate(dns.DefaultMsgSize)
+		}
+		_ = w.WriteMsg(answer)
+	})
+	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	Expect(err).NotTo(HaveOccurred())
+	tcp, err := net.Listen("tcp", udp.LocalAddr().String())
+	Expect(err).NotTo(HaveOccurred())
+	for _, server := range []*dns.Server{{PacketConn: udp, Handler: handler}, {Listener: tcp, Handler: handler}} {
+		started := make(chan struct{})
+		server.NotifyStartedFunc = func() { close(started) }
+		go func() { _ = server.ActivateAndServe() }()
+		<-started
+		DeferCleanup(server.Shutdown)
+	}
+	return records.Resolver{Server: udp.LocalAddr().String()}
+}
+
+var _ = Describe("CAA records", func() {
+	DescribeTable("permit an authority, or do not", func(ctx SpecContext, zone string, permits bool, at string) {
+		policy, err := serve(zone, dns.RcodeSuccess).CAA(ctx, "remote.acmecorp.com")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(policy.At).To(Equal(at))
+		Expect(policy.Permits([]string{"letsencrypt.org"})).To(Equal(permits))
+	},
+		Entry("everybody, where there are none", "", true, ""),
+		Entry("those that the host names", `remote.acmecorp.com. 60 IN CAA 0 issue "letsencrypt.org"`, true, "remote.acmecorp.com"),
+		Entry("those that the zone names, with parameters", `acmecorp.com. 60 IN CAA 0 issue "LetsEncrypt.org; validationmethods=dns-01"`, true, "acmecorp.com"),
+		Entry("not others", `acmecorp.com. 60 IN CAA 0 issue "digicert.com"`, false, "acmecorp.com"),
+		Entry("the host's before the zone's", "remote.acmecorp.com. 60 IN CAA 0 issue \"digicert.com\"\nacmecorp.com. 60 IN CAA 0 issue \"letsencrypt.org\"", false, "remote.acmecorp.com"),
+		Entry("nobody", `acmecorp.com. 60 IN CAA 0 issue ";"`, false, "acmecorp.com"),
+		Entry("everybody, where they are about wildcards alone", `acmecorp.com. 60 IN CAA 0 issuewild "digicert.com"`, true, ""),
+		Entry("nobody, by a critical property that is not known", "acmecorp.com. 60 IN CAA 0 issue \"letsencrypt.org\"\nacmecorp.com. 60 IN CAA 128 tbs \"unknown\"", false, "acmecorp.com"),
+		Entry("one of many, that fit no datagram", func() (zone string) {
+			for range 200 {
+				zone += "acmecorp.com. 60 IN CAA 0 issue \"authority.example.net\"\n"
+			}
+			return zone + `acmecorp.com. 60 IN CAA 0 issue "letsencrypt.org"`
+		}(), true, "acmecorp.com"),
+	)
+
+	It("are not known where the server fails", func(ctx SpecContext) {
+		_, err := serve("", dns.RcodeServerFailure).CAA(ctx, "remote.acmecorp.com")
+		Expect(err).To(MatchError(HaveSuffix("for the CAA records of remote.acmecorp.com: SERVFAIL")))
+	})
+})
+
+var _ = Describe("The names of an authority", func() {
+	It("are those of its directory", func(ctx SpecContext) {
+		server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte(`{"newOrder": "https://example.net/order", "meta": {"caaIdentities": ["letsencrypt.org"]}}`))
+		}))
+		DeferCleanup(server.Close)
+		Expect(records.Identities(ctx, server.Client(), server.URL)).To(Equal([]string{"letsencrypt.org"}))
+		_, err := records.Identities(ctx, server.Client(), "http://example.net/directory")
+		Expect(err).To(MatchError(ContainSubstring("begins with https://")))
+	})
+
+	It("are read as far as a directory may be long", func(ctx SpecContext) {
+		server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = w.Write([]byte(`{"meta": "`))
+			for context.Cause(r.Context()) == nil {
+				if _, err := w.Write(make([]byte, 1<<16)); err != nil {
+					return
+				}
+			}
+		}))
+		DeferCleanup(server.Close)
+		_, err := records.Identities(ctx, server.Client(), server.URL)
+		Expect(err).To(MatchError(ContainSubstring("reading the directory of " + server.URL)))
+	})
+})
