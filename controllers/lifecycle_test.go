@@ -13,7 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -358,15 +357,10 @@ var _ = Describe("Deletion", func() {
 	// that go with the Partner, which owns them, whatever becomes of the namespace.
 	divided := func(ctx context.Context, name string) (guards, owned []client.Object) {
 		GinkgoHelper()
-		for _, child := range children(name) {
-			switch err := direct.Get(ctx, client.ObjectKeyFromObject(child), child); {
-			case apierrors.IsNotFound(err): // what it does not declare
-				continue
-			case err != nil:
-				Fail(err.Error())
-			case len(child.GetOwnerReferences()) > 0:
+		for _, child := range made(ctx, name) {
+			if len(child.GetOwnerReferences()) > 0 {
 				owned = append(owned, child)
-			default:
+			} else {
 				guards = append(guards, child)
 			}
 		}

@@ -346,6 +346,21 @@ func children(name string) []client.Object {
 	return append([]client.Object{namespace}, partners.Children(name)...)
 }
 
+// made are those of a partner's children that are there, as it declares them.
+func made(ctx context.Context, name string) []client.Object {
+	GinkgoHelper()
+	var there []client.Object
+	for _, child := range children(name) {
+		err := direct.Get(ctx, client.ObjectKeyFromObject(child), child)
+		Expect(client.IgnoreNotFound(err)).To(Succeed())
+		if err == nil {
+			there = append(there, child)
+		}
+	}
+	Expect(there).NotTo(BeEmpty())
+	return there
+}
+
 // everything makes a partner have one object of each kind in children. The
 // quantities are not in the form in which the API server keeps them.
 const everything = `

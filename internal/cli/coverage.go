@@ -72,7 +72,7 @@ windows and changes of the clocks included; of all partners as a list, those wit
 	f.StringVar(&flags.timeZone, "time-zone", "", "time zone of the map, as an IANA name (default the plan's)")
 	f.BoolVar(&flags.now, "now", false, "with a name: who is on duty now, and who is next")
 	f.BoolVar(&flags.propose, "propose", false, "with a name: the fewest FTE, and the shifts, that cover a regular week, as manifests to apply")
-	f.StringVar(&flags.withFTE, "with-fte", "", "with a name: the shifts that leave the fewest hours uncovered with so many FTE in all")
+	f.StringVar(&flags.withFTE, "with-fte", "", "with a name, instead of --propose: the shifts that leave the fewest hours uncovered with so many FTE in all")
 	f.StringSliceVar(&flags.zones, "zones", nil, "time zones in which a proposal may add people (default those of the allocations)")
 	f.VarP(&flags.output, "output", "o", "table, json, yaml or ics")
 	completeFlag(cmd, "filename", cobra.FixedCompletions([]string{"yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt))
