@@ -26,6 +26,7 @@ import (
 	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/manager"
 	"github.com/dispel/partner-operator/internal/objects"
+	"github.com/dispel/partner-operator/internal/testing/partners"
 )
 
 var _ = Describe("A new Partner", func() {
@@ -38,18 +39,19 @@ var _ = Describe("A new Partner", func() {
 		eventually(ctx, "cost", "Ready=True/Provisioned", "TenantReady=True/TenantProvisioned", "SubdomainReady=True/RouteAccepted",
 			"SupportWidgetEnabled=True/WidgetEnabled", "StaffingSufficient=True/WithinCapacity", "CapacityExceeded=False/WithinCapacity")
 
-		namespace := "/api/v1/namespaces/partner-cost"
-		want := []string{
-			"PATCH " + namespace,
-			"PATCH networking.k8s.io/v1/namespaces/partner-cost/networkpolicies/dispel-isolation",
-			"PATCH " + namespace + "/resourcequotas/dispel-quota",
-			"PATCH rbac.authorization.k8s.io/v1/namespaces/partner-cost/rolebindings/dispel-administrators",
-			"PATCH " + namespace + "/configmaps/dispel-support",
-			"POST partner.dispel.com/v1alpha1/subdomainclaims",
-			"PATCH " + namespace + "/services/dispel-engine",
-			"PATCH " + namespace + "/services/dispel-support-widget",
-			"PATCH networking.k8s.io/v1/namespaces/partner-cost/ingresses/cost.example.com",
-			"PATCH partner.dispel.com/v1alpha1/partners/cost/status",
+		want := []string{"PATCH /api/v1/namespaces/partner-cost", "PATCH partner.dispel.com/v1alpha1/partners/cost/status"}
+		for _, child := range partners.Children("cost") {
+			kind := kinds.OfType(child)
+			resource, _ := meta.UnsafeGuessKindToResource(kind.GroupVersionKind)
+			in, at := "/namespaces/"+child.GetNamespace()+"/", resource.GroupVersion().String()
+			if resource.Group == "" {
+				at = "/api/" + resource.Version
+			}
+			if kind.Relation == kinds.ByHolder {
+				want = append(want, "POST "+at+"/"+resource.Resource)
+				continue
+			}
+			want = append(want, "PATCH "+at+in+resource.Resource+"/"+child.GetName())
 		}
 		ofPartner := func() []string {
 			var writes []string

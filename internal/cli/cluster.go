@@ -8,6 +8,7 @@ import (
 	"iter"
 	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -200,10 +202,9 @@ func (c *cluster) surroundings(ctx context.Context, f *fleet.Fleet, partner *v1a
 		_ = meta.EachListItem(list, func(item runtime.Object) error {
 			certificate := item.(*unstructured.Unstructured)
 			text, _, _ := unstructured.NestedString(certificate.Object, "status", "notAfter")
-			if ends, err := time.Parse(time.RFC3339, text); err == nil {
-				for _, host := range kinds.Hosts(certificate) {
-					f.CertificateEnds[host] = ends
-				}
+			// The operator's is named by its host.
+			if ends, err := time.Parse(time.RFC3339, text); err == nil && slices.Contains(kinds.Hosts(certificate), certificate.GetName()) {
+				f.CertificateEnds[certificate.GetName()] = ends
 			}
 			return nil
 		})
@@ -212,7 +213,14 @@ func (c *cluster) surroundings(ctx context.Context, f *fleet.Fleet, partner *v1a
 	if c.reader.List(ctx, &services, client.MatchingLabels{"app.kubernetes.io/name": "partner-operator", "app.kubernetes.io/component": "manager"}) != nil {
 		return
 	}
+	tenants := sets.New[string]()
+	for _, other := range f.Partners {
+		tenants.Insert(objects.NamespaceOf(other))
+	}
 	for _, service := range services.Items {
+		if tenants.Has(service.Namespace) {
+			continue // whose administrators may name it so
+		}
 		f.Manager = cmp.Or(f.Manager, service.Labels["app.kubernetes.io/version"])
 	}
 }

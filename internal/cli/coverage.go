@@ -22,6 +22,9 @@ import (
 	"github.com/dispel/partner-operator/internal/support"
 )
 
+// defaultDays is how many days a map has.
+const defaultDays = 7
+
 // coverageFlags are the flags of the coverage command.
 type coverageFlags struct {
 	paths    []string
@@ -68,7 +71,7 @@ windows and changes of the clocks included; of all partners as a list, those wit
 	f := cmd.Flags()
 	f.StringSliceVarP(&flags.paths, "filename", "f", nil, "file or folder with manifests, instead of the cluster; - for standard input")
 	f.Var(&flags.from, "from", "first day, as YYYY-MM-DD in the plan's time zone (default today)")
-	f.IntVar(&flags.days, "days", 7, "number of days, from 1 to 366")
+	f.IntVar(&flags.days, "days", defaultDays, "number of days, from 1 to 366")
 	f.StringVar(&flags.timeZone, "time-zone", "", "time zone of the map, as an IANA name (default the plan's)")
 	f.BoolVar(&flags.now, "now", false, "with a name: who is on duty now, and who is next")
 	f.BoolVar(&flags.propose, "propose", false, "with a name: the fewest FTE, and the shifts, that cover a regular week, as manifests to apply")
@@ -125,7 +128,7 @@ func (p *plugin) coverage(ctx context.Context, args []string, flags coverageFlag
 			return err
 		}
 		if wish != nil {
-			return p.propose(f, partner, *wish, flags.output.value, now)
+			return p.propose(ctx, f, partner, *wish, flags.output.value, now)
 		}
 		if flags.now {
 			return p.onDuty(f, partner, flags, zone, now)

@@ -65,8 +65,8 @@ type needed struct {
 	Reason  probe.Reason     `json:"reason"`
 	Message string           `json:"message"`
 	Missing []records.Record `json:"missing,omitempty"`
-	// Wrong reports whether something is wrong with the records that are there.
-	Wrong bool `json:"wrong"`
+	// Wrong is what is wrong with the records that are there; absent if nothing is.
+	Wrong []string `json:"wrong,omitempty"`
 }
 
 func (p *plugin) dns(ctx context.Context, name string, flags checkFlags) error {
@@ -78,7 +78,10 @@ func (p *plugin) dns(ctx context.Context, name string, flags checkFlags) error {
 	if err != nil {
 		return err
 	}
-	probed, found := target.Of(partner)
+	probed, found, err := target.With(ctx, partner, c.partner)
+	if err != nil {
+		return err
+	}
 	if !found {
 		return notServed(partner)
 	}
@@ -93,7 +96,9 @@ func (p *plugin) dns(ctx context.Context, name string, flags checkFlags) error {
 	}
 	result := prober.Probe(ctx, probed)
 	of.Reason, of.Message = result.Reason, result.Message
-	of.Wrong = result.Reason == probe.NameNotResolved || result.Reason == probe.AddressNotTheRoutes
+	if result.Reason == probe.NameNotResolved || result.Reason == probe.AddressNotTheRoutes {
+		of.Wrong = append(of.Wrong, result.Message)
+	}
 	c.certification(ctx, partner, prober, flags.dnsServer, &of)
 	asking.finish()
 	switch flags.output.value {
@@ -104,7 +109,7 @@ func (p *plugin) dns(ctx context.Context, name string, flags checkFlags) error {
 			return err
 		}
 	}
-	if of.Wrong {
+	if len(of.Wrong) > 0 {
 		return errViolations
 	}
 	return nil
@@ -140,8 +145,17 @@ func (c *cluster) certification(ctx context.Context, partner *v1alpha1.Partner, 
 	switch {
 	case err != nil:
 		of.Notes = append(of.Notes, fmt.Sprintf("%s has CAA records; whether they permit the issuer is unknown: %s", policy.At, clean(err.Error())))
-	case len(identities) > 0 && !policy.Permits(identities):
-		of.Wrong = true
+	case len(identities) == 0:
+	case policy.Unknown != "":
+		of.Wrong = append(of.Wrong, fmt.Sprintf("%s has a CAA record with the critical property %q, which authorities may not know, and then issue nothing: remove it", policy.At, policy.Unknown))
+	case policy.Permits(identities):
+		if slices.ContainsFunc(identities, func(identity string) bool { return slices.Contains(policy.Restricted, identity) }) {
+			of.Notes = append(of.Notes, fmt.Sprintf("the CAA records of %s permit %s for some accounts or methods only: see that the issuer's are among them", policy.At, identities[0]))
+		}
+	case of.Host != policy.At && !strings.HasSuffix(of.Host, "."+policy.At):
+		of.Wrong = append(of.Wrong, fmt.Sprintf("%s, to which %s is an alias, has CAA records that do not permit %s: have its owner add it, or use addresses in place of the alias", policy.At, of.Host, identities[0]))
+	default:
+		of.Wrong = append(of.Wrong, fmt.Sprintf("%s has CAA records that do not permit %s to issue: add the one above", policy.At, identities[0]))
 		of.Missing = append(of.Missing, records.Record{Name: policy.At, Type: "CAA", Value: fmt.Sprintf("0 issue %q", identities[0]), TTL: records.DefaultTTL})
 	}
 }
@@ -171,13 +185,38 @@ func (c *cluster) acmeOf(ctx context.Context, partner *v1alpha1.Partner, host st
 		}
 		server, _, _ = unstructured.NestedString(issuer.Object, "spec", "acme", "server")
 		solvers, _, _ := unstructured.NestedSlice(issuer.Object, "spec", "acme", "solvers")
-		return server, slices.ContainsFunc(solvers, func(solver any) bool {
-			of, _ := solver.(map[string]any)
-			_, found := of["dns01"]
-			return found
-		})
+		return server, provenByDNS(solvers, host)
 	}
 	return "", false
+}
+
+// provenByDNS reports whether cert-manager proves a host by DNS: of the solvers whose selector matches, it
+// takes one that names the host, then one with the longest zone, then one without a selector.
+func provenByDNS(solvers []any, host string) bool {
+	best, dns01 := -1, false
+	for _, solver := range solvers {
+		of, _ := solver.(map[string]any)
+		names, named, _ := unstructured.NestedStringSlice(of, "selector", "dnsNames")
+		zones, zoned, _ := unstructured.NestedStringSlice(of, "selector", "dnsZones")
+		match := -1
+		switch {
+		case slices.Contains(names, host):
+			match = len(host) + 1
+		case zoned:
+			for _, zone := range zones {
+				if host == zone || strings.HasSuffix(host, "."+zone) {
+					match = max(match, len(zone))
+				}
+			}
+		case !named:
+			match = 0
+		}
+		if match > best {
+			_, dns01 = of["dns01"]
+			best = match
+		}
+	}
+	return dns01
 }
 
 // dnsServer is the address of a DNS server, the system's if none is named.
@@ -210,24 +249,30 @@ func (t *Terminal) printNeeded(of needed) {
 	}
 	t.fit(w, nil, []string{"ttl"})
 	fmt.Fprintln(t.Out)
+	line := func(state fleet.State, text string) {
+		fmt.Fprintf(t.Out, "%s %s\n", t.paint(marks[state].colour, marks[state].mark), t.wrap(text, 2))
+	}
+	for _, wrong := range of.Wrong {
+		line(fleet.Broken, wrong)
+	}
 	for _, note := range of.Notes {
-		fmt.Fprintln(t.Out, t.wrap(sentence(note), 0))
+		line(fleet.Idle, note)
 	}
-	state := fleet.Fine
-	if of.Wrong {
-		state = fleet.Broken
+	switch {
+	case len(of.Wrong) > 0:
+	case of.Reason == probe.Reachable:
+		line(fleet.Fine, of.Message)
+	default:
+		line(fleet.Fine, "the record leads to the route")
+		line(fleet.Strained, fmt.Sprintf("%s: %s", of.Reason, of.Message))
 	}
-	if len(of.Missing) > 0 {
-		fmt.Fprintln(t.Out, t.wrap(fmt.Sprintf("%s has CAA records that forbid the certificate authority to issue: add the one above.", of.Missing[0].Name), 0))
-	}
-	fmt.Fprintf(t.Out, "%s %s\n", t.paint(marks[state].colour, marks[state].mark), t.wrap(fmt.Sprintf("%s: %s", of.Reason, of.Message), 2))
 }
 
 // printZone prints lines of a zone file.
 func (t *Terminal) printZone(of needed) {
 	fmt.Fprintf(t.Out, "; %s, for Partner %s\n", of.Host, of.Partner)
-	for _, note := range of.Notes {
-		fmt.Fprintf(t.Out, "; %s\n", clean(note))
+	for _, comment := range append(slices.Clone(of.Wrong), of.Notes...) {
+		fmt.Fprintf(t.Out, "; %s\n", clean(comment))
 	}
 	for _, r := range append(slices.Clone(of.Records), of.Missing...) {
 		fmt.Fprintln(t.Out, clean(r.Line()))

@@ -50,6 +50,7 @@ var _ = Describe("dns", func() {
 		Eventually(func() string { return run(ctx, "dns acme -o zone --dns-server "+right).out }).Should(Equal("; remote.acmecorp.com, for Partner acme\nremote.acmecorp.com. 300 IN A 127.0.0.9\n"))
 		got := run(ctx, "dns acme --dns-server "+right)
 		Expect(got.status).To(BeZero(), "whatever the host answers: %s", got.err)
+		Expect(got.out).To(And(ContainSubstring("✓ the record leads to the route\n! ConnectionFailed: "), Not(ContainSubstring("✗"))))
 
 		got = run(ctx, "dns acme --dns-server "+wrong)
 		Expect(got.status).To(Equal(1))
@@ -57,10 +58,11 @@ var _ = Describe("dns", func() {
 NAME                  TYPE   VALUE       TTL
 remote.acmecorp.com   A      127.0.0.9   300
 
-✗ AddressNotTheRoutes: remote.acmecorp.com resolves to 127.0.0.10, and the route is served at 127.0.0.9: point the DNS record there, or wait until resolvers have forgotten the old one
+✗ remote.acmecorp.com resolves to 127.0.0.10, and the route is served at 127.0.0.9: point the DNS record there, or wait until resolvers have forgotten the old one
 `, "\n")))
 		got = run(ctx, "dns remote.acmecorp.com -o json --dns-server "+wrong)
-		Expect(got.out).To(And(ContainSubstring(`"reason": "AddressNotTheRoutes"`), ContainSubstring(`"wrong": true`), ContainSubstring(`"type": "A"`)))
-		Expect(run(ctx, "dns acme --dns-server 127.0.0.1:1").out).To(ContainSubstring("✗ NameNotResolved: "))
+		Expect(got.out).To(And(ContainSubstring(`"reason": "AddressNotTheRoutes"`), ContainSubstring(`"wrong": [`), ContainSubstring(`"type": "A"`)))
+		Expect(run(ctx, "dns acme --dns-server 127.0.0.1:1").out).To(ContainSubstring("✗ "))
+		Expect(run(ctx, "dns acme -o zone --dns-server "+wrong).out).To(ContainSubstring("; remote.acmecorp.com resolves to 127.0.0.10"))
 	})
 })

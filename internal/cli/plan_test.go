@@ -16,10 +16,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/apply"
+	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
 
@@ -75,11 +77,15 @@ var _ = Describe("plan", func() {
 			}
 		}
 		By("and no others")
-		for _, kind := range []string{"v1/Namespace", "v1/ConfigMap", "v1/ResourceQuota", "v1/Service", "networking.k8s.io/v1/Ingress",
-			"networking.k8s.io/v1/NetworkPolicy", "rbac.authorization.k8s.io/v1/RoleBinding", "partner.dispel.com/v1alpha1/SubdomainClaim"} {
+		all := []schema.GroupVersionKind{corev1.SchemeGroupVersion.WithKind(kinds.Namespace)}
+		for _, kind := range kinds.All {
+			if kind.Made && kind.API == "" {
+				all = append(all, kind.GroupVersionKind)
+			}
+		}
+		for _, kind := range all {
 			list := &unstructured.UnstructuredList{}
-			list.SetAPIVersion(kind[:strings.LastIndex(kind, "/")])
-			list.SetKind(kind[strings.LastIndex(kind, "/")+1:] + "List")
+			list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
 			Expect(direct.List(ctx, list, client.MatchingLabels{v1alpha1.ManagedByLabel: v1alpha1.FieldManager})).To(Succeed())
 			for i := range list.Items {
 				Expect(wanted).To(HaveKey(identity(&list.Items[i])))

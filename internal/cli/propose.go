@@ -1,18 +1,21 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/yaml"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/contract"
 	"github.com/dispel/partner-operator/internal/coverage"
 	"github.com/dispel/partner-operator/internal/fleet"
+	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/support"
 )
 
@@ -32,6 +35,8 @@ type proposal struct {
 	UncoveredMinutes int `json:"uncoveredMinutes"`
 	// AtLeastUncoveredMinutes are those that stay uncovered with these FTE whoever works when.
 	AtLeastUncoveredMinutes int `json:"atLeastUncoveredMinutes"`
+	// Notes say what the proposal leaves out, or depends on.
+	Notes []string `json:"notes,omitempty"`
 	// Allocations are to be applied.
 	Allocations []v1alpha1.PCSMAllocation `json:"allocations"`
 }
@@ -44,8 +49,8 @@ func (f *coverageFlags) wish(named bool) (*coverage.Wish, error) {
 		}
 		return nil, nil
 	}
-	if !named || f.now || f.output.value == "ics" || !f.from.day.IsZero() || f.propose && f.withFTE != "" {
-		return nil, usageError{errors.New("--propose and --with-fte are about the regular week of one partner: write its name, one of the two, no --now, no --from, and no -o ics")}
+	if !named || f.now || f.output.value == "ics" || !f.from.day.IsZero() || f.days != defaultDays || f.timeZone != "" || f.propose && f.withFTE != "" {
+		return nil, usageError{errors.New("--propose and --with-fte are about the regular week of one partner: write its name, one of the two, no --now, --from, --days and --time-zone, and no -o ics")}
 	}
 	var wish coverage.Wish
 	if f.withFTE != "" {
@@ -69,7 +74,7 @@ func (f *coverageFlags) wish(named bool) (*coverage.Wish, error) {
 }
 
 // propose prints the shifts that suffice for a partner.
-func (p *plugin) propose(f *fleet.Fleet, partner *v1alpha1.Partner, wish coverage.Wish, output string, now time.Time) error {
+func (p *plugin) propose(ctx context.Context, f *fleet.Fleet, partner *v1alpha1.Partner, wish coverage.Wish, output string, now time.Time) error {
 	roster, fault := f.RosterOf(partner)
 	if fault != nil {
 		return fmt.Errorf("nothing can be proposed for %q: %s", partner.Name, fault.Message)
@@ -77,7 +82,8 @@ func (p *plugin) propose(f *fleet.Fleet, partner *v1alpha1.Partner, wish coverag
 	if !partner.Spec.ChannelModel.WhiteLabels() {
 		return fmt.Errorf("%q is a %s: only an OEM or MSP can have P-CSMs", partner.Name, partner.Spec.ChannelModel)
 	}
-	found, err := roster.Propose(partner, now, wish)
+	wish.Taken = sets.KeySet(f.Allocations)
+	found, err := roster.Propose(ctx, partner, now, wish)
 	if err != nil {
 		return fmt.Errorf("nothing can be proposed for %q: %w", partner.Name, err)
 	}
@@ -102,8 +108,32 @@ func (p *plugin) propose(f *fleet.Fleet, partner *v1alpha1.Partner, wish coverag
 			Spec:       a.Spec,
 		})
 	}
+	result.Notes = notesOn(f, partner, now)
+	if found.Untried {
+		result.Notes = append(result.Notes, "not all ways to spread people over the time zones were tried: name fewer with --zones")
+	}
 	var failed error
 	return errors.Join(p.terminal.print(output, result, func() { failed = p.terminal.printProposal(result, contract.PlanName(partner)) }), failed)
+}
+
+// notesOn says of which allocations a proposal knows nothing, or only for a while.
+func notesOn(f *fleet.Fleet, partner *v1alpha1.Partner, now time.Time) []string {
+	var notes []string
+	for _, a := range f.AllocationsOf(partner.Name) {
+		window, err := staffing.WindowOf(&a)
+		if err != nil || window.Ended(now) {
+			continue
+		}
+		switch refused := staffing.Accept(&a, partner); {
+		case refused != nil:
+			notes = append(notes, fmt.Sprintf("PCSMAllocation %s is not accepted, and left out: %s", a.Name, refused))
+		case !window.Begun(now):
+			notes = append(notes, fmt.Sprintf("PCSMAllocation %s begins on %s, and is left out", a.Name, a.Spec.ValidFrom))
+		case !window.Until.IsZero() && window.Until.Before(now.AddDate(1, 0, 0)):
+			notes = append(notes, fmt.Sprintf("PCSMAllocation %s ends on %s, until when this holds", a.Name, a.Spec.ValidUntil))
+		}
+	}
+	return notes
 }
 
 // printProposal prints manifests to apply, below what they are worth.
@@ -115,9 +145,9 @@ func (t *Terminal) printProposal(r proposal, plan string) error {
 		}
 	}
 	if r.UncoveredMinutes == 0 {
-		comment("With %s FTE of P-CSMs, all %s operating hours of a week of %s have somebody on duty, all year.", r.ProposedFTE, support.InHours(r.OperatingMinutes), r.Partner)
+		comment("With %s FTE of P-CSMs, all %s operating hours of a regular week of %s have somebody on duty, whatever clocks change through the year.", r.ProposedFTE, support.InHours(r.OperatingMinutes), r.Partner)
 	} else {
-		comment("With %s FTE of P-CSMs, %s of %s operating hours of a week of %s have nobody on duty.", r.ProposedFTE, support.InHours(r.UncoveredMinutes), support.InHours(r.OperatingMinutes), r.Partner)
+		comment("With %s FTE of P-CSMs, %s of %s operating hours of a regular week of %s have nobody on duty.", r.ProposedFTE, support.InHours(r.UncoveredMinutes), support.InHours(r.OperatingMinutes), r.Partner)
 	}
 	added := int((r.ProposedFTE - r.ActiveFTE) / v1alpha1.HalfFTE)
 	switch {
@@ -141,9 +171,12 @@ func (t *Terminal) printProposal(r proposal, plan string) error {
 			people(persons), support.InHours(covered), support.InHours(r.OperatingMinutes), (r.OperatingMinutes+perPerson-1)/perPerson)
 	}
 	if r.ProposedFTE < r.MinimumFTE {
-		minimum += fmt.Sprintf(" Raise spec.fte of allocations below by %s in all to meet it.", r.MinimumFTE-r.ProposedFTE)
+		minimum += fmt.Sprintf(" That is %s more than proposed: raise spec.fte of allocations to meet it.", r.MinimumFTE-r.ProposedFTE)
 	}
 	comment("%s", minimum)
+	for _, note := range r.Notes {
+		comment("%s", sentence(note))
+	}
 	for i, a := range r.Allocations {
 		if i > 0 {
 			fmt.Fprintln(t.Out, "---")

@@ -11,10 +11,12 @@ var StaffingAlerts = map[v1alpha1.Reason]string{
 	v1alpha1.ReasonCapacityExceeded: "PartnerOverCapacity",
 	v1alpha1.ReasonBelowTierMinimum: "PartnerBelowTierMinimum",
 	v1alpha1.ReasonNearCapacity:     "PartnerNearCapacity",
+
+	v1alpha1.ReasonBelowTierMinimumAndCapacityExceeded: "PartnerBelowTierMinimum",
 }
 
 // Alerts are the alerts that a Partner's conditions raise while they are not as they should be, by type
-// of the condition. Each has a runbook of its name.
+// of the condition. Runbooks have their names, as pages or as sections.
 var Alerts = map[v1alpha1.ConditionType]string{
 	v1alpha1.ConditionTenantReady:              "PartnerTenantNotReady",
 	v1alpha1.ConditionSubdomainReady:           "PartnerSubdomainNotReady",

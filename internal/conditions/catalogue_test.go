@@ -145,3 +145,23 @@ var _ = Describe("The catalogue", func() {
 		Entry("a reason of another version", "SubdomainReady", "False", "Unheard", conditions.Warning),
 	)
 })
+
+var _ = Describe("The alert of a condition", func() {
+	It("is there for whatever of the staff is not as it should be", func() {
+		for _, condition := range kindOf("Partner").Conditions {
+			if condition.Type != v1alpha1.ConditionStaffingSufficient {
+				continue
+			}
+			for _, of := range condition.Cases {
+				for _, reason := range of.Reasons {
+					alert := conditions.AlertOf(metav1.Condition{Type: string(condition.Type), Status: of.Status, Reason: string(reason)})
+					if of.Severity < conditions.Warning {
+						Expect(alert).To(BeEmpty(), string(reason))
+					} else {
+						Expect(alert).NotTo(BeEmpty(), string(reason))
+					}
+				}
+			}
+		}
+	})
+})

@@ -1,6 +1,7 @@
 package coverage
 
 import (
+	"context"
 	"slices"
 )
 
@@ -319,7 +320,7 @@ func night(run Part) int {
 }
 
 // sweep finds who covers what is left; nil if it finds nobody. Steps is how many more it may take.
-func (t *task) sweep(steps *int) *task {
+func (t *task) sweep(ctx context.Context, steps *int) *task {
 	earliest := -1
 	for j := range t.demands {
 		if d := t.demands[j]; len(d.parts) > 0 && (earliest < 0 || d.parts[0].From < t.demands[earliest].parts[0].From) {
@@ -329,14 +330,14 @@ func (t *task) sweep(steps *int) *task {
 	if earliest < 0 {
 		return t
 	}
-	if *steps--; *steps < 0 {
+	if *steps--; *steps < 0 || ctx.Err() != nil {
 		return nil
 	}
 	for _, backToBack := range []bool{false, true} {
 		offers := t.offers(earliest, backToBack)
 		for _, o := range offers {
 			if next := t.work(o.crew, o.run); next.possible() {
-				if found := next.sweep(steps); found != nil || *steps < 0 {
+				if found := next.sweep(ctx, steps); found != nil || *steps < 0 {
 					return found
 				}
 			}
@@ -346,7 +347,7 @@ func (t *task) sweep(steps *int) *task {
 				return t.work(o.crew, Part{o.run.From, o.run.From + length}).possible()
 			})
 			if length > 0 {
-				if found := t.work(o.crew, Part{o.run.From, o.run.From + length}).sweep(steps); found != nil || *steps < 0 {
+				if found := t.work(o.crew, Part{o.run.From, o.run.From + length}).sweep(ctx, steps); found != nil || *steps < 0 {
 					return found
 				}
 			}
@@ -356,7 +357,7 @@ func (t *task) sweep(steps *int) *task {
 	if skip == 0 {
 		return nil
 	}
-	return t.skip(earliest, skip).sweep(steps)
+	return t.skip(earliest, skip).sweep(ctx, steps)
 }
 
 // skip leaves the earliest minutes of a demand without anybody.

@@ -2,10 +2,13 @@ package coverage
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/staffing"
@@ -19,6 +22,8 @@ type Wish struct {
 	Zones []*time.Location
 	// FTE are all that there may be, for the fewest uncovered hours; 0 for the fewest FTE that leave none.
 	FTE v1alpha1.FTE
+	// Taken are names that no allocation to add may have.
+	Taken sets.Set[string]
 }
 
 // Proposal is who is to be on duty when, so that a regular week is covered.
@@ -34,9 +39,11 @@ type Proposal struct {
 	Week
 	// AtLeast are minutes that stay uncovered in the weakest week whoever works when, with the FTE of
 	// After; and FewestFTE are the least that can suffice: where the clocks of several time zones change
-	// on different days, less than what was found may be possible.
+	// on different days, less than what was found may be possible. Both hold for the ways to spread people
+	// over time zones that were tried; Untried tells that there are more.
 	AtLeast   int
 	FewestFTE v1alpha1.FTE
+	Untried   bool
 }
 
 // What bounds the search.
@@ -48,17 +55,19 @@ const (
 	mostMixes, mostChoices = 64, 4
 	// mostRemovals is how many choices of shifts to replace are tried for each of them.
 	mostRemovals = 1000
-	// mostFailures is how many sweeps with as many people may find nothing, of mostSteps each: some fifty
-	// runs make a week.
+	// mostFailures is how many sweeps with as many people may find nothing, of mostSteps each, and one for
+	// each part of the demands: some fifty runs make a week.
 	mostFailures, mostSteps = 4, 150
+	// fullShifts is from how many shifts on an allocation gets no more: it can have 28.
+	fullShifts = 20
 )
 
 // Propose finds the fewest people, and the shifts, that cover a regular week of the plan, through the
 // year's changes of the clocks: nobody for more than 8 hours of a day, by the own calendar, and 40 of
 // a week. Among those it replaces the fewest shifts that are there. It is the same for the same input.
-// The error says why nothing can be proposed.
-func (r *Roster) Propose(partner *v1alpha1.Partner, now time.Time, wish Wish) (Proposal, error) {
-	p := &proposer{roster: r, partner: partner, now: now}
+// The error says why nothing can be proposed, or is that of the context.
+func (r *Roster) Propose(ctx context.Context, partner *v1alpha1.Partner, now time.Time, wish Wish) (Proposal, error) {
+	p := &proposer{ctx: ctx, roster: r, partner: partner, now: now, taken: wish.Taken}
 	for _, s := range r.at(now) {
 		p.existing = append(p.existing, s.allocation)
 	}
@@ -72,7 +81,12 @@ func (r *Roster) Propose(partner *v1alpha1.Partner, now time.Time, wish Wish) (P
 	for _, a := range p.existing {
 		found.Before += a.Spec.FTE
 	}
-	if p.zones = wish.Zones; len(p.zones) == 0 {
+	for _, zone := range wish.Zones {
+		if !slices.ContainsFunc(p.zones, func(z *time.Location) bool { return z.String() == zone.String() }) {
+			p.zones = append(p.zones, zone)
+		}
+	}
+	if len(p.zones) == 0 {
 		p.zones = p.known()
 	}
 	p.clocks = r.clocks(append(p.known(), p.zones...), now)
@@ -84,15 +98,19 @@ func (r *Roster) Propose(partner *v1alpha1.Partner, now time.Time, wish Wish) (P
 		}
 		people = int((wish.FTE - found.Before) / v1alpha1.HalfFTE)
 		if people > mostPeople {
-			return Proposal{}, fmt.Errorf("%s FTE are more than %d people more than there are, and %d cover any week: write less", wish.FTE, mostPeople, mostPeople/2)
+			return Proposal{}, fmt.Errorf("%s FTE are more than any week takes: write at most %s", wish.FTE, found.Before+mostPeople*v1alpha1.HalfFTE)
 		}
 		p.fewestHours(people)
+		found.Untried = p.untried
 	} else {
 		for fewest := -1; ; people++ {
 			if people > mostPeople {
 				return Proposal{}, fmt.Errorf("no shifts of %d people cover all hours through the changes of the clocks: name other time zones", mostPeople)
 			}
 			possible := p.all(people)
+			if ctx.Err() != nil {
+				return Proposal{}, ctx.Err()
+			}
 			if possible && fewest < 0 {
 				fewest = people
 				found.FewestFTE = found.Before + v1alpha1.FTE(people)*v1alpha1.HalfFTE
@@ -100,7 +118,11 @@ func (r *Roster) Propose(partner *v1alpha1.Partner, now time.Time, wish Wish) (P
 			if p.best != nil {
 				break
 			}
+			found.Untried = found.Untried || p.untried
 		}
+	}
+	if ctx.Err() != nil {
+		return Proposal{}, ctx.Err()
 	}
 	found.After = found.Before + v1alpha1.FTE(people)*v1alpha1.HalfFTE
 	found.AtLeast = p.atLeast
@@ -111,6 +133,7 @@ func (r *Roster) Propose(partner *v1alpha1.Partner, now time.Time, wish Wish) (P
 
 // proposer looks for a proposal.
 type proposer struct {
+	ctx      context.Context //nolint:containedctx // of one call
 	roster   *Roster
 	partner  *v1alpha1.Partner
 	now      time.Time
@@ -118,11 +141,14 @@ type proposer struct {
 	zones    []*time.Location
 	// clocks are instants, one for each distance that clocks have from each other.
 	clocks  []time.Time
+	taken   sets.Set[string]
 	best    *solution
 	atLeast int
-	// tries is how many more choices of shifts to replace are tried; choices and failures count sweeps with
-	// as many people.
-	tries, choices, failures int
+	// untried tells that not all ways to spread people over time zones were tried.
+	untried bool
+	// removals is how many choices of shifts to replace are tried for one way to spread people, and tries
+	// how many more of them; choices and failures count sweeps with as many people.
+	removals, tries, choices, failures int
 }
 
 // solution is a way to cover the demands.
@@ -187,7 +213,9 @@ func (p *proposer) task(kept [][]bool, added []*time.Location) *task {
 			continue // it was read before
 		}
 		c := crew{single: a.Spec.FTE <= v1alpha1.OneFTE}
-		c.days, c.week = schedule.Spare()
+		if c.days, c.week = schedule.Spare(); len(a.Spec.Shifts) >= fullShifts {
+			c.week = 0
+		}
 		if schedule.Weekly() {
 			active = append(active, staff{Schedule: schedule, allocation: a})
 		}
@@ -278,8 +306,8 @@ func working(s *staffing.Schedule, more, all v1alpha1.FTE) (runs, blocked []Part
 // can be any.
 func (p *proposer) all(people int) bool {
 	possible := false
-	p.choices, p.failures = 0, 0
-	mixes(p.zones, people, func(added []*time.Location) {
+	p.choices, p.failures, p.removals, p.untried = 0, 0, mostRemovals, false
+	p.mixes(people, func(added []*time.Location) {
 		free, fixed := p.task(p.keep(false), added), p.task(p.keep(true), added)
 		free.unite()
 		fixed.unite()
@@ -294,9 +322,10 @@ func (p *proposer) all(people int) bool {
 
 // fewestHours looks for the best way to leave few hours uncovered with so many more people.
 func (p *proposer) fewestHours(people int) {
+	p.removals = mostRemovals
 	var best []*time.Location
 	var may []int
-	mixes(p.zones, people, func(added []*time.Location) {
+	p.mixes(people, func(added []*time.Location) {
 		for _, keep := range []bool{true, false} {
 			t := p.task(p.keep(keep), added)
 			var left []int
@@ -310,8 +339,10 @@ func (p *proposer) fewestHours(people int) {
 	})
 	p.atLeast = slices.Max(may)
 	const step = 30
-	for more := 0; p.best == nil; more += step {
-		p.failures = 0
+	for more := 0; p.best == nil && p.ctx.Err() == nil; more = max(step, 2*more) { // any week may do in the end
+		if p.failures = 0; more > 0 {
+			p.removals = 1
+		}
 		allowed := slices.Clone(may)
 		for i := range allowed {
 			allowed[i] = min(week, allowed[i]+more)
@@ -333,19 +364,28 @@ func (p *proposer) keep(all bool) [][]bool {
 	return kept
 }
 
-// mixes visits the ways to spread people over zones, each once.
-func mixes(zones []*time.Location, people int, visit func([]*time.Location)) {
+// mixes visits the ways to spread people over the zones, each once: all in one zone first, in each.
+func (p *proposer) mixes(people int, visit func([]*time.Location)) {
+	for _, zone := range p.zones {
+		visit(slices.Repeat([]*time.Location{zone}, people))
+		if people == 0 {
+			return
+		}
+	}
 	visited := 0
 	var add func(added []*time.Location, first int)
 	add = func(added []*time.Location, first int) {
 		switch {
-		case visited == mostMixes:
+		case p.ctx.Err() != nil:
+		case len(added) == people && added[0] == added[people-1]: // visited above
+		case len(added) == people && visited == mostMixes:
+			p.untried = true
 		case len(added) == people:
 			visited++
 			visit(slices.Clone(added))
 		default:
-			for i := first; i < len(zones); i++ {
-				add(append(added, zones[i]), i)
+			for i := first; i < len(p.zones) && !p.untried; i++ {
+				add(append(added, p.zones[i]), i)
 			}
 		}
 	}
@@ -359,7 +399,7 @@ func (p *proposer) consider(added []*time.Location, may []int) {
 	for _, a := range p.existing {
 		total += len(a.Spec.Shifts)
 	}
-	p.tries = mostRemovals
+	p.tries = p.removals
 	tried := map[string]bool{}
 	for most := 0; most <= total && p.tries > 0; most++ {
 		if p.best != nil && (most > p.best.replaced || most == p.best.replaced && p.choices >= mostChoices) {
@@ -381,7 +421,7 @@ func (p *proposer) consider(added []*time.Location, may []int) {
 // small, one of the shifts that narrow it has to go.
 func (p *proposer) replace(kept [][]bool, added []*time.Location, may []int, most, replaced int, tried map[string]bool) bool {
 	key := fmt.Sprint(kept)
-	if tried[key] || p.tries == 0 || p.failures >= mostFailures {
+	if tried[key] || p.tries == 0 || p.failures >= mostFailures || p.ctx.Err() != nil {
 		return false
 	}
 	tried[key] = true
@@ -410,7 +450,10 @@ func (p *proposer) replace(kept [][]bool, added []*time.Location, may []int, mos
 		return false
 	}
 	steps := mostSteps
-	covered := t.sweep(&steps)
+	for i := range t.demands {
+		steps += len(t.demands[i].parts)
+	}
+	covered := t.sweep(p.ctx, &steps)
 	if covered == nil {
 		p.failures++
 		return false
@@ -512,7 +555,7 @@ func (p *proposer) write() []v1alpha1.PCSMAllocation {
 		a.Spec.Shifts = p.shifts(len(p.existing)+i, v1alpha1.HalfFTE, v1alpha1.HalfFTE)
 		for ; ; number++ {
 			a.Name = fmt.Sprintf("%s-pcsm-%d", p.partner.Name, number)
-			if !p.roster.has(a.Name) && !slices.ContainsFunc(written, func(w v1alpha1.PCSMAllocation) bool { return w.Name == a.Name }) {
+			if !p.taken.Has(a.Name) && !p.roster.has(a.Name) && !slices.ContainsFunc(written, func(w v1alpha1.PCSMAllocation) bool { return w.Name == a.Name }) {
 				break
 			}
 		}

@@ -1,6 +1,7 @@
 package coverage_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/yaml"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -44,7 +46,7 @@ func inZones(names ...v1alpha1.TimeZone) []*time.Location {
 // proposed applies a proposal, which has to be accepted, and judges it again.
 func proposed(hours v1alpha1.OperatingHours, now time.Time, wish coverage.Wish, allocations ...v1alpha1.PCSMAllocation) (coverage.Proposal, coverage.Verdict) {
 	GinkgoHelper()
-	p, err := roster(hours, allocations...).Propose(acme, now, wish)
+	p, err := roster(hours, allocations...).Propose(context.Background(), acme, now, wish)
 	Expect(err).NotTo(HaveOccurred())
 	after := slices.Clone(allocations)
 	for _, a := range p.Allocations {
@@ -249,6 +251,50 @@ var _ = Describe("Proposals for two hundred small partners", func() {
 			Expect(v.Uncovered).To(BeNumerically("<=", (len(open)-most)*block*60), "%s", text)
 			Expect(v.Uncovered).To(Equal(p.AtLeast), "%s", text)
 		}
+	})
+
+	It("end with few hours left where many clocks change on different days", func() {
+		hours := v1alpha1.OperatingHours{TimeZone: "Europe/Berlin", Holidays: v1alpha1.NoHolidays}
+		for _, opens := range []int{6, 11, 16} {
+			hours.Windows = append(hours.Windows, v1alpha1.HoursWindow{Days: everyDay, Opens: clock(opens * 60), Closes: clock((opens + 4) * 60)})
+		}
+		for _, hours := range []v1alpha1.OperatingHours{hours, always} {
+			var allocations []v1alpha1.PCSMAllocation
+			for _, zone := range []v1alpha1.TimeZone{"America/New_York", "Europe/Berlin", "Australia/Sydney", "America/Santiago"} {
+				allocations = append(allocations, person(string(zone), zone, shift(workdays, "09:00", "13:00"), shift(workdays, "14:00", "18:00")))
+			}
+			p, v := proposed(hours, now, coverage.Wish{FTE: 4}, allocations...)
+			Expect(p.Uncovered).To(BeNumerically(">=", p.AtLeast))
+			Expect(p.Uncovered).To(BeNumerically("<=", roster(hours, allocations...).Judge(now).Uncovered))
+			Expect(v.Uncovered).To(BeNumerically("<=", p.Uncovered))
+		}
+	})
+
+	It("try all people in one zone, however many are named", func() {
+		zones := inZones("America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles", "America/Phoenix", "America/Anchorage", "Europe/Berlin", "Europe/Berlin")
+		hours := v1alpha1.OperatingHours{TimeZone: "Europe/Berlin", Days: workdays, Opens: "00:00", Closes: "24:00"}
+		p, _ := proposed(hours, now, coverage.Wish{Zones: zones})
+		Expect(p.After).To(Equal(v1alpha1.FTE(3)))
+	})
+
+	It("take no name that is taken, and end with who asked", func(ctx SpecContext) {
+		p, _ := proposed(newYork, now, coverage.Wish{Taken: sets.New("acme-pcsm-1", "acme-pcsm-3")})
+		Expect(p.Allocations).To(ConsistOf(HaveField("Name", "acme-pcsm-2")))
+		ended, end := context.WithCancel(ctx)
+		end()
+		_, err := roster(always).Propose(ended, acme, now, coverage.Wish{})
+		Expect(err).To(MatchError(context.Canceled))
+	})
+
+	It("give an allocation with many shifts no more", func() {
+		full := person("full", "UTC")
+		for i := range 24 {
+			full.Spec.Shifts = append(full.Spec.Shifts, shift(everyDay[i%7:i%7+1], clock(i*7), clock(i*7+5)))
+		}
+		hours := v1alpha1.OperatingHours{TimeZone: "UTC", Days: workdays, Opens: "09:00", Closes: "17:00"}
+		p, v := proposed(hours, now, coverage.Wish{}, full)
+		Expect(v.Uncovered).To(BeZero())
+		Expect(p.After).To(Equal(v1alpha1.HalfFTE), "whose shifts are all replaced")
 	})
 
 	It("cover every week of the year for random rosters, and are the same each time", func() {

@@ -71,20 +71,26 @@ func weekOf(pattern []stretch) Week {
 	return w
 }
 
-// Covered are the operating hours with somebody on duty, each of one day.
-func (w Week) Covered() []Part {
-	var covered []Part
-	gaps := mergeParts(w.Gaps)
-	for _, open := range w.Open {
-		covered = append(covered, without([]Part{open}, gaps)...)
+// Covered are the operating hours with somebody on duty in every week of the rotation, each of one day,
+// with the clocks as far apart as they are at an instant, and whether these are all.
+func (r *Roster) Covered(at time.Time) (covered []Part, all bool) {
+	active := r.at(at)
+	var open, gaps []Part
+	for of := range rotation(active) {
+		week := weekOf(r.pattern(active, of, at))
+		open, gaps = week.Open, append(gaps, week.Gaps...)
 	}
-	return covered
+	gaps = mergeParts(gaps)
+	for _, part := range open {
+		covered = append(covered, without([]Part{part}, gaps)...)
+	}
+	return covered, len(gaps) == 0
 }
 
 // Windows are parts of a week, each of one day, as operating hours are written: those at the same time
 // of several days as one.
 func Windows(parts []Part) []v1alpha1.HoursWindow {
-	var windows []v1alpha1.HoursWindow
+	windows := []v1alpha1.HoursWindow{}
 	for _, p := range parts {
 		of := p.From / day
 		window := v1alpha1.HoursWindow{Opens: v1alpha1.TimeOfDay(clockOf(p.From - of*day)), Closes: v1alpha1.TimeOfDay(clockOf(p.Until - of*day))}

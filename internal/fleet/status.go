@@ -324,13 +324,19 @@ func (f *Fleet) chain(partner *v1alpha1.Partner, now time.Time) []Part {
 	if served.Status == metav1.ConditionTrue {
 		broken = conditions.NoLink
 	}
-	link := func(link conditions.Link, what, note string) (ended bool) {
+	link := func(at conditions.Link, what, note string) (ended bool) {
 		part := Part{What: what, State: Fine, Note: note}
-		if link == broken {
+		if at == conditions.CertificateLink && f.expired(subdomain, now) {
+			part.State, part.Runbook = Broken, "PartnerCertificateExpiring"
+		}
+		if at == broken {
 			part.State, part.Note = progress(), served.Message
 		}
-		parts = append(parts, part.withRunbook(*served))
-		return link == broken
+		if at == broken {
+			part = part.withRunbook(*served)
+		}
+		parts = append(parts, part)
+		return at == broken
 	}
 	if link(conditions.ClaimLink, "SubdomainClaim "+string(subdomain.Host), "held by this partner") {
 		return parts
@@ -371,9 +377,19 @@ func (f *Fleet) chain(partner *v1alpha1.Partner, now time.Time) []Part {
 func (f *Fleet) certificateNote(subdomain *v1alpha1.Subdomain, now time.Time) string {
 	note := certificateSource(subdomain)
 	if ends := f.CertificateEnds[string(subdomain.Host)]; !ends.IsZero() {
-		note += fmt.Sprintf(", until %s (%s from now)", ends.UTC().Format(time.DateOnly), duration.HumanDuration(ends.Sub(now)))
+		when := duration.HumanDuration(ends.Sub(now).Abs()) + " from now"
+		if f.expired(subdomain, now) {
+			when = "ended"
+		}
+		note += fmt.Sprintf(", until %s (%s)", ends.UTC().Format(time.DateOnly), when)
 	}
 	return note
+}
+
+// expired reports whether the certificate of a host is known to have ended.
+func (f *Fleet) expired(subdomain *v1alpha1.Subdomain, now time.Time) bool {
+	ends := f.CertificateEnds[string(subdomain.Host)]
+	return !ends.IsZero() && !ends.After(now)
 }
 
 func certificateSource(subdomain *v1alpha1.Subdomain) string {
@@ -425,7 +441,7 @@ func reachabilityPart(partner *v1alpha1.Partner) []Part {
 
 // withRunbook is a part with the runbook for a condition, unless it is as it should be.
 func (p Part) withRunbook(condition metav1.Condition) Part {
-	if p.State == Broken || p.State == Strained || p.State == Foreseen {
+	if p.State == Broken || p.State == Strained {
 		p.Runbook = conditions.AlertOf(condition)
 	}
 	return p

@@ -38,6 +38,31 @@ var _ = Describe("Tenants that were set up by hand", func() {
 		panic("no cases")
 	}
 	for _, folder := range folders {
+		It("become the same by a table that is filled in with what their namespaces say: "+filepath.Base(folder), func(ctx SpecContext) {
+			namespaces, options := given(folder)
+			table, _ := intake.Fill(namespaces, options)
+			byName, err := intake.New(ctx, nil, namespaces, options)
+			Expect(err).NotTo(HaveOccurred())
+			header, lines, _ := strings.Cut(table, "\n")
+			completed := header + "\n"
+			for line := range strings.Lines(lines) {
+				cells := strings.SplitN(line, ",", 4) // name, displayName, channelModel and the rest
+				completed += strings.Join([]string{cells[0], cells[1], "OEM", cells[3]}, ",")
+			}
+			rows, findings := intake.ReadTable("tenants.csv", strings.NewReader(completed))
+			for _, finding := range findings {
+				Expect(finding.Message).To(ContainSubstring("each tenant has its own"), "which two namespaces with one host have not")
+			}
+			byTable, err := intake.New(ctx, rows, namespaces, options)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(byTable.Tenants).To(ContainElements(byName.Tenants))
+			if len(findings) == 0 {
+				Expect(byTable.Tenants).To(HaveLen(len(byName.Tenants)))
+			}
+			Expect(byTable.Known).To(Equal(byName.Known))
+			Expect(strings.Count(table, "\n")).To(Equal(1 + len(namespaces) - byName.Known))
+		})
+
 		It("become what the golden file says: "+filepath.Base(folder), func(ctx SpecContext) {
 			result, findings := imported(ctx, folder)
 			golden.ExpectFile(filepath.Join(folder, "out.txt"), []byte(text(result, findings)))
@@ -93,8 +118,8 @@ var _ = Describe("An annotation of a route", func() {
 	})
 })
 
-// imported imports the tenants of a folder.
-func imported(ctx context.Context, folder string) (*intake.Import, []preview.Finding) {
+// given are the namespaces of a case, and what else there is.
+func given(folder string) ([]intake.Namespace, intake.Options) {
 	GinkgoHelper()
 	options := intake.Options{
 		ChannelModel: v1alpha1.OEM, Plans: map[string]*v1alpha1.SupportPlan{}, Partners: map[string]*v1alpha1.Partner{}, Claims: map[string]*v1alpha1.SubdomainClaim{},
@@ -143,6 +168,13 @@ func imported(ctx context.Context, folder string) (*intake.Import, []preview.Fin
 		namespaces = append(namespaces, *namespace)
 	}
 	slices.SortFunc(namespaces, func(a, b intake.Namespace) int { return strings.Compare(a.Name, b.Name) })
+	return namespaces, options
+}
+
+// imported is what becomes of a case, and what is said of it.
+func imported(ctx context.Context, folder string) (*intake.Import, []preview.Finding) {
+	GinkgoHelper()
+	namespaces, options := given(folder)
 	var rows []intake.Row
 	var findings []preview.Finding
 	if table, missing := os.Open(filepath.Join(folder, "table.csv")); missing == nil {

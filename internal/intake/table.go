@@ -89,6 +89,9 @@ func Fill(namespaces []Namespace, options Options) (string, []preview.Finding) {
 func (r *reading) cells() map[string]string {
 	spec := &r.partner.Spec
 	cells := map[string]string{"name": r.partner.Name, "displayName": spec.DisplayName, "namespace": r.there.Name}
+	if r.failed {
+		return cells // a value would hide what is wrong with the tenant
+	}
 	if tenant := spec.Tenant; tenant != nil {
 		var administrators []string
 		for _, a := range tenant.Administrators {
@@ -119,7 +122,8 @@ func (r *reading) cells() map[string]string {
 	}
 	if route := subdomain.Route; route != nil {
 		cells["ingressClass"] = route.IngressClassName
-		if route.GatewayRef != nil {
+		// The column has no listener: what the namespace says stays, if the cell is empty.
+		if route.GatewayRef != nil && route.GatewayRef.SectionName == "" {
 			cells["gateway"] = route.GatewayRef.Namespace + "/" + string(route.GatewayRef.Name)
 		}
 	}

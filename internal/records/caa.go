@@ -15,10 +15,13 @@ import (
 
 // Policy is which certificate authorities may issue for a host (CAA records, RFC 8659).
 type Policy struct {
-	// At is the name that has the records; empty if none has, and so everybody may issue.
+	// At is the name that has the records: the host, a name above it, or one that an alias leads to. Empty
+	// if none has, and so everybody may issue.
 	At string
-	// Issuers are the domains of those who may.
+	// Issuers are the domains of those who may, in lower case.
 	Issuers []string
+	// Restricted are those of them that may only for some accounts or by some methods.
+	Restricted []string
 	// Unknown is a critical property that is not known, for which nobody may issue; empty if there is none.
 	Unknown string
 }
@@ -27,6 +30,9 @@ type Policy struct {
 func (p Policy) Permits(identities []string) bool {
 	return p.At == "" || p.Unknown == "" && slices.ContainsFunc(p.Issuers, func(issuer string) bool { return slices.Contains(identities, issuer) })
 }
+
+// known are the properties that are registered (IANA, "PKIX Parameters").
+var known = []string{"issue", "issuewild", "iodef", "issuemail", "issuevmc", "contactemail", "contactphone"}
 
 // Resolver asks a DNS server, such as 192.0.2.53:53.
 type Resolver struct {
@@ -42,24 +48,40 @@ func (r Resolver) CAA(ctx context.Context, host string) (Policy, error) {
 			return Policy{}, err
 		}
 		if len(found) > 0 {
-			policy := Policy{At: name}
-			for _, caa := range found {
-				// Parameters follow a semicolon; without a domain before it, nobody may issue.
-				switch domain, _, _ := strings.Cut(caa.Value, ";"); {
-				case caa.Tag == "issue" && strings.TrimSpace(domain) != "":
-					policy.Issuers = append(policy.Issuers, strings.ToLower(strings.TrimSpace(domain)))
-				case caa.Flag&128 != 0 && caa.Tag != "issue" && caa.Tag != "issuewild" && caa.Tag != "iodef":
-					policy.Unknown = caa.Tag
-				}
-			}
-			if !slices.ContainsFunc(found, func(caa *dns.CAA) bool { return caa.Tag == "issue" }) && policy.Unknown == "" {
-				return Policy{}, nil // they say nothing of hosts without a wildcard
-			}
-			return policy, nil
+			return policyOf(found), nil
 		}
 		_, name, _ = strings.Cut(name, ".")
 	}
 	return Policy{}, nil
+}
+
+// policyOf is the policy of the CAA records of a name.
+func policyOf(found []*dns.CAA) Policy {
+	policy := Policy{At: strings.ToLower(strings.TrimSuffix(found[0].Hdr.Name, "."))}
+	about := false // hosts without a wildcard
+	for _, caa := range found {
+		tag := strings.ToLower(caa.Tag)
+		if caa.Flag&128 != 0 && !slices.Contains(known, tag) {
+			policy.Unknown = tag
+		}
+		if tag != "issue" {
+			continue
+		}
+		about = true
+		// Parameters follow a semicolon; without a domain before it, nobody may issue.
+		domain, parameters, _ := strings.Cut(caa.Value, ";")
+		if domain = strings.ToLower(strings.TrimSpace(domain)); domain == "" {
+			continue
+		}
+		policy.Issuers = append(policy.Issuers, domain)
+		if strings.TrimSpace(parameters) != "" {
+			policy.Restricted = append(policy.Restricted, domain)
+		}
+	}
+	if !about && policy.Unknown == "" {
+		return Policy{}
+	}
+	return policy
 }
 
 // ask asks for the CAA records of a name, over TCP if an answer does not fit a datagram.
@@ -88,7 +110,8 @@ func (r Resolver) ask(ctx context.Context, name string) ([]*dns.CAA, error) {
 // maxDirectory is how much of an ACME directory is read, in bytes.
 const maxDirectory = 64 << 10
 
-// Identities are the domains by which an ACME server goes in CAA records (RFC 8555, section 7.1.1).
+// Identities are the domains by which an ACME server goes in CAA records (RFC 8555, section 7.1.1), in
+// lower case. Who names the server may not lead elsewhere from it: redirects are errors.
 func Identities(ctx context.Context, client *http.Client, directory string) ([]string, error) {
 	if !strings.HasPrefix(directory, "https://") {
 		return nil, errors.New("the directory of an ACME server has an address that begins with https://")
@@ -97,11 +120,16 @@ func Identities(ctx context.Context, client *http.Client, directory string) ([]s
 	if err != nil {
 		return nil, err
 	}
-	response, err := client.Do(request)
+	direct := *client
+	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	response, err := direct.Do(request)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("reading the directory of %s: status %d", directory, response.StatusCode)
+	}
 	var found struct {
 		Meta struct {
 			CAAIdentities []string `json:"caaIdentities"`
@@ -109,6 +137,9 @@ func Identities(ctx context.Context, client *http.Client, directory string) ([]s
 	}
 	if err := json.NewDecoder(io.LimitReader(response.Body, maxDirectory)).Decode(&found); err != nil {
 		return nil, fmt.Errorf("reading the directory of %s: %w", directory, err)
+	}
+	for i, identity := range found.Meta.CAAIdentities {
+		found.Meta.CAAIdentities[i] = strings.ToLower(identity)
 	}
 	return found.Meta.CAAIdentities, nil
 }

@@ -55,6 +55,8 @@ func Of(host string, addresses []string, ttl int) (records []Record, notes []str
 			records = append(records, Record{host, "AAAA", parsed.String(), ttl})
 		}
 	}
+	slices.SortStableFunc(records, func(a, b Record) int { return strings.Compare(a.Type, b.Type) })
+	records = slices.Compact(records)
 	switch {
 	case len(names) == 0:
 		return records, nil
@@ -64,11 +66,18 @@ func Of(host string, addresses []string, ttl int) (records []Record, notes []str
 		notes = append(notes, fmt.Sprintf("the route is served at %s, too: a host has one CNAME", strings.Join(names[1:], ", ")))
 	}
 	kind := "CNAME"
-	if apex, err := publicsuffix.EffectiveTLDPlusOne(host); err == nil && apex == host {
+	// A name below a private suffix, such as a hosting service's, is in the zone of that.
+	if apex, err := publicsuffix.EffectiveTLDPlusOne(host); err == nil && apex == host && icann(host) {
 		kind = "ALIAS"
 		notes = append(notes, fmt.Sprintf("%s is the top of its zone, where DNS has no CNAME: use what the DNS provider has in its place, often called ALIAS or ANAME", host))
 	}
 	return []Record{{host, kind, strings.TrimSuffix(names[0], ".") + ".", ttl}}, notes
+}
+
+// icann reports whether the public suffix of a host is a registry's.
+func icann(host string) bool {
+	_, found := publicsuffix.PublicSuffix(host)
+	return found
 }
 
 // Line is the record as a line of a zone file; one of a type that zone files do not have is a comment.

@@ -35,7 +35,9 @@ var _ = Describe("The records of a host", func() {
 		}
 	},
 		Entry("by its addresses", "remote.acmecorp.com", []string{"2001:db8::1", "192.0.2.10", "::ffff:192.0.2.11"}, "",
-			"remote.acmecorp.com. 300 IN A 192.0.2.10", "remote.acmecorp.com. 300 IN AAAA 2001:db8::1", "remote.acmecorp.com. 300 IN A 192.0.2.11"),
+			"remote.acmecorp.com. 300 IN A 192.0.2.10", "remote.acmecorp.com. 300 IN A 192.0.2.11", "remote.acmecorp.com. 300 IN AAAA 2001:db8::1"),
+		Entry("each once", "remote.acmecorp.com", []string{"192.0.2.1", "::ffff:192.0.2.1"}, "", "remote.acmecorp.com. 300 IN A 192.0.2.1"),
+		Entry("below a hosting service's name", "acme.github.io", []string{"lb.example.net"}, "", "acme.github.io. 300 IN CNAME lb.example.net."),
 		Entry("by its name", "remote.acmecorp.com", []string{"lb.example.net"}, "", "remote.acmecorp.com. 300 IN CNAME lb.example.net."),
 		Entry("by one of its names", "remote.acmecorp.com", []string{"b.example.net", "a.example.net."}, "served at b.example.net, too: a host has one CNAME", "remote.acmecorp.com. 300 IN CNAME a.example.net."),
 		Entry("by addresses rather than names", "remote.acmecorp.com", []string{"lb.example.net", "192.0.2.10"}, "served at lb.example.net, too", "remote.acmecorp.com. 300 IN A 192.0.2.10"),
@@ -60,7 +62,13 @@ func serve(zone string, rcode int) records.Resolver {
 		answer := new(dns.Msg).SetReply(question)
 		answer.Rcode = rcode
 		for _, record := range all {
-			if record.Header().Name == question.Question[0].Name && record.Header().Rrtype == question.Question[0].Qtype {
+			if alias, ok := record.(*dns.CNAME); ok && alias.Hdr.Name == question.Question[0].Name {
+				answer.Answer = append(answer.Answer, record)
+				question.Question[0].Name = alias.Target
+			}
+		}
+		for _, record := range all {
+			if strings.EqualFold(record.Header().Name, question.Question[0].Name) && record.Header().Rrtype == question.Question[0].Qtype {
 				answer.Answer = append(answer.Answer, record)
 			}
 		}
@@ -96,6 +104,8 @@ var _ = Describe("CAA records", func() {
 		Entry("not others", `acmecorp.com. 60 IN CAA 0 issue "digicert.com"`, false, "acmecorp.com"),
 		Entry("the host's before the zone's", "remote.acmecorp.com. 60 IN CAA 0 issue \"digicert.com\"\nacmecorp.com. 60 IN CAA 0 issue \"letsencrypt.org\"", false, "remote.acmecorp.com"),
 		Entry("nobody", `acmecorp.com. 60 IN CAA 0 issue ";"`, false, "acmecorp.com"),
+		Entry("whatever the case of letters", `acmecorp.com. 60 IN CAA 0 ISSUE "digicert.com"`, false, "acmecorp.com"),
+		Entry("with a critical property that is known", "acmecorp.com. 60 IN CAA 0 issue \"letsencrypt.org\"\nacmecorp.com. 60 IN CAA 128 issuemail \"digicert.com\"", true, "acmecorp.com"),
 		Entry("everybody, where they are about wildcards alone", `acmecorp.com. 60 IN CAA 0 issuewild "digicert.com"`, true, ""),
 		Entry("nobody, by a critical property that is not known", "acmecorp.com. 60 IN CAA 0 issue \"letsencrypt.org\"\nacmecorp.com. 60 IN CAA 128 tbs \"unknown\"", false, "acmecorp.com"),
 		Entry("one of many, that fit no datagram", func() (zone string) {
@@ -105,6 +115,13 @@ var _ = Describe("CAA records", func() {
 			return zone + `acmecorp.com. 60 IN CAA 0 issue "letsencrypt.org"`
 		}(), true, "acmecorp.com"),
 	)
+
+	It("are those of the name that an alias leads to, and tell whom they restrict", func(ctx SpecContext) {
+		zone := "remote.acmecorp.com. 60 IN CNAME lb.example.net.\n" + `LB.example.net. 60 IN CAA 0 issue "letsencrypt.org; validationmethods=dns-01"`
+		policy, err := serve(zone, dns.RcodeSuccess).CAA(ctx, "remote.acmecorp.com")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(policy).To(Equal(records.Policy{At: "lb.example.net", Issuers: []string{"letsencrypt.org"}, Restricted: []string{"letsencrypt.org"}}))
+	})
 
 	It("are not known where the server fails", func(ctx SpecContext) {
 		_, err := serve("", dns.RcodeServerFailure).CAA(ctx, "remote.acmecorp.com")
@@ -121,6 +138,13 @@ var _ = Describe("The names of an authority", func() {
 		Expect(records.Identities(ctx, server.Client(), server.URL)).To(Equal([]string{"letsencrypt.org"}))
 		_, err := records.Identities(ctx, server.Client(), "http://example.net/directory")
 		Expect(err).To(MatchError(ContainSubstring("begins with https://")))
+	})
+
+	It("are of no other address that it leads to", func(ctx SpecContext) {
+		server := httptest.NewTLSServer(http.RedirectHandler("http://127.0.0.1:1/", http.StatusFound))
+		DeferCleanup(server.Close)
+		_, err := records.Identities(ctx, server.Client(), server.URL)
+		Expect(err).To(MatchError(HaveSuffix(": status 302")))
 	})
 
 	It("are read as far as a directory may be long", func(ctx SpecContext) {

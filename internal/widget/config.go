@@ -38,8 +38,9 @@ type Config struct {
 	// any active P-CSMs declare shifts.
 	OnDuty *OnDuty `json:"onDuty,omitempty"`
 	// Covered are the hours of a regular week in which P-CSMs are on duty, in the time zone of Hours, or in
-	// UTC if these are always on. It is absent where they are all of Hours, or not known.
-	Covered []v1alpha1.HoursWindow `json:"covered,omitempty"`
+	// UTC if these are always on; none if there is nobody in any of them. It is absent where they are all of
+	// Hours, or not known.
+	Covered []v1alpha1.HoursWindow `json:"covered,omitzero"`
 	// Closures are the days off in the same time, in the time zone of Hours.
 	Closures []support.Holiday `json:"closures,omitempty"`
 	// ResponseTargets are the times within which Dispel answers, the gravest
@@ -158,8 +159,8 @@ func (c *Config) addDuty(partner *v1alpha1.Partner, hours v1alpha1.OperatingHour
 		on.Spans = append(on.Spans, DutySpan{duty.From, duty.Until, duty.Languages})
 	}
 	c.OnDuty = on
-	if verdict := roster.Judge(today); verdict.Uncovered > 0 {
-		c.Covered = coverage.Windows(verdict.Covered())
+	if covered, all := roster.Covered(today); !all {
+		c.Covered = coverage.Windows(covered)
 	}
 	return nil
 }

@@ -31,7 +31,7 @@
       openNow: "Open now", closedNow: "Closed now", always: "Around the clock, every day",
       limited: "Limited at present: leave a message, and it is answered when somebody is on duty.",
       until: "until %s", opens: "Opens %s", closedFor: "Closed today: %s", closedToday: "Closed today",
-      hours: "Hours", covered: "Staffed", outside: "by %s, outside of staffed hours", response: "First response", severity: "Severity %s", within: "within %s", by: "by %s",
+      hours: "Hours", covered: "Staffed", never: "Nobody at present", outside: "by %s, outside of staffed hours", response: "First response", severity: "Severity %s", within: "within %s", by: "by %s",
       languages: "Languages", onDuty: "On duty now: %s", policy: "Support Policy", newTab: "(opens in a new tab)",
       chat: "Start a conversation", leave: "Leave a message", email: "Write an e-mail", back: "Back",
       frame: "Conversation with Dispel",
@@ -45,7 +45,7 @@
       openNow: "Jetzt geöffnet", closedNow: "Zurzeit geschlossen", always: "Rund um die Uhr, jeden Tag",
       limited: "Zurzeit eingeschränkt: Hinterlassen Sie eine Nachricht; sie wird beantwortet, sobald jemand im Dienst ist.",
       until: "bis %s", opens: "Öffnet %s", closedFor: "Heute geschlossen: %s", closedToday: "Heute geschlossen",
-      hours: "Zeiten", covered: "Besetzt", outside: "bis %s, außerhalb der besetzten Zeiten", response: "Erste Antwort", severity: "Schweregrad %s", within: "binnen %s", by: "bis %s",
+      hours: "Zeiten", covered: "Besetzt", never: "Zurzeit niemand", outside: "bis %s, außerhalb der besetzten Zeiten", response: "Erste Antwort", severity: "Schweregrad %s", within: "binnen %s", by: "bis %s",
       languages: "Sprachen", onDuty: "Jetzt im Dienst: %s", policy: "Support-Richtlinie", newTab: "(öffnet in neuem Tab)",
       chat: "Gespräch beginnen", leave: "Nachricht hinterlassen", email: "E-Mail schreiben", back: "Zurück",
       frame: "Gespräch mit Dispel",
@@ -59,7 +59,7 @@
       openNow: "受付中", closedNow: "受付時間外", always: "24 時間年中無休",
       limited: "現在は対応時間が限られています。メッセージを残していただければ、担当者が対応でき次第ご返答します。",
       until: "%s まで", opens: "次の受付開始: %s", closedFor: "本日休業: %s", closedToday: "本日休業",
-      hours: "受付時間", covered: "対応時間", outside: "%s まで(対応時間外)", response: "初回応答", severity: "重大度 %s", within: "%s 以内", by: "%s まで",
+      hours: "受付時間", covered: "対応時間", never: "現在対応者なし", outside: "%s まで(対応時間外)", response: "初回応答", severity: "重大度 %s", within: "%s 以内", by: "%s まで",
       languages: "対応言語", onDuty: "現在対応中: %s", policy: "サポートポリシー", newTab: "(新しいタブで開きます)",
       chat: "会話を始める", leave: "メッセージを残す", email: "メールを書く", back: "戻る",
       frame: "Dispel との会話",
@@ -697,7 +697,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       else if (hours) {
         const zone = element("span", { class: "zone" }, this.#zone(hours, language));
         fact(texts.hours, ...(hours.alwaysOn ? [texts.always] : this.#weekly(hours.windows ?? [hours], language)), hours.alwaysOn || covered ? "" : zone);
-        if (covered) fact(texts.covered, ...this.#weekly(covered, language), zone);
+        if (covered) fact(texts.covered, ...(covered.length ? this.#weekly(covered, language) : [texts.never]), zone);
       }
       if (responseTargets?.length) {
         const due = this.#due() ?? [];

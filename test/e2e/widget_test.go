@@ -250,4 +250,18 @@ var _ = Describe("The widget", func() {
 		Entry("on a phone, light", "phone-light", view{phone: true}, working),
 		Entry("on a phone, dark", "phone-dark", view{phone: true, dark: true}, working.Add(24*time.Hour)),
 	)
+
+	It("is on a page that fits a phone of 360 pixels, and says what it is", func(ctx SpecContext) {
+		now.SetTime(working)
+		address := partner(ctx, "narrow", v1alpha1.OneFTE)
+		Eventually(widgetStatus(address)).Should(Equal(http.StatusOK))
+		p := open(chromium, view{})
+		p.do(chromedp.EmulateViewport(360, 740))
+		p.goTo(address + "/")
+		Eventually(p.launcher).Should(BeTrue())
+		Expect(eval[int](p, `document.documentElement.scrollWidth`)).To(BeNumerically("<=", 360))
+		Expect(eval[string](p, `document.querySelector("footer").innerText`)).To(Equal("An example in place of the instance of Acme Corp. The support widget on it is the real one."))
+		Expect(p.violations()).To(BeEmpty())
+		p.screenshot("page-narrow")
+	})
 })
