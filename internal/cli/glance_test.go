@@ -59,6 +59,21 @@ var _ = Describe("What people look for first", func() {
 		Entry("of what would be", 60, "capacity acme --customers 46", "Verdict", "CapacityExceeded"),
 	)
 
+	DescribeTable("is laid out alike with and without colours", func(ctx SpecContext, line string) {
+		for _, width := range []int{80, 120} {
+			painted := runOn(ctx, &cli.Terminal{Width: width, Colour: true}, line+" --kubeconfig "+reader).out
+			Expect(painted).To(ContainSubstring("\x1b["))
+			Expect(regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(painted, "")).To(Equal(at(ctx, width, line)))
+		}
+	},
+		Entry("all partners", "status"),
+		Entry("one partner", "status acme --show-conditions"),
+		Entry("capacity", "capacity"),
+		Entry("coverage", "coverage"),
+		Entry("the coverage of one", "coverage acme"),
+		Entry("a plan", "plan -f config/samples"),
+	)
+
 	It("is in the row where there is room for it", func(ctx SpecContext) {
 		Expect(at(ctx, 400, "status")).To(Equal(at(ctx, 0, "status")))
 	})

@@ -145,7 +145,7 @@ func (t *Terminal) printProposal(r proposal, plan string) error {
 		}
 	}
 	if r.UncoveredMinutes == 0 {
-		comment("With %s FTE of P-CSMs, all %s operating hours of a regular week of %s have somebody on duty, whatever clocks change through the year.", r.ProposedFTE, support.InHours(r.OperatingMinutes), r.Partner)
+		comment("With %s FTE of P-CSMs, all %s operating hours of a regular week of %s have somebody on duty, through the year's changes of the clocks.", r.ProposedFTE, support.InHours(r.OperatingMinutes), r.Partner)
 	} else {
 		comment("With %s FTE of P-CSMs, %s of %s operating hours of a regular week of %s have nobody on duty.", r.ProposedFTE, support.InHours(r.UncoveredMinutes), support.InHours(r.OperatingMinutes), r.Partner)
 	}

@@ -57,7 +57,7 @@ const (
 	mostRemovals = 1000
 	// mostFailures is how many sweeps with as many people may find nothing, of mostSteps each, and one for
 	// each part of the demands: some fifty runs make a week.
-	mostFailures, mostSteps = 4, 150
+	mostFailures, mostSteps = 3, 100
 	// fullShifts is from how many shifts on an allocation gets no more: it can have 28.
 	fullShifts = 20
 )
@@ -340,8 +340,8 @@ func (p *proposer) fewestHours(people int) {
 	p.atLeast = slices.Max(may)
 	const step = 30
 	for more := 0; p.best == nil && p.ctx.Err() == nil; more = max(step, 2*more) { // any week may do in the end
-		if p.failures = 0; more > 0 {
-			p.removals = 1
+		if p.failures = 0; more > 0 { // one that finds nothing is enough to ask for less
+			p.removals, p.failures = 1, mostFailures-1
 		}
 		allowed := slices.Clone(may)
 		for i := range allowed {
