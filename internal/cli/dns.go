@@ -14,6 +14,7 @@ import (
 	"github.com/miekg/dns"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -94,6 +95,7 @@ func (p *plugin) dns(ctx context.Context, name string, flags checkFlags) error {
 	if former := partner.Status.Subdomain.FormerAddresses; len(former) > 0 {
 		of.Notes = append(of.Notes, fmt.Sprintf("for visitors with the former record, the host is still served at %s for a while", strings.Join(former, ", ")))
 	}
+	probed.Addresses, probed.Former = partner.Status.Subdomain.Addresses, nil // to which the record is to lead
 	result := prober.Probe(ctx, probed)
 	of.Reason, of.Message = result.Reason, result.Message
 	if result.Reason == probe.NameNotResolved || result.Reason == probe.AddressNotTheRoutes {
@@ -143,19 +145,21 @@ func (c *cluster) certification(ctx context.Context, partner *v1alpha1.Partner, 
 	authority := &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{RootCAs: prober.Roots, MinVersion: tls.VersionTLS12}}}
 	identities, err := records.Identities(within, authority, acme)
 	switch {
-	case err != nil:
-		of.Notes = append(of.Notes, fmt.Sprintf("%s has CAA records; whether they permit the issuer is unknown: %s", policy.At, clean(err.Error())))
-	case len(identities) == 0:
 	case policy.Unknown != "":
 		of.Wrong = append(of.Wrong, fmt.Sprintf("%s has a CAA record with the critical property %q, which authorities may not know, and then issue nothing: remove it", policy.At, policy.Unknown))
+	case err == nil && len(identities) == 0:
+		of.Notes = append(of.Notes, fmt.Sprintf("%s has CAA records; whether they permit the issuer is unknown: its ACME server does not say by which name it goes", policy.At))
+	case err != nil:
+		of.Notes = append(of.Notes, fmt.Sprintf("%s has CAA records; whether they permit the issuer is unknown: %s", policy.At, clean(err.Error())))
 	case policy.Permits(identities):
-		if slices.ContainsFunc(identities, func(identity string) bool { return slices.Contains(policy.Restricted, identity) }) {
-			of.Notes = append(of.Notes, fmt.Sprintf("the CAA records of %s permit %s for some accounts or methods only: see that the issuer's are among them", policy.At, identities[0]))
+		permitted := slices.DeleteFunc(slices.Clone(identities), func(identity string) bool { return !slices.Contains(policy.Issuers, identity) })
+		if !slices.ContainsFunc(permitted, func(identity string) bool { return !slices.Contains(policy.Restricted, identity) }) {
+			of.Notes = append(of.Notes, fmt.Sprintf("the CAA records of %s permit %s for some accounts or methods only: see that the issuer's are among them", policy.At, permitted[0]))
 		}
 	case of.Host != policy.At && !strings.HasSuffix(of.Host, "."+policy.At):
 		of.Wrong = append(of.Wrong, fmt.Sprintf("%s, to which %s is an alias, has CAA records that do not permit %s: have its owner add it, or use addresses in place of the alias", policy.At, of.Host, identities[0]))
 	default:
-		of.Wrong = append(of.Wrong, fmt.Sprintf("%s has CAA records that do not permit %s to issue: add the one above", policy.At, identities[0]))
+		of.Wrong = append(of.Wrong, fmt.Sprintf("%s has CAA records that do not permit %s to issue: add CAA 0 issue %q", policy.At, identities[0], identities[0]))
 		of.Missing = append(of.Missing, records.Record{Name: policy.At, Type: "CAA", Value: fmt.Sprintf("0 issue %q", identities[0]), TTL: records.DefaultTTL})
 	}
 }
@@ -185,31 +189,32 @@ func (c *cluster) acmeOf(ctx context.Context, partner *v1alpha1.Partner, host st
 		}
 		server, _, _ = unstructured.NestedString(issuer.Object, "spec", "acme", "server")
 		solvers, _, _ := unstructured.NestedSlice(issuer.Object, "spec", "acme", "solvers")
-		return server, provenByDNS(solvers, host)
+		return server, provenByDNS(solvers, host, certificate.GetLabels())
 	}
 	return "", false
 }
 
-// provenByDNS reports whether cert-manager proves a host by DNS: of the solvers whose selector matches, it
-// takes one that names the host, then one with the longest zone, then one without a selector.
-func provenByDNS(solvers []any, host string) bool {
+// provenByDNS reports whether cert-manager proves a host of a Certificate with some labels by DNS. Of the
+// solvers whose selector matches in all its parts, it takes one that names the host, then one with the
+// longest zone, then one by labels, then one without a selector.
+func provenByDNS(solvers []any, host string, has map[string]string) bool {
 	best, dns01 := -1, false
 	for _, solver := range solvers {
 		of, _ := solver.(map[string]any)
-		names, named, _ := unstructured.NestedStringSlice(of, "selector", "dnsNames")
-		zones, zoned, _ := unstructured.NestedStringSlice(of, "selector", "dnsZones")
-		match := -1
-		switch {
-		case slices.Contains(names, host):
-			match = len(host) + 1
-		case zoned:
-			for _, zone := range zones {
-				if host == zone || strings.HasSuffix(host, "."+zone) {
-					match = max(match, len(zone))
-				}
-			}
-		case !named:
-			match = 0
+		wanted, _, _ := unstructured.NestedStringMap(of, "selector", "matchLabels")
+		names, _, _ := unstructured.NestedStringSlice(of, "selector", "dnsNames")
+		zones, _, _ := unstructured.NestedStringSlice(of, "selector", "dnsZones")
+		zones = slices.DeleteFunc(slices.Clone(zones), func(zone string) bool { return host != zone && !strings.HasSuffix(host, "."+zone) })
+		_, zoned, _ := unstructured.NestedSlice(of, "selector", "dnsZones")
+		if !labels.SelectorFromSet(wanted).Matches(labels.Set(has)) || len(names) > 0 && !slices.Contains(names, host) || zoned && len(zones) == 0 {
+			continue
+		}
+		match := min(1, len(wanted))
+		for _, zone := range zones {
+			match = max(match, 1+len(zone))
+		}
+		if len(names) > 0 {
+			match = 2 + len(host)
 		}
 		if match > best {
 			_, dns01 = of["dns01"]
@@ -263,7 +268,6 @@ func (t *Terminal) printNeeded(of needed) {
 	case of.Reason == probe.Reachable:
 		line(fleet.Fine, of.Message)
 	default:
-		line(fleet.Fine, "the record leads to the route")
 		line(fleet.Strained, fmt.Sprintf("%s: %s", of.Reason, of.Message))
 	}
 }

@@ -125,6 +125,8 @@ func notesOn(f *fleet.Fleet, partner *v1alpha1.Partner, now time.Time) []string 
 			continue
 		}
 		switch refused := staffing.Accept(&a, partner); {
+		case !a.DeletionTimestamp.IsZero():
+			notes = append(notes, fmt.Sprintf("PCSMAllocation %s is being deleted, and left out", a.Name))
 		case refused != nil:
 			notes = append(notes, fmt.Sprintf("PCSMAllocation %s is not accepted, and left out: %s", a.Name, refused))
 		case !window.Begun(now):

@@ -371,13 +371,17 @@ func (t *task) skip(earliest, length int) *task {
 }
 
 // longest is a number from 0 to most for which something is true, which is true for all below one, and 0
-// only if it is true for none: the greatest number of quarters of an hour, or else of minutes.
-func longest(most int, true func(int) bool) int {
+// only if it is true for none: the most, or else the greatest number of quarters of an hour, or else of
+// minutes.
+func longest(most int, holds func(int) bool) int {
 	const quarter = 15
+	if most > 0 && holds(most) {
+		return most
+	}
 	search := func(most, unit int) int {
 		low := 0
 		for high := most / unit; low < high; {
-			if middle := (low + high + 1) / 2; true(middle * unit) {
+			if middle := (low + high + 1) / 2; holds(middle * unit) {
 				low = middle
 			} else {
 				high = middle - 1

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -146,6 +147,8 @@ type proposer struct {
 	atLeast int
 	// untried tells that not all ways to spread people over time zones were tried.
 	untried bool
+	// unbounded tells that a sweep may take as many steps as it needs.
+	unbounded bool
 	// removals is how many choices of shifts to replace are tried for one way to spread people, and tries
 	// how many more of them; choices and failures count sweeps with as many people.
 	removals, tries, choices, failures int
@@ -339,7 +342,8 @@ func (p *proposer) fewestHours(people int) {
 	})
 	p.atLeast = slices.Max(may)
 	const step = 30
-	for more := 0; p.best == nil && p.ctx.Err() == nil; more = max(step, 2*more) { // any week may do in the end
+	for more := 0; p.best == nil && p.ctx.Err() == nil; more = max(step, 2*more) {
+		p.unbounded = more >= week    // where all may be left, no sweep goes back
 		if p.failures = 0; more > 0 { // one that finds nothing is enough to ask for less
 			p.removals, p.failures = 1, mostFailures-1
 		}
@@ -452,6 +456,9 @@ func (p *proposer) replace(kept [][]bool, added []*time.Location, may []int, mos
 	steps := mostSteps
 	for i := range t.demands {
 		steps += len(t.demands[i].parts)
+	}
+	if p.unbounded {
+		steps = math.MaxInt
 	}
 	covered := t.sweep(p.ctx, &steps)
 	if covered == nil {

@@ -270,6 +270,15 @@ var _ = Describe("Proposals for two hundred small partners", func() {
 		}
 	})
 
+	It("end where a day has many short windows", func() {
+		hours := v1alpha1.OperatingHours{TimeZone: "Europe/Berlin", Holidays: v1alpha1.NoHolidays}
+		for i := range 14 {
+			hours.Windows = append(hours.Windows, v1alpha1.HoursWindow{Days: everyDay, Opens: clock(i * 102), Closes: clock(i*102 + 95)})
+		}
+		p, _ := proposed(hours, now, coverage.Wish{FTE: v1alpha1.HalfFTE, Zones: inZones("America/New_York", "Australia/Sydney")})
+		Expect(p.Uncovered).To(BeNumerically("<=", 7*14*95-30*60))
+	})
+
 	It("try all people in one zone, however many are named", func() {
 		zones := inZones("America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles", "America/Phoenix", "America/Anchorage", "Europe/Berlin", "Europe/Berlin")
 		hours := v1alpha1.OperatingHours{TimeZone: "Europe/Berlin", Days: workdays, Opens: "00:00", Closes: "24:00"}
@@ -291,10 +300,15 @@ var _ = Describe("Proposals for two hundred small partners", func() {
 		for i := range 24 {
 			full.Spec.Shifts = append(full.Spec.Shifts, shift(everyDay[i%7:i%7+1], clock(i*7), clock(i*7+5)))
 		}
-		hours := v1alpha1.OperatingHours{TimeZone: "UTC", Days: workdays, Opens: "09:00", Closes: "17:00"}
+		hours := v1alpha1.OperatingHours{TimeZone: "UTC", Holidays: v1alpha1.NoHolidays}
+		for i, name := range workdays { // which take five shifts
+			hours.Windows = append(hours.Windows, v1alpha1.HoursWindow{Days: []v1alpha1.DayOfWeek{name}, Opens: clock((9 + i) * 60), Closes: clock((10 + i) * 60)})
+		}
 		p, v := proposed(hours, now, coverage.Wish{}, full)
 		Expect(v.Uncovered).To(BeZero())
-		Expect(p.After).To(Equal(v1alpha1.HalfFTE), "whose shifts are all replaced")
+		Expect(p.After).To(Equal(v1alpha1.HalfFTE))
+		Expect(p.Replaced).To(BeNumerically(">=", 5), "or it would have more than 28")
+		Expect(p.Allocations).To(ConsistOf(HaveField("Spec.Shifts", HaveLen(24-p.Replaced+5))))
 	})
 
 	It("cover every week of the year for random rosters, and are the same each time", func() {

@@ -72,19 +72,22 @@ func weekOf(pattern []stretch) Week {
 }
 
 // Covered are the operating hours with somebody on duty in every week of the rotation, each of one day,
-// with the clocks as far apart as they are at an instant, and whether these are all.
-func (r *Roster) Covered(at time.Time) (covered []Part, all bool) {
+// with the clocks as far apart as they are at an instant. They tell nothing if these are all, or if there
+// are none although each week has some.
+func (r *Roster) Covered(at time.Time) (covered []Part, tell bool) {
 	active := r.at(at)
 	var open, gaps []Part
+	some := false
 	for of := range rotation(active) {
 		week := weekOf(r.pattern(active, of, at))
 		open, gaps = week.Open, append(gaps, week.Gaps...)
+		some = some || week.Uncovered < week.Operating
 	}
 	gaps = mergeParts(gaps)
 	for _, part := range open {
 		covered = append(covered, without([]Part{part}, gaps)...)
 	}
-	return covered, len(gaps) == 0
+	return covered, len(gaps) > 0 && (len(covered) > 0 || !some)
 }
 
 // Windows are parts of a week, each of one day, as operating hours are written: those at the same time

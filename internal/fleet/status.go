@@ -326,17 +326,18 @@ func (f *Fleet) chain(partner *v1alpha1.Partner, now time.Time) []Part {
 	}
 	link := func(at conditions.Link, what, note string) (ended bool) {
 		part := Part{What: what, State: Fine, Note: note}
-		if at == conditions.CertificateLink && f.expired(subdomain, now) {
-			part.State, part.Runbook = Broken, "PartnerCertificateExpiring"
-		}
 		if at == broken {
 			part.State, part.Note = progress(), served.Message
-		}
-		if at == broken {
 			part = part.withRunbook(*served)
 		}
+		if at == conditions.CertificateLink && f.expired(subdomain, now) {
+			if part.Note != note {
+				part.Note += "; the certificate is " + note
+			}
+			part.State, part.Runbook = Broken, "PartnerCertificateExpiring"
+		}
 		parts = append(parts, part)
-		return at == broken
+		return at == broken || part.State == Broken
 	}
 	if link(conditions.ClaimLink, "SubdomainClaim "+string(subdomain.Host), "held by this partner") {
 		return parts

@@ -89,6 +89,11 @@ var _ = Describe("Tree, with what was read beside the operator's kinds", func() 
 		f.CertificateEnds[string(partner.Spec.Subdomain.Host)] = now.AddDate(0, 0, -1)
 		Expect(part(f.Tree(partner.Name, now), "Certificate of")).To(And(
 			HaveField("State", fleet.Broken), HaveField("Note", HaveSuffix(", until 2026-11-30 (ended)")), HaveField("Runbook", "PartnerCertificateExpiring")))
+		meta.SetStatusCondition(&partner.Status.Conditions, metav1.Condition{
+			Type: string(v1alpha1.ConditionSubdomainReady), Status: metav1.ConditionFalse, Reason: string(v1alpha1.ReasonCertificatePending), Message: "not renewed",
+		})
+		Expect(part(f.Tree(partner.Name, now), "Certificate of")).To(And(
+			HaveField("State", fleet.Broken), HaveField("Note", And(HavePrefix("not renewed; the certificate is from"), HaveSuffix("(ended)"))), HaveField("Runbook", "PartnerCertificateExpiring")))
 		Expect(part(tree, "Manager").What).To(Equal("Manager v1.2.3"))
 		Expect(part(tree, "Reachability")).To(Equal(fleet.Part{
 			What: "Reachability NameNotResolved", State: fleet.Broken, Note: "no record; so since 2026-12-01 11:00 UTC", Runbook: "PartnerSubdomainUnreachable",

@@ -20,7 +20,7 @@ type Policy struct {
 	At string
 	// Issuers are the domains of those who may, in lower case.
 	Issuers []string
-	// Restricted are those of them that may only for some accounts or by some methods.
+	// Restricted are those of them that may only for some accounts or by some methods, by all their records.
 	Restricted []string
 	// Unknown is a critical property that is not known, for which nobody may issue; empty if there is none.
 	Unknown string
@@ -59,6 +59,7 @@ func (r Resolver) CAA(ctx context.Context, host string) (Policy, error) {
 func policyOf(found []*dns.CAA) Policy {
 	policy := Policy{At: strings.ToLower(strings.TrimSuffix(found[0].Hdr.Name, "."))}
 	about := false // hosts without a wildcard
+	var free []string
 	for _, caa := range found {
 		tag := strings.ToLower(caa.Tag)
 		if caa.Flag&128 != 0 && !slices.Contains(known, tag) {
@@ -74,8 +75,13 @@ func policyOf(found []*dns.CAA) Policy {
 			continue
 		}
 		policy.Issuers = append(policy.Issuers, domain)
-		if strings.TrimSpace(parameters) != "" {
-			policy.Restricted = append(policy.Restricted, domain)
+		if strings.TrimSpace(parameters) == "" {
+			free = append(free, domain)
+		}
+	}
+	for _, issuer := range policy.Issuers {
+		if !slices.Contains(free, issuer) && !slices.Contains(policy.Restricted, issuer) {
+			policy.Restricted = append(policy.Restricted, issuer)
 		}
 	}
 	if !about && policy.Unknown == "" {

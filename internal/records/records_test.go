@@ -77,10 +77,17 @@ func serve(zone string, rcode int) records.Resolver {
 		}
 		_ = w.WriteMsg(answer)
 	})
-	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
-	Expect(err).NotTo(HaveOccurred())
-	tcp, err := net.Listen("tcp", udp.LocalAddr().String())
-	Expect(err).NotTo(HaveOccurred())
+	var udp net.PacketConn
+	var tcp net.Listener
+	Eventually(func() (err error) { // until a port is free for both
+		if udp, err = net.ListenPacket("udp", "127.0.0.1:0"); err != nil {
+			return err
+		}
+		if tcp, err = net.Listen("tcp", udp.LocalAddr().String()); err != nil {
+			_ = udp.Close()
+		}
+		return err
+	}).Should(Succeed())
 	for _, server := range []*dns.Server{{PacketConn: udp, Handler: handler}, {Listener: tcp, Handler: handler}} {
 		started := make(chan struct{})
 		server.NotifyStartedFunc = func() { close(started) }
@@ -121,6 +128,13 @@ var _ = Describe("CAA records", func() {
 		policy, err := serve(zone, dns.RcodeSuccess).CAA(ctx, "remote.acmecorp.com")
 		Expect(err).NotTo(HaveOccurred())
 		Expect(policy).To(Equal(records.Policy{At: "lb.example.net", Issuers: []string{"letsencrypt.org"}, Restricted: []string{"letsencrypt.org"}}))
+	})
+
+	It("restrict nobody whom another record permits without a condition", func(ctx SpecContext) {
+		zone := `acmecorp.com. 60 IN CAA 0 issue "letsencrypt.org"` + "\n" + `acmecorp.com. 60 IN CAA 0 issue "letsencrypt.org; accounturi=https://example.net/1"`
+		policy, err := serve(zone, dns.RcodeSuccess).CAA(ctx, "remote.acmecorp.com")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(policy.Restricted).To(BeEmpty())
 	})
 
 	It("are not known where the server fails", func(ctx SpecContext) {

@@ -37,9 +37,9 @@ type Config struct {
 	// OnDuty is when P-CSMs are on duty during the operating hours. It is absent unless
 	// any active P-CSMs declare shifts.
 	OnDuty *OnDuty `json:"onDuty,omitempty"`
-	// Covered are the hours of a regular week in which P-CSMs are on duty, in the time zone of Hours, or in
-	// UTC if these are always on; none if there is nobody in any of them. It is absent where they are all of
-	// Hours, or not known.
+	// Covered are the hours of every regular week in which P-CSMs are on duty, in the time zone of Hours, or
+	// in UTC if these are always on; none if there is nobody in any. It is absent where they are all of Hours,
+	// where each week of a rotation has others, or where they are not known.
 	Covered []v1alpha1.HoursWindow `json:"covered,omitzero"`
 	// Closures are the days off in the same time, in the time zone of Hours.
 	Closures []support.Holiday `json:"closures,omitempty"`
@@ -159,7 +159,7 @@ func (c *Config) addDuty(partner *v1alpha1.Partner, hours v1alpha1.OperatingHour
 		on.Spans = append(on.Spans, DutySpan{duty.From, duty.Until, duty.Languages})
 	}
 	c.OnDuty = on
-	if covered, all := roster.Covered(today); !all {
+	if covered, tell := roster.Covered(today); tell {
 		c.Covered = coverage.Windows(covered)
 	}
 	return nil
