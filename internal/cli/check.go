@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -45,13 +46,20 @@ engine, support widget. It ends at the first broken link, with what to do. The e
 			return p.check(cmd.Context(), args[0], flags)
 		},
 	}
+	flags.add(cmd)
 	f := cmd.Flags()
-	f.StringVar(&flags.dnsServer, "dns-server", "", "IP address of the DNS server to ask, with a port if it is not 53 (default the system's)")
 	f.StringVar(&flags.connectTo, "connect-to", "", "IP address to connect to, with a port if need be, in place of what the name resolves to")
-	f.StringVar(&flags.caFile, "ca-file", "", "file with PEM certificates of authorities to trust beside the system's")
-	f.VarP(&flags.output, "output", "o", "table, json or yaml")
-	completeChoices(cmd, "output", flags.output.values)
 	return cmd
+}
+
+// add adds the flags that check has in common with dns.
+func (f *checkFlags) add(cmd *cobra.Command) {
+	of := cmd.Flags()
+	of.StringVar(&f.dnsServer, "dns-server", "", "IP address of the DNS server to ask, with a port if it is not 53 (default the system's)")
+	of.StringVar(&f.caFile, "ca-file", "", "file with PEM certificates of authorities to trust beside the system's")
+	last := len(f.output.values) - 1
+	of.VarP(&f.output, "output", "o", strings.Join(f.output.values[:last], ", ")+" or "+f.output.values[last])
+	completeChoices(cmd, "output", f.output.values)
 }
 
 // prober is what the flags ask for. Whoever runs the plugin may reach private addresses

@@ -8,7 +8,6 @@ import (
 	"iter"
 	"maps"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -195,19 +194,13 @@ func (c *cluster) isolation(ctx context.Context) *metav1.Condition {
 // surroundings reads what there is about a partner beside the operator's own kinds: the end of its
 // certificate, and the manager's version. What cannot be read is left out.
 func (c *cluster) surroundings(ctx context.Context, f *fleet.Fleet, partner *v1alpha1.Partner) {
-	certificates := kinds.Named(kinds.CertificateGVK.Kind)
-	list := certificates.NewList()
-	if partner.Spec.Subdomain != nil && c.reader.List(ctx, list.(client.ObjectList), client.InNamespace(objects.NamespaceOf(partner))) == nil {
-		f.CertificateEnds = map[string]time.Time{}
-		_ = meta.EachListItem(list, func(item runtime.Object) error {
-			certificate := item.(*unstructured.Unstructured)
+	if subdomain := partner.Spec.Subdomain; subdomain != nil {
+		if certificate := c.certificate(ctx, partner, string(subdomain.Host)); certificate != nil {
 			text, _, _ := unstructured.NestedString(certificate.Object, "status", "notAfter")
-			// The operator's is named by its host.
-			if ends, err := time.Parse(time.RFC3339, text); err == nil && slices.Contains(kinds.Hosts(certificate), certificate.GetName()) {
-				f.CertificateEnds[certificate.GetName()] = ends
+			if ends, err := time.Parse(time.RFC3339, text); err == nil {
+				f.CertificateEnds = map[string]time.Time{certificate.GetName(): ends}
 			}
-			return nil
-		})
+		}
 	}
 	var services corev1.ServiceList
 	if c.reader.List(ctx, &services, client.MatchingLabels{"app.kubernetes.io/name": "partner-operator", "app.kubernetes.io/component": "manager"}) != nil {
@@ -223,6 +216,16 @@ func (c *cluster) surroundings(ctx context.Context, f *fleet.Fleet, partner *v1a
 		}
 		f.Manager = cmp.Or(f.Manager, service.Labels["app.kubernetes.io/version"])
 	}
+}
+
+// certificate is the Certificate that the operator makes for a host, which is named by it; nil if there is
+// none, or it cannot be read. Others in the namespace can be for the host, too.
+func (c *cluster) certificate(ctx context.Context, partner *v1alpha1.Partner, host string) *unstructured.Unstructured {
+	list := kinds.Named(kinds.CertificateGVK.Kind).NewList().(*unstructured.UnstructuredList)
+	if c.reader.List(ctx, list, client.InNamespace(objects.NamespaceOf(partner)), client.MatchingFields{metav1.ObjectNameField: host}) != nil || len(list.Items) == 0 {
+		return nil
+	}
+	return &list.Items[0]
 }
 
 // pageSize is how many objects are read at once, as kubectl does it.

@@ -21,7 +21,6 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/fleet"
 	"github.com/dispel/partner-operator/internal/kinds"
-	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/probe"
 	"github.com/dispel/partner-operator/internal/records"
 	"github.com/dispel/partner-operator/internal/target"
@@ -46,11 +45,7 @@ The exit status is 1 if something is wrong.`,
 			return p.dns(cmd.Context(), args[0], flags)
 		},
 	}
-	f := cmd.Flags()
-	f.StringVar(&flags.dnsServer, "dns-server", "", "IP address of the DNS server to ask, with a port if it is not 53 (default the system's)")
-	f.StringVar(&flags.caFile, "ca-file", "", "file with PEM certificates of authorities to trust beside the system's")
-	f.VarP(&flags.output, "output", "o", "table, json, yaml or zone")
-	completeChoices(cmd, "output", flags.output.values)
+	flags.add(cmd)
 	return cmd
 }
 
@@ -167,31 +162,23 @@ func (c *cluster) certification(ctx context.Context, partner *v1alpha1.Partner, 
 // acmeOf is the address of the ACME server from which the certificate of a host comes, and whether it is
 // proven by DNS; empty if it comes from elsewhere, or that cannot be read.
 func (c *cluster) acmeOf(ctx context.Context, partner *v1alpha1.Partner, host string) (server string, dns01 bool) {
-	namespace := objects.NamespaceOf(partner)
-	list := kinds.Named(kinds.CertificateGVK.Kind).NewList().(*unstructured.UnstructuredList)
-	if c.reader.List(ctx, list, client.InNamespace(namespace)) != nil {
+	certificate := c.certificate(ctx, partner, host)
+	if certificate == nil {
 		return "", false
 	}
-	for i := range list.Items {
-		certificate := &list.Items[i]
-		if !slices.Contains(kinds.Hosts(certificate), host) {
-			continue
-		}
-		ref, _, _ := unstructured.NestedStringMap(certificate.Object, "spec", "issuerRef")
-		issuer := &unstructured.Unstructured{}
-		issuer.SetGroupVersionKind(schema.GroupVersionKind{Group: kinds.CertificateGVK.Group, Version: kinds.CertificateGVK.Version, Kind: ref["kind"]})
-		key := client.ObjectKey{Namespace: namespace, Name: ref["name"]}
-		if ref["kind"] == string(v1alpha1.ClusterIssuer) {
-			key.Namespace = ""
-		}
-		if c.reader.Get(ctx, key, issuer) != nil {
-			return "", false
-		}
-		server, _, _ = unstructured.NestedString(issuer.Object, "spec", "acme", "server")
-		solvers, _, _ := unstructured.NestedSlice(issuer.Object, "spec", "acme", "solvers")
-		return server, provenByDNS(solvers, host, certificate.GetLabels())
+	ref, _, _ := unstructured.NestedStringMap(certificate.Object, "spec", "issuerRef")
+	issuer := &unstructured.Unstructured{}
+	issuer.SetGroupVersionKind(schema.GroupVersionKind{Group: kinds.CertificateGVK.Group, Version: kinds.CertificateGVK.Version, Kind: ref["kind"]})
+	key := client.ObjectKey{Namespace: certificate.GetNamespace(), Name: ref["name"]}
+	if ref["kind"] == string(v1alpha1.ClusterIssuer) {
+		key.Namespace = ""
 	}
-	return "", false
+	if c.reader.Get(ctx, key, issuer) != nil {
+		return "", false
+	}
+	server, _, _ = unstructured.NestedString(issuer.Object, "spec", "acme", "server")
+	solvers, _, _ := unstructured.NestedSlice(issuer.Object, "spec", "acme", "solvers")
+	return server, provenByDNS(solvers, host, certificate.GetLabels())
 }
 
 // provenByDNS reports whether cert-manager proves a host of a Certificate with some labels by DNS. Of the

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/yaml"
@@ -98,7 +99,7 @@ func (p *plugin) propose(ctx context.Context, f *fleet.Fleet, partner *v1alpha1.
 	for _, a := range found.Allocations {
 		annotations := map[string]string{}
 		for key, value := range a.Annotations {
-			if key != "kubectl.kubernetes.io/last-applied-configuration" {
+			if key != corev1.LastAppliedConfigAnnotation {
 				annotations[key] = value
 			}
 		}

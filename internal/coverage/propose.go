@@ -23,7 +23,7 @@ type Wish struct {
 	Zones []*time.Location
 	// FTE are all that there may be, for the fewest uncovered hours; 0 for the fewest FTE that leave none.
 	FTE v1alpha1.FTE
-	// Taken are names that no allocation to add may have.
+	// Taken are the names of all PCSMAllocations, which none to add may have.
 	Taken sets.Set[string]
 }
 
@@ -40,8 +40,8 @@ type Proposal struct {
 	Week
 	// AtLeast are minutes that stay uncovered in the weakest week whoever works when, with the FTE of
 	// After; and FewestFTE are the least that can suffice: where the clocks of several time zones change
-	// on different days, less than what was found may be possible. Both hold for the ways to spread people
-	// over time zones that were tried; Untried tells that there are more.
+	// on different days, less than what was found may be possible. Untried tells that there are more ways to
+	// spread people over time zones than were tried; then FewestFTE is 0, since nothing is known of them.
 	AtLeast   int
 	FewestFTE v1alpha1.FTE
 	Untried   bool
@@ -59,8 +59,9 @@ const (
 	// mostFailures is how many sweeps with as many people may find nothing, of mostSteps each, and one for
 	// each part of the demands: some fifty runs make a week.
 	mostFailures, mostSteps = 3, 100
-	// fullShifts is from how many shifts on an allocation gets no more: it can have 28.
-	fullShifts = 20
+	// mostShifts is how many an allocation can have, by its schema, and fullShifts from how many on it gets
+	// no more.
+	mostShifts, fullShifts = 28, 20
 )
 
 // Propose finds the fewest people, and the shifts, that cover a regular week of the plan, through the
@@ -120,6 +121,9 @@ func (r *Roster) Propose(ctx context.Context, partner *v1alpha1.Partner, now tim
 				break
 			}
 			found.Untried = found.Untried || p.untried
+		}
+		if found.Untried {
+			found.FewestFTE = 0
 		}
 	}
 	if ctx.Err() != nil {
@@ -562,19 +566,14 @@ func (p *proposer) write() []v1alpha1.PCSMAllocation {
 		a.Spec.Shifts = p.shifts(len(p.existing)+i, v1alpha1.HalfFTE, v1alpha1.HalfFTE)
 		for ; ; number++ {
 			a.Name = fmt.Sprintf("%s-pcsm-%d", p.partner.Name, number)
-			if !p.taken.Has(a.Name) && !p.roster.has(a.Name) && !slices.ContainsFunc(written, func(w v1alpha1.PCSMAllocation) bool { return w.Name == a.Name }) {
+			if !p.taken.Has(a.Name) {
 				break
 			}
 		}
+		number++
 		written = append(written, a)
 	}
 	return written
-}
-
-// has reports whether there is an allocation of a name, active or not.
-func (r *Roster) has(name string) bool {
-	return slices.ContainsFunc(r.staff, func(s staff) bool { return s.allocation.Name == name }) ||
-		slices.ContainsFunc(r.others, func(c contract) bool { return c.allocation.Name == name })
 }
 
 // shifts are those that a crew of the solution gets.
@@ -583,26 +582,9 @@ func (p *proposer) shifts(of int, on, all v1alpha1.FTE) []v1alpha1.Shift {
 	before := p.task(p.best.kept, p.best.added).crews[of]
 	runs := joinedRuns(c.runs[len(before.runs):])
 	runs = withinDays(runs, before.days)
-	type times struct{ start, length int }
-	days := map[times][]int{}
-	var order []times
-	for _, run := range runs {
-		at := times{run.From % day, run.Until - run.From}
-		if days[at] == nil {
-			order = append(order, at)
-		}
-		days[at] = append(days[at], run.From/day)
-	}
 	var shifts []v1alpha1.Shift
-	for _, at := range order {
-		until := at.start + at.length
-		if until > day {
-			until -= day
-		}
-		shift := v1alpha1.Shift{Start: v1alpha1.TimeOfDay(clockOf(at.start)), End: v1alpha1.TimeOfDay(clockOf(until))}
-		for _, weekday := range days[at] {
-			shift.Days = append(shift.Days, support.Week[weekday])
-		}
+	for _, window := range Windows(runs) {
+		shift := v1alpha1.Shift{Days: window.Days, Start: window.Opens, End: window.Closes}
 		if on != all {
 			shift.FTE = on
 		}
@@ -665,8 +647,8 @@ func (p *proposer) judge(found *Proposal) error {
 		if err := staffing.Accept(a, p.partner); err != nil {
 			return fmt.Errorf("the proposal for PCSMAllocation %q would not be accepted: %w", a.Name, err)
 		}
-		if most := 28; len(a.Spec.Shifts) > most {
-			return fmt.Errorf("PCSMAllocation %q would need %d shifts, and %d can be written: divide it into several allocations", a.Name, len(a.Spec.Shifts), most)
+		if len(a.Spec.Shifts) > mostShifts {
+			return fmt.Errorf("PCSMAllocation %q would need %d shifts, and %d can be written: divide it into several allocations", a.Name, len(a.Spec.Shifts), mostShifts)
 		}
 		written[a.Name] = true
 		schedule, err := staffing.NewSchedule(a)

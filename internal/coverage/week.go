@@ -90,13 +90,16 @@ func (r *Roster) Covered(at time.Time) (covered []Part, tell bool) {
 	return covered, len(gaps) > 0 && (len(covered) > 0 || !some)
 }
 
-// Windows are parts of a week, each of one day, as operating hours are written: those at the same time
-// of several days as one.
+// Windows are parts of a week, each of less than a day, as operating hours are written: those at the same
+// time of several days as one.
 func Windows(parts []Part) []v1alpha1.HoursWindow {
 	windows := []v1alpha1.HoursWindow{}
 	for _, p := range parts {
 		of := p.From / day
 		window := v1alpha1.HoursWindow{Opens: v1alpha1.TimeOfDay(clockOf(p.From - of*day)), Closes: v1alpha1.TimeOfDay(clockOf(p.Until - of*day))}
+		if p.Until > (of+1)*day { // on the next day
+			window.Closes = v1alpha1.TimeOfDay(clockOf(p.Until - (of+1)*day))
+		}
 		at := slices.IndexFunc(windows, func(w v1alpha1.HoursWindow) bool { return w.Opens == window.Opens && w.Closes == window.Closes })
 		if at < 0 {
 			at, windows = len(windows), append(windows, window)
