@@ -2,8 +2,8 @@
 // lets the pure core decide, applies, and reports in one status write at most.
 package controllers
 
-// The manager's rights. Secrets are read as metadata only, though the API has no
-// right that says so.
+// The manager's rights. Secrets are read as metadata only, though the API has no right that says
+// so, but for the one that a Partner names for the authorities of its engine's certificate.
 //
 // +kubebuilder:rbac:groups=partner.dispel.com,resources=partners;supportplans;pcsmallocations,verbs=list;watch
 // +kubebuilder:rbac:groups=partner.dispel.com,resources=supportplans,verbs=create
@@ -11,7 +11,8 @@ package controllers
 // +kubebuilder:rbac:groups=partner.dispel.com,resources=subdomainclaims,verbs=list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=list;watch;create;patch
 // +kubebuilder:rbac:groups="",resources=configmaps;services;resourcequotas,verbs=list;watch;create;patch;delete
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=list;watch;delete
+// +kubebuilder:rbac:groups="",resources=configmaps,verbs=get
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;delete
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses;networkpolicies,verbs=list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=ingressclasses,verbs=list;watch
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=rolebindings,verbs=list;watch;create;patch;delete
@@ -19,7 +20,8 @@ package controllers
 // +kubebuilder:rbac:groups=cert-manager.io,resources=certificates,verbs=list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=cert-manager.io,resources=certificaterequests,verbs=list;watch
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=gatewayclasses;gateways;grpcroutes;tlsroutes,verbs=list;watch
-// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes;listenersets;referencegrants,verbs=list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes;listenersets;referencegrants;backendtlspolicies,verbs=list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=traefik.io,resources=serverstransports;traefikservices,verbs=list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups="",namespace=system,resources=events,verbs=create

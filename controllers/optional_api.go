@@ -109,16 +109,25 @@ func (a *OptionalAPIs) Installed() kinds.APIs {
 		Gateway:         a.has(kinds.GatewayAPI),
 		ReferenceGrants: a.has(kinds.ReferenceGrants),
 		ListenerSets:    a.has(kinds.ListenerSets),
+
+		BackendTLSPolicies: a.has(kinds.BackendTLSPolicies),
+		Traefik:            a.has(kinds.Traefik),
 	}
 }
 
 // crdOf is the name of a kind's CustomResourceDefinition.
 func crdOf(kind kinds.Kind) string {
-	plural := strings.ToLower(kind.Kind) + "s"
-	if strings.HasSuffix(kind.Kind, "s") {
-		plural = strings.ToLower(kind.Kind) + "es"
+	name := strings.ToLower(kind.Kind)
+	stem, y := strings.CutSuffix(name, "y")
+	switch {
+	case strings.HasSuffix(name, "s"):
+		name += "es"
+	case y && !strings.HasSuffix(stem, "a"): // of Gateways, which apimachinery's guess makes gatewaies
+		name = stem + "ies"
+	default:
+		name += "s"
 	}
-	return plural + "." + kind.Group
+	return name + "." + kind.Group
 }
 
 // optionalAPIReconciler keeps OptionalAPIs up to date.

@@ -39,6 +39,8 @@ import (
 type PartnerReconciler struct {
 	// Client reads from the cache, and sees there what it wrote itself.
 	Client client.Client
+	// Live reads from the API server.
+	Live client.Reader
 	// APIs tells which optional APIs are there.
 	APIs *OptionalAPIs
 	// Settings are the operator's defaults.
@@ -290,7 +292,7 @@ func (r *PartnerReconciler) applier(partner string) apply.Applier {
 // gatherer reads from the cache what concerns a partner, as of now.
 func (r *PartnerReconciler) gatherer() *gather.Gatherer {
 	return &gather.Gatherer{
-		Reader: r.Client, APIs: r.APIs.Installed(), Kinds: r.APIs.Kinds(), Settings: r.Settings, Now: r.Clock.Now(),
+		Reader: r.Client, Live: r.Live, APIs: r.APIs.Installed(), Kinds: r.APIs.Kinds(), Settings: r.Settings, Now: r.Clock.Now(),
 		Deleted: func(uid types.UID) bool { _, lately := r.deleted.Get(uid); return lately }, Ignored: r.Limits.Ignored,
 	}
 }

@@ -44,7 +44,7 @@ import (
 func Selected() map[client.Object]cache.ByObject {
 	selected := map[client.Object]cache.ByObject{}
 	for _, kind := range kinds.All {
-		if len(kind.Names) == 1 {
+		if kind.Selected() {
 			selected[kind.New()] = cache.ByObject{Field: fields.OneTermEqualSelector("metadata.name", kind.Names[0])}
 		}
 	}
@@ -186,7 +186,7 @@ func (r *PartnerReconciler) eventsOf(kind kinds.Kind) (enqueue handler.EventHand
 	case kinds.ByGateway:
 		enqueue, filter = inBulk(r.byGateway), predicate.Funcs{UpdateFunc: gatewayChanged}
 	case kinds.ByGatewayClass:
-		enqueue, filter = inBulk(r.byGatewayClass), respecified
+		enqueue, filter = inBulk(r.byGatewayClass), versioned // its status has what it can do
 	case kinds.ByName:
 		enqueue = handler.EnqueueRequestsFromMapFunc(r.byGrant)
 	}

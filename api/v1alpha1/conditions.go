@@ -55,6 +55,7 @@ const (
 	// HostRoutedElsewhere, ListenerConflict, TenantNotReady,
 	// APINotInstalled, GatewayNotFound, IssuerNotReady, CertificateFailed,
 	// CertificatePending, SecretNotFound, BackendNotAllowed, BackendNotFound,
+	// BackendTLSNotSupported, BackendCAInvalid,
 	// ListenerNotProgrammed, RouteNotAccepted, RefsNotResolved, ObjectRefused or
 	// ApplyFailed.
 	ConditionSubdomainReady ConditionType = "SubdomainReady"
@@ -208,10 +209,15 @@ const (
 	ReasonSecretNotFound               Reason = "SecretNotFound"
 	ReasonBackendNotAllowed            Reason = "BackendNotAllowed"
 	ReasonBackendNotFound              Reason = "BackendNotFound"
-	ReasonRouteNotAccepted             Reason = "RouteNotAccepted"
-	ReasonGatewayNotFound              Reason = "GatewayNotFound"
-	ReasonListenerNotProgrammed        Reason = "ListenerNotProgrammed"
-	ReasonRefsNotResolved              Reason = "RefsNotResolved"
+	// ReasonBackendTLSNotSupported is of an engine that is to be reached over TLS, which the
+	// controller of the route cannot do, or not as it is asked for.
+	ReasonBackendTLSNotSupported Reason = "BackendTLSNotSupported"
+	// ReasonBackendCAInvalid is of an object for the engine's authorities that is missing, or has none.
+	ReasonBackendCAInvalid      Reason = "BackendCAInvalid"
+	ReasonRouteNotAccepted      Reason = "RouteNotAccepted"
+	ReasonGatewayNotFound       Reason = "GatewayNotFound"
+	ReasonListenerNotProgrammed Reason = "ListenerNotProgrammed"
+	ReasonRefsNotResolved       Reason = "RefsNotResolved"
 	// ReasonListenerConflict is of a host that is handed over, whose listener the Gateway
 	// refuses as long as it has that of the Partner that hands it over.
 	ReasonListenerConflict Reason = "ListenerConflict"

@@ -243,6 +243,64 @@ type Backend struct {
 	// external is a host outside the cluster, reached by an ExternalName Service.
 	// +optional
 	External *ExternalBackend `json:"external,omitempty"`
+
+	// tls has the engine reached over TLS, and its certificate verified. If the ingress or
+	// Gateway controller cannot do that, the engine is not served: never in clear text. If
+	// omitted, the engine is reached in clear text, unless annotations of the route say
+	// otherwise.
+	// +optional
+	TLS *BackendTLS `json:"tls,omitempty"`
+}
+
+// BackendTLS specifies how the certificate of an engine is verified.
+type BackendTLS struct {
+	// serverName is the DNS name that the engine's certificate has to be for, which is also
+	// asked for by SNI. If omitted, it is the host of backend.external, or
+	// <name>.<tenant namespace>.svc for backend.service.
+	// +optional
+	ServerName Host `json:"serverName,omitempty"`
+
+	// caCertificates specifies who has to have signed the certificate.
+	// +required
+	CACertificates CACertificates `json:"caCertificates,omitzero"`
+}
+
+// CACertificates are the authorities that an engine's certificate is verified against: either
+// those of an object in the tenant namespace, PEM-encoded under the key ca.crt, or those of the
+// proxy's operating system.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.configMapRef) || has(self.secretRef) || has(self.wellKnown)",message="the engine's certificate has to be verified: write configMapRef or secretRef with the name of an object that has the authority's certificate under ca.crt, or wellKnown: System for a public authority"
+// +kubebuilder:validation:XValidation:rule="(has(self.configMapRef) ? 1 : 0) + (has(self.secretRef) ? 1 : 0) + (has(self.wellKnown) ? 1 : 0) <= 1",message="authorities come from one place: keep one of configMapRef, secretRef and wellKnown"
+// +kubebuilder:validation:MinProperties=1
+type CACertificates struct {
+	// configMapRef names a ConfigMap in the tenant namespace.
+	// +optional
+	ConfigMapRef *CAReference `json:"configMapRef,omitempty"`
+
+	// secretRef names a Secret in the tenant namespace.
+	// +optional
+	SecretRef *CAReference `json:"secretRef,omitempty"`
+
+	// wellKnown is System, for the authorities that the proxy's operating system trusts.
+	// +optional
+	WellKnown WellKnownCAs `json:"wellKnown,omitempty"`
+}
+
+// WellKnownCAs are authorities that need no object.
+//
+// +kubebuilder:validation:Enum=System
+type WellKnownCAs string
+
+// SystemCAs are those that the proxy's operating system trusts.
+const SystemCAs WellKnownCAs = "System"
+
+// CAReference names an object in the tenant namespace that has certificates of authorities.
+type CAReference struct {
+	// name is the name of the object. It must not start with dispel-, which is reserved for the
+	// operator.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('dispel-')",message="names that start with dispel- belong to the operator: name the object with your authority otherwise"
+	Name ObjectName `json:"name,omitempty"`
 }
 
 // ServiceBackend is a Service in the tenant namespace.

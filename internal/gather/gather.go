@@ -35,6 +35,9 @@ type Gatherer struct {
 	// Reader has the objects. It is asked for nothing that belongs to an optional API which is
 	// not installed.
 	Reader client.Reader
+	// Live has what no cache holds, the authorities of engines' certificates, at one request
+	// each; nil if they are not looked at.
+	Live client.Reader
 	// APIs are the optional APIs that are installed.
 	APIs kinds.APIs
 	// Kinds are those of kinds.All that can be read.
@@ -402,11 +405,18 @@ func (g *Gatherer) subdomain(ctx context.Context, s *snapshot.Snapshot) error {
 	}
 	namespace := objects.NamespaceOf(s.Partner)
 	if service := subdomain.Backend.Service; service != nil {
-		err = g.Reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: service.Name}, &corev1.Service{})
+		var engine corev1.Service
+		err = g.Reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: service.Name}, &engine, client.UnsafeDisableDeepCopy)
 		if client.IgnoreNotFound(err) != nil {
 			return err
 		}
 		s.BackendFound = err == nil
+		for _, port := range engine.Spec.Ports {
+			s.BackendPorts = append(s.BackendPorts, port.Port)
+		}
+	}
+	if s.BackendCA, err = g.backendCA(ctx, s); err != nil {
+		return err
 	}
 	if tls := subdomain.TLS; tls != nil && tls.SecretName != "" {
 		err = g.Reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: tls.SecretName}, kinds.Named("Secret").New())
@@ -426,6 +436,31 @@ func (g *Gatherer) subdomain(ctx context.Context, s *snapshot.Snapshot) error {
 	}
 	s.IngressClasses = classes.Items
 	return nil
+}
+
+// backendCA reads the object with the authorities of the engine's certificate; nil if there is
+// none to read. Of a Secret, nothing but the certificates is kept.
+func (g *Gatherer) backendCA(ctx context.Context, s *snapshot.Snapshot) (*snapshot.CAObject, error) {
+	kind, name := objects.Builder{Partner: s.Partner}.CAObject()
+	if kind == "" || g.Live == nil {
+		return nil, nil
+	}
+	key := client.ObjectKey{Namespace: objects.NamespaceOf(s.Partner), Name: name}
+	var pem []byte
+	var err error
+	if kind == kinds.Secret {
+		var secret corev1.Secret
+		err = g.Live.Get(ctx, key, &secret)
+		pem = secret.Data[objects.CAKey]
+	} else {
+		var configMap corev1.ConfigMap
+		err = g.Live.Get(ctx, key, &configMap)
+		pem = []byte(configMap.Data[objects.CAKey])
+	}
+	if client.IgnoreNotFound(err) != nil {
+		return nil, err
+	}
+	return &snapshot.CAObject{Found: err == nil, PEM: pem}, nil
 }
 
 // noted is another partner on whose namespace the declared host is noted; empty if it is

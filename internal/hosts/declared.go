@@ -12,6 +12,7 @@ import (
 	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/objects"
+	"github.com/dispel/partner-operator/internal/staffing"
 )
 
 // way is how far the declared host has come on the way from its claim to its route.
@@ -68,6 +69,9 @@ func (p *planner) walk() way {
 	if via, w.broken = p.gatewayLink(); w.broken != nil {
 		return w
 	}
+	if w.broken = p.backendTLSRefused(via); w.broken != nil {
+		return w
+	}
 	issued := p.certificate(via)
 	w.objects = append(w.objects, p.served(via, issued)...)
 	w.renewal = issued.renewal
@@ -77,7 +81,7 @@ func (p *planner) walk() way {
 	if w.broken = issued.broken; w.broken != nil {
 		return w
 	}
-	if w.broken = p.backendMissing(); w.broken != nil {
+	if w.broken = firstBroken(p.backendMissing, p.authorityInvalid); w.broken != nil {
 		return w
 	}
 	if w.broken, w.serves = p.routeAccepted(via); w.broken != nil {
@@ -153,6 +157,9 @@ func (p *planner) declared(w way, old *objects.Route) Host {
 			host.Write = append(host.Write, old.Show())
 		}
 	}
+	if w.broken != nil && w.broken.Reason == v1alpha1.ReasonBackendCAInvalid {
+		host.Again = staffing.Earlier(host.Again, p.Now.Add(rereading))
+	}
 	switch {
 	case w.broken != nil:
 		host.WaitsFor = fmt.Sprintf("condition %s (%s)", v1alpha1.ConditionSubdomainReady, w.broken.Reason)
@@ -221,13 +228,11 @@ func (p *planner) orderedAhead() []kinds.Object {
 
 // served are the route and what it leads to.
 func (p *planner) served(via objects.GatewayLink, issued certificate) (wanted []kinds.Object) {
-	subdomain, gateway := p.Partner.Spec.Subdomain, p.build.GatewayRef()
+	gateway := p.build.GatewayRef()
 	if issued.issuer != nil && p.APIs.CertManager {
 		wanted = append(wanted, p.build.Certificate(*issued.issuer))
 	}
-	if subdomain.Backend.External != nil {
-		wanted = append(wanted, p.build.EngineService(*subdomain.Backend.External))
-	}
+	wanted = append(wanted, p.reached(via)...)
 	if service, namespace, inCluster := objects.WidgetService(p.Settings); p.widget {
 		if gateway != nil && inCluster && via.Grants {
 			wanted = append(wanted, p.build.ReferenceGrant(service, namespace))
@@ -287,8 +292,13 @@ func (p *planner) backendRefused(host string) string {
 
 func (p *planner) backendMissing() *conditions.Finding {
 	service := p.Partner.Spec.Subdomain.Backend.Service
-	if service == nil || p.BackendFound {
-		return nil
+	switch {
+	case service == nil, p.BackendFound && len(p.BackendPorts) == 0, slices.Contains(p.BackendPorts, service.Port):
+		return nil // an ExternalName Service needs no ports
+	case p.BackendFound:
+		return broken(v1alpha1.ReasonBackendNotFound, conditions.Waiting,
+			"Service %s/%s has no port %d, only %s: write one of its ports in spec.subdomain.backend.service.port, or give it that port",
+			objects.NamespaceOf(p.Partner), service.Name, service.Port, strings.Trim(fmt.Sprint(p.BackendPorts), "[]"))
 	}
 	return broken(v1alpha1.ReasonBackendNotFound, conditions.Waiting,
 		"there is no Service %s/%s: deploy the engine there, or name another in spec.subdomain.backend", objects.NamespaceOf(p.Partner), service.Name)

@@ -52,7 +52,10 @@ func (p *planner) gatewayLink() (objects.GatewayLink, *conditions.Finding) {
 			"Gateway %s/%s cannot serve the certificate of spec.subdomain.tls: %s; allow it in the Gateway's spec.allowedListeners, or remove spec.subdomain.tls to use the Gateway's own listener",
 			ref.Namespace, ref.Name, refusal)
 	}
-	return objects.GatewayLink{Gateway: gateway, Section: ref.SectionName, Grants: p.APIs.ReferenceGrants, Own: refusal == "" && p.build.TLSSecret() != ""}, nil
+	return objects.GatewayLink{
+		Gateway: gateway, Section: ref.SectionName, Grants: p.APIs.ReferenceGrants, Own: refusal == "" && p.build.TLSSecret() != "",
+		Traefik: p.APIs.Traefik && p.Partner.Spec.Subdomain.Backend.External != nil && p.controllerOf(gateway) == objects.TraefikGateway,
+	}, nil
 }
 
 // listenersRefused says why the Gateway takes no ListenerSet from the tenant
@@ -89,11 +92,12 @@ func (p *planner) listenersRefused(gateway *gatewayv1.Gateway) string {
 func (p *planner) gatewayRouteUnready(via objects.GatewayLink) (link *conditions.Finding, serves bool) {
 	host := string(p.Partner.Spec.Subdomain.Host)
 	namespace := objects.NamespaceOf(p.Partner)
-	route, _ := p.Child(kinds.HTTPRoute, host).(*gatewayv1.HTTPRoute)
-	if route == nil || !route.DeletionTimestamp.IsZero() {
+	declared := p.declaredRoute()
+	if declared == nil {
 		return broken(v1alpha1.ReasonRouteNotAccepted, conditions.Waiting,
 			"HTTPRoute %s/%s is about to be created, once one that is being deleted is gone", namespace, host), false
 	}
+	route := declared.Object.(*gatewayv1.HTTPRoute)
 	links := []statusLink{{
 		v1alpha1.ReasonListenerNotProgrammed, fmt.Sprintf("Gateway %s/%s", via.Namespace, via.Name),
 		// Others share it: what somebody changes on it does not unsettle all.
@@ -118,13 +122,28 @@ func (p *planner) gatewayRouteUnready(via objects.GatewayLink) (link *conditions
 	links = append(links,
 		statusLink{v1alpha1.ReasonRouteNotAccepted, name, said, route.Generation, string(gatewayv1.RouteConditionAccepted)},
 		statusLink{v1alpha1.ReasonRefsNotResolved, name, said, route.Generation, string(gatewayv1.RouteConditionResolvedRefs)})
+	links = append(links, p.policyLinks(via)...)
 	serves = !slices.ContainsFunc(links, func(link statusLink) bool { return !meta.IsStatusConditionTrue(link.conditions, link.condition) })
 	for _, link := range links {
 		if why := link.unmet(); why != "" {
-			return broken(link.reason, conditions.Waiting, "%s lacks the condition %s: %s", link.name, link.condition, why), serves
+			return broken(link.reason, conditions.Waiting, "%s lacks the condition %s: %s%s", link.name, link.condition, why, p.withoutExternalNames(link, via)), serves
 		}
 	}
 	return nil, serves
+}
+
+// withoutExternalNames says what to do if a Gateway's controller does not take the Service of an
+// engine outside of the cluster; empty if that is not what a link lacks.
+func (p *planner) withoutExternalNames(link statusLink, via objects.GatewayLink) string {
+	if link.condition != string(gatewayv1.RouteConditionResolvedRefs) || p.Partner.Spec.Subdomain.Backend.External == nil || via.Traefik ||
+		!meta.IsStatusConditionFalse(link.conditions, link.condition) {
+		return ""
+	}
+	remedy := "; the engine is outside of the cluster, which not every Gateway takes: name an ingress class in spec.subdomain.route, or a Gateway of Traefik's with its CRDs or of Contour's with enableExternalNameService"
+	if p.controllerOf(via.Gateway) == objects.TraefikGateway {
+		remedy = "; Traefik takes no ExternalName Service here: install its CRDs (traefik.io), and have it run with --providers.kubernetescrd and --providers.kubernetescrd.allowexternalnameservices"
+	}
+	return remedy
 }
 
 // refusesRefs reports whether a controller says that a route's backends cannot be had.
@@ -208,7 +227,7 @@ func (l statusLink) unmet() string {
 	case said.ObservedGeneration != 0 && said.ObservedGeneration < l.generation:
 		return "its controller has not taken up its last change yet"
 	case said.Status != metav1.ConditionTrue:
-		return fmt.Sprintf("%s (%s)", strings.TrimSuffix(said.Message, "."), said.Reason)
+		return strings.TrimPrefix(fmt.Sprintf("%s (%s)", strings.TrimSuffix(said.Message, "."), said.Reason), " ")
 	}
 	return ""
 }

@@ -177,6 +177,9 @@ func newPlanner(s *snapshot.Snapshot, judged *contract.Judgement, blocked *condi
 		build: objects.Builder{Partner: s.Partner, Settings: s.Settings, Classes: s.IngressClasses},
 	}
 	for _, child := range s.Children {
+		if inClear(p.build, s.Child, child) {
+			continue
+		}
 		switch kinds.Of(child).Exposure {
 		case kinds.NotExposed:
 		case kinds.ByBackend:
@@ -187,6 +190,11 @@ func newPlanner(s *snapshot.Snapshot, judged *contract.Judgement, blocked *condi
 	}
 	p.build.Kept = liveClass(s)
 	return p
+}
+
+// OwnRoutes are the routes of the partner that are not being deleted, and may go on serving.
+func (p *planner) OwnRoutes() []objects.Route {
+	return slices.DeleteFunc(p.Snapshot.OwnRoutes(), func(route objects.Route) bool { return inClear(p.build, p.Child, route.Object) })
 }
 
 // liveClass is the class of the Ingress that serves the partner, as the status has it: what somebody

@@ -64,6 +64,9 @@ var (
 		if subdomain := partner.Spec.Subdomain; subdomain != nil && subdomain.TLS != nil && subdomain.TLS.SecretName != "" {
 			names = append(names, objects.NamespaceOf(partner)+"/"+subdomain.TLS.SecretName)
 		}
+		if kind, name := (objects.Builder{Partner: partner}).CAObject(); kind == kinds.Secret {
+			names = append(names, objects.NamespaceOf(partner)+"/"+name)
+		}
 		return names
 	}}
 	// PartnerByGateway has a Gateway as namespace/name, and an empty key for the

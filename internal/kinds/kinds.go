@@ -72,6 +72,10 @@ func (k Kind) New() Object { return k.object.DeepCopyObject().(Object) }
 // NewList returns an empty list of the kind.
 func (k Kind) NewList() List { return k.list.DeepCopyObject().(List) }
 
+// Selected reports whether objects of the kind are read under one name alone, by which the API
+// server selects them. It cannot for an API that it does not have yet.
+func (k Kind) Selected() bool { return len(k.Names) == 1 && k.API == "" }
+
 // Attaches reports whether objects of the kind are attached to a Gateway.
 func (k Kind) Attaches() bool { return k.parents != nil }
 
@@ -111,6 +115,10 @@ const (
 	ListenerSets    API = "ListenerSets"
 	GRPCRoutes      API = "GRPCRoutes"
 	TLSRoutes       API = "TLSRoutes"
+	// BackendTLSPolicies are the Gateway API's, from 1.4 on.
+	BackendTLSPolicies API = "BackendTLSPolicies"
+	// Traefik is what Traefik's own kinds are.
+	Traefik API = "Traefik"
 )
 
 // Exposure is how an object exposes a host. Objects are deleted in this order: what
@@ -164,6 +172,8 @@ const (
 	HTTPRoute      = "HTTPRoute"
 	ListenerSet    = "ListenerSet"
 	ReferenceGrant = "ReferenceGrant"
+
+	BackendTLSPolicy = "BackendTLSPolicy"
 )
 
 var (
@@ -235,6 +245,19 @@ var All = []Kind{
 	{
 		GroupVersionKind: gatewayVersion.WithKind("GatewayClass"), object: &gatewayv1.GatewayClass{}, list: &gatewayv1.GatewayClassList{},
 		API: GatewayAPI, Relation: ByGatewayClass, strip: on(func(o *gatewayv1.GatewayClass) { o.Labels, o.Annotations = nil, nil }),
+	},
+	{
+		GroupVersionKind: gatewayVersion.WithKind(BackendTLSPolicy), object: &gatewayv1.BackendTLSPolicy{}, list: &gatewayv1.BackendTLSPolicyList{},
+		API: BackendTLSPolicies, Made: true, Names: []string{EngineServiceName}, Exposure: ByBackend, Exact: []string{},
+		keepStatus: carry(func(to, from *gatewayv1.BackendTLSPolicy) { to.Status = from.Status }),
+	},
+	{
+		GroupVersionKind: ServersTransportGVK, object: ofKind(&unstructured.Unstructured{}, ServersTransportGVK), list: ofKind(&unstructured.UnstructuredList{}, listOf(ServersTransportGVK)),
+		API: Traefik, Made: true, Names: []string{EngineServiceName}, Exposure: ByBackend, Exact: []string{},
+	},
+	{
+		GroupVersionKind: TraefikServiceGVK, object: ofKind(&unstructured.Unstructured{}, TraefikServiceGVK), list: ofKind(&unstructured.UnstructuredList{}, listOf(TraefikServiceGVK)),
+		API: Traefik, Made: true, Names: []string{EngineServiceName}, Exposure: ByBackend, Exact: []string{},
 	},
 	{
 		GroupVersionKind: grantVersion.WithKind(ReferenceGrant), object: &gatewayv1beta1.ReferenceGrant{}, list: &gatewayv1beta1.ReferenceGrantList{},
@@ -338,6 +361,9 @@ type APIs struct {
 	Gateway bool `json:"gateway"`
 	// ReferenceGrants are the Gateway API's, in the version that is used here.
 	ReferenceGrants bool `json:"referenceGrants"`
-	// ListenerSets are the Gateway API's, which older releases lack.
-	ListenerSets bool `json:"listenerSets"`
+	// ListenerSets and BackendTLSPolicies are the Gateway API's, which older releases lack.
+	ListenerSets       bool `json:"listenerSets"`
+	BackendTLSPolicies bool `json:"backendTLSPolicies"`
+	// Traefik is what Traefik's own kinds are: ServersTransports and TraefikServices.
+	Traefik bool `json:"traefik"`
 }

@@ -29,6 +29,13 @@ var CertificateGVK = schema.GroupVersionKind{Group: "cert-manager.io", Version: 
 // signed. Only there does it say what is wrong with an issuer.
 var CertificateRequestGVK = schema.GroupVersionKind{Group: CertificateGVK.Group, Version: CertificateGVK.Version, Kind: "CertificateRequest"}
 
+// ServersTransportGVK and TraefikServiceGVK are Traefik's, which are written without its Go
+// types: its module brings a thousand others.
+var (
+	ServersTransportGVK = schema.GroupVersionKind{Group: "traefik.io", Version: "v1alpha1", Kind: "ServersTransport"}
+	TraefikServiceGVK   = ServersTransportGVK.GroupVersion().WithKind("TraefikService")
+)
+
 // CertificateNameAnnotation is cert-manager's, on CertificateRequests and on the
 // Secrets that it writes: the name of the Certificate that they are of.
 const CertificateNameAnnotation = "cert-manager.io/certificate-name"

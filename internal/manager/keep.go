@@ -42,6 +42,8 @@ const (
 	// maxName and maxNote are how long values of labels and annotations are kept: of those
 	// that are names, and of that which lists hosts.
 	maxName, maxNote = 253, 4 << 10
+	// maxPorts is how many ports a Service can have of which the numbers are kept.
+	maxPorts = 64
 )
 
 // keep decides how much of an object the cache keeps: nothing that nobody asks for, of what is
@@ -72,12 +74,12 @@ func keep(object client.Object) cachelimit.Kept {
 }
 
 // counts reports whether an object counts against the limit of its namespace: not if it is of
-// the cluster, if its kind has one object in each namespace, or if it is a ReferenceGrant of the
+// the cluster, if the API server selects the one object of its kind in each namespace, or if it is a ReferenceGrant of the
 // operator's, which are all in the widget server's namespace.
 func counts(object client.Object) bool {
 	kind := kinds.OfType(object)
 	_, grant := object.(*gatewayv1beta1.ReferenceGrant)
-	return kind != nil && object.GetNamespace() != "" && len(kind.Names) != 1 && (!grant || !kinds.Marked(object))
+	return kind != nil && object.GetNamespace() != "" && !kind.Selected() && (!grant || !kinds.Marked(object))
 }
 
 // sizeOf is how many bytes an object has, about.
@@ -192,18 +194,21 @@ func wanted(object client.Object) bool {
 		return partner != "" || object.Annotations[v1alpha1.AdoptAnnotation] != "" || object.Annotations[v1alpha1.AppliedAnnotation] != ""
 	case *gatewayv1beta1.ReferenceGrant:
 		return partner != "" && kinds.Owned(object, partner, nil)
-	case *corev1.Service:
-		return slices.Contains(kinds.ReservedNames, object.Name)
+	case *corev1.Service, *gatewayv1.BackendTLSPolicy:
+		return slices.Contains(kinds.ReservedNames, object.GetName())
 	case *networkingv1.Ingress, *gatewayv1.HTTPRoute, *gatewayv1.ListenerSet:
 		return kinds.NamedAfterHost(object) || // which the operator may take over, or hide
 			kinds.Solver(object)
 	case *gatewayv1.GRPCRoute, *gatewayv1.TLSRoute:
 		return false
-	case *unstructured.Unstructured: // cert-manager's
-		if object.GetKind() == kinds.CertificateGVK.Kind {
+	case *unstructured.Unstructured:
+		switch object.GetKind() {
+		case kinds.CertificateGVK.Kind:
 			return partner != "" && kinds.NamedAfterHost(object)
+		case kinds.CertificateRequestGVK.Kind:
+			return object.GetAnnotations()[kinds.CertificateNameAnnotation] != ""
 		}
-		return object.GetAnnotations()[kinds.CertificateNameAnnotation] != ""
+		return slices.Contains(kinds.ReservedNames, object.GetName())
 	}
 	return true
 }
@@ -238,8 +243,15 @@ func stub(object client.Object) client.Object {
 	little.SetDeletionTimestamp(object.GetDeletionTimestamp())
 	little.SetFinalizers(object.GetFinalizers())
 	little.SetOwnerReferences(object.GetOwnerReferences()) // without any, it may be left of a Partner that is gone
-	if gateway, ok := little.(*gatewayv1.Gateway); ok {
-		gateway.Spec.GatewayClassName = object.(*gatewayv1.Gateway).Spec.GatewayClassName
+	switch little := little.(type) {
+	case *gatewayv1.Gateway:
+		little.Spec.GatewayClassName = object.(*gatewayv1.Gateway).Spec.GatewayClassName
+	case *corev1.Service: // which a Partner can name with a port
+		if ports := object.(*corev1.Service).Spec.Ports; len(ports) <= maxPorts {
+			for _, port := range ports {
+				little.Spec.Ports = append(little.Spec.Ports, corev1.ServicePort{Port: port.Port})
+			}
+		}
 	}
 	if kind := kinds.OfType(object); kind != nil {
 		hosts, _ := kinds.FirstHosts(object, maxHosts)

@@ -74,7 +74,26 @@ var largest = map[string]func(namespace string, i int) client.Object{
 		return quota
 	},
 	"Service": func(namespace string, i int) client.Object {
-		return &corev1.Service{ObjectMeta: largeMeta(namespace, fmt.Sprint("s", i)), Spec: corev1.ServiceSpec{ExternalName: text(1 << 20)}}
+		service := &corev1.Service{ObjectMeta: largeMeta(namespace, fmt.Sprint("s", i)), Spec: corev1.ServiceSpec{ExternalName: text(1 << 20)}}
+		for range 4000 {
+			service.Spec.Ports = append(service.Spec.Ports, corev1.ServicePort{Name: text(63), Port: 80})
+		}
+		return service
+	},
+	"BackendTLSPolicy": func(namespace string, i int) client.Object {
+		policy := &gatewayv1.BackendTLSPolicy{ObjectMeta: largeMeta(namespace, fmt.Sprint("p", i))}
+		policy.Spec.Options = map[gatewayv1.AnnotationKey]gatewayv1.AnnotationValue{"example.com/x": gatewayv1.AnnotationValue(text(1 << 20))}
+		return policy
+	},
+	"ServersTransport": func(namespace string, i int) client.Object {
+		transport := ofKind(&unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"serverName": text(1 << 20)}}}, "traefik.io/v1alpha1", "ServersTransport")
+		withMeta(transport, largeMeta(namespace, fmt.Sprint("t", i)))
+		return transport
+	},
+	"TraefikService": func(namespace string, i int) client.Object {
+		service := ofKind(&unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"x": text(1 << 20)}}}, "traefik.io/v1alpha1", "TraefikService")
+		withMeta(service, largeMeta(namespace, fmt.Sprint("t", i)))
+		return service
 	},
 	"NetworkPolicy": func(namespace string, i int) client.Object {
 		policy := &networkingv1.NetworkPolicy{ObjectMeta: largeMeta(fmt.Sprint(namespace, i), kinds.IsolationName)}

@@ -209,7 +209,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, limi
 	return errors.Join(
 		(&controllers.PartnerReconciler{
 			Answers: apply.NewAnswers(),
-			Client:  patient{mgr.GetClient()}, APIs: apis,
+			Client:  patient{mgr.GetClient()}, Live: mgr.GetAPIReader(), APIs: apis,
 			Settings: options.Settings, Clock: options.Clock, Recorder: recorder, RestoreGrace: options.RestoreGrace, Limits: limits,
 		}).SetupWithManager(ctx, mgr, each()),
 		(&controllers.PCSMAllocationReconciler{

@@ -9,6 +9,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
@@ -102,30 +103,42 @@ func (b Builder) Certificate(issuer v1alpha1.IssuerReference) *unstructured.Unst
 	for key, value := range Labels(b.Partner.Name) {
 		secretLabels[key] = value
 	}
-	certificate := &unstructured.Unstructured{Object: map[string]any{
-		"spec": map[string]any{
-			"secretName": host,
-			"dnsNames":   []any{host},
-			// By these the Secret is known once the Certificate is gone.
-			"secretTemplate": map[string]any{"labels": secretLabels},
-			"issuerRef":      map[string]any{"group": kinds.CertificateGVK.Group, "kind": string(kind), "name": string(issuer.Name)},
-		},
-	}}
-	certificate.SetGroupVersionKind(kinds.CertificateGVK)
-	meta := b.ownedMeta(host)
-	certificate.SetNamespace(meta.Namespace)
-	certificate.SetName(meta.Name)
-	certificate.SetLabels(meta.Labels)
-	certificate.SetOwnerReferences(meta.OwnerReferences)
-	return certificate
+	return b.untyped(kinds.CertificateGVK, host, map[string]any{
+		"secretName": host,
+		"dnsNames":   []any{host},
+		// By these the Secret is known once the Certificate is gone.
+		"secretTemplate": map[string]any{"labels": secretLabels},
+		"issuerRef":      map[string]any{"group": kinds.CertificateGVK.Group, "kind": string(kind), "name": string(issuer.Name)},
+	})
 }
 
-// EngineService leads to the engine. Its name has the final dot, with which resolvers do not try
-// it below the search domains of a Pod first: engine.dev there can be Service engine in
-// namespace dev.
-func (b Builder) EngineService(to v1alpha1.ExternalBackend) *corev1.Service {
-	service := b.ExternalService(kinds.EngineServiceName, to)
-	service.Spec.ExternalName += "."
+// untyped is an object without a Go type of its own, owned by the Partner.
+func (b Builder) untyped(kind schema.GroupVersionKind, name string, spec map[string]any) *unstructured.Unstructured {
+	object := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
+	object.SetGroupVersionKind(kind)
+	meta := b.ownedMeta(name)
+	object.SetNamespace(meta.Namespace)
+	object.SetName(meta.Name)
+	object.SetLabels(meta.Labels)
+	object.SetOwnerReferences(meta.OwnerReferences)
+	return object
+}
+
+// EngineService leads to the engine. The name of one outside of the cluster has the final dot, with
+// which resolvers do not try it below the search domains of a Pod first: engine.dev there can be
+// Service engine in namespace dev.
+func (b Builder) EngineService() *corev1.Service {
+	backend := b.Partner.Spec.Subdomain.Backend
+	var service *corev1.Service
+	if backend.External != nil {
+		service = b.ExternalService(kinds.EngineServiceName, *backend.External)
+		service.Spec.ExternalName += "."
+	} else {
+		service = b.ExternalService(kinds.EngineServiceName, v1alpha1.ExternalBackend{Host: v1alpha1.Host(b.engineHost()), Port: backend.Service.Port})
+	}
+	if backend.TLS != nil {
+		service.Annotations = b.serviceTLSAnnotations()
+	}
 	return service
 }
 
@@ -210,6 +223,9 @@ func (b Builder) Ingress(widget bool, secret string) *networkingv1.Ingress {
 			metav1.SetMetaDataAnnotation(&ingress.ObjectMeta, key, string(value))
 		}
 	}
+	for key, value := range b.ingressTLSAnnotations() {
+		metav1.SetMetaDataAnnotation(&ingress.ObjectMeta, key, value)
+	}
 	if class := b.IngressClassName(); class != "" {
 		ingress.Spec.IngressClassName = &class
 	}
@@ -229,10 +245,13 @@ func (b Builder) Ingress(widget bool, secret string) *networkingv1.Ingress {
 	if widget {
 		paths = append(paths, path(kinds.WidgetPath, kinds.WidgetServiceName, b.Settings.WidgetBackend.Port))
 	}
-	if external := subdomain.Backend.External; external != nil {
-		paths = append(paths, path("/", kinds.EngineServiceName, external.Port))
-	} else {
-		paths = append(paths, path("/", subdomain.Backend.Service.Name, subdomain.Backend.Service.Port))
+	switch backend := subdomain.Backend; {
+	case backend.External != nil:
+		paths = append(paths, path("/", kinds.EngineServiceName, backend.External.Port))
+	case b.ViaEngineService():
+		paths = append(paths, path("/", kinds.EngineServiceName, backend.Service.Port))
+	default:
+		paths = append(paths, path("/", backend.Service.Name, backend.Service.Port))
 	}
 	ingress.Spec.Rules = []networkingv1.IngressRule{{
 		Host:             host,

@@ -37,6 +37,8 @@ type GatewayLink struct {
 	// Own tells that the sub-domain has a listener of its own, with its own
 	// certificate, in a ListenerSet.
 	Own bool
+	// Traefik tells that an engine outside of the cluster is reached by a TraefikService.
+	Traefik bool
 }
 
 // HTTPRoute leads the host to the engine, and the widget's path to the widget
@@ -55,7 +57,9 @@ func (b Builder) HTTPRoute(via GatewayLink, widget bool) *gatewayv1.HTTPRoute {
 		}
 	}
 	rule := func(path string, service gatewayv1.BackendObjectReference) gatewayv1.HTTPRouteRule {
-		service.Group, service.Kind = new(gatewayv1.Group("")), new(gatewayv1.Kind(kinds.Service))
+		if service.Kind == nil {
+			service.Group, service.Kind = new(gatewayv1.Group("")), new(gatewayv1.Kind(kinds.Service))
+		}
 		return gatewayv1.HTTPRouteRule{
 			Matches: []gatewayv1.HTTPRouteMatch{{Path: &gatewayv1.HTTPPathMatch{Type: new(gatewayv1.PathMatchPathPrefix), Value: &path}}},
 			BackendRefs: []gatewayv1.HTTPBackendRef{{BackendRef: gatewayv1.BackendRef{
@@ -73,10 +77,13 @@ func (b Builder) HTTPRoute(via GatewayLink, widget bool) *gatewayv1.HTTPRoute {
 		route.Spec.Rules = append(route.Spec.Rules, rule(kinds.WidgetPath, service))
 	}
 	engine := gatewayv1.BackendObjectReference{Name: kinds.EngineServiceName}
-	if external := subdomain.Backend.External; external != nil {
-		engine.Port = &external.Port
-	} else {
-		engine.Name, engine.Port = gatewayv1.ObjectName(subdomain.Backend.Service.Name), &subdomain.Backend.Service.Port
+	switch backend := subdomain.Backend; {
+	case via.Traefik:
+		engine.Group, engine.Kind = new(gatewayv1.Group(kinds.TraefikServiceGVK.Group)), new(gatewayv1.Kind(kinds.TraefikServiceGVK.Kind))
+	case backend.External != nil:
+		engine.Port = &backend.External.Port
+	default:
+		engine.Name, engine.Port = gatewayv1.ObjectName(backend.Service.Name), &backend.Service.Port
 	}
 	route.Spec.Rules = append(route.Spec.Rules, rule("/", engine))
 	return route

@@ -42,8 +42,11 @@ type Settings struct {
 
 // Uses reports whether the operator is to use an optional API where it is installed.
 func (s Settings) Uses(api kinds.API) bool {
-	if api == kinds.CertManager {
+	switch api {
+	case kinds.CertManager:
 		return !s.WithoutCertManager
+	case kinds.Traefik:
+		return true
 	}
 	return !s.WithoutGatewayAPI // the others are parts of it
 }
@@ -54,6 +57,7 @@ func (s Settings) Use(installed kinds.APIs) kinds.APIs {
 	installed.Gateway = installed.Gateway && s.Uses(kinds.GatewayAPI)
 	installed.ReferenceGrants = installed.ReferenceGrants && s.Uses(kinds.ReferenceGrants)
 	installed.ListenerSets = installed.ListenerSets && s.Uses(kinds.ListenerSets)
+	installed.BackendTLSPolicies = installed.BackendTLSPolicies && s.Uses(kinds.BackendTLSPolicies)
 	return installed
 }
 

@@ -98,7 +98,7 @@ func New(ctx context.Context, documents []manifests.Document, options Options) (
 		p.before = p.fleet.Agreed()
 	} else {
 		p.fleet = fleet.New()
-		p.fleet.APIs = kinds.APIs{CertManager: true, Gateway: true, ReferenceGrants: true, ListenerSets: true}
+		p.fleet.APIs = kinds.APIs{CertManager: true, Gateway: true, ReferenceGrants: true, ListenerSets: true, BackendTLSPolicies: true, Traefik: true}
 		shipped, err := plans.Shipped()
 		if err != nil {
 			return nil, err

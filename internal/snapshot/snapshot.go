@@ -113,6 +113,19 @@ type Platform struct {
 	// BackendFound and SecretFound report whether the Service and the Secret that
 	// the sub-domain names are there; of no meaning if it names none.
 	BackendFound, SecretFound bool
+	// BackendPorts are the ports of that Service.
+	BackendPorts []int32
+	// BackendCA is the object with the authorities of the engine's certificate; nil if the
+	// sub-domain names none, or it was not read.
+	BackendCA *CAObject
+}
+
+// CAObject is what an object with certificates of authorities has.
+type CAObject struct {
+	// Found reports that the object is there.
+	Found bool
+	// PEM are the certificates.
+	PEM []byte
 }
 
 // RouteRef names an object that leads a host somewhere.

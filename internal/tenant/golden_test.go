@@ -319,7 +319,16 @@ func place(s *snapshot.Snapshot, object *unstructured.Unstructured) {
 		s.CertificateRequest = object
 	case "Service":
 		s.BackendFound = object.GetName() == subdomain.Backend.Service.Name
+		for _, port := range typed.(*corev1.Service).Spec.Ports {
+			s.BackendPorts = append(s.BackendPorts, port.Port)
+		}
+	case "ConfigMap":
+		s.BackendCA = &snapshot.CAObject{Found: object.GetName() != "missing", PEM: []byte(typed.(*corev1.ConfigMap).Data[objects.CAKey])}
 	case "Secret":
+		if subdomain.Backend.TLS != nil {
+			s.BackendCA = &snapshot.CAObject{Found: true, PEM: typed.(*corev1.Secret).Data[objects.CAKey]}
+			return
+		}
 		s.SecretFound = object.GetName() == subdomain.TLS.SecretName
 	default:
 		Fail("nothing to do with a " + object.GetKind() + " that has no label of the partner")

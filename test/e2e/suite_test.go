@@ -49,11 +49,13 @@ const (
 	engineName = "engine.example.net"
 	// widgetAddress is the widget server's Service's.
 	widgetAddress = "127.96.8.2"
+	// sealedAddress is that of the Service of an engine that speaks TLS alone.
+	sealedAddress = "127.96.8.5"
 	gatewayName   = "public"
 )
 
 // inside are names that only Traefik resolves, as in a cluster.
-var inside = map[string]string{engineName: "127.0.0.1", "widget.system.svc.cluster.local": widgetAddress}
+var inside = map[string]string{engineName: "127.0.0.1", "widget.system.svc.cluster.local": widgetAddress, "engine.partner-sealed.svc": sealedAddress}
 
 var (
 	controlPlane *controlplane.ControlPlane
@@ -91,7 +93,7 @@ var _ = ReportAfterSuite("None is refused anything, and the widget server has no
 
 var _ = BeforeSuite(func(ctx SpecContext) {
 	controlPlane, direct = cluster.Start(ctx)
-	cluster.Install(controlPlane, cluster.GatewayCRDs(cluster.GatewayKinds...)...)
+	cluster.Install(controlPlane, append(cluster.GatewayCRDs(cluster.GatewayKinds...), cluster.TraefikCRDs())...)
 	ca = authority.New()
 
 	messenger := listen("127.0.0.1:0")
@@ -111,7 +113,8 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	serve(outside, withPages(engine))
 
 	ingress = startTraefik(controlPlane, ca, loopback(1, freePort()), inside,
-		append(byIngress("traefik", published), byGateway("!"+chainLabel, published)...)...)
+		append(append(byIngress("traefik", published), byGateway("!"+chainLabel, published)...),
+			"--providers.kubernetescrd=true", "--providers.kubernetescrd.allowexternalnameservices=true")...)
 	DeferCleanup(ingress.stop)
 	asManager = cluster.AsServiceAccount(ctx, controlPlane, direct, "manager", "config/rbac/role.yaml", "config/rbac/role_binding.yaml")
 	asWidget := cluster.AsServiceAccount(ctx, controlPlane, direct, "widget", "config/widget/role.yaml", "config/widget/role_binding.yaml")
@@ -124,7 +127,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 		&networkingv1.IngressClass{ObjectMeta: metav1.ObjectMeta{Name: "traefik"}, Spec: networkingv1.IngressClassSpec{Controller: "traefik.io/ingress-controller"}},
 		service("system", "widget", widgetAddress, 8082),
 		&gatewayv1.GatewayClass{ObjectMeta: metav1.ObjectMeta{Name: "traefik"}, Spec: gatewayv1.GatewayClassSpec{ControllerName: "traefik.io/gateway-controller"}},
-		ca.Secret("default", "gateway", "gateway.example.com", "moving.example.com"),
+		ca.Secret("default", "gateway", "gateway.example.com", "moving.example.com", "sealed.example.com", "outside.example.com"),
 		&gatewayv1.Gateway{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: gatewayName},
 			Spec: gatewayv1.GatewaySpec{GatewayClassName: "traefik", Listeners: []gatewayv1.Listener{{

@@ -187,6 +187,12 @@ func GatewayCRDs(kinds ...string) []string {
 	return files
 }
 
+// TraefikCRDs is the file of Traefik's own kinds, from its module.
+func TraefikCRDs() string {
+	GinkgoHelper()
+	return ModuleFile("hack/traefik", "github.com/traefik/traefik/v3", "docs", "content", "reference", "dynamic-configuration", "kubernetes-crd-definition-v1.yml")
+}
+
 // CertManagerKinds are the names of cert-manager's CustomResourceDefinitions.
 var CertManagerKinds = []string{
 	"certificates.cert-manager.io", "certificaterequests.cert-manager.io", "issuers.cert-manager.io", "clusterissuers.cert-manager.io",

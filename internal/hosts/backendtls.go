@@ -1,0 +1,130 @@
+package hosts
+
+import (
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
+)
+
+// rereading is when to look again at an object with authorities that cannot be used: what others
+// write into ConfigMaps is not watched.
+const rereading = 30 * time.Second
+
+// backendTLSRefused says why the engine cannot be reached over TLS as the Partner asks for, so
+// that nothing is to be served; nil if it can, or is not to be.
+func (p *planner) backendTLSRefused(via objects.GatewayLink) *conditions.Finding {
+	if p.build.BackendTLS() == nil {
+		return nil
+	}
+	if p.build.GatewayRef() != nil {
+		return p.policiesRefused(via)
+	}
+	if why := p.classMissing(); why != "" {
+		return broken(v1alpha1.ReasonRouteNotAccepted, conditions.Stalled, "no ingress controller takes the route: %s", why)
+	}
+	if why := p.build.IngressTLSRefused(p.widget, p.APIs); why != "" {
+		return tlsNotSupported(why)
+	}
+	return nil
+}
+
+func tlsNotSupported(why string) *conditions.Finding {
+	return broken(v1alpha1.ReasonBackendTLSNotSupported, conditions.Stalled,
+		"spec.subdomain.backend.tls cannot be met, and the engine is not served in clear text: %s; %s and Gateways whose class lists the feature BackendTLSPolicy can reach it over TLS: name one in spec.subdomain.route, or remove spec.subdomain.backend.tls",
+		why, strings.Join(objects.IngressTLSSupporting(), ", "))
+}
+
+// policiesRefused says why a Gateway's controller cannot reach the engine over TLS; nil if it can. One
+// that does not know BackendTLSPolicies would ignore one, and serve the engine in clear text.
+func (p *planner) policiesRefused(via objects.GatewayLink) *conditions.Finding {
+	class := string(via.Spec.GatewayClassName)
+	switch {
+	case via.Traefik:
+		return nil
+	case !p.APIs.BackendTLSPolicies:
+		return tlsNotSupported("the cluster's Gateway API has no BackendTLSPolicies, which come with 1.4")
+	case !slices.ContainsFunc(p.GatewayClasses, func(c gatewayv1.GatewayClass) bool {
+		return c.Name == class && slices.ContainsFunc(c.Status.SupportedFeatures, func(feature gatewayv1.SupportedFeature) bool {
+			return string(feature.Name) == kinds.BackendTLSPolicy
+		})
+	}):
+		return tlsNotSupported(fmt.Sprintf("GatewayClass %s does not list the feature BackendTLSPolicy in status.supportedFeatures", class))
+	}
+	return nil
+}
+
+// authorityInvalid finds an object for the engine's authorities that is missing, or has none.
+func (p *planner) authorityInvalid() *conditions.Finding {
+	kind, name := p.build.CAObject()
+	if kind == "" || p.BackendCA == nil {
+		return nil
+	}
+	what := fmt.Sprintf("%s %s/%s", kind, objects.NamespaceOf(p.Partner), name)
+	switch {
+	case !p.BackendCA.Found:
+		return broken(v1alpha1.ReasonBackendCAInvalid, conditions.Waiting,
+			"there is no %s with the authorities of the engine's certificate: create it with their PEM-encoded certificates under the key %s, or name another in spec.subdomain.backend.tls.caCertificates", what, objects.CAKey)
+	case len(p.BackendCA.PEM) == 0:
+		return broken(v1alpha1.ReasonBackendCAInvalid, conditions.Stalled,
+			"%s has nothing under the key %s: write the PEM-encoded certificates of the authorities there that sign the engine's certificate", what, objects.CAKey)
+	case !x509.NewCertPool().AppendCertsFromPEM(p.BackendCA.PEM):
+		return broken(v1alpha1.ReasonBackendCAInvalid, conditions.Stalled,
+			"the key %s of %s has no PEM-encoded certificate: write the authorities' certificates there, each from -----BEGIN CERTIFICATE----- on", objects.CAKey, what)
+	}
+	return nil
+}
+
+// reached are the objects by which the engine is reached, if it is not a Service of the tenant's
+// in clear text.
+func (p *planner) reached(via objects.GatewayLink) (wanted []kinds.Object) {
+	external, tls, gateway := p.Partner.Spec.Subdomain.Backend.External != nil, p.build.BackendTLS() != nil, p.build.GatewayRef() != nil
+	if tls && p.APIs.Traefik && (!gateway || via.Traefik) {
+		wanted = append(wanted, p.build.ServersTransport())
+	}
+	if external || !gateway && p.build.ViaEngineService() {
+		wanted = append(wanted, p.build.EngineService())
+	}
+	switch {
+	case via.Traefik:
+		wanted = append(wanted, p.build.TraefikService())
+	case gateway && tls:
+		wanted = append(wanted, p.build.BackendTLSPolicy())
+	}
+	return wanted
+}
+
+// policyLinks are what the Gateway's controller has to say of the engine's BackendTLSPolicy.
+func (p *planner) policyLinks(via objects.GatewayLink) []statusLink {
+	if p.build.BackendTLS() == nil || via.Traefik {
+		return nil
+	}
+	policy, _ := p.Child(kinds.BackendTLSPolicy, kinds.EngineServiceName).(*gatewayv1.BackendTLSPolicy)
+	if policy == nil {
+		policy = &gatewayv1.BackendTLSPolicy{} // about to be created
+	}
+	link := statusLink{reason: v1alpha1.ReasonRefsNotResolved, name: fmt.Sprintf("BackendTLSPolicy %s/%s", objects.NamespaceOf(p.Partner), kinds.EngineServiceName), generation: policy.Generation}
+	controller := p.controllerOf(via.Gateway)
+	for _, ancestor := range policy.Status.Ancestors {
+		if string(ancestor.AncestorRef.Name) == via.Name && (controller == "" || ancestor.ControllerName == controller) {
+			link.conditions = ancestor.Conditions
+		}
+	}
+	resolved, accepted := link, link
+	resolved.condition, accepted.condition = string(gatewayv1.BackendTLSPolicyConditionResolvedRefs), string(gatewayv1.PolicyConditionAccepted)
+	return []statusLink{resolved, accepted}
+}
+
+// inClear reports whether a route that is there leads to the engine in clear text, although it
+// is to be reached over TLS.
+func inClear(build objects.Builder, child func(kind, name string) kinds.Object, route kinds.Object) bool {
+	return kinds.Of(route).Exposure == kinds.ByRoute && build.BackendTLS() != nil && !objects.Encrypted(route, child, build.Classes)
+}
