@@ -26,7 +26,7 @@ var _ = Describe("TLS to an engine", func() {
 		Expect(direct.Create(ctx, class)).To(Succeed())
 		DeferCleanup(func(ctx SpecContext) { Expect(direct.Delete(ctx, class)).To(Succeed()) })
 		m := startManager()
-		applyYAML(ctx, partnerYAML("encrypted", "").replacing("    backend:", "    route: {ingressClassName: real-traefik}\n    backend:"))
+		applyYAML(ctx, partnerYAML("encrypted", "").withRoute("{ingressClassName: real-traefik}"))
 		eventually(ctx, "encrypted", "SubdomainReady=True/RouteAccepted")
 		routed := func() error {
 			return direct.Get(ctx, key("encrypted.example.com", "partner-encrypted"), &networkingv1.Ingress{})

@@ -30,6 +30,7 @@ import (
 	"github.com/dispel/partner-operator/internal/gather"
 	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/objects"
+	"github.com/dispel/partner-operator/internal/orders"
 	"github.com/dispel/partner-operator/internal/snapshot"
 	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/tenant"
@@ -41,6 +42,8 @@ type PartnerReconciler struct {
 	Client client.Client
 	// Live reads from the API server.
 	Live client.Reader
+	// Orders decides when certificates are ordered; at once if nil.
+	Orders *orders.Gate
 	// APIs tells which optional APIs are there.
 	APIs *OptionalAPIs
 	// Settings are the operator's defaults.
@@ -291,8 +294,12 @@ func (r *PartnerReconciler) applier(partner string) apply.Applier {
 
 // gatherer reads from the cache what concerns a partner, as of now.
 func (r *PartnerReconciler) gatherer() *gather.Gatherer {
+	var order func(context.Context, *snapshot.Snapshot) *snapshot.Order
+	if r.Orders != nil {
+		order = r.Orders.Order
+	}
 	return &gather.Gatherer{
-		Reader: r.Client, Live: r.Live, APIs: r.APIs.Installed(), Kinds: r.APIs.Kinds(), Settings: r.Settings, Now: r.Clock.Now(),
+		Order: order, Reader: r.Client, Live: r.Live, APIs: r.APIs.Installed(), Kinds: r.APIs.Kinds(), Settings: r.Settings, Now: r.Clock.Now(),
 		Deleted: func(uid types.UID) bool { _, lately := r.deleted.Get(uid); return lately }, Ignored: r.Limits.Ignored,
 	}
 }

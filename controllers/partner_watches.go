@@ -69,6 +69,9 @@ func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manag
 		Watches(&corev1.Namespace{}, r.echoes.without(handler.EnqueueRequestsFromMapFunc(r.byRouted)), builder.WithPredicates(changesHands)).
 		WatchesRawSource(source.Channel(changed, inBulk(r.all))).
 		WatchesRawSource(source.Channel(r.Limits.Changed(), handler.EnqueueRequestsFromMapFunc(r.byNamespace)))
+	if r.Orders != nil {
+		b.WatchesRawSource(source.Channel(r.Orders.Changed(), &handler.EnqueueRequestForObject{}))
+	}
 	crds := &metav1.PartialObjectMetadata{}
 	crds.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"))
 	held := []client.Object{&corev1.Namespace{}, crds}

@@ -55,7 +55,7 @@ const (
 	// HostRoutedElsewhere, ListenerConflict, TenantNotReady,
 	// APINotInstalled, GatewayNotFound, IssuerNotReady, CertificateFailed,
 	// CertificatePending, SecretNotFound, BackendNotAllowed, BackendNotFound,
-	// BackendTLSNotSupported, BackendCAInvalid,
+	// BackendTLSNotSupported, BackendCAInvalid, DNSNotReady, OrdersPaced,
 	// ListenerNotProgrammed, RouteNotAccepted, RefsNotResolved, ObjectRefused or
 	// ApplyFailed.
 	ConditionSubdomainReady ConditionType = "SubdomainReady"
@@ -213,7 +213,11 @@ const (
 	// controller of the route cannot do, or not as it is asked for.
 	ReasonBackendTLSNotSupported Reason = "BackendTLSNotSupported"
 	// ReasonBackendCAInvalid is of an object for the engine's authorities that is missing, or has none.
-	ReasonBackendCAInvalid      Reason = "BackendCAInvalid"
+	ReasonBackendCAInvalid Reason = "BackendCAInvalid"
+	// ReasonDNSNotReady is of a certificate that is not ordered yet, since the order would fail.
+	ReasonDNSNotReady Reason = "DNSNotReady"
+	// ReasonOrdersPaced is of one that waits for its turn.
+	ReasonOrdersPaced           Reason = "OrdersPaced"
 	ReasonRouteNotAccepted      Reason = "RouteNotAccepted"
 	ReasonGatewayNotFound       Reason = "GatewayNotFound"
 	ReasonListenerNotProgrammed Reason = "ListenerNotProgrammed"

@@ -339,7 +339,8 @@ type ExternalBackend struct {
 
 // TLS specifies where the certificate of a sub-domain comes from.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.issuerRef) || has(self.secretName)",message="tls is empty: write either issuerRef or secretName, or remove tls to use the operator's default issuer"
+// +kubebuilder:validation:XValidation:rule="has(self.issuerRef) || has(self.secretName) || has(self.order)",message="tls is empty: write either issuerRef or secretName, or remove tls to use the operator's default issuer"
+// +kubebuilder:validation:XValidation:rule="!has(self.secretName) || !has(self.order)",message="nothing is ordered for a certificate that you bring: remove either order or secretName"
 // +kubebuilder:validation:XValidation:rule="!has(self.issuerRef) || !has(self.secretName)",message="a certificate comes from one place: remove either issuerRef or secretName"
 type TLS struct {
 	// issuerRef references the cert-manager issuer that signs the certificate.
@@ -353,7 +354,24 @@ type TLS struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="!format.dns1123Subdomain().validate(self).hasValue()",message="this is no name that a Secret can have: write lower-case letters, digits, hyphens and dots"
 	SecretName string `json:"secretName,omitempty"`
+
+	// order is when the certificate is ordered from an ACME issuer: WhenPossible, the default,
+	// once DNS leads to the route (with HTTP-01) and CAA records permit the authority; or
+	// Always, without looking. Alone, it is for the operator's default issuer.
+	// +optional
+	Order Order `json:"order,omitempty"`
 }
+
+// Order is when a certificate is ordered.
+//
+// +kubebuilder:validation:Enum=WhenPossible;Always
+type Order string
+
+// When certificates are ordered.
+const (
+	OrderWhenPossible Order = "WhenPossible"
+	OrderAlways       Order = "Always"
+)
 
 // IssuerKind is a kind of cert-manager issuer.
 //

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dispel/partner-operator/internal/build"
 	"github.com/dispel/partner-operator/internal/manager"
+	"github.com/dispel/partner-operator/internal/records"
 	"github.com/dispel/partner-operator/internal/settings"
 )
 
@@ -68,6 +69,9 @@ func newManagerCommand() *cobra.Command {
 	flags.DurationVar(&options.TotalsInterval, "plan-totals-interval", 10*time.Second, "shortest time between two updates of the totals of a SupportPlan")
 	flags.DurationVar(&options.ResyncPeriod, "resync-period", 10*time.Hour, "how often all objects are reconciled even if nothing changed")
 	flags.DurationVar(&options.RestoreGrace, "restore-grace", 10*time.Minute, "how long the claims and routes of a Partner that does not exist are kept after their creation, in case a restore brings the Partner back; 0 deletes them at once")
+	flags.BoolVar(&options.OrderChecks, "order-checks", true, "order a certificate from an ACME issuer only when DNS leads to the route (HTTP-01) and CAA records permit the authority; a lookup that fails does not count")
+	flags.IntVar(&options.OrdersPerHour, "orders-per-hour", 0, "certificates ordered from each issuer within an hour, the others in turn; 0 for no limit")
+	flags.StringVar(&options.DNSServer, "dns-server", "", "DNS server for --order-checks, such as 192.0.2.53 or 192.0.2.53:53; empty: the system's")
 	flags.DurationVar(&options.ShutdownDelay, "shutdown-delay", 5*time.Second, "how long to keep serving after SIGTERM while reporting not ready, until proxies have noticed")
 	flags.DurationVar(&options.ShutdownTimeout, "shutdown-timeout", 20*time.Second, "how long to wait for running reconciles to finish, after --shutdown-delay")
 
@@ -106,6 +110,14 @@ func (f managerFlags) complete(options *manager.Options) error {
 	} {
 		if value <= 0 {
 			fault(flag, value.String(), "write a duration above zero, such as 10s")
+		}
+	}
+	if options.OrdersPerHour < 0 {
+		fault("orders-per-hour", strconv.Itoa(options.OrdersPerHour), "write 0 for no limit, or a number such as 100")
+	}
+	if options.DNSServer != "" {
+		if _, err := records.Server(options.DNSServer); err != nil {
+			fault("dns-server", options.DNSServer, "write an IP address, with or without a port, such as 192.0.2.53")
 		}
 	}
 	if options.RestoreGrace < 0 {

@@ -2,19 +2,12 @@ package cli
 
 import (
 	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 
-	"github.com/miekg/dns"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -122,40 +115,22 @@ func (c *cluster) certification(ctx context.Context, partner *v1alpha1.Partner, 
 	if acme == "" {
 		return
 	}
-	address, err := dnsServer(server)
+	address, err := records.Server(server)
 	if err != nil {
 		of.Notes = append(of.Notes, "CAA records were not looked at: "+err.Error())
 		return
 	}
 	within, end := context.WithTimeout(ctx, 2*probe.DefaultTimeout)
 	defer end()
-	policy, err := records.Resolver{Server: address}.CAA(within, of.Host)
-	if err != nil {
-		of.Notes = append(of.Notes, clean(err.Error()))
-		return
+	permission := records.Resolver{Server: address}.Permission(within, of.Host, records.Client(prober.Roots), acme)
+	if permission.Wrong != "" {
+		of.Wrong = append(of.Wrong, clean(permission.Wrong))
 	}
-	if policy.At == "" {
-		return
+	if permission.Note != "" {
+		of.Notes = append(of.Notes, clean(permission.Note))
 	}
-	authority := &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{RootCAs: prober.Roots, MinVersion: tls.VersionTLS12}}}
-	identities, err := records.Identities(within, authority, acme)
-	switch {
-	case policy.Unknown != "":
-		of.Wrong = append(of.Wrong, fmt.Sprintf("%s has a CAA record with the critical property %q, which authorities may not know, and then issue nothing: remove it", policy.At, policy.Unknown))
-	case err == nil && len(identities) == 0:
-		of.Notes = append(of.Notes, fmt.Sprintf("%s has CAA records; whether they permit the issuer is unknown: its ACME server does not say by which name it goes", policy.At))
-	case err != nil:
-		of.Notes = append(of.Notes, fmt.Sprintf("%s has CAA records; whether they permit the issuer is unknown: %s", policy.At, clean(err.Error())))
-	case policy.Permits(identities):
-		permitted := slices.DeleteFunc(slices.Clone(identities), func(identity string) bool { return !slices.Contains(policy.Issuers, identity) })
-		if !slices.ContainsFunc(permitted, func(identity string) bool { return !slices.Contains(policy.Restricted, identity) }) {
-			of.Notes = append(of.Notes, fmt.Sprintf("the CAA records of %s permit %s for some accounts or methods only: see that the issuer's are among them", policy.At, permitted[0]))
-		}
-	case of.Host != policy.At && !strings.HasSuffix(of.Host, "."+policy.At):
-		of.Wrong = append(of.Wrong, fmt.Sprintf("%s, to which %s is an alias, has CAA records that do not permit %s: have its owner add it, or use addresses in place of the alias", policy.At, of.Host, identities[0]))
-	default:
-		of.Wrong = append(of.Wrong, fmt.Sprintf("%s has CAA records that do not permit %s to issue: add CAA 0 issue %q", policy.At, identities[0], identities[0]))
-		of.Missing = append(of.Missing, records.Record{Name: policy.At, Type: "CAA", Value: fmt.Sprintf("0 issue %q", identities[0]), TTL: records.DefaultTTL})
+	if permission.Missing != nil {
+		of.Missing = append(of.Missing, *permission.Missing)
 	}
 }
 
@@ -176,62 +151,7 @@ func (c *cluster) acmeOf(ctx context.Context, partner *v1alpha1.Partner, host st
 	if c.reader.Get(ctx, key, issuer) != nil {
 		return "", false
 	}
-	server, _, _ = unstructured.NestedString(issuer.Object, "spec", "acme", "server")
-	solvers, _, _ := unstructured.NestedSlice(issuer.Object, "spec", "acme", "solvers")
-	return server, provenByDNS(solvers, host, certificate.GetLabels())
-}
-
-// provenByDNS reports whether cert-manager proves a host of a Certificate with some labels by DNS. Of the
-// solvers whose selector matches in all its parts, it takes one that names the host, then one with the
-// longest zone, then one by labels, then one without a selector.
-func provenByDNS(solvers []any, host string, has map[string]string) bool {
-	best, dns01 := -1, false
-	for _, solver := range solvers {
-		of, _ := solver.(map[string]any)
-		wanted, _, _ := unstructured.NestedStringMap(of, "selector", "matchLabels")
-		names, _, _ := unstructured.NestedStringSlice(of, "selector", "dnsNames")
-		zones, _, _ := unstructured.NestedStringSlice(of, "selector", "dnsZones")
-		zones = slices.DeleteFunc(slices.Clone(zones), func(zone string) bool { return host != zone && !strings.HasSuffix(host, "."+zone) })
-		_, zoned, _ := unstructured.NestedSlice(of, "selector", "dnsZones")
-		if !labels.SelectorFromSet(wanted).Matches(labels.Set(has)) || len(names) > 0 && !slices.Contains(names, host) || zoned && len(zones) == 0 {
-			continue
-		}
-		match := min(1, len(wanted))
-		for _, zone := range zones {
-			match = max(match, 1+len(zone))
-		}
-		if len(names) > 0 {
-			match = 2 + len(host)
-		}
-		if match > best {
-			_, dns01 = of["dns01"]
-			best = match
-		}
-	}
-	return dns01
-}
-
-// dnsServer is the address of a DNS server, the system's if none is named.
-func dnsServer(named string) (string, error) {
-	if named != "" {
-		server, err := probe.ParseAddress(named)
-		if err != nil {
-			return "", err
-		}
-		port := server.Port()
-		if port == 0 {
-			port = 53
-		}
-		return netip.AddrPortFrom(server.Addr(), port).String(), nil
-	}
-	config, err := dns.ClientConfigFromFile("/etc/resolv.conf")
-	if err == nil && len(config.Servers) == 0 {
-		err = errors.New("/etc/resolv.conf names no server")
-	}
-	if err != nil {
-		return "", fmt.Errorf("%w: name a DNS server with --dns-server", err)
-	}
-	return net.JoinHostPort(config.Servers[0], config.Port), nil
+	return records.ACME(issuer, host, certificate.GetLabels())
 }
 
 func (t *Terminal) printNeeded(of needed) {

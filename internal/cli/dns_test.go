@@ -7,9 +7,6 @@ import (
 	"github.com/miekg/dns"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	"sigs.k8s.io/yaml"
-
-	"github.com/dispel/partner-operator/internal/cli"
 )
 
 var _ = Describe("dns", func() {
@@ -69,17 +66,3 @@ remote.acmecorp.com   A      127.0.0.9   300
 		Expect(run(ctx, "dns acme -o zone --dns-server "+wrong).out).To(ContainSubstring("; remote.acmecorp.com resolves to 127.0.0.10"))
 	})
 })
-
-var _ = DescribeTable("A host is proven by DNS", func(solvers string, proven bool) {
-	var list []any
-	Expect(yaml.Unmarshal([]byte(solvers), &list)).To(Succeed())
-	Expect(cli.ProvenByDNS(list, "remote.acmecorp.com", map[string]string{"use": "http"})).To(Equal(proven))
-},
-	Entry("by the only solver", `[{dns01: {}}]`, true),
-	Entry("not by another", `[{http01: {}}]`, false),
-	Entry("by the one that names it", `[{http01: {}}, {selector: {dnsNames: [remote.acmecorp.com]}, dns01: {}}]`, true),
-	Entry("by the one of the longest zone", `[{selector: {dnsZones: [com]}, http01: {}}, {selector: {dnsZones: [acmecorp.com]}, dns01: {}}]`, true),
-	Entry("not by one for other labels", `[{selector: {matchLabels: {use: dns}}, dns01: {}}, {http01: {}}]`, false),
-	Entry("not by one of which a part does not match", `[{selector: {dnsNames: [other.acmecorp.com], dnsZones: [acmecorp.com]}, dns01: {}}, {http01: {}}]`, false),
-	Entry("not by one of another zone", `[{selector: {dnsZones: [example.net]}, dns01: {}}]`, false),
-)

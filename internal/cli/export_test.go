@@ -9,6 +9,3 @@ var TakesColours = takesColours
 func Prober(connectTo, caFile string) (*probe.Prober, error) {
 	return checkFlags{connectTo: connectTo, caFile: caFile}.prober()
 }
-
-// ProvenByDNS reports whether cert-manager proves a host by DNS.
-var ProvenByDNS = provenByDNS

@@ -38,6 +38,9 @@ type Gatherer struct {
 	// Live has what no cache holds, the authorities of engines' certificates, at one request
 	// each; nil if they are not looked at.
 	Live client.Reader
+	// Order tells why the certificate of a snapshot is not to be ordered yet; nil if that is not
+	// looked at.
+	Order func(context.Context, *snapshot.Snapshot) *snapshot.Order
 	// APIs are the optional APIs that are installed.
 	APIs kinds.APIs
 	// Kinds are those of kinds.All that can be read.
@@ -435,6 +438,9 @@ func (g *Gatherer) subdomain(ctx context.Context, s *snapshot.Snapshot) error {
 		return err
 	}
 	s.IngressClasses = classes.Items
+	if g.Order != nil {
+		s.Order = g.Order(ctx, s)
+	}
 	return nil
 }
 

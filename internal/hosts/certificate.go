@@ -47,6 +47,8 @@ type certificate struct {
 	// secret is the Secret whose certificate the route serves: as long as the certificate that is
 	// declared is not there, the one that it serves already. It is empty if TLS is not ended here.
 	secret string
+	// held tells that it is not to be ordered yet.
+	held bool
 	// broken says why it is not there; nil if it is, or is not the partner's.
 	broken *conditions.Finding
 	// renewal tells that it serves, and could not be renewed; nil if there is nothing to tell.
@@ -63,6 +65,7 @@ func (p *planner) certificate(via objects.GatewayLink) certificate {
 	}
 	var unready *conditions.Finding
 	there := p.SecretFound
+	c.held = p.Order != nil && c.issuer != nil && p.Child(kinds.CertificateGVK.Kind, objects.HostOf(p.Partner)) == nil
 	if c.issuer != nil {
 		if p.APIs.CertManager {
 			unready, c.renewal = p.certificateUnready()
@@ -80,6 +83,8 @@ func (p *planner) certificate(via objects.GatewayLink) certificate {
 	case c.issuer == nil && c.secret != "" && !there:
 		c.broken = broken(v1alpha1.ReasonSecretNotFound, conditions.Waiting,
 			"there is no Secret %s/%s with the certificate: create it, or name another in spec.subdomain.tls.secretName", objects.NamespaceOf(p.Partner), c.secret)
+	case c.held:
+		c.broken = broken(p.Order.Reason, conditions.Waiting, "no certificate is ordered for %s yet: %s", objects.HostOf(p.Partner), p.Order.Message)
 	default:
 		c.broken = unready
 	}

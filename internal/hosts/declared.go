@@ -160,6 +160,9 @@ func (p *planner) declared(w way, old *objects.Route) Host {
 	if w.broken != nil && w.broken.Reason == v1alpha1.ReasonBackendCAInvalid {
 		host.Again = staffing.Earlier(host.Again, p.Now.Add(rereading))
 	}
+	if p.Order != nil {
+		host.Again = staffing.Earlier(host.Again, p.Order.Again)
+	}
 	switch {
 	case w.broken != nil:
 		host.WaitsFor = fmt.Sprintf("condition %s (%s)", v1alpha1.ConditionSubdomainReady, w.broken.Reason)
@@ -220,7 +223,7 @@ func (p *planner) certificatesInUse() []kinds.Object {
 // served from the first moment. That of a Gateway's listener comes with the listener.
 func (p *planner) orderedAhead() []kinds.Object {
 	issuer := p.build.Issuer()
-	if p.judged.Window.Reason != v1alpha1.ReasonContractNotStarted || p.build.GatewayRef() != nil || issuer == nil || !p.APIs.CertManager {
+	if p.judged.Window.Reason != v1alpha1.ReasonContractNotStarted || p.build.GatewayRef() != nil || issuer == nil || !p.APIs.CertManager || p.Order != nil && !p.Order.AwaitsRoute {
 		return nil
 	}
 	return []kinds.Object{p.build.Certificate(*issuer)}
@@ -229,7 +232,7 @@ func (p *planner) orderedAhead() []kinds.Object {
 // served are the route and what it leads to.
 func (p *planner) served(via objects.GatewayLink, issued certificate) (wanted []kinds.Object) {
 	gateway := p.build.GatewayRef()
-	if issued.issuer != nil && p.APIs.CertManager {
+	if issued.issuer != nil && p.APIs.CertManager && !issued.held {
 		wanted = append(wanted, p.build.Certificate(*issued.issuer))
 	}
 	wanted = append(wanted, p.reached(via)...)

@@ -42,7 +42,7 @@ func (p *planner) gatewayLink() (objects.GatewayLink, *conditions.Finding) {
 			"there is no Gateway %s/%s: create it, or name another in spec.subdomain.route.gatewayRef or with the operator's --gateway", ref.Namespace, ref.Name)
 	}
 	refusal := p.listenersRefused(gateway)
-	switch explicit := p.Partner.Spec.Subdomain.TLS != nil; {
+	switch explicit := p.build.OwnTLS(); {
 	case explicit && !p.APIs.ListenerSets:
 		return objects.GatewayLink{}, broken(v1alpha1.ReasonAPINotInstalled, conditions.Stalled,
 			"Gateway %s/%s cannot serve the certificate of spec.subdomain.tls: %s; install Gateway API 1.5 or later, or remove spec.subdomain.tls to use the Gateway's own listener",

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"slices"
 	"time"
@@ -38,7 +39,10 @@ import (
 	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/metrics"
 	"github.com/dispel/partner-operator/internal/objects"
+	"github.com/dispel/partner-operator/internal/orders"
+	"github.com/dispel/partner-operator/internal/probe"
 	"github.com/dispel/partner-operator/internal/readiness"
+	"github.com/dispel/partner-operator/internal/records"
 	"github.com/dispel/partner-operator/internal/scheme"
 )
 
@@ -59,6 +63,12 @@ type Options struct {
 	RestoreGrace time.Duration
 	// ResyncPeriod is how often all objects are reconciled even if nothing changed.
 	ResyncPeriod time.Duration
+	// OrderChecks has certificates ordered from ACME issuers only when DNS and CAA records let the
+	// order succeed, and OrdersPerHour is how many an issuer gets within an hour; 0 for any.
+	OrderChecks   bool
+	OrdersPerHour int
+	// DNSServer is asked for that, by its address; the system's if empty.
+	DNSServer string
 	// DefaultPlans creates those of the SupportPlans that come with the operator
 	// that are not there when it starts to lead.
 	DefaultPlans bool
@@ -206,10 +216,14 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, limi
 		return fmt.Errorf("looking for optional APIs: %w", err)
 	}
 	recorder := mgr.GetEventRecorder("partner-operator")
+	gate, err := gateOf(mgr, options)
+	if err != nil {
+		return err
+	}
 	return errors.Join(
 		(&controllers.PartnerReconciler{
 			Answers: apply.NewAnswers(),
-			Client:  patient{mgr.GetClient()}, Live: mgr.GetAPIReader(), APIs: apis,
+			Client:  patient{mgr.GetClient()}, Live: mgr.GetAPIReader(), Orders: gate, APIs: apis,
 			Settings: options.Settings, Clock: options.Clock, Recorder: recorder, RestoreGrace: options.RestoreGrace, Limits: limits,
 		}).SetupWithManager(ctx, mgr, each()),
 		(&controllers.PCSMAllocationReconciler{
@@ -219,6 +233,28 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, limi
 			Client: patient{mgr.GetClient()}, Clock: options.Clock, Recorder: recorder, TotalsInterval: options.TotalsInterval,
 		}).SetupWithManager(mgr, each()),
 	)
+}
+
+// gateOf decides when certificates are ordered; nil if all are at once.
+func gateOf(mgr ctrl.Manager, options Options) (*orders.Gate, error) {
+	if !options.OrderChecks && options.OrdersPerHour <= 0 {
+		return nil, nil
+	}
+	of := orders.Options{
+		Issuers: mgr.GetAPIReader(), Certificates: patient{mgr.GetClient()}, Checks: options.OrderChecks, PerHour: options.OrdersPerHour, Clock: options.Clock,
+		Prober: &probe.Prober{Allowed: probe.Anywhere},
+	}
+	if options.OrderChecks {
+		server, err := records.Server(options.DNSServer)
+		if err != nil {
+			return nil, err
+		}
+		of.Server.Server = server
+		if options.DNSServer != "" {
+			of.Prober.Resolver = probe.ResolverAt(netip.MustParseAddrPort(server))
+		}
+	}
+	return orders.New(of), nil
 }
 
 // addDefaultPlans creates the plans that come with the operator once it leads. A

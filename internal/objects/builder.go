@@ -70,11 +70,17 @@ func (b Builder) Claim(host v1alpha1.Host) *v1alpha1.SubdomainClaim {
 	}
 }
 
+// OwnTLS reports whether the Partner itself says where the certificate comes from.
+func (b Builder) OwnTLS() bool {
+	tls := b.Partner.Spec.Subdomain.TLS
+	return tls != nil && (tls.IssuerRef != nil || tls.SecretName != "")
+}
+
 // Issuer is who signs the sub-domain's certificate; nil if the operator asks
 // for none.
 func (b Builder) Issuer() *v1alpha1.IssuerReference {
-	if tls := b.Partner.Spec.Subdomain.TLS; tls != nil {
-		return tls.IssuerRef
+	if b.OwnTLS() {
+		return b.Partner.Spec.Subdomain.TLS.IssuerRef
 	}
 	return b.Settings.DefaultIssuer
 }

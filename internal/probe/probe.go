@@ -199,6 +199,18 @@ func (p *Prober) Probe(ctx context.Context, target Target) Result {
 	return w.result
 }
 
+// Resolve takes the first step of a probe alone: where the name of a target leads.
+func (p *Prober) Resolve(ctx context.Context, target Target) Result {
+	w := &walk{Prober: p, target: target}
+	limited, end := context.WithTimeout(ctx, p.timeout())
+	defer end()
+	_, err := w.resolve(limited)
+	if failed, broke := errors.AsType[*broken](err); broke {
+		return Result{Reason: failed.reason, Message: failed.message, Own: failed.own, Sure: failed.sure}
+	}
+	return Result{Reason: Reachable}
+}
+
 func (w *walk) close() {
 	if w.first != nil {
 		_ = w.first.Close()

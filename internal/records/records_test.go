@@ -11,6 +11,8 @@ import (
 	"github.com/miekg/dns"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
 
 	"github.com/dispel/partner-operator/internal/records"
 )
@@ -175,3 +177,20 @@ var _ = Describe("The names of an authority", func() {
 		Expect(err).To(MatchError(ContainSubstring("reading the directory of " + server.URL)))
 	})
 })
+
+var _ = DescribeTable("A host is proven by DNS", func(solvers string, proven bool) {
+	var list []any
+	Expect(yaml.Unmarshal([]byte(solvers), &list)).To(Succeed())
+	issuer := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"acme": map[string]any{"server": "https://example.net/directory", "solvers": list}}}}
+	server, byDNS := records.ACME(issuer, "remote.acmecorp.com", map[string]string{"use": "http"})
+	Expect(server).To(Equal("https://example.net/directory"))
+	Expect(byDNS).To(Equal(proven))
+},
+	Entry("by the only solver", `[{dns01: {}}]`, true),
+	Entry("not by another", `[{http01: {}}]`, false),
+	Entry("by the one that names it", `[{http01: {}}, {selector: {dnsNames: [remote.acmecorp.com]}, dns01: {}}]`, true),
+	Entry("by the one of the longest zone", `[{selector: {dnsZones: [com]}, http01: {}}, {selector: {dnsZones: [acmecorp.com]}, dns01: {}}]`, true),
+	Entry("not by one for other labels", `[{selector: {matchLabels: {use: dns}}, dns01: {}}, {http01: {}}]`, false),
+	Entry("not by one of which a part does not match", `[{selector: {dnsNames: [other.acmecorp.com], dnsZones: [acmecorp.com]}, dns01: {}}, {http01: {}}]`, false),
+	Entry("not by one of another zone", `[{selector: {dnsZones: [example.net]}, dns01: {}}]`, false),
+)

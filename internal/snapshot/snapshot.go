@@ -118,6 +118,18 @@ type Platform struct {
 	// BackendCA is the object with the authorities of the engine's certificate; nil if the
 	// sub-domain names none, or it was not read.
 	BackendCA *CAObject
+	// Order says why the certificate, which is not there yet, is not to be ordered; nil if it may.
+	Order *Order
+}
+
+// Order is why the certificate of the declared host is not ordered yet.
+type Order struct {
+	Reason  v1alpha1.Reason
+	Message string
+	// AwaitsRoute tells that nothing is in the way but that its route has no address yet.
+	AwaitsRoute bool
+	// Again is when to look again.
+	Again time.Time
 }
 
 // CAObject is what an object with certificates of authorities has.

@@ -455,7 +455,39 @@ var _ = Describe("The chain from DNS to the widget", Ordered, func() {
 		missing := zone + `. 300 IN CAA 0 issue "pebble.letsencrypt.org"`
 		Expect(out).To(HaveSuffix(record + missing + "\n"))
 		Expect(status).To(Equal(1))
+
+		By("ordering nothing that is forbidden, and within a minute once it is permitted")
+		stopOperator()
+		operatorDNS = names.server.String()
+		DeferCleanup(func() {
+			stopOperator()
+			operatorDNS = ""
+			stopOperator = startOperator(10 * time.Second)
+		})
+		stopOperator = startOperator(10 * time.Second)
+		late := &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "late"}, Spec: v1alpha1.PartnerSpec{
+			DisplayName: "Acme Corp", ChannelModel: v1alpha1.OEM,
+			Subdomain: &v1alpha1.Subdomain{
+				Host: "late." + zone, Backend: v1alpha1.Backend{External: &v1alpha1.ExternalBackend{Host: engineName, Port: enginePort}},
+				TLS: &v1alpha1.TLS{IssuerRef: &v1alpha1.IssuerReference{Name: "acme"}}, Route: &v1alpha1.Route{IngressClassName: "chain"},
+			},
+		}}
+		create(ctx, late)
+		why := func() string {
+			_ = direct.Get(ctx, client.ObjectKeyFromObject(late), late)
+			said := meta.FindStatusCondition(late.Status.Conditions, string(v1alpha1.ConditionSubdomainReady))
+			if said == nil {
+				return ""
+			}
+			return said.Reason + ": " + said.Message
+		}
+		Eventually(why).Should(HavePrefix("DNSNotReady: no certificate is ordered for late." + zone + " yet: " + zone + ` has CAA records that do not permit pebble.letsencrypt.org to issue: add CAA 0 issue "pebble.letsencrypt.org". `))
+		certificate := cluster.Object(`{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: late.` + zone + `, namespace: partner-late}}`)
+		Expect(direct.Get(ctx, client.ObjectKeyFromObject(certificate), certificate)).To(Satisfy(apierrors.IsNotFound))
 		names.set(ctx, missing)
+		Eventually(why).WithTimeout(time.Minute).ShouldNot(HavePrefix("DNSNotReady"))
+		Eventually(why).WithTimeout(2 * time.Minute).Should(HavePrefix("RouteAccepted"))
+
 		out, status = told()
 		Expect(out).To(HaveSuffix(record))
 		Expect(status).To(BeZero())

@@ -157,6 +157,9 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	chromium = browser(trust(ca), ingress.address)
 })
 
+// operatorDNS is the DNS server by which the operator decides when certificates are ordered; empty for at once.
+var operatorDNS string
+
 // startOperator runs the operator until it is stopped. wrap, if given, sees its requests.
 func startOperator(overlap time.Duration, wrap ...transport.WrapperFunc) (stop func()) {
 	GinkgoHelper()
@@ -169,6 +172,7 @@ func startOperator(overlap time.Duration, wrap ...transport.WrapperFunc) (stop f
 			IngressClassName: "traefik", ProxyNamespaces: []string{"traefik"}, RouteOverlap: overlap,
 			WidgetBackend: v1alpha1.ExternalBackend{Host: "widget.system.svc.cluster.local", Port: 8082},
 		},
+		OrderChecks: operatorDNS != "", DNSServer: operatorDNS,
 		Workers: 4, TotalsInterval: time.Second, ResyncPeriod: time.Hour,
 		HealthAddress: "0", MetricsAddress: "0", ShutdownTimeout: 10 * time.Second, Unnamed: true,
 	})

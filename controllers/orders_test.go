@@ -1,0 +1,161 @@
+package controllers_test
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"golang.org/x/net/dns/dnsmessage"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/manager"
+	"github.com/dispel/partner-operator/internal/testing/cluster"
+	"github.com/dispel/partner-operator/internal/testing/site"
+)
+
+var _ = Describe("Orders of certificates", func() {
+	issuers := func(ctx SpecContext) {
+		GinkgoHelper()
+		installCertManager()
+		for name, spec := range map[string]string{
+			"acme":     `acme: {server: "https://127.0.0.1:1/directory", privateKeySecretRef: {name: x}, solvers: [{http01: {ingress: {}}}]}`,
+			"acme-dns": `acme: {server: "https://127.0.0.1:1/directory", privateKeySecretRef: {name: x}, solvers: [{dns01: {webhook: {groupName: x, solverName: x}}}]}`,
+			"own":      `ca: {secretName: x}`,
+		} {
+			issuer := cluster.Object(fmt.Sprintf(`{apiVersion: cert-manager.io/v1, kind: ClusterIssuer, metadata: {name: %s}, spec: {%s}}`, name, spec))
+			Expect(direct.Create(ctx, issuer)).To(Succeed())
+			DeferCleanup(func(ctx SpecContext) { Expect(client.IgnoreNotFound(direct.Delete(ctx, issuer))).To(Succeed()) })
+		}
+	}
+	by := func(name, issuer string) yamlText {
+		return partnerYAML(name, "").withTLS("{" + issuer + "}")
+	}
+	ordered := func(ctx SpecContext, name string) func() bool {
+		return func() bool {
+			made := &unstructured.Unstructured{}
+			made.SetGroupVersionKind(kinds.CertificateGVK)
+			return direct.Get(ctx, key(name+".example.com", "partner-"+name), made) == nil
+		}
+	}
+	message := func(ctx SpecContext, name string) func() string {
+		return func() string {
+			said := meta.FindStatusCondition(partner(ctx, name).Status.Conditions, string(v1alpha1.ConditionSubdomainReady))
+			if said == nil {
+				return ""
+			}
+			return said.Reason + ": " + said.Message
+		}
+	}
+
+	It("are made once DNS leads to the route", func(ctx SpecContext) {
+		issuers(ctx)
+		zone := site.NewZone(map[string][]string{"ordered-failing.example.com": {"203.0.113.7"}})
+		zone.Fail(new(dnsmessage.RCodeServerFailure), func(q dnsmessage.Question) bool { return strings.HasPrefix(q.Name.String(), "ordered-failing.") })
+		now := &steppedClock{}
+		startManager(func(o *manager.Options) { o.OrderChecks, o.DNSServer, o.Clock = true, zone.Address, now })
+		serve := func(name string) {
+			GinkgoHelper()
+			ingress := get(ctx, &networkingv1.Ingress{}, name+".example.com", "partner-"+name)
+			ingress.Status.LoadBalancer.Ingress = []networkingv1.IngressLoadBalancerIngress{{IP: "203.0.113.7"}}
+			Expect(direct.Status().Update(ctx, ingress)).To(Succeed())
+		}
+		again := func(name string) {
+			GinkgoHelper()
+			now.step(time.Minute)
+			patchPartner(ctx, name, fmt.Sprintf(`metadata: {annotations: {example.com/touched: %q}}`, now.Now().String()))
+		}
+		By("waiting for the route of one whose lookups fail, and then for nothing")
+		applyYAML(ctx, by("ordered-failing", "issuerRef: {name: acme}"))
+		Eventually(message(ctx, "ordered-failing")).Should(HaveSuffix("yet: its route has no address yet, to which DNS could lead"))
+		serve("ordered-failing")
+		Eventually(ordered(ctx, "ordered-failing")).Should(BeTrue())
+		By("waiting for a name that is not there")
+		applyYAML(ctx, by("ordered", "issuerRef: {name: acme}"))
+		Eventually(message(ctx, "ordered")).Should(Equal("DNSNotReady: no certificate is ordered for ordered.example.com yet: ordered.example.com does not resolve: there is no such name: create a DNS record that points to the route's address. " +
+			"`kubectl partner dns ordered` prints what to set; DNS is asked again every 30 seconds, or not at all with spec.subdomain.tls.order: Always"))
+		Expect(ordered(ctx, "ordered")()).To(BeFalse())
+		eventually(ctx, "ordered", "SubdomainReady=False/DNSNotReady")
+		Expect(partner(ctx, "ordered").Status.Hosts).To(ConsistOf(HaveField("Phase", v1alpha1.HostPreparing)))
+
+		By("knowing where it has to lead")
+		zone.Set("ordered.example.com", "198.51.100.1")
+		serve("ordered")
+		Eventually(message(ctx, "ordered")).Should(ContainSubstring("ordered.example.com resolves to 198.51.100.1, and the route is served at 203.0.113.7: point the DNS record there"))
+		Expect(ordered(ctx, "ordered")()).To(BeFalse())
+
+		By("setting the record")
+		zone.Set("ordered.example.com", "203.0.113.7")
+		again("ordered")
+		Eventually(ordered(ctx, "ordered")).Should(BeTrue())
+		eventually(ctx, "ordered", "SubdomainReady=False/CertificatePending")
+
+		By("and never holding back what is there")
+		zone.Set("ordered.example.com")
+		again("ordered")
+		Consistently(message(ctx, "ordered")).WithTimeout(2 * time.Second).Should(HavePrefix("CertificatePending: "))
+		Expect(ordered(ctx, "ordered")()).To(BeTrue())
+
+		By("ordering at once what need not wait")
+		applyYAML(ctx, by("ordered-always", "issuerRef: {name: acme}, order: Always")+by("ordered-own", "issuerRef: {name: own}")+by("ordered-dns", "issuerRef: {name: acme-dns}"))
+		for _, name := range []string{"ordered-always", "ordered-own", "ordered-dns"} {
+			Eventually(ordered(ctx, name)).Should(BeTrue())
+		}
+	})
+
+	It("are paced, also by a manager that begins anew", func(ctx SpecContext) {
+		issuers(ctx)
+		names := []string{"paced-a", "paced-b", "paced-c", "paced-d", "paced-e"}
+		now := &steppedClock{}
+		paced := func(o *manager.Options) { o.OrdersPerHour, o.Clock = 2, now }
+		first := startManager(paced)
+		var all yamlText
+		for _, name := range names {
+			all += by(name, "issuerRef: {name: acme}")
+		}
+		applyYAML(ctx, all)
+		made := func() (count int) {
+			for _, name := range names {
+				if ordered(ctx, name)() {
+					count++
+				}
+			}
+			return count
+		}
+		waiting := func() (places []string) {
+			for _, name := range names {
+				said := meta.FindStatusCondition(partner(ctx, name).Status.Conditions, string(v1alpha1.ConditionSubdomainReady))
+				if said != nil && said.Reason == string(v1alpha1.ReasonOrdersPaced) {
+					_, place, _ := strings.Cut(said.Message, "yet: ClusterIssuer acme gets 2 orders an hour (--orders-per-hour): ")
+					places = append(places, place)
+				}
+			}
+			return places
+		}
+		Eventually(made).Should(Equal(2))
+		Eventually(waiting).Should(ConsistOf(HavePrefix("place 1, about "), HavePrefix("place 2, about "), HavePrefix("place 3, about ")))
+		Expect(waiting()).To(HaveLen(3)) // SubdomainReady=False/OrdersPaced
+		first.stop()
+
+		By("beginning anew, which forgets none")
+		second := startManager(paced)
+		Eventually(waiting).Should(HaveLen(3))
+		Consistently(made).WithTimeout(2 * time.Second).Should(Equal(2))
+
+		By("letting an hour pass, and another")
+		for _, want := range []int{4, 5} {
+			now.step(61 * time.Minute)
+			for _, name := range names {
+				patchPartner(ctx, name, fmt.Sprintf(`metadata: {annotations: {example.com/touched: %q}}`, now.Now().String()))
+			}
+			Eventually(made).Should(Equal(want))
+		}
+		second.stop()
+	})
+})
