@@ -10,12 +10,16 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/manager"
+	"github.com/dispel/partner-operator/internal/objects"
+	ordering "github.com/dispel/partner-operator/internal/orders"
+	"github.com/dispel/partner-operator/internal/snapshot"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 	"github.com/dispel/partner-operator/internal/testing/site"
 )
@@ -157,5 +161,60 @@ var _ = Describe("Orders of certificates", func() {
 			Eventually(made).Should(Equal(want))
 		}
 		second.stop()
+	})
+
+	It("of a thousand partners are a hundred an hour, across restarts", func(ctx SpecContext) {
+		issuers(ctx)
+		const hosts, perHour = 1000, 100
+		now := &steppedClock{}
+		begin := func() *ordering.Gate {
+			return ordering.New(ordering.Options{Issuers: direct, Certificates: direct, PerHour: perHour, Clock: now})
+		}
+		snapshotOf := func(i int) *snapshot.Snapshot {
+			of := &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("many-%d", i)}, Spec: v1alpha1.PartnerSpec{
+				ChannelModel: v1alpha1.OEM, Subdomain: &v1alpha1.Subdomain{
+					Host: v1alpha1.Host(fmt.Sprintf("many-%d.example.com", i)), TLS: &v1alpha1.TLS{IssuerRef: &v1alpha1.IssuerReference{Name: "acme"}},
+				},
+			}}
+			return &snapshot.Snapshot{Partner: of, Platform: snapshot.Platform{APIs: kinds.APIs{CertManager: true}}, Now: now.Now()}
+		}
+		ordered := map[int]bool{}
+		ask := func(gate *ordering.Gate) (granted int, last *snapshot.Order) {
+			GinkgoHelper()
+			for i := range hosts {
+				if ordered[i] {
+					continue
+				}
+				s := snapshotOf(i)
+				order := gate.Order(ctx, s)
+				if order != nil {
+					last = order
+					continue
+				}
+				ordered[i] = true
+				granted++
+				certificate := objects.Builder{Partner: s.Partner}.Certificate(*s.Partner.Spec.Subdomain.TLS.IssuerRef)
+				certificate.SetNamespace("default")
+				certificate.SetOwnerReferences(nil)
+				certificate.SetAnnotations(map[string]string{v1alpha1.AppliedAnnotation: "x"})
+				Expect(direct.Create(ctx, certificate)).To(Succeed())
+				DeferCleanup(func(ctx SpecContext) { Expect(client.IgnoreNotFound(direct.Delete(ctx, certificate))).To(Succeed()) })
+			}
+			return granted, last
+		}
+		first := begin()
+		granted, last := ask(first)
+		Expect(granted).To(Equal(perHour))
+		Expect(last.Message).To(HavePrefix("ClusterIssuer acme gets 100 orders an hour (--orders-per-hour): place 900, about "))
+		Expect(last.Again.Sub(now.Now())).To(BeNumerically("~", 10*time.Minute, time.Minute))
+		By("beginning anew in the same hour")
+		second := begin()
+		granted, _ = ask(second)
+		Expect(granted).To(BeZero())
+		By("an hour later, and anew again")
+		now.step(61 * time.Minute)
+		granted, _ = ask(second)
+		Expect(granted).To(Equal(perHour))
+		Expect(ordered).To(HaveLen(2 * perHour))
 	})
 })

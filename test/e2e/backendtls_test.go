@@ -18,6 +18,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/objects"
@@ -208,8 +209,28 @@ var _ = Describe("An engine with a private authority", func() {
 		refuses(address)
 		Expect(made.clear.Load()).To(BeZero(), "connections in clear text")
 
+		By("by the annotations of ingress-nginx, which takes the authority from a Secret")
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "engine-ca"}, Data: map[string][]byte{objects.CAKey: private.PEM()}}
+		Expect(direct.Create(ctx, secret)).To(Succeed())
+		change(ctx, "outside", func(s *v1alpha1.Subdomain) {
+			s.Backend.TLS.ServerName, s.Route, s.TLS = "", &v1alpha1.Route{IngressClassName: "nginx"}, &v1alpha1.TLS{SecretName: "own"}
+		})
+		Eventually(reason(ctx, "outside")).Should(HavePrefix("BackendTLSNotSupported: spec.subdomain.backend.tls cannot be met, and the engine is not served in clear text: ingress-nginx takes authorities only from a Secret"))
+		change(ctx, "outside", func(s *v1alpha1.Subdomain) {
+			s.Backend.TLS.CACertificates = v1alpha1.CACertificates{SecretRef: &v1alpha1.CAReference{Name: "engine-ca"}}
+		})
+		Eventually(reason(ctx, "outside")).Should(ContainSubstring("is routed by Ingress"))
+		Eventually(direct.Get).WithArguments(ctx, client.ObjectKey{Namespace: namespace, Name: "outside.example.com"}, &gatewayv1.HTTPRoute{}).
+			WithTimeout(time.Minute).Should(Satisfy(apierrors.IsNotFound))
+		served(address)
+		change(ctx, "outside", func(s *v1alpha1.Subdomain) { s.Backend.TLS.ServerName = "another.example.net" })
+		refuses(address)
+		Expect(made.clear.Load()).To(BeZero(), "connections in clear text")
+
 		By("in clear text, as before, for one that asks for no TLS")
-		change(ctx, "outside", func(s *v1alpha1.Subdomain) { s.Backend.TLS, s.Backend.External.Port = nil, enginePort })
+		change(ctx, "outside", func(s *v1alpha1.Subdomain) {
+			s.Backend.TLS, s.Backend.External.Port, s.Route, s.TLS = nil, enginePort, viaGateway, nil
+		})
 		served(address)
 	})
 })

@@ -114,7 +114,9 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 
 	ingress = startTraefik(controlPlane, ca, loopback(1, freePort()), inside,
 		append(append(byIngress("traefik", published), byGateway("!"+chainLabel, published)...),
-			"--providers.kubernetescrd=true", "--providers.kubernetescrd.allowexternalnameservices=true")...)
+			"--providers.kubernetescrd=true", "--providers.kubernetescrd.allowexternalnameservices=true",
+			// It also understands the annotations of ingress-nginx, on Ingresses of that controller's classes.
+			"--providers.kubernetesingressnginx=true", "--providers.kubernetesingressnginx.httpsentrypoint=websecure", "--providers.kubernetesingressnginx.publishstatusaddress="+published)...)
 	DeferCleanup(ingress.stop)
 	asManager = cluster.AsServiceAccount(ctx, controlPlane, direct, "manager", "config/rbac/role.yaml", "config/rbac/role_binding.yaml")
 	asWidget := cluster.AsServiceAccount(ctx, controlPlane, direct, "widget", "config/widget/role.yaml", "config/widget/role_binding.yaml")
@@ -125,6 +127,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	}
 	for _, object := range []client.Object{
 		&networkingv1.IngressClass{ObjectMeta: metav1.ObjectMeta{Name: "traefik"}, Spec: networkingv1.IngressClassSpec{Controller: "traefik.io/ingress-controller"}},
+		&networkingv1.IngressClass{ObjectMeta: metav1.ObjectMeta{Name: "nginx"}, Spec: networkingv1.IngressClassSpec{Controller: "k8s.io/ingress-nginx"}},
 		service("system", "widget", widgetAddress, 8082),
 		&gatewayv1.GatewayClass{ObjectMeta: metav1.ObjectMeta{Name: "traefik"}, Spec: gatewayv1.GatewayClassSpec{ControllerName: "traefik.io/gateway-controller"}},
 		ca.Secret("default", "gateway", "gateway.example.com", "moving.example.com", "sealed.example.com", "outside.example.com"),
