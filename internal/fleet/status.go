@@ -357,6 +357,9 @@ func (f *Fleet) chain(partner *v1alpha1.Partner, now time.Time) []Part {
 	} else if external := subdomain.Backend.External; external != nil {
 		backend, note = fmt.Sprintf("%s %s:%d", backend, external.Host, external.Port), "outside the cluster"
 	}
+	if tls := subdomain.Backend.TLS; tls != nil {
+		note += ", over TLS"
+	}
 	if link(conditions.BackendLink, backend, note) {
 		return parts
 	}
@@ -395,7 +398,7 @@ func (f *Fleet) expired(subdomain *v1alpha1.Subdomain, now time.Time) bool {
 
 func certificateSource(subdomain *v1alpha1.Subdomain) string {
 	switch tls := subdomain.TLS; {
-	case tls == nil:
+	case tls == nil, tls.IssuerRef == nil && tls.SecretName == "" && tls.Order != "":
 		return "from the operator's default issuer, or the Gateway's own"
 	case tls.SecretName != "":
 		return "in Secret " + tls.SecretName

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/net/publicsuffix"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -26,6 +27,8 @@ type way struct {
 	// serves reports that a controller serves the route as it was before its last change, at
 	// least, whatever is broken.
 	serves bool
+	// again is when to look again at what no event tells of; zero if there is nothing such.
+	again time.Time
 	// renewal tells that a certificate which serves could not be renewed; nil if there is
 	// nothing to tell.
 	renewal *conditions.Finding
@@ -58,7 +61,9 @@ func (p *planner) walk() way {
 		}
 		return w
 	case !p.exposed():
-		w.objects = append(w.objects, p.orderedAhead()...)
+		var ahead []kinds.Object
+		ahead, w.again = p.orderedAhead()
+		w.objects = append(w.objects, ahead...)
 		w.broken = p.failed() // to close what was open
 		return w
 	}
@@ -75,13 +80,20 @@ func (p *planner) walk() way {
 	issued := p.certificate(via)
 	w.objects = append(w.objects, p.served(via, issued)...)
 	w.renewal = issued.renewal
+	if issued.held {
+		w.again = p.Order.Again
+	}
 	if w.broken = p.failed(); w.broken != nil {
 		return w
 	}
 	if w.broken = issued.broken; w.broken != nil {
 		return w
 	}
-	if w.broken = firstBroken(p.backendMissing, p.authorityInvalid); w.broken != nil {
+	if w.broken = p.backendMissing(); w.broken != nil {
+		return w
+	}
+	if w.broken = p.authorityInvalid(); w.broken != nil {
+		w.again = p.Now.Add(rereading)
 		return w
 	}
 	if w.broken, w.serves = p.routeAccepted(via); w.broken != nil {
@@ -157,12 +169,7 @@ func (p *planner) declared(w way, old *objects.Route) Host {
 			host.Write = append(host.Write, old.Show())
 		}
 	}
-	if w.broken != nil && w.broken.Reason == v1alpha1.ReasonBackendCAInvalid {
-		host.Again = staffing.Earlier(host.Again, p.Now.Add(rereading))
-	}
-	if p.Order != nil {
-		host.Again = staffing.Earlier(host.Again, p.Order.Again)
-	}
+	host.Again = staffing.Earlier(host.Again, w.again)
 	switch {
 	case w.broken != nil:
 		host.WaitsFor = fmt.Sprintf("condition %s (%s)", v1alpha1.ConditionSubdomainReady, w.broken.Reason)
@@ -220,13 +227,17 @@ func (p *planner) certificatesInUse() []kinds.Object {
 }
 
 // orderedAhead is the certificate before the contract starts, so that the sub-domain is
-// served from the first moment. That of a Gateway's listener comes with the listener.
-func (p *planner) orderedAhead() []kinds.Object {
+// served from the first moment. That of a Gateway's listener comes with the listener. If it is not to
+// be ordered yet, again is when to look again.
+func (p *planner) orderedAhead() (ahead []kinds.Object, again time.Time) {
 	issuer := p.build.Issuer()
-	if p.judged.Window.Reason != v1alpha1.ReasonContractNotStarted || p.build.GatewayRef() != nil || issuer == nil || !p.APIs.CertManager || p.Order != nil && !p.Order.AwaitsRoute {
-		return nil
+	switch {
+	case p.judged.Window.Reason != v1alpha1.ReasonContractNotStarted || p.build.GatewayRef() != nil || issuer == nil || !p.APIs.CertManager:
+		return nil, time.Time{}
+	case p.Order != nil && !p.Order.AwaitsRoute && p.Child(kinds.CertificateGVK.Kind, objects.HostOf(p.Partner)) == nil:
+		return nil, p.Order.Again
 	}
-	return []kinds.Object{p.build.Certificate(*issuer)}
+	return []kinds.Object{p.build.Certificate(*issuer)}, time.Time{}
 }
 
 // served are the route and what it leads to.

@@ -70,10 +70,11 @@ func (b Builder) Claim(host v1alpha1.Host) *v1alpha1.SubdomainClaim {
 	}
 }
 
-// OwnTLS reports whether the Partner itself says where the certificate comes from.
+// OwnTLS reports whether the Partner itself says where the certificate comes from, if only in a way
+// that a newer version knows.
 func (b Builder) OwnTLS() bool {
 	tls := b.Partner.Spec.Subdomain.TLS
-	return tls != nil && (tls.IssuerRef != nil || tls.SecretName != "")
+	return tls != nil && (tls.IssuerRef != nil || tls.SecretName != "" || tls.Order == "")
 }
 
 // Issuer is who signs the sub-domain's certificate; nil if the operator asks

@@ -61,6 +61,8 @@ type goldenCase struct {
 	APIs kinds.APIs `json:"apis"`
 	// Settings are laid over goldenSettings.
 	Settings *objects.Settings `json:"settings"`
+	// Order is why the certificate is not to be ordered yet.
+	Order *snapshot.Order `json:"order"`
 	// Wanted are held hosts that another partner declares.
 	Wanted []string `json:"wanted"`
 	// Target and Source are other Partners, from and to whom a host is handed over.
@@ -229,7 +231,7 @@ func applyCase(s *snapshot.Snapshot, document []byte) (whole bool) {
 	given := goldenCase{Settings: &s.Settings}
 	Expect(yaml.Unmarshal(document, &given)).To(Succeed())
 	Expect(given.Description).NotTo(BeEmpty())
-	s.Noted = given.Noted
+	s.Noted, s.Order = given.Noted, given.Order
 	s.APIs, s.Rivals = given.APIs, given.Rivals
 	s.Target = given.Target
 	if given.Source != nil {
