@@ -45,9 +45,11 @@ var _ = Describe("The check", func() {
 		series := func() int { return testutil.CollectAndCount(isolation.Metrics[0]) }
 		Eventually(verdict).Should(Equal("Unknown/CanaryUnreachable"))
 		Expect(series()).To(BeZero())
+		Expect(testutil.ToFloat64(isolation.Metrics[1])).To(BeZero(), "nobody knows")
 		open.Store(true)
 		Eventually(verdict).Should(Equal("True/PathBlocked"))
 		Expect(testutil.ToFloat64(isolation.Metrics[0])).To(Equal(1.0))
+		Expect(testutil.ToFloat64(isolation.Metrics[1])).To(Equal(1.0))
 		written := service.ResourceVersion
 		Consistently(func() (string, error) {
 			err := direct.Get(ctx, client.ObjectKeyFromObject(service), service)
@@ -56,8 +58,10 @@ var _ = Describe("The check", func() {
 		closed.Store(true)
 		Eventually(verdict).Should(Equal("False/PathOpen"))
 		Expect(testutil.ToFloat64(isolation.Metrics[0])).To(BeZero())
+		Expect(testutil.ToFloat64(isolation.Metrics[1])).To(Equal(1.0))
 		Expect(meta.FindStatusCondition(service.Status.Conditions, isolation.Enforced).Message).To(ContainSubstring("canary.canaries.svc:8080"))
 		stop()
 		Eventually(ended).Should(Receive(BeNil()))
+		Expect(testutil.CollectAndCount(isolation.Metrics[1])).To(BeZero(), "nobody looks")
 	}, SpecTimeout(2*time.Minute))
 })

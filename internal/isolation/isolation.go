@@ -110,12 +110,18 @@ func (v *verdict) note(open, closed bool) bool {
 }
 
 // Metrics are those of the check.
-var Metrics = []prometheus.Collector{enforced}
+var Metrics = []prometheus.Collector{enforced, known}
 
 // enforced has no series while nothing is known.
 var enforced = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 	Name: "partner_operator_isolation_enforced",
 	Help: "Whether the canary shows that NetworkPolicies are enforced, 1 or 0; absent while it cannot be reached.",
+}, nil)
+
+// known has a series while the check runs.
+var known = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+	Name: "partner_operator_isolation_known",
+	Help: "Whether the canary can be reached, and so shows whether NetworkPolicies are enforced, 1 or 0; absent while nobody looks.",
 }, nil)
 
 // Check looks at the canary again and again. It is a Runnable of the prober.
@@ -141,7 +147,11 @@ func ParseCanary(text string) (types.NamespacedName, error) {
 
 // Start implements manager.Runnable.
 func (c *Check) Start(ctx context.Context) error {
-	_ = metrics.Registry.Register(enforced) // once in a process; tests start several
+	for _, metric := range Metrics {
+		_ = metrics.Registry.Register(metric) // once in a process; tests start several
+	}
+	known.WithLabelValues().Set(0)
+	defer known.Reset()
 	if c.Connect == nil {
 		c.Connect = c.connect
 	}
@@ -182,6 +192,7 @@ func (c *Check) address(port int) string {
 func tell(ctx context.Context, status metav1.ConditionStatus) {
 	logger := ctrl.LoggerFrom(ctx).WithName("isolation")
 	enforced.Reset()
+	known.WithLabelValues().Set(1)
 	switch status {
 	case metav1.ConditionTrue:
 		enforced.WithLabelValues().Set(1)
@@ -190,6 +201,7 @@ func tell(ctx context.Context, status metav1.ConditionStatus) {
 		enforced.WithLabelValues().Set(0)
 		logger.Error(nil, "NetworkPolicies are not enforced on the canary's node: any Pod can reach tenants' Pods there")
 	default:
+		known.WithLabelValues().Set(0)
 		logger.Info("The canary cannot be reached, so that nothing is known of NetworkPolicies")
 	}
 }
