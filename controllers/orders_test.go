@@ -60,16 +60,17 @@ var _ = Describe("Orders of certificates", func() {
 
 	It("are made once DNS leads to the route", func(ctx SpecContext) {
 		issuers(ctx)
-		zone := site.NewZone(map[string][]string{"ordered-failing.example.com": {"203.0.113.7"}})
+		zone := site.NewZone(map[string][]string{"ordered-failing.example.com": {"8.8.8.8"}})
 		zone.Fail(new(dnsmessage.RCodeServerFailure), func(q dnsmessage.Question) bool { return strings.HasPrefix(q.Name.String(), "ordered-failing.") })
 		now := &steppedClock{}
 		startManager(func(o *manager.Options) { o.OrderChecks, o.DNSServer, o.Clock = true, zone.Address, now })
-		serve := func(name string) {
+		serveAt := func(name, address string) {
 			GinkgoHelper()
 			ingress := get(ctx, &networkingv1.Ingress{}, name+".example.com", "partner-"+name)
-			ingress.Status.LoadBalancer.Ingress = []networkingv1.IngressLoadBalancerIngress{{IP: "203.0.113.7"}}
+			ingress.Status.LoadBalancer.Ingress = []networkingv1.IngressLoadBalancerIngress{{IP: address}}
 			Expect(direct.Status().Update(ctx, ingress)).To(Succeed())
 		}
+		serve := func(name string) { serveAt(name, "8.8.8.8") }
 		again := func(name string) {
 			GinkgoHelper()
 			now.step(time.Minute)
@@ -83,19 +84,19 @@ var _ = Describe("Orders of certificates", func() {
 		By("waiting for a name that is not there")
 		applyYAML(ctx, by("ordered", "issuerRef: {name: acme}"))
 		Eventually(message(ctx, "ordered")).Should(Equal("DNSNotReady: no certificate is ordered for ordered.example.com yet: ordered.example.com does not resolve: there is no such name: create a DNS record that points to the route's address. " +
-			"`kubectl partner dns ordered` prints what to set; DNS is asked again every 30 seconds, or not at all with spec.subdomain.tls.order: Always"))
+			"`kubectl partner dns ordered` prints what to set; DNS is asked again every 30s, or not at all with spec.subdomain.tls.order: Always"))
 		Expect(ordered(ctx, "ordered")()).To(BeFalse())
 		eventually(ctx, "ordered", "SubdomainReady=False/DNSNotReady")
 		Expect(partner(ctx, "ordered").Status.Hosts).To(ConsistOf(HaveField("Phase", v1alpha1.HostPreparing)))
 
 		By("knowing where it has to lead")
-		zone.Set("ordered.example.com", "198.51.100.1")
+		zone.Set("ordered.example.com", "9.9.9.9")
 		serve("ordered")
-		Eventually(message(ctx, "ordered")).Should(ContainSubstring("ordered.example.com resolves to 198.51.100.1, and the route is served at 203.0.113.7: point the DNS record there"))
+		Eventually(message(ctx, "ordered")).Should(ContainSubstring("ordered.example.com resolves to 9.9.9.9, and the route is served at 8.8.8.8: point the DNS record there"))
 		Expect(ordered(ctx, "ordered")()).To(BeFalse())
 
 		By("setting the record")
-		zone.Set("ordered.example.com", "203.0.113.7")
+		zone.Set("ordered.example.com", "8.8.8.8")
 		again("ordered")
 		Eventually(ordered(ctx, "ordered")).Should(BeTrue())
 		eventually(ctx, "ordered", "SubdomainReady=False/CertificatePending")
@@ -107,6 +108,14 @@ var _ = Describe("Orders of certificates", func() {
 		Expect(ordered(ctx, "ordered")()).To(BeTrue())
 
 		By("ordering at once what need not wait")
+		By("and where the route has an address behind NAT, to which DNS cannot lead")
+		zone.Set("ordered-nat.example.com", "9.9.9.9")
+		applyYAML(ctx, by("ordered-nat", "issuerRef: {name: acme}"))
+		Eventually(func() error {
+			return direct.Get(ctx, key("ordered-nat.example.com", "partner-ordered-nat"), &networkingv1.Ingress{})
+		}).Should(Succeed())
+		serveAt("ordered-nat", "10.0.0.5")
+		Eventually(ordered(ctx, "ordered-nat")).Should(BeTrue())
 		applyYAML(ctx, by("ordered-always", "issuerRef: {name: acme}, order: Always")+by("ordered-own", "issuerRef: {name: own}")+by("ordered-dns", "issuerRef: {name: acme-dns}"))
 		for _, name := range []string{"ordered-always", "ordered-own", "ordered-dns"} {
 			Eventually(ordered(ctx, name)).Should(BeTrue())
@@ -163,6 +172,44 @@ var _ = Describe("Orders of certificates", func() {
 		second.stop()
 	})
 
+	It("are paced only where one is made, and where the issuer changes", func(ctx SpecContext) {
+		issuers(ctx)
+		now := &steppedClock{}
+		startManager(func(o *manager.Options) { o.OrdersPerHour, o.Clock = 1, now })
+		By("giving no turn to a contract that has ended, and one to a contract that is to begin")
+		applyYAML(ctx, by("turn-ended", "issuerRef: {name: acme}").replacing("channelModel: OEM", "channelModel: OEM\n  validUntil: \"2026-01-01\""))
+		Eventually(func() []v1alpha1.HostStatus { return partner(ctx, "turn-ended").Status.Hosts }).ShouldNot(BeEmpty())
+		applyYAML(ctx, by("turn-ahead", "issuerRef: {name: acme}").replacing("channelModel: OEM", "channelModel: OEM\n  validFrom: \"2099-01-01\""))
+		Eventually(ordered(ctx, "turn-ahead")).Should(BeTrue())
+		applyYAML(ctx, by("turn-second", "issuerRef: {name: acme}"))
+		Eventually(message(ctx, "turn-second")).Should(ContainSubstring("place 1, about"))
+
+		By("having a change of the issuer wait, too, while the certificate serves")
+		applyYAML(ctx, by("turn-changing", "issuerRef: {name: own}"))
+		Eventually(ordered(ctx, "turn-changing")).Should(BeTrue())
+		issuer := func() string {
+			made := &unstructured.Unstructured{}
+			made.SetGroupVersionKind(kinds.CertificateGVK)
+			Expect(direct.Get(ctx, key("turn-changing.example.com", "partner-turn-changing"), made)).To(Succeed())
+			name, _, _ := unstructured.NestedString(made.Object, "spec", "issuerRef", "name")
+			return name
+		}
+		generation := partner(ctx, "turn-changing").Generation
+		patchPartner(ctx, "turn-changing", `spec: {subdomain: {tls: {issuerRef: {name: acme}}}}`)
+		Eventually(func() int64 { return partner(ctx, "turn-changing").Status.ObservedGeneration }).Should(BeNumerically(">", generation))
+		Expect(issuer()).To(Equal("own"))
+		By("an hour later, and another")
+		for range 2 {
+			now.step(61 * time.Minute)
+			for _, name := range []string{"turn-second", "turn-changing"} {
+				patchPartner(ctx, name, fmt.Sprintf(`metadata: {annotations: {example.com/touched: %q}}`, now.Now().String()))
+			}
+			Eventually(func() bool { return ordered(ctx, "turn-second")() || issuer() == "acme" }).Should(BeTrue())
+		}
+		Eventually(issuer).Should(Equal("acme"))
+		Expect(ordered(ctx, "turn-second")()).To(BeTrue())
+	})
+
 	It("of a thousand partners are a hundred an hour, across restarts", func(ctx SpecContext) {
 		issuers(ctx)
 		const hosts, perHour = 1000, 100
@@ -170,13 +217,13 @@ var _ = Describe("Orders of certificates", func() {
 		begin := func() *ordering.Gate {
 			return ordering.New(ordering.Options{Issuers: direct, Certificates: direct, PerHour: perHour, Clock: now})
 		}
-		snapshotOf := func(i int) *snapshot.Snapshot {
+		certificateOf := func(i int) *unstructured.Unstructured {
 			of := &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("many-%d", i)}, Spec: v1alpha1.PartnerSpec{
-				ChannelModel: v1alpha1.OEM, Subdomain: &v1alpha1.Subdomain{
-					Host: v1alpha1.Host(fmt.Sprintf("many-%d.example.com", i)), TLS: &v1alpha1.TLS{IssuerRef: &v1alpha1.IssuerReference{Name: "acme"}},
-				},
+				Subdomain: &v1alpha1.Subdomain{Host: v1alpha1.Host(fmt.Sprintf("many-%d.example.com", i))},
 			}}
-			return &snapshot.Snapshot{Partner: of, Platform: snapshot.Platform{APIs: kinds.APIs{CertManager: true}}, Now: now.Now()}
+			certificate := objects.Builder{Partner: of}.Certificate(v1alpha1.IssuerReference{Name: "acme"})
+			certificate.SetNamespace("default")
+			return certificate
 		}
 		ordered := map[int]bool{}
 		ask := func(gate *ordering.Gate) (granted int, last *snapshot.Order) {
@@ -185,16 +232,13 @@ var _ = Describe("Orders of certificates", func() {
 				if ordered[i] {
 					continue
 				}
-				s := snapshotOf(i)
-				order := gate.Order(ctx, s)
-				if order != nil {
+				certificate := certificateOf(i)
+				if order := gate.Turn(ctx, certificate, nil, now.Now()); order != nil {
 					last = order
 					continue
 				}
 				ordered[i] = true
 				granted++
-				certificate := objects.Builder{Partner: s.Partner}.Certificate(*s.Partner.Spec.Subdomain.TLS.IssuerRef)
-				certificate.SetNamespace("default")
 				certificate.SetOwnerReferences(nil)
 				certificate.SetAnnotations(map[string]string{v1alpha1.AppliedAnnotation: "x"})
 				Expect(direct.Create(ctx, certificate)).To(Succeed())

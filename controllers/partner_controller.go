@@ -118,7 +118,7 @@ func (r *PartnerReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 		return r.conflictOr(r.end(ctx, snapshot))
 	}
 	before := snapshot.Partner.Status
-	writes := &writer{reconciler: r, partner: request.Name, namespace: objects.NamespaceOf(snapshot.Partner)}
+	writes := &writer{reconciler: r, partner: request.Name, namespace: objects.NamespaceOf(snapshot.Partner), issued: issued(snapshot)}
 	outcome, err := tenant.Converge(ctx, snapshot, writes)
 	if errors.Is(err, errConflict) {
 		counted = conflict
@@ -211,14 +211,27 @@ type writer struct {
 	partner    string
 	// namespace is the tenant's.
 	namespace string
+	// issued reports that the certificate of the declared host is there, so that nothing is ordered for it.
+	issued bool
 	// passing are the errors that may pass.
 	passing error
 	// refused tells that the API server refused something.
 	refused bool
 }
 
-// Write implements tenant.Cluster.
+// issued reports that the certificate of the declared host is there, whether or not its Certificate is: after
+// a restore, that comes later.
+func issued(s *snapshot.Snapshot) bool {
+	return s.Child(kinds.Secret, objects.HostOf(s.Partner)) != nil
+}
+
+// Write implements tenant.Cluster. The error is a *snapshot.Order if it is not the turn of a Certificate.
 func (w *writer) Write(ctx context.Context, wanted, observed kinds.Object) (kinds.Object, error) {
+	if gate := w.reconciler.Orders; gate != nil && (observed != nil || !w.issued) {
+		if order := gate.Turn(ctx, wanted, observed, w.reconciler.Clock.Now()); order != nil {
+			return nil, order
+		}
+	}
 	written, err := w.write(ctx, wanted, observed)
 	if err != nil {
 		return nil, w.failed(ctx, snapshot.Failure{Object: wanted}, err)
@@ -294,7 +307,7 @@ func (r *PartnerReconciler) applier(partner string) apply.Applier {
 
 // gatherer reads from the cache what concerns a partner, as of now.
 func (r *PartnerReconciler) gatherer() *gather.Gatherer {
-	var order func(context.Context, *snapshot.Snapshot) *snapshot.Order
+	var order func(*snapshot.Snapshot) *snapshot.Order
 	if r.Orders != nil {
 		order = r.Orders.Order
 	}

@@ -1,21 +1,29 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/fleet"
 	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/probe"
 	"github.com/dispel/partner-operator/internal/records"
+	"github.com/dispel/partner-operator/internal/snapshot"
 	"github.com/dispel/partner-operator/internal/target"
 )
 
@@ -71,25 +79,36 @@ func (p *plugin) dns(ctx context.Context, name string, flags checkFlags) error {
 	if err != nil {
 		return err
 	}
+	addresses, held := ptr.Deref(partner.Status.Subdomain, v1alpha1.SubdomainStatus{}).Addresses, ""
 	if !found {
-		return notServed(partner)
+		if held = (&snapshot.Snapshot{Partner: partner}).OrderHeld(); held == "" {
+			return notServed(partner)
+		}
+		probed = probe.Target{Host: string(partner.Spec.Subdomain.Host), TLS: true}
+		addresses = c.addressesOf(ctx, partner, probed.Host)
 	}
-	if len(partner.Status.Subdomain.Addresses) == 0 {
+	if len(addresses) == 0 && held == "" {
 		return fmt.Errorf("the route of %s has no address yet, to which a record could lead: see that its controller serves it, and writes addresses into the status of the %s", probed.Host, partner.Status.Subdomain.Route)
 	}
 	asking := p.terminal.startProgress("Asking for " + probed.Host)
 	of := needed{Partner: partner.Name, Host: probed.Host, Records: []records.Record{}}
-	of.Records, of.Notes = records.Of(probed.Host, partner.Status.Subdomain.Addresses, records.TTLOf(partner))
-	if former := partner.Status.Subdomain.FormerAddresses; len(former) > 0 {
+	if made, notes := records.Of(probed.Host, addresses, records.TTLOf(partner)); len(made) > 0 {
+		of.Records, of.Notes = made, notes
+	}
+	if former := probed.Former; len(former) > 0 {
 		of.Notes = append(of.Notes, fmt.Sprintf("for visitors with the former record, the host is still served at %s for a while", strings.Join(former, ", ")))
 	}
-	probed.Addresses, probed.Former = partner.Status.Subdomain.Addresses, nil // to which the record is to lead
+	probed.Addresses, probed.Former = addresses, nil // to which the record is to lead
 	result := prober.Probe(ctx, probed)
 	of.Reason, of.Message = result.Reason, result.Message
 	if result.Reason == probe.NameNotResolved || result.Reason == probe.AddressNotTheRoutes {
 		of.Wrong = append(of.Wrong, result.Message)
 	}
 	c.certification(ctx, partner, prober, flags.dnsServer, &of)
+	if held != "" && len(of.Wrong) == 0 {
+		why, _, _ := strings.Cut(held, ". `kubectl partner dns ")
+		of.Wrong = append(of.Wrong, "no certificate is ordered yet: "+clean(why))
+	}
 	asking.finish()
 	switch flags.output.value {
 	case "zone":
@@ -137,21 +156,50 @@ func (c *cluster) certification(ctx context.Context, partner *v1alpha1.Partner, 
 // acmeOf is the address of the ACME server from which the certificate of a host comes, and whether it is
 // proven by DNS; empty if it comes from elsewhere, or that cannot be read.
 func (c *cluster) acmeOf(ctx context.Context, partner *v1alpha1.Partner, host string) (server string, dns01 bool) {
-	certificate := c.certificate(ctx, partner, host)
-	if certificate == nil {
+	ref := v1alpha1.IssuerReference{}
+	has := objects.Labels(partner.Name)
+	if tls := partner.Spec.Subdomain.TLS; tls != nil && tls.IssuerRef != nil {
+		ref = *tls.IssuerRef
+	}
+	if certificate := c.certificate(ctx, partner, host); certificate != nil { // also by the operator's default issuer
+		of, _, _ := unstructured.NestedStringMap(certificate.Object, "spec", "issuerRef")
+		ref, has = v1alpha1.IssuerReference{Kind: v1alpha1.IssuerKind(of["kind"]), Name: v1alpha1.ObjectName(of["name"])}, certificate.GetLabels()
+	}
+	if ref.Name == "" {
 		return "", false
 	}
-	ref, _, _ := unstructured.NestedStringMap(certificate.Object, "spec", "issuerRef")
 	issuer := &unstructured.Unstructured{}
-	issuer.SetGroupVersionKind(schema.GroupVersionKind{Group: kinds.CertificateGVK.Group, Version: kinds.CertificateGVK.Version, Kind: ref["kind"]})
-	key := client.ObjectKey{Namespace: certificate.GetNamespace(), Name: ref["name"]}
-	if ref["kind"] == string(v1alpha1.ClusterIssuer) {
-		key.Namespace = ""
+	issuer.SetGroupVersionKind(schema.GroupVersionKind{Group: kinds.CertificateGVK.Group, Version: kinds.CertificateGVK.Version, Kind: string(cmp.Or(ref.Kind, v1alpha1.ClusterIssuer))})
+	key := client.ObjectKey{Name: string(ref.Name)}
+	if ref.Kind == v1alpha1.Issuer {
+		key.Namespace = objects.NamespaceOf(partner)
 	}
 	if c.reader.Get(ctx, key, issuer) != nil {
 		return "", false
 	}
-	return records.ACME(issuer, host, certificate.GetLabels())
+	return records.ACME(issuer, host, has)
+}
+
+// addressesOf are where the routes of a host are served that no status has yet; none if they cannot be read.
+func (c *cluster) addressesOf(ctx context.Context, partner *v1alpha1.Partner, host string) (addresses []string) {
+	for _, name := range []string{kinds.Ingress, kinds.HTTPRoute} {
+		list := kinds.Named(name).NewList()
+		if c.reader.List(ctx, list, client.InNamespace(objects.NamespaceOf(partner)), client.MatchingFields{metav1.ObjectNameField: host}) != nil {
+			continue
+		}
+		_ = meta.EachListItem(list, func(item runtime.Object) error {
+			route := item.(kinds.Object)
+			var gateway *gatewayv1.Gateway
+			if attached := kinds.AttachedTo(route); len(attached) > 0 {
+				namespace, name, _ := strings.Cut(attached[0], "/")
+				gateway = &gatewayv1.Gateway{} // without addresses, if it cannot be read
+				_ = c.reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, gateway)
+			}
+			addresses = append(addresses, objects.AddressesOf(route, gateway)...)
+			return nil
+		})
+	}
+	return addresses
 }
 
 func (t *Terminal) printNeeded(of needed) {

@@ -346,7 +346,7 @@ func (f *Fleet) chain(partner *v1alpha1.Partner, now time.Time) []Part {
 		link(conditions.APIsLink, "Optional APIs", "")
 		return parts
 	}
-	if url := ptr.Deref(status.Subdomain, v1alpha1.SubdomainStatus{}).URL; broken == conditions.CertificateLink || subdomain.TLS != nil || strings.HasPrefix(url, "https:") {
+	if url := ptr.Deref(status.Subdomain, v1alpha1.SubdomainStatus{}).URL; broken == conditions.CertificateLink || (objects.Builder{Partner: partner}).OwnTLS() || strings.HasPrefix(url, "https:") {
 		if link(conditions.CertificateLink, "Certificate of "+string(subdomain.Host), f.certificateNote(subdomain, now)) {
 			return parts
 		}

@@ -40,7 +40,7 @@ type Gatherer struct {
 	Live client.Reader
 	// Order tells why the certificate of a snapshot is not to be ordered yet; nil if that is not
 	// looked at.
-	Order func(context.Context, *snapshot.Snapshot) *snapshot.Order
+	Order func(*snapshot.Snapshot) *snapshot.Order
 	// APIs are the optional APIs that are installed.
 	APIs kinds.APIs
 	// Kinds are those of kinds.All that can be read.
@@ -439,7 +439,7 @@ func (g *Gatherer) subdomain(ctx context.Context, s *snapshot.Snapshot) error {
 	}
 	s.IngressClasses = classes.Items
 	if g.Order != nil {
-		s.Order = g.Order(ctx, s)
+		s.Order = g.Order(s)
 	}
 	return nil
 }

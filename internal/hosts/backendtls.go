@@ -4,9 +4,9 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
+	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
@@ -31,16 +31,15 @@ func (p *planner) backendTLSRefused(via objects.GatewayLink) *conditions.Finding
 	if why := p.classMissing(); why != "" {
 		return broken(v1alpha1.ReasonRouteNotAccepted, conditions.Stalled, "no ingress controller takes the route: %s", why)
 	}
-	if why := p.build.IngressTLSRefused(p.widget, p.APIs); why != "" {
-		return tlsNotSupported(why)
+	if why, remedy := p.build.IngressTLSRefused(p.widget, p.APIs); why != "" {
+		return tlsNotSupported(why, remedy)
 	}
 	return nil
 }
 
-func tlsNotSupported(why string) *conditions.Finding {
+func tlsNotSupported(why, remedy string) *conditions.Finding {
 	return broken(v1alpha1.ReasonBackendTLSNotSupported, conditions.Stalled,
-		"spec.subdomain.backend.tls cannot be met, and the engine is not served in clear text: %s; %s and Gateways whose class lists the feature BackendTLSPolicy can reach it over TLS: name one in spec.subdomain.route, or remove spec.subdomain.backend.tls",
-		why, strings.Join(objects.IngressTLSSupporting(), ", "))
+		"spec.subdomain.backend.tls cannot be met, and the engine is not served in clear text: %s: %s, or remove spec.subdomain.backend.tls", why, remedy)
 }
 
 // policiesRefused says why a Gateway's controller cannot reach the engine over TLS; nil if it can. One
@@ -51,13 +50,13 @@ func (p *planner) policiesRefused(via objects.GatewayLink) *conditions.Finding {
 	case via.Traefik:
 		return nil
 	case !p.APIs.BackendTLSPolicies:
-		return tlsNotSupported("the cluster's Gateway API has no BackendTLSPolicies, which come with 1.4")
+		return tlsNotSupported("the cluster's Gateway API has no BackendTLSPolicies", "install Gateway API 1.4 or later")
 	case !slices.ContainsFunc(p.GatewayClasses, func(c gatewayv1.GatewayClass) bool {
 		return c.Name == class && slices.ContainsFunc(c.Status.SupportedFeatures, func(feature gatewayv1.SupportedFeature) bool {
 			return string(feature.Name) == kinds.BackendTLSPolicy
 		})
 	}):
-		return tlsNotSupported(fmt.Sprintf("GatewayClass %s does not list the feature BackendTLSPolicy in status.supportedFeatures", class))
+		return tlsNotSupported(fmt.Sprintf("GatewayClass %s does not list the feature BackendTLSPolicy in status.supportedFeatures", class), objects.TLSSupporting())
 	}
 	return nil
 }
@@ -97,7 +96,7 @@ func (p *planner) reached(via objects.GatewayLink) (wanted []kinds.Object) {
 	case via.Traefik:
 		wanted = append(wanted, p.build.TraefikService())
 	case gateway && tls:
-		wanted = append(wanted, p.build.BackendTLSPolicy())
+		wanted = append(wanted, p.build.BackendTLSPolicy(p.Child(kinds.HTTPRoute, objects.HostOf(p.Partner))))
 	}
 	return wanted
 }
@@ -114,17 +113,15 @@ func (p *planner) policyLinks(via objects.GatewayLink) []statusLink {
 	link := statusLink{reason: v1alpha1.ReasonRefsNotResolved, name: fmt.Sprintf("BackendTLSPolicy %s/%s", objects.NamespaceOf(p.Partner), kinds.EngineServiceName), generation: policy.Generation}
 	controller := p.controllerOf(via.Gateway)
 	for _, ancestor := range policy.Status.Ancestors {
-		if string(ancestor.AncestorRef.Name) == via.Name && (controller == "" || ancestor.ControllerName == controller) {
+		// Traefik 3.7 writes the namespace of the route in place of the Gateway's.
+		at := string(ptr.Deref(ancestor.AncestorRef.Namespace, gatewayv1.Namespace(policy.Namespace)))
+		gateway := string(ancestor.AncestorRef.Name) == via.Name && (at == via.Namespace || at == policy.Namespace)
+		listener := ptr.Deref(ancestor.AncestorRef.Kind, "") == kinds.ListenerSet && string(ancestor.AncestorRef.Name) == objects.HostOf(p.Partner)
+		if (gateway || listener) && (controller == "" || ancestor.ControllerName == controller) {
 			link.conditions = ancestor.Conditions
 		}
 	}
 	resolved, accepted := link, link
 	resolved.condition, accepted.condition = string(gatewayv1.BackendTLSPolicyConditionResolvedRefs), string(gatewayv1.PolicyConditionAccepted)
 	return []statusLink{resolved, accepted}
-}
-
-// inClear reports whether a route that is there leads to the engine in clear text, although it
-// is to be reached over TLS.
-func inClear(build objects.Builder, child func(kind, name string) kinds.Object, route kinds.Object) bool {
-	return kinds.Of(route).Exposure == kinds.ByRoute && build.BackendTLS() != nil && !objects.Encrypted(route, child, build.Classes)
 }

@@ -84,7 +84,7 @@ func (p *planner) certificate(via objects.GatewayLink) certificate {
 		c.broken = broken(v1alpha1.ReasonSecretNotFound, conditions.Waiting,
 			"there is no Secret %s/%s with the certificate: create it, or name another in spec.subdomain.tls.secretName", objects.NamespaceOf(p.Partner), c.secret)
 	case c.held:
-		c.broken = broken(p.Order.Reason, conditions.Waiting, "no certificate is ordered for %s yet: %s", objects.HostOf(p.Partner), p.Order.Message)
+		c.broken = new(p.Order.Held(objects.HostOf(p.Partner)))
 	default:
 		c.broken = unready
 	}

@@ -3,6 +3,7 @@ package hosts
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -80,7 +81,7 @@ func (p *planner) walk() way {
 	issued := p.certificate(via)
 	w.objects = append(w.objects, p.served(via, issued)...)
 	w.renewal = issued.renewal
-	if issued.held {
+	if p.Order != nil && issued.issuer != nil { // or it waits for its turn to change its issuer
 		w.again = p.Order.Again
 	}
 	if w.broken = p.failed(); w.broken != nil {
@@ -312,10 +313,18 @@ func (p *planner) backendMissing() *conditions.Finding {
 	case p.BackendFound:
 		return broken(v1alpha1.ReasonBackendNotFound, conditions.Waiting,
 			"Service %s/%s has no port %d, only %s: write one of its ports in spec.subdomain.backend.service.port, or give it that port",
-			objects.NamespaceOf(p.Partner), service.Name, service.Port, strings.Trim(fmt.Sprint(p.BackendPorts), "[]"))
+			objects.NamespaceOf(p.Partner), service.Name, service.Port, strings.Join(p.backendPorts(), ", "))
 	}
 	return broken(v1alpha1.ReasonBackendNotFound, conditions.Waiting,
 		"there is no Service %s/%s: deploy the engine there, or name another in spec.subdomain.backend", objects.NamespaceOf(p.Partner), service.Name)
+}
+
+// backendPorts are the ports of the engine's Service, as text.
+func (p *planner) backendPorts() (ports []string) {
+	for _, port := range slices.Compact(slices.Sorted(slices.Values(p.BackendPorts))) {
+		ports = append(ports, strconv.Itoa(int(port)))
+	}
+	return ports
 }
 
 // routeAccepted says why no controller serves the route, or nil, and whether one served it

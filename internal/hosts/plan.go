@@ -103,6 +103,9 @@ func New(s *snapshot.Snapshot, judged *contract.Judgement, blocked *conditions.F
 			plan.Noted = append(plan.Noted, host.Name)
 		}
 		for _, object := range slices.Concat(host.Write, host.Stay) {
+			if there := p.Child(kinds.Name(object), object.GetName()); there != nil && p.failedToWrite(object) != nil && p.build.InClear(there, p.Child) {
+				continue // it cannot be made to use TLS, and must not go on without
+			}
 			plan.kept[kinds.Describe(object)] = true
 		}
 	}
@@ -177,7 +180,7 @@ func newPlanner(s *snapshot.Snapshot, judged *contract.Judgement, blocked *condi
 		build: objects.Builder{Partner: s.Partner, Settings: s.Settings, Classes: s.IngressClasses},
 	}
 	for _, child := range s.Children {
-		if inClear(p.build, s.Child, child) {
+		if p.build.InClear(child, s.Child) {
 			continue
 		}
 		switch kinds.Of(child).Exposure {
@@ -194,7 +197,7 @@ func newPlanner(s *snapshot.Snapshot, judged *contract.Judgement, blocked *condi
 
 // OwnRoutes are the routes of the partner that are not being deleted, and may go on serving.
 func (p *planner) OwnRoutes() []objects.Route {
-	return slices.DeleteFunc(p.Snapshot.OwnRoutes(), func(route objects.Route) bool { return inClear(p.build, p.Child, route.Object) })
+	return slices.DeleteFunc(p.Snapshot.OwnRoutes(), func(route objects.Route) bool { return p.build.InClear(route.Object, p.Child) })
 }
 
 // liveClass is the class of the Ingress that serves the partner, as the status has it: what somebody
@@ -305,6 +308,9 @@ func (p *planner) formerHost(name string, ready bool, old *objects.Route) Host {
 func (p *planner) serving(host string) []kinds.Object {
 	serving := slices.Clone(p.byName[host])
 	for _, child := range p.backends {
+		if kinds.Name(child) == kinds.BackendTLSPolicy && p.build.BackendTLS() == nil {
+			continue // it would hold for the route in its place, too
+		}
 		if p.widget || kinds.Name(child) != kinds.ReferenceGrant && child.GetName() != kinds.WidgetServiceName {
 			serving = append(serving, child)
 		}

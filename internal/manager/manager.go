@@ -242,7 +242,7 @@ func gateOf(mgr ctrl.Manager, options Options) (*orders.Gate, error) {
 	}
 	of := orders.Options{
 		Issuers: mgr.GetAPIReader(), Certificates: patient{mgr.GetClient()}, Checks: options.OrderChecks, PerHour: options.OrdersPerHour, Clock: options.Clock,
-		Prober: &probe.Prober{Allowed: probe.Anywhere},
+		Prober: &probe.Prober{},
 	}
 	if options.OrderChecks {
 		server, err := records.Server(options.DNSServer)

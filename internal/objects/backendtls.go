@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -31,18 +32,20 @@ type ingressController struct {
 	// onService and onIngress are the annotations that tell it to, on the Service of the engine
 	// or on the Ingress. Those of an Ingress hold for all its paths.
 	onService, onIngress func(b Builder) map[string]string
+	// mark is the one of these that switches TLS on, by the value marked.
+	mark, marked string
 }
 
 // ingressControllers are those that are known, by the documents and sources that
 // docs/exposure.md names.
 var ingressControllers = []ingressController{
-	{controller: TraefikIngress, name: "Traefik", onService: func(b Builder) map[string]string {
+	{controller: TraefikIngress, name: "Traefik", mark: traefikScheme, marked: "https", onService: func(b Builder) map[string]string {
 		return map[string]string{
 			traefikScheme: "https",
 			"traefik.ingress.kubernetes.io/service.serverstransport": NamespaceOf(b.Partner) + "-" + kinds.EngineServiceName + "@kubernetescrd",
 		}
 	}},
-	{controller: nginxController, name: "ingress-nginx", secretOnly: true, onIngress: func(b Builder) map[string]string {
+	{controller: nginxController, name: "ingress-nginx", mark: nginxProtocol, marked: "HTTPS", secretOnly: true, onIngress: func(b Builder) map[string]string {
 		return map[string]string{
 			nginxProtocol: "HTTPS",
 			"nginx.ingress.kubernetes.io/proxy-ssl-secret":      NamespaceOf(b.Partner) + "/" + b.caSecret(),
@@ -51,9 +54,9 @@ var ingressControllers = []ingressController{
 			"nginx.ingress.kubernetes.io/proxy-ssl-server-name": "on",
 		}
 	}},
-	{controller: "haproxy-ingress.github.io/controller", name: "HAProxy Ingress", secretOnly: true, onService: func(b Builder) map[string]string {
+	{controller: "haproxy-ingress.github.io/controller", name: "HAProxy Ingress", mark: haproxySecure, marked: "true", secretOnly: true, onService: func(b Builder) map[string]string {
 		return map[string]string{
-			"haproxy-ingress.github.io/secure-backends":         "true",
+			haproxySecure: "true",
 			"haproxy-ingress.github.io/secure-verify-ca-secret": b.caSecret(),
 			"haproxy-ingress.github.io/secure-sni":              b.ServerName(),
 			"haproxy-ingress.github.io/secure-verify-hostname":  b.ServerName(),
@@ -67,6 +70,7 @@ var ingressControllers = []ingressController{
 const (
 	nginxController = "k8s.io/ingress-nginx"
 	nginxProtocol   = "nginx.ingress.kubernetes.io/backend-protocol"
+	haproxySecure   = "haproxy-ingress.github.io/secure-backends"
 	traefikScheme   = "traefik.ingress.kubernetes.io/service.serversscheme"
 
 	// TraefikIngress is Traefik as the controller of an IngressClass.
@@ -140,34 +144,35 @@ func controllerOf(classes []networkingv1.IngressClass, class string) string {
 }
 
 // IngressTLSRefused says why the controller of the Ingress cannot reach the engine over TLS as
-// the Partner asks for; empty if it can.
-func (b Builder) IngressTLSRefused(widget bool, apis kinds.APIs) string {
+// the Partner asks for, and what to do about it; empty if it can.
+func (b Builder) IngressTLSRefused(widget bool, apis kinds.APIs) (why, remedy string) {
 	class := b.IngressClassName()
 	known := b.ingressController()
 	switch {
 	case known == nil:
-		return fmt.Sprintf("it is not known how the controller of IngressClass %s (%s) does that", class, cmp.Or(controllerOf(b.Classes, class), "none is named"))
+		return fmt.Sprintf("it is not known how the controller of IngressClass %s (%s) does that", class, cmp.Or(controllerOf(b.Classes, class), "none is named")), TLSSupporting()
 	case known.cannot != "":
-		return fmt.Sprintf("%s, the controller of IngressClass %s, %s", known.name, class, known.cannot)
+		return fmt.Sprintf("%s, the controller of IngressClass %s, %s", known.name, class, known.cannot), TLSSupporting()
 	case known.controller == TraefikIngress && !apis.Traefik:
-		return "Traefik needs a ServersTransport for it, and its CRDs (traefik.io) are not installed: install them"
+		return "Traefik needs a ServersTransport for it, and its CRDs (traefik.io) are not installed", "install them"
 	case known.secretOnly && b.caSecret() == "":
-		return fmt.Sprintf("%s takes authorities only from a Secret: write the name of one in spec.subdomain.backend.tls.caCertificates.secretRef", known.name)
+		return known.name + " takes authorities only from a Secret", "write the name of one in spec.subdomain.backend.tls.caCertificates.secretRef"
 	case known.onIngress != nil && widget:
-		return fmt.Sprintf("%s reaches either all backends of an Ingress over TLS or none, and this one also leads to the support widget, which has no TLS", known.name)
+		return known.name + " reaches either all backends of an Ingress over TLS or none, and this one also leads to the support widget, which has no TLS",
+			"name another class or a Gateway in spec.subdomain.route, or keep the widget off by the SupportPlan"
 	}
-	return ""
+	return "", ""
 }
 
-// IngressTLSSupporting names the controllers that can.
-func IngressTLSSupporting() []string {
+// TLSSupporting says what to do where the controller of a route cannot reach an engine over TLS.
+func TLSSupporting() string {
 	var names []string
 	for _, known := range ingressControllers {
 		if known.cannot == "" {
 			names = append(names, known.name)
 		}
 	}
-	return names
+	return "name a class of " + strings.Join(names, ", ") + ", or a Gateway whose class lists the feature BackendTLSPolicy, in spec.subdomain.route"
 }
 
 // ingressTLSAnnotations are those of the Ingress.
@@ -222,21 +227,29 @@ func (b Builder) TraefikService() *unstructured.Unstructured {
 }
 
 // BackendTLSPolicy tells a Gateway's controller to reach the engine over TLS, and how to verify
-// its certificate.
-func (b Builder) BackendTLSPolicy() *gatewayv1.BackendTLSPolicy {
-	service := kinds.EngineServiceName
+// its certificate. It is for the Service that an observed HTTPRoute, if there is one, leads to, too, so that
+// the route is never without a policy while it changes.
+func (b Builder) BackendTLSPolicy(observed kinds.Object) *gatewayv1.BackendTLSPolicy {
+	services := []string{kinds.EngineServiceName}
 	if in := b.Partner.Spec.Subdomain.Backend.Service; in != nil {
-		service = in.Name
+		services[0] = in.Name
+	}
+	if observed != nil {
+		if kind, name := engineOf(observed); kind == kinds.Service && name != services[0] {
+			services = append(services, name)
+		}
 	}
 	policy := &gatewayv1.BackendTLSPolicy{
 		TypeMeta:   kinds.TypeMeta(kinds.BackendTLSPolicy),
 		ObjectMeta: b.ownedMeta(kinds.EngineServiceName),
 		Spec: gatewayv1.BackendTLSPolicySpec{
-			TargetRefs: []gatewayv1.LocalPolicyTargetReferenceWithSectionName{{
-				LocalPolicyTargetReference: gatewayv1.LocalPolicyTargetReference{Kind: kinds.Service, Name: gatewayv1.ObjectName(service)},
-			}},
 			Validation: gatewayv1.BackendTLSPolicyValidation{Hostname: gatewayv1.PreciseHostname(b.ServerName())},
 		},
+	}
+	for _, service := range services {
+		policy.Spec.TargetRefs = append(policy.Spec.TargetRefs, gatewayv1.LocalPolicyTargetReferenceWithSectionName{
+			LocalPolicyTargetReference: gatewayv1.LocalPolicyTargetReference{Kind: kinds.Service, Name: gatewayv1.ObjectName(service)},
+		})
 	}
 	if kind, name := b.CAObject(); kind != "" {
 		policy.Spec.Validation.CACertificateRefs = []gatewayv1.LocalObjectReference{{Kind: gatewayv1.Kind(kind), Name: gatewayv1.ObjectName(name)}}
@@ -246,34 +259,68 @@ func (b Builder) BackendTLSPolicy() *gatewayv1.BackendTLSPolicy {
 	return policy
 }
 
-// Encrypted reports whether a route that is there leads to the engine over TLS. child finds the
-// partner's objects by kind and name; classes are those of the cluster.
-func Encrypted(route kinds.Object, child func(kind, name string) kinds.Object, classes []networkingv1.IngressClass) bool {
+// engineOf is the kind and name of what a route leads to for all paths but the widget's; empty
+// if it leads nowhere.
+func engineOf(route kinds.Object) (kind, name string) {
 	if ingress, ok := route.(*networkingv1.Ingress); ok {
-		controller := controllerOf(classes, ptr.Deref(ingress.Spec.IngressClassName, ""))
-		if ingress.Annotations[nginxProtocol] == "HTTPS" && (controller == nginxController || controller == "") {
-			return true
+		for _, rule := range ingress.Spec.Rules {
+			if rule.HTTP == nil {
+				continue
+			}
+			for _, path := range rule.HTTP.Paths {
+				if path.Path != kinds.WidgetPath && path.Backend.Service != nil {
+					return kinds.Service, path.Backend.Service.Name
+				}
+			}
 		}
-		service, _ := child(kinds.Service, kinds.EngineServiceName).(*corev1.Service)
-		return service != nil && service.Annotations[traefikScheme] == "https" && controller != nginxController &&
-			slices.ContainsFunc(ingress.Spec.Rules, func(rule networkingv1.IngressRule) bool {
-				return rule.HTTP != nil && slices.ContainsFunc(rule.HTTP.Paths, func(path networkingv1.HTTPIngressPath) bool {
-					return path.Backend.Service != nil && path.Backend.Service.Name == service.Name
-				})
-			})
+		return "", ""
 	}
 	http, ok := route.(*gatewayv1.HTTPRoute)
 	if !ok || len(http.Spec.Rules) == 0 {
+		return "", ""
+	}
+	refs := http.Spec.Rules[len(http.Spec.Rules)-1].BackendRefs // the widget's rule comes before
+	if len(refs) == 0 {
+		return "", ""
+	}
+	return string(ptr.Deref(refs[0].Kind, kinds.Service)), string(refs[0].Name)
+}
+
+// InClear reports whether a route that is there leads to the engine that the Partner declares in
+// clear text, although it is to be reached over TLS. child finds the partner's objects by kind and
+// name.
+func (b Builder) InClear(route kinds.Object, child func(kind, name string) kinds.Object) bool {
+	kind, name := engineOf(route)
+	if b.BackendTLS() == nil || kinds.Of(route).Exposure != kinds.ByRoute || kind == "" {
 		return false
 	}
-	refs := http.Spec.Rules[len(http.Spec.Rules)-1].BackendRefs // the engine is behind the shortest path
-	return len(refs) > 0 && !slices.ContainsFunc(refs, func(ref gatewayv1.HTTPBackendRef) bool {
-		if ptr.Deref(ref.Kind, kinds.Service) == gatewayv1.Kind(kinds.TraefikServiceGVK.Kind) {
-			by, _ := child(kinds.TraefikServiceGVK.Kind, string(ref.Name)).(*unstructured.Unstructured)
-			return by == nil || !encrypts(by)
+	if in := b.Partner.Spec.Subdomain.Backend.Service; in != nil && name != in.Name && name != kinds.EngineServiceName {
+		return false // another engine, of a former host
+	}
+	if ingress, ok := route.(*networkingv1.Ingress); ok {
+		service, _ := child(kinds.Service, name).(*corev1.Service)
+		return !b.tellsTLS(ingress, service)
+	}
+	if kind == kinds.TraefikServiceGVK.Kind {
+		by, _ := child(kind, name).(*unstructured.Unstructured)
+		return by == nil || !encrypts(by)
+	}
+	policy, _ := child(kinds.BackendTLSPolicy, kinds.EngineServiceName).(*gatewayv1.BackendTLSPolicy)
+	return policy == nil || !slices.ContainsFunc(policy.Spec.TargetRefs, func(target gatewayv1.LocalPolicyTargetReferenceWithSectionName) bool {
+		return string(target.Name) == name
+	})
+}
+
+// tellsTLS reports whether an Ingress, with the Service that it leads to, tells its controller to use TLS:
+// that of its class, or any if the class is gone.
+func (b Builder) tellsTLS(ingress *networkingv1.Ingress, service *corev1.Service) bool {
+	controller := controllerOf(b.Classes, ptr.Deref(ingress.Spec.IngressClassName, ""))
+	return slices.ContainsFunc(ingressControllers, func(known ingressController) bool {
+		if controller != "" && known.controller != controller {
+			return false
 		}
-		policy, _ := child(kinds.BackendTLSPolicy, kinds.EngineServiceName).(*gatewayv1.BackendTLSPolicy)
-		return policy == nil || !slices.ContainsFunc(policy.Spec.TargetRefs, func(target gatewayv1.LocalPolicyTargetReferenceWithSectionName) bool { return target.Name == ref.Name })
+		return known.onIngress != nil && ingress.Annotations[known.mark] == known.marked ||
+			known.onService != nil && service != nil && service.Annotations[known.mark] == known.marked
 	})
 }
 

@@ -3,18 +3,26 @@
 package orders
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/base64"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -28,13 +36,17 @@ import (
 )
 
 const (
-	// again is when DNS is asked again for a host that waits for it.
-	again = 30 * time.Second
+	// again is when DNS is asked again for a host that waits for it, and later when, once it has waited
+	// for an hour.
+	again, later = 30 * time.Second, 5 * time.Minute
 	// forgotten is when a host that nobody asked about any more is forgotten, and turn how often
 	// one that waits for its turn asks.
 	forgotten, turn = 25 * time.Minute, 10 * time.Minute
-	// atOnce is for how many hosts DNS is asked at once, and longest for how long, of one.
-	atOnce, longest = 16, 20 * time.Second
+	// settled is for how long a message stays while only its details change.
+	settled = 10 * time.Minute
+	// atOnce is for how many hosts DNS is asked at once, longest for how long, of one, and server for how
+	// long of that the ACME server.
+	atOnce, longest, server = 16, 15 * time.Second, 5 * time.Second
 	// silent is for how long a controller may say nothing of where it serves a new route.
 	silent = time.Minute
 	// window is the time within which orders are counted.
@@ -61,10 +73,12 @@ type Options struct {
 type Gate struct {
 	Options
 
-	mu      sync.Mutex
-	looks   map[string]*look
-	swept   time.Time
-	queues  map[issuer]*queue
+	mu     sync.Mutex
+	looks  map[question]*look
+	swept  time.Time
+	queues map[issuer]*queue
+	// counted reports that the orders of before are in the queues.
+	counted bool
 	slots   chan struct{}
 	changed chan event.GenericEvent
 }
@@ -72,7 +86,7 @@ type Gate struct {
 // New returns a gate that orders nothing until it is asked.
 func New(options Options) *Gate {
 	return &Gate{
-		Options: options, looks: map[string]*look{}, queues: map[issuer]*queue{},
+		Options: options, looks: map[question]*look{}, queues: map[issuer]*queue{},
 		slots: make(chan struct{}, atOnce), changed: make(chan event.GenericEvent, 1024),
 	}
 }
@@ -88,163 +102,192 @@ type issuer struct {
 
 func (i issuer) String() string { return string(i.kind) + " " + i.name }
 
-// look is what was found out about a host, or is being.
+// look is what was found out, or is being.
 type look struct {
-	question
-	running bool
 	verdict
-	// at is when that was found out; zero if it was not yet. asked is when it was asked for last.
-	at, asked time.Time
+	running bool
+	// at is when that was found out; zero if it was not yet. since is when it was asked for first, asked
+	// when last, and told since when the message is what it is.
+	at, since, asked, told time.Time
+}
+
+// every is how often DNS is asked.
+func (l *look) every(now time.Time) time.Duration {
+	if now.Sub(l.since) < time.Hour {
+		return again
+	}
+	return later
 }
 
 // verdict is what was found out.
 type verdict struct {
-	// wrong says why an order would fail; empty if it would not.
-	wrong string
+	// reason and wrong say why an order would fail; empty if it would not.
+	reason, wrong string
 	// led tells that DNS has to lead to the route, for HTTP-01.
 	led bool
 }
 
 // question is what an answer depends on.
 type question struct {
-	host      string
-	issuer    issuer
+	partner, host string
+	issuer        issuer
+	// addresses are separated by spaces.
 	addresses string
 }
 
 // Order says why the certificate of a snapshot is not to be ordered yet; nil if it may be, or is not up
 // to the operator.
-func (g *Gate) Order(ctx context.Context, s *snapshot.Snapshot) *snapshot.Order {
-	of, asks := questionOf(s)
-	if !asks {
+func (g *Gate) Order(s *snapshot.Snapshot) *snapshot.Order {
+	of, awaited, asks := questionOf(s)
+	if tls := ptr.Deref(s.Partner.Spec.Subdomain, v1alpha1.Subdomain{}).TLS; !asks || !g.Checks || tls != nil && tls.Order == v1alpha1.OrderAlways {
 		return nil
 	}
-	if tls := s.Partner.Spec.Subdomain.TLS; g.Checks && (tls == nil || tls.Order != v1alpha1.OrderAlways) {
-		addresses, awaited := addressesOf(s)
-		known, found := g.found(of, s.Partner.Name, addresses)
-		switch {
-		case !found:
-			return &snapshot.Order{Reason: v1alpha1.ReasonDNSNotReady, Message: "DNS is being asked whether the order can succeed", Again: s.Now.Add(longest)}
-		case known.wrong != "":
-			return &snapshot.Order{Reason: v1alpha1.ReasonDNSNotReady, Again: s.Now.Add(again), Message: fmt.Sprintf(
-				"%s. `kubectl partner dns %s` prints what to set; DNS is asked again every %d seconds, or not at all with spec.subdomain.tls.order: Always", known.wrong, s.Partner.Name, int(again.Seconds()))}
-		case known.led && awaited:
-			return &snapshot.Order{Reason: v1alpha1.ReasonDNSNotReady, Message: "its route has no address yet, to which DNS could lead", AwaitsRoute: true, Again: s.Now.Add(again)}
-		}
+	held := func(message string, again time.Duration) *snapshot.Order {
+		return &snapshot.Order{Reason: v1alpha1.ReasonDNSNotReady, Message: message, Again: s.Now.Add(again)}
 	}
-	return g.inTurn(ctx, of, s.Now)
+	known, found, every := g.found(of)
+	switch {
+	case !found:
+		// What a manager before this one found out stays until this one knows more.
+		return held(cmp.Or(s.OrderHeld(), "DNS is being asked whether the order can succeed"), longest)
+	case known.wrong != "":
+		return held(fmt.Sprintf("%s. `kubectl partner dns %s` prints what to set; DNS is asked again every %s, or not at all with spec.subdomain.tls.order: Always",
+			known.wrong, s.Partner.Name, duration.HumanDuration(every)), every)
+	case known.led && awaited:
+		order := held("its route has no address yet, to which DNS could lead", again)
+		order.AwaitsRoute = true
+		return order
+	}
+	return nil
 }
 
 // questionOf is what to ask for a snapshot: nothing if there is no certificate to order, or it
-// was ordered before.
-func questionOf(s *snapshot.Snapshot) (of question, asks bool) {
+// was ordered before. awaited tells that the route may have an address soon: not every controller says
+// where it serves.
+func questionOf(s *snapshot.Snapshot) (of question, awaited, asks bool) {
 	subdomain := s.Partner.Spec.Subdomain
 	if subdomain == nil || !s.Partner.Spec.ChannelModel.WhiteLabels() || !s.APIs.CertManager || len(s.Sources) > 0 ||
 		s.Claim != nil && string(s.Claim.Spec.PartnerRef.Name) != s.Partner.Name {
-		return of, false
+		return of, false, false
 	}
 	host := string(subdomain.Host)
 	build := objects.Builder{Partner: s.Partner, Settings: s.Settings}
 	ref := build.Issuer()
-	if ref == nil || build.GatewayRef() != nil && !s.APIs.ListenerSets ||
-		s.Child(kinds.CertificateGVK.Kind, host) != nil || s.Child(kinds.Secret, host) != nil {
-		return of, false
+	if ref == nil || build.GatewayRef() != nil && !s.APIs.ListenerSets || s.Child(kinds.CertificateGVK.Kind, host) != nil || s.Child(kinds.Secret, host) != nil {
+		return of, false, false
 	}
-	by := issuer{kind: ref.Kind, name: string(ref.Name)}
-	if by.kind == "" {
-		by.kind = v1alpha1.ClusterIssuer
-	}
+	by := issuer{kind: cmp.Or(ref.Kind, v1alpha1.ClusterIssuer), name: string(ref.Name)}
 	if by.kind == v1alpha1.Issuer {
 		by.namespace = objects.NamespaceOf(s.Partner)
 	}
-	addresses, _ := addressesOf(s)
-	return question{host, by, fmt.Sprint(addresses)}, true
-}
-
-// addressesOf are where the declared host is served. awaited tells that there may be some soon: not every
-// controller says where it serves.
-func addressesOf(s *snapshot.Snapshot) (addresses []string, awaited bool) {
+	// While a route takes the place of another, DNS may lead to either.
+	var addresses []string
+	awaited = true
 	for _, route := range s.OwnRoutes() {
-		if route.GetName() != string(s.Partner.Spec.Subdomain.Host) {
+		if route.GetName() != host {
 			continue
 		}
 		var gateway *gatewayv1.Gateway
 		if key, attached := s.GatewayOf(route); attached {
 			gateway = s.Gateway(key)
 		}
-		addresses = objects.AddressesOf(route.Object, gateway)
-		return addresses, len(addresses) == 0 && s.Now.Sub(route.GetCreationTimestamp().Time) < silent
+		addresses = append(addresses, objects.AddressesOf(route.Object, gateway)...)
+		awaited = awaited && s.Now.Sub(route.GetCreationTimestamp().Time) < silent
 	}
-	return nil, true
+	slices.Sort(addresses)
+	addresses = slices.Compact(addresses)
+	return question{s.Partner.Name, host, by, strings.Join(addresses, " ")}, awaited && len(addresses) == 0, true
 }
 
-// found is what is known of a host, and whether anything is; if nothing is, or it was found out some
-// time ago, DNS is asked.
-func (g *Gate) found(of question, partner string, addresses []string) (known verdict, found bool) {
+// found is what is known, and whether anything is; if nothing is, or it was found out some time ago, DNS
+// is asked. every is how often it is.
+func (g *Gate) found(of question) (known verdict, found bool, every time.Duration) {
 	now := g.Clock.Now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if now.Sub(g.swept) > forgotten {
-		maps.DeleteFunc(g.looks, func(_ string, l *look) bool { return !l.running && now.Sub(l.asked) > forgotten })
+		maps.DeleteFunc(g.looks, func(_ question, l *look) bool { return !l.running && now.Sub(l.asked) > forgotten })
 		g.swept = now
 	}
-	l := g.looks[of.host]
-	if l == nil || l.question != of {
-		l = &look{question: of}
-		g.looks[of.host] = l
+	l := g.looks[of]
+	if l == nil {
+		l = &look{since: now}
+		for earlier, other := range g.looks { // before its addresses changed
+			if earlier.partner == of.partner && earlier.host == of.host && other.since.Before(l.since) {
+				l.since = other.since
+			}
+		}
+		g.looks[of] = l
 	}
 	l.asked = now
-	if !l.running && (l.at.IsZero() || now.Sub(l.at) >= again) {
+	if !l.running && (l.at.IsZero() || now.Sub(l.at) >= l.every(now)) {
 		l.running = true
-		go g.look(l, partner, addresses)
+		go g.look(of, l)
 	}
-	return l.verdict, !l.at.IsZero()
+	return l.verdict, !l.at.IsZero(), l.every(now)
 }
 
 // look asks DNS, and tells of the Partner if the answer is another one than before.
-func (g *Gate) look(l *look, partner string, addresses []string) {
+func (g *Gate) look(of question, l *look) {
 	g.slots <- struct{}{}
 	ctx, end := context.WithTimeout(context.Background(), longest)
-	found := g.ask(ctx, l.question, addresses, objects.Labels(partner))
+	found, err := g.ask(ctx, of)
 	end()
 	<-g.slots
+	now := g.Clock.Now()
 	g.mu.Lock()
-	news := l.at.IsZero() || l.verdict != found
-	l.verdict, l.at, l.running = found, g.Clock.Now(), false
+	l.running = false
+	if err != nil {
+		g.mu.Unlock()
+		return // it asks again by itself
+	}
+	news := l.at.IsZero() || l.reason != found.reason || l.wrong != found.wrong && now.Sub(l.told) >= settled
+	if l.at = now; news {
+		l.verdict, l.told = found, now
+	}
 	g.mu.Unlock()
 	if !news {
 		return
 	}
-	of := &v1alpha1.Partner{}
-	of.Name = partner
+	partner := &v1alpha1.Partner{}
+	partner.Name = of.partner
 	select {
-	case g.changed <- event.GenericEvent{Object: of}:
+	case g.changed <- event.GenericEvent{Object: partner}:
 	default: // it asks again by itself
 	}
 }
 
-// ask finds why an order would fail. What nobody knows is in no order's way.
-func (g *Gate) ask(ctx context.Context, of question, addresses []string, labels map[string]string) verdict {
+// ask finds why an order would fail. What nobody knows is in no order's way; the error is that of an API
+// server which does not say what the issuer is.
+func (g *Gate) ask(ctx context.Context, of question) (verdict, error) {
 	found := &unstructured.Unstructured{}
 	found.SetGroupVersionKind(schema.GroupVersionKind{Group: kinds.CertificateGVK.Group, Version: kinds.CertificateGVK.Version, Kind: string(of.issuer.kind)})
-	if g.Issuers.Get(ctx, client.ObjectKey{Namespace: of.issuer.namespace, Name: of.issuer.name}, found) != nil {
-		return verdict{} // cert-manager says more about it
+	switch err := g.Issuers.Get(ctx, client.ObjectKey{Namespace: of.issuer.namespace, Name: of.issuer.name}, found); {
+	case apierrors.IsNotFound(err), apierrors.IsForbidden(err), meta.IsNoMatchError(err):
+		return verdict{}, nil // cert-manager says more about it
+	case err != nil:
+		return verdict{}, err
 	}
-	acme, dns01 := records.ACME(found, of.host, labels)
+	acme, dns01 := records.ACME(found, of.host, objects.Labels(of.partner))
 	if acme == "" {
-		return verdict{}
+		return verdict{}, nil
 	}
 	if !dns01 {
 		// A server that fails may serve others.
-		result := g.Prober.Resolve(ctx, probe.Target{Host: of.host, Addresses: addresses})
+		result := g.Prober.Resolve(ctx, probe.Target{Host: of.host, Addresses: strings.Fields(of.addresses)})
 		if (result.Reason == probe.NameNotResolved || result.Reason == probe.AddressNotTheRoutes) && result.Own == "" {
-			return verdict{wrong: result.Message, led: true}
+			return verdict{reason: string(result.Reason), wrong: result.Message, led: true}, nil
 		}
 	}
 	if of.issuer.kind != v1alpha1.ClusterIssuer {
-		return verdict{led: !dns01} // a tenant may have made it, and no tenant is to say where the manager connects to
+		return verdict{led: !dns01}, nil // a tenant may have made it, and no tenant is to say where the manager connects to
 	}
-	return verdict{wrong: g.Server.Permission(ctx, of.host, records.Client(rootsOf(found)), acme).Wrong, led: !dns01}
+	limited, end := context.WithTimeout(ctx, server)
+	defer end()
+	if wrong := g.Server.Permission(limited, of.host, records.Client(rootsOf(found)), acme).Wrong; wrong != "" {
+		return verdict{reason: "CAA", wrong: wrong, led: !dns01}, nil
+	}
+	return verdict{led: !dns01}, nil
 }
 
 // rootsOf are the authorities that an issuer trusts its ACME server by; nil for the system's.
@@ -259,47 +302,59 @@ func rootsOf(found *unstructured.Unstructured) *x509.CertPool {
 
 // queue is of the orders of one issuer.
 type queue struct {
-	// granted are the times of those within the window, in order, by the host.
-	granted map[string]time.Time
+	// granted are the times of those within the window, by the Certificate.
+	granted map[types.NamespacedName]time.Time
 	// waiting are those that have no turn yet, in order.
 	waiting []waiter
 }
 
 type waiter struct {
-	host  string
-	asked time.Time
+	certificate types.NamespacedName
+	asked       time.Time
 }
 
-// inTurn says that it is not a host's turn yet; nil if it is, which then counts.
-func (g *Gate) inTurn(ctx context.Context, of question, now time.Time) *snapshot.Order {
-	if g.PerHour <= 0 {
+// Turn says that it is not the turn of a Certificate that is about to be written yet; nil if it is,
+// which then counts, or if nothing is ordered: observed, what is there, is of the same issuer.
+func (g *Gate) Turn(ctx context.Context, wanted, observed kinds.Object, now time.Time) *snapshot.Order {
+	certificate, ok := wanted.(*unstructured.Unstructured)
+	if g.PerHour <= 0 || !ok || kinds.Name(wanted) != kinds.CertificateGVK.Kind {
+		return nil
+	}
+	of := issuerOf(certificate)
+	if before, there := observed.(*unstructured.Unstructured); there && before != nil && issuerOf(before) == of {
 		return nil
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	q, err := g.queueOf(ctx, of.issuer, now)
-	if err != nil {
-		return &snapshot.Order{Reason: v1alpha1.ReasonOrdersPaced, Message: "the orders of the last hour cannot be counted: " + err.Error(), Again: now.Add(again)}
+	if err := g.count(ctx, now); err != nil {
+		return &snapshot.Order{Reason: v1alpha1.ReasonOrdersPaced, Message: "the orders of the last hour cannot be counted: see the operator's log", Again: now.Add(again)}
 	}
-	maps.DeleteFunc(q.granted, func(_ string, at time.Time) bool { return now.Sub(at) >= window })
-	if _, granted := q.granted[of.host]; granted {
+	q := g.queues[of]
+	if q == nil {
+		q = &queue{granted: map[types.NamespacedName]time.Time{}}
+		g.queues[of] = q
+	}
+	name := client.ObjectKeyFromObject(certificate)
+	maps.DeleteFunc(q.granted, func(_ types.NamespacedName, at time.Time) bool { return now.Sub(at) >= window })
+	if _, granted := q.granted[name]; granted {
+		q.granted[name] = now // it was not written then
 		return nil
 	}
-	q.waiting = slices.DeleteFunc(q.waiting, func(w waiter) bool { return w.host != of.host && now.Sub(w.asked) > forgotten })
-	place := slices.IndexFunc(q.waiting, func(w waiter) bool { return w.host == of.host })
+	q.waiting = slices.DeleteFunc(q.waiting, func(w waiter) bool { return w.certificate != name && now.Sub(w.asked) > forgotten })
+	place := slices.IndexFunc(q.waiting, func(w waiter) bool { return w.certificate == name })
 	if place < 0 {
 		place = len(q.waiting)
-		q.waiting = append(q.waiting, waiter{host: of.host})
+		q.waiting = append(q.waiting, waiter{certificate: name})
 	}
 	q.waiting[place].asked = now
 	if place < g.PerHour-len(q.granted) {
 		q.waiting = slices.Delete(q.waiting, place, place+1)
-		q.granted[of.host] = now
+		q.granted[name] = now
 		return nil
 	}
 	at := q.turnOf(place, g.PerHour, now)
 	order := &snapshot.Order{Reason: v1alpha1.ReasonOrdersPaced, Again: now.Add(turn), Message: fmt.Sprintf(
-		"%s gets %d orders an hour (--orders-per-hour): place %d, about %s UTC", of.issuer, g.PerHour, place+1, at.UTC().Format("15:04"))}
+		"%s gets %d orders an hour (--orders-per-hour): place %d, about %s UTC", of, g.PerHour, place+1, at.UTC().Format("15:04"))}
 	if at.Before(order.Again) {
 		order.Again = at
 	}
@@ -317,28 +372,38 @@ func (q *queue) turnOf(place, perHour int, now time.Time) time.Time {
 	return at.Add(time.Duration(1+ahead/perHour) * window)
 }
 
-// queueOf is the queue of an issuer. At first, it counts the Certificates that were made within the
-// last hour, so that a restart forgets none.
-func (g *Gate) queueOf(ctx context.Context, of issuer, now time.Time) (*queue, error) {
-	if q := g.queues[of]; q != nil {
-		return q, nil
+// count counts the Certificates that were made within the last hour, once, so that a restart forgets none.
+func (g *Gate) count(ctx context.Context, now time.Time) error {
+	if g.counted {
+		return nil
 	}
-	q := &queue{granted: map[string]time.Time{}}
 	made := kinds.Named(kinds.CertificateGVK.Kind).NewList().(*unstructured.UnstructuredList)
 	if err := g.Certificates.List(ctx, made, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, err
+		ctrl.LoggerFrom(ctx).Error(err, "The Certificates of the last hour cannot be counted; it is tried again")
+		return err
 	}
 	for i := range made.Items {
 		certificate := &made.Items[i]
-		ref, _, _ := unstructured.NestedStringMap(certificate.Object, "spec", "issuerRef")
-		by := issuer{kind: v1alpha1.IssuerKind(ref["kind"]), name: ref["name"]}
-		if by.kind == v1alpha1.Issuer {
-			by.namespace = certificate.GetNamespace()
+		created := certificate.GetCreationTimestamp().Time
+		if !kinds.Marked(certificate) || now.Sub(created) >= window {
+			continue
 		}
-		if created := certificate.GetCreationTimestamp().Time; by == of && kinds.Marked(certificate) && now.Sub(created) < window {
-			q.granted[certificate.GetName()] = created
+		of := issuerOf(certificate)
+		if g.queues[of] == nil {
+			g.queues[of] = &queue{granted: map[types.NamespacedName]time.Time{}}
 		}
+		g.queues[of].granted[client.ObjectKeyFromObject(certificate)] = created
 	}
-	g.queues[of] = q
-	return q, nil
+	g.counted = true
+	return nil
+}
+
+// issuerOf is the issuer of a Certificate.
+func issuerOf(certificate *unstructured.Unstructured) issuer {
+	ref, _, _ := unstructured.NestedStringMap(certificate.Object, "spec", "issuerRef")
+	of := issuer{kind: v1alpha1.IssuerKind(ref["kind"]), name: ref["name"]}
+	if of.kind == v1alpha1.Issuer {
+		of.namespace = certificate.GetNamespace()
+	}
+	return of
 }

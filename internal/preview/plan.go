@@ -26,6 +26,8 @@ import (
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/utils/ptr"
 
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/config/plans"
 	"github.com/dispel/partner-operator/internal/admission"
@@ -346,6 +348,10 @@ func (p *Plan) take(object judged) error {
 	switch typed := object.typed.(type) {
 	case *corev1.Namespace:
 		object.typed = overlaid(p.fleet.Namespaces[typed.Name], typed)
+	case *gatewayv1.GatewayClass:
+		if !p.Against { // its controller would say what it can do
+			typed.Status.SupportedFeatures = []gatewayv1.SupportedFeature{{Name: kinds.BackendTLSPolicy}}
+		}
 	case *v1alpha1.Partner:
 		// Of rivals for a namespace, the older one gets it.
 		if before := p.fleet.Partners[typed.Name]; before != nil {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // Policy is which certificate authorities may issue for a host (CAA records, RFC 8659).
@@ -144,8 +145,11 @@ func Identities(ctx context.Context, client *http.Client, directory string) ([]s
 	if err := json.NewDecoder(io.LimitReader(response.Body, maxDirectory)).Decode(&found); err != nil {
 		return nil, fmt.Errorf("reading the directory of %s: %w", directory, err)
 	}
-	for i, identity := range found.Meta.CAAIdentities {
-		found.Meta.CAAIdentities[i] = strings.ToLower(identity)
+	var identities []string
+	for _, identity := range found.Meta.CAAIdentities {
+		if identity = strings.ToLower(identity); len(validation.IsDNS1123Subdomain(identity)) == 0 { // as it is shown to users
+			identities = append(identities, identity)
+		}
 	}
-	return found.Meta.CAAIdentities, nil
+	return identities, nil
 }

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -130,6 +132,32 @@ type Order struct {
 	AwaitsRoute bool
 	// Again is when to look again.
 	Again time.Time
+}
+
+// Error is the message, where the order is refused as it is to be written.
+func (o *Order) Error() string { return o.Message }
+
+// heldPrefix begins what the condition says of a certificate that is not ordered yet.
+const heldPrefix = "no certificate is ordered for %s yet: "
+
+// Held says in a condition that the certificate of a host is not ordered yet.
+func (o *Order) Held(host string) conditions.Finding {
+	return conditions.False(v1alpha1.ConditionSubdomainReady, o.Reason, conditions.Waiting, fmt.Sprintf(heldPrefix, host)+o.Message)
+}
+
+// OrderHeld is why, by its status, the certificate of the declared host was not ordered when the Partner was
+// looked at last; empty if it was, or waited for something else than DNS.
+func (s *Snapshot) OrderHeld() string {
+	ready := meta.FindStatusCondition(s.Partner.Status.Conditions, string(v1alpha1.ConditionSubdomainReady))
+	if ready == nil || ready.Reason != string(v1alpha1.ReasonDNSNotReady) {
+		return ""
+	}
+	why, held := strings.CutPrefix(ready.Message, fmt.Sprintf(heldPrefix, objects.HostOf(s.Partner)))
+	if !held {
+		return ""
+	}
+	why, _, _ = strings.Cut(why, "; until then ")
+	return why
 }
 
 // CAObject is what an object with certificates of authorities has.

@@ -27,7 +27,7 @@ type Cluster interface {
 // about what is there now. Each object is written once at most, and deleted once: if
 // the API server makes something else of it, that stands until the next Converge.
 //
-// An error of the cluster's that is a *Failure becomes part of the snapshot, and the
+// An error of the cluster's that is a *Failure or an *Order becomes part of the snapshot, and the
 // rest goes on; any other ends Converge.
 func Converge(ctx context.Context, s *snapshot.Snapshot, cluster Cluster) (Outcome, error) {
 	d := driver{snapshot: s, cluster: cluster, tried: map[string]bool{}}
@@ -106,8 +106,12 @@ func (d *driver) prune(ctx context.Context, objects []kinds.Object) (changed boo
 	return changed, nil
 }
 
-// note makes a failure part of the snapshot, and returns any other error.
+// note makes a failure, or an order that has to wait, part of the snapshot, and returns any other error.
 func (d *driver) note(err error) error {
+	if order, ok := errors.AsType[*snapshot.Order](err); ok {
+		d.snapshot.Order = order
+		return nil
+	}
 	failure, ok := errors.AsType[*snapshot.Failure](err)
 	if !ok {
 		return err

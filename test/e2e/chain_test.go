@@ -440,18 +440,18 @@ var _ = Describe("The chain from DNS to the widget", Ordered, func() {
 		By("telling the partner which records it has to set, and which is missing")
 		file := filepath.Join(GinkgoT().TempDir(), "ca.pem")
 		Expect(os.WriteFile(file, ca.PEM(), 0o600)).To(Succeed())
-		told := func() (string, int) {
+		told := func(name string) (string, int) {
 			var out bytes.Buffer
 			status := cli.Run(ctx, &cli.Terminal{Out: &out, Err: GinkgoWriter},
 				[]string{"dns", name, "-o", "zone", "--dns-server", names.server.String(), "--ca-file", file, "--kubeconfig", controlPlane.Kubeconfig()})
 			return out.String(), status
 		}
 		record := fmt.Sprintf("%s. %d IN A %s\n", host, ttl, atIngress.Addr())
-		out, status := told()
+		out, status := told(name)
 		Expect(out).To(And(HaveSuffix(record), ContainSubstring("TXT records of _acme-challenge."+host)))
 		Expect(status).To(BeZero())
 		names.set(ctx, zone+`. 5 IN CAA 0 issue "other.example.net"`)
-		out, status = told()
+		out, status = told(name)
 		missing := zone + `. 300 IN CAA 0 issue "pebble.letsencrypt.org"`
 		Expect(out).To(HaveSuffix(record + missing + "\n"))
 		Expect(status).To(Equal(1))
@@ -484,11 +484,14 @@ var _ = Describe("The chain from DNS to the widget", Ordered, func() {
 		Eventually(why).Should(HavePrefix("DNSNotReady: no certificate is ordered for late." + zone + " yet: " + zone + ` has CAA records that do not permit pebble.letsencrypt.org to issue: add CAA 0 issue "pebble.letsencrypt.org". `))
 		certificate := cluster.Object(`{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: late.` + zone + `, namespace: partner-late}}`)
 		Expect(direct.Get(ctx, client.ObjectKeyFromObject(certificate), certificate)).To(Satisfy(apierrors.IsNotFound))
+		out, status = told("late")
+		Expect(out).To(HaveSuffix(fmt.Sprintf("late.%s. 300 IN A %s\n%s\n", zone, atIngress.Addr(), missing)))
+		Expect(status).To(Equal(1))
 		names.set(ctx, missing)
 		Eventually(why).WithTimeout(time.Minute).ShouldNot(HavePrefix("DNSNotReady"))
 		Eventually(why).WithTimeout(2 * time.Minute).Should(HavePrefix("RouteAccepted"))
 
-		out, status = told()
+		out, status = told(name)
 		Expect(out).To(HaveSuffix(record))
 		Expect(status).To(BeZero())
 	})
