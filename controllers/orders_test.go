@@ -198,6 +198,7 @@ var _ = Describe("Orders of certificates", func() {
 		patchPartner(ctx, "turn-changing", `spec: {subdomain: {tls: {issuerRef: {name: acme}}}}`)
 		Eventually(func() int64 { return partner(ctx, "turn-changing").Status.ObservedGeneration }).Should(BeNumerically(">", generation))
 		Expect(issuer()).To(Equal("own"))
+		Expect(message(ctx, "turn-changing")()).To(ContainSubstring("CertificatePending")) // which nobody issues here
 		By("an hour later, and another")
 		for range 2 {
 			now.step(61 * time.Minute)
@@ -233,7 +234,7 @@ var _ = Describe("Orders of certificates", func() {
 					continue
 				}
 				certificate := certificateOf(i)
-				if order := gate.Turn(ctx, certificate, nil, now.Now()); order != nil {
+				if order, _ := gate.Turn(ctx, certificate, nil, now.Now()); order != nil {
 					last = order
 					continue
 				}
@@ -255,6 +256,19 @@ var _ = Describe("Orders of certificates", func() {
 		second := begin()
 		granted, _ = ask(second)
 		Expect(granted).To(BeZero())
+		By("giving a turn back that was not used, and no second one to the same Certificate")
+		alone := ordering.New(ordering.Options{Issuers: direct, Certificates: direct, PerHour: perHour + 1, Clock: now})
+		takes := func() (taken bool, giveBack func()) {
+			order, giveBack := alone.Turn(ctx, certificateOf(hosts), nil, now.Now())
+			return order == nil, giveBack
+		}
+		taken, giveBack := takes()
+		Expect(taken).To(BeTrue())
+		giveBack()
+		taken, _ = takes()
+		Expect(taken).To(BeTrue())
+		taken, _ = takes()
+		Expect(taken).To(BeFalse())
 		By("an hour later, and anew again")
 		now.step(61 * time.Minute)
 		granted, _ = ask(second)

@@ -227,13 +227,16 @@ func issued(s *snapshot.Snapshot) bool {
 
 // Write implements tenant.Cluster. The error is a *snapshot.Order if it is not the turn of a Certificate.
 func (w *writer) Write(ctx context.Context, wanted, observed kinds.Object) (kinds.Object, error) {
+	giveBack := func() {}
 	if gate := w.reconciler.Orders; gate != nil && (observed != nil || !w.issued) {
-		if order := gate.Turn(ctx, wanted, observed, w.reconciler.Clock.Now()); order != nil {
+		var order *snapshot.Order
+		if order, giveBack = gate.Turn(ctx, wanted, observed, w.reconciler.Clock.Now()); order != nil {
 			return nil, order
 		}
 	}
 	written, err := w.write(ctx, wanted, observed)
 	if err != nil {
+		giveBack()
 		return nil, w.failed(ctx, snapshot.Failure{Object: wanted}, err)
 	}
 	return written, nil

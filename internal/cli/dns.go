@@ -79,15 +79,16 @@ func (p *plugin) dns(ctx context.Context, name string, flags checkFlags) error {
 	if err != nil {
 		return err
 	}
-	addresses, held := ptr.Deref(partner.Status.Subdomain, v1alpha1.SubdomainStatus{}).Addresses, ""
-	if !found {
-		if held = (&snapshot.Snapshot{Partner: partner}).OrderHeld(); held == "" {
-			return notServed(partner)
-		}
+	addresses := ptr.Deref(partner.Status.Subdomain, v1alpha1.SubdomainStatus{}).Addresses
+	held := (&snapshot.Snapshot{Partner: partner}).OrderHeld()
+	switch {
+	case held != nil: // while a former host may still be served
 		probed = probe.Target{Host: string(partner.Spec.Subdomain.Host), TLS: true}
 		addresses = c.addressesOf(ctx, partner, probed.Host)
+	case !found:
+		return notServed(partner)
 	}
-	if len(addresses) == 0 && held == "" {
+	if len(addresses) == 0 && held == nil {
 		return fmt.Errorf("the route of %s has no address yet, to which a record could lead: see that its controller serves it, and writes addresses into the status of the %s", probed.Host, partner.Status.Subdomain.Route)
 	}
 	asking := p.terminal.startProgress("Asking for " + probed.Host)
@@ -105,8 +106,8 @@ func (p *plugin) dns(ctx context.Context, name string, flags checkFlags) error {
 		of.Wrong = append(of.Wrong, result.Message)
 	}
 	c.certification(ctx, partner, prober, flags.dnsServer, &of)
-	if held != "" && len(of.Wrong) == 0 {
-		why, _, _ := strings.Cut(held, ". `kubectl partner dns ")
+	if held != nil && len(of.Wrong) == 0 {
+		why, _, _ := strings.Cut(held.Message, snapshot.HeldRemedy)
 		of.Wrong = append(of.Wrong, "no certificate is ordered yet: "+clean(why))
 	}
 	asking.finish()
@@ -190,7 +191,12 @@ func (c *cluster) addressesOf(ctx context.Context, partner *v1alpha1.Partner, ho
 		_ = meta.EachListItem(list, func(item runtime.Object) error {
 			route := item.(kinds.Object)
 			var gateway *gatewayv1.Gateway
-			if attached := kinds.AttachedTo(route); len(attached) > 0 {
+			attached := kinds.AttachedTo(route)
+			if sets := (&gatewayv1.ListenerSetList{}); name == kinds.HTTPRoute && len(attached) == 0 &&
+				c.reader.List(ctx, sets, client.InNamespace(route.GetNamespace()), client.MatchingFields{metav1.ObjectNameField: host}) == nil && len(sets.Items) > 0 {
+				attached = kinds.AttachedTo(&sets.Items[0])
+			}
+			if len(attached) > 0 {
 				namespace, name, _ := strings.Cut(attached[0], "/")
 				gateway = &gatewayv1.Gateway{} // without addresses, if it cannot be read
 				_ = c.reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, gateway)

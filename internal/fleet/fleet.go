@@ -119,13 +119,5 @@ func (f *Fleet) Snapshot(ctx context.Context, partner *v1alpha1.Partner, setting
 			}
 		}
 	}
-	return (&gather.Gatherer{Reader: f.objects, Order: held, APIs: f.APIs, Kinds: all, Settings: settings, Now: now}).Partner(ctx, partner)
-}
-
-// held is why, by its status, the certificate of a Partner is not ordered yet.
-func held(s *snapshot.Snapshot) *snapshot.Order {
-	if why := s.OrderHeld(); why != "" {
-		return &snapshot.Order{Reason: v1alpha1.ReasonDNSNotReady, Message: why}
-	}
-	return nil
+	return (&gather.Gatherer{Reader: f.objects, Order: (*snapshot.Snapshot).OrderHeld, APIs: f.APIs, Kinds: all, Settings: settings, Now: now}).Partner(ctx, partner)
 }

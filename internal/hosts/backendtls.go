@@ -45,20 +45,51 @@ func tlsNotSupported(why, remedy string) *conditions.Finding {
 // policiesRefused says why a Gateway's controller cannot reach the engine over TLS; nil if it can. One
 // that does not know BackendTLSPolicies would ignore one, and serve the engine in clear text.
 func (p *planner) policiesRefused(via objects.GatewayLink) *conditions.Finding {
-	class := string(via.Spec.GatewayClassName)
+	name := string(via.Spec.GatewayClassName)
+	class := p.gatewayClass(name)
 	switch {
 	case via.Traefik:
 		return nil
 	case !p.APIs.BackendTLSPolicies:
 		return tlsNotSupported("the cluster's Gateway API has no BackendTLSPolicies", "install Gateway API 1.4 or later")
-	case !slices.ContainsFunc(p.GatewayClasses, func(c gatewayv1.GatewayClass) bool {
-		return c.Name == class && slices.ContainsFunc(c.Status.SupportedFeatures, func(feature gatewayv1.SupportedFeature) bool {
-			return string(feature.Name) == kinds.BackendTLSPolicy
-		})
-	}):
-		return tlsNotSupported(fmt.Sprintf("GatewayClass %s does not list the feature BackendTLSPolicy in status.supportedFeatures", class), objects.TLSSupporting())
+	case class == nil:
+		return broken(v1alpha1.ReasonRouteNotAccepted, conditions.Waiting,
+			"there is no GatewayClass %s, whose controller is to reach the engine over TLS: install it, or name another Gateway in spec.subdomain.route.gatewayRef", name)
+	case !verifiesBackends(class):
+		return tlsNotSupported(fmt.Sprintf("GatewayClass %s does not list the feature BackendTLSPolicy in status.supportedFeatures", name), objects.TLSSupporting())
 	}
 	return nil
+}
+
+// gatewayClass is the class of a name; nil if there is none.
+func (p *planner) gatewayClass(name string) *gatewayv1.GatewayClass {
+	i := slices.IndexFunc(p.GatewayClasses, func(class gatewayv1.GatewayClass) bool { return class.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &p.GatewayClasses[i]
+}
+
+// verifiesBackends reports whether the controller of a class says that it knows BackendTLSPolicies.
+func verifiesBackends(class *gatewayv1.GatewayClass) bool {
+	return slices.ContainsFunc(class.Status.SupportedFeatures, func(feature gatewayv1.SupportedFeature) bool { return string(feature.Name) == kinds.BackendTLSPolicy })
+}
+
+// inClear reports whether an object that is there is a route which leads to the declared engine in clear
+// text, although that is to be reached over TLS: its class may have another controller by now.
+func (p *planner) inClear(there kinds.Object) bool {
+	if p.build.BackendTLS() == nil || kinds.Of(there).Exposure != kinds.ByRoute {
+		return false
+	}
+	if p.build.InClear(there, p.Child) {
+		return true
+	}
+	key, attached := p.GatewayOf(objects.Route{Object: there, Kind: v1alpha1.RouteKind(kinds.Name(there))})
+	if gateway := p.Gateway(key); attached && gateway != nil && p.build.ByPolicy(there) {
+		class := p.gatewayClass(string(gateway.Spec.GatewayClassName))
+		return class != nil && !verifiesBackends(class)
+	}
+	return false
 }
 
 // authorityInvalid finds an object for the engine's authorities that is missing, or has none.
@@ -96,7 +127,7 @@ func (p *planner) reached(via objects.GatewayLink) (wanted []kinds.Object) {
 	case via.Traefik:
 		wanted = append(wanted, p.build.TraefikService())
 	case gateway && tls:
-		wanted = append(wanted, p.build.BackendTLSPolicy(p.Child(kinds.HTTPRoute, objects.HostOf(p.Partner))))
+		wanted = append(wanted, p.build.BackendTLSPolicy(p.Snapshot.OwnRoutes()...))
 	}
 	return wanted
 }
@@ -117,7 +148,7 @@ func (p *planner) policyLinks(via objects.GatewayLink) []statusLink {
 		at := string(ptr.Deref(ancestor.AncestorRef.Namespace, gatewayv1.Namespace(policy.Namespace)))
 		gateway := string(ancestor.AncestorRef.Name) == via.Name && (at == via.Namespace || at == policy.Namespace)
 		listener := ptr.Deref(ancestor.AncestorRef.Kind, "") == kinds.ListenerSet && string(ancestor.AncestorRef.Name) == objects.HostOf(p.Partner)
-		if (gateway || listener) && (controller == "" || ancestor.ControllerName == controller) {
+		if (gateway || listener) && (controller == "" || ancestor.ControllerName == controller) && (link.conditions == nil || observed(ancestor.Conditions) > observed(link.conditions)) {
 			link.conditions = ancestor.Conditions
 		}
 	}

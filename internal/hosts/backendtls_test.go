@@ -63,7 +63,7 @@ var _ = ginkgo.Describe("A route to an engine over TLS", func() {
 		}}
 		demand()
 		build.Settings = s.Settings
-		s.Children = append(s.Children, build.HTTPRoute(objects.GatewayLink{Gateway: &s.Gateways[0]}, false), build.BackendTLSPolicy(nil))
+		s.Children = append(s.Children, build.HTTPRoute(objects.GatewayLink{Gateway: &s.Gateways[0]}, false), build.BackendTLSPolicy())
 		s.Partner.Spec.Subdomain.Backend.Service.Name = "engine-b"
 		targets := func() (names []string) {
 			for _, object := range plan().Hosts[0].Write {

@@ -127,8 +127,11 @@ func broken(reason v1alpha1.Reason, progress conditions.Progress, format string,
 func (p *planner) subdomain(w way, old *objects.Route) *conditions.Finding {
 	switch {
 	case w.ready:
-		return new(conditions.True(v1alpha1.ConditionSubdomainReady, v1alpha1.ReasonRouteAccepted,
-			fmt.Sprintf("%s is routed by %s%s", p.Partner.Spec.Subdomain.Host, p.routeName(), p.ambiguousClass())))
+		message := fmt.Sprintf("%s is routed by %s%s", p.Partner.Spec.Subdomain.Host, p.routeName(), p.ambiguousClass())
+		if p.Order != nil && p.Order.Reason == v1alpha1.ReasonOrdersPaced {
+			message += "; its certificate's issuer is not changed yet: " + p.Order.Message
+		}
+		return new(conditions.True(v1alpha1.ConditionSubdomainReady, v1alpha1.ReasonRouteAccepted, message))
 	case w.broken != nil && old != nil:
 		finding := *w.broken
 		finding.Message += fmt.Sprintf("; until then %s is served by the %s as before", p.url(*old), old.Kind)

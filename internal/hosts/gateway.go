@@ -135,7 +135,7 @@ func (p *planner) gatewayRouteUnready(via objects.GatewayLink) (link *conditions
 // withoutExternalNames says what to do if a Gateway's controller does not take the Service of an
 // engine outside of the cluster; empty if that is not what a link lacks.
 func (p *planner) withoutExternalNames(link statusLink, via objects.GatewayLink) string {
-	if link.condition != string(gatewayv1.RouteConditionResolvedRefs) || p.Partner.Spec.Subdomain.Backend.External == nil || via.Traefik ||
+	if link.condition != string(gatewayv1.RouteConditionResolvedRefs) || !strings.HasPrefix(link.name, kinds.HTTPRoute) || p.Partner.Spec.Subdomain.Backend.External == nil || via.Traefik ||
 		!meta.IsStatusConditionFalse(link.conditions, link.condition) {
 		return ""
 	}

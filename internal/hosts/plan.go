@@ -9,6 +9,7 @@ import (
 
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/utils/ptr"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
@@ -103,7 +104,7 @@ func New(s *snapshot.Snapshot, judged *contract.Judgement, blocked *conditions.F
 			plan.Noted = append(plan.Noted, host.Name)
 		}
 		for _, object := range slices.Concat(host.Write, host.Stay) {
-			if there := p.Child(kinds.Name(object), object.GetName()); there != nil && p.failedToWrite(object) != nil && p.build.InClear(there, p.Child) {
+			if there := p.Child(kinds.Name(object), object.GetName()); there != nil && p.failed() != nil && p.inClear(there) {
 				continue // it cannot be made to use TLS, and must not go on without
 			}
 			plan.kept[kinds.Describe(object)] = true
@@ -180,7 +181,7 @@ func newPlanner(s *snapshot.Snapshot, judged *contract.Judgement, blocked *condi
 		build: objects.Builder{Partner: s.Partner, Settings: s.Settings, Classes: s.IngressClasses},
 	}
 	for _, child := range s.Children {
-		if p.build.InClear(child, s.Child) {
+		if p.inClear(child) {
 			continue
 		}
 		switch kinds.Of(child).Exposure {
@@ -197,7 +198,7 @@ func newPlanner(s *snapshot.Snapshot, judged *contract.Judgement, blocked *condi
 
 // OwnRoutes are the routes of the partner that are not being deleted, and may go on serving.
 func (p *planner) OwnRoutes() []objects.Route {
-	return slices.DeleteFunc(p.Snapshot.OwnRoutes(), func(route objects.Route) bool { return p.build.InClear(route.Object, p.Child) })
+	return slices.DeleteFunc(p.Snapshot.OwnRoutes(), func(route objects.Route) bool { return p.inClear(route.Object) })
 }
 
 // liveClass is the class of the Ingress that serves the partner, as the status has it: what somebody
@@ -308,7 +309,7 @@ func (p *planner) formerHost(name string, ready bool, old *objects.Route) Host {
 func (p *planner) serving(host string) []kinds.Object {
 	serving := slices.Clone(p.byName[host])
 	for _, child := range p.backends {
-		if kinds.Name(child) == kinds.BackendTLSPolicy && p.build.BackendTLS() == nil {
+		if policy, ok := child.(*gatewayv1.BackendTLSPolicy); ok && p.build.BackendTLS() == nil && p.build.Targets(policy) {
 			continue // it would hold for the route in its place, too
 		}
 		if p.widget || kinds.Name(child) != kinds.ReferenceGrant && child.GetName() != kinds.WidgetServiceName {

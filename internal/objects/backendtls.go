@@ -104,6 +104,25 @@ func (b Builder) engineHost() string {
 	return b.Partner.Spec.Subdomain.Backend.Service.Name + "." + NamespaceOf(b.Partner) + ".svc"
 }
 
+// engineService is the Service that the Partner declares for its engine, or the operator's own.
+func (b Builder) engineService() string {
+	if in := b.Partner.Spec.Subdomain.Backend.Service; in != nil {
+		return in.Name
+	}
+	return kinds.EngineServiceName
+}
+
+// Targets reports whether a policy is for the engine that the Partner declares.
+func (b Builder) Targets(policy *gatewayv1.BackendTLSPolicy) bool {
+	return b.Partner.Spec.Subdomain != nil && targets(policy, b.engineService())
+}
+
+func targets(policy *gatewayv1.BackendTLSPolicy, service string) bool {
+	return slices.ContainsFunc(policy.Spec.TargetRefs, func(target gatewayv1.LocalPolicyTargetReferenceWithSectionName) bool {
+		return string(target.Name) == service
+	})
+}
+
 // caSecret is the Secret with the engine's authorities; empty if they come from elsewhere.
 func (b Builder) caSecret() string {
 	if ref := b.BackendTLS().CACertificates.SecretRef; ref != nil {
@@ -227,15 +246,12 @@ func (b Builder) TraefikService() *unstructured.Unstructured {
 }
 
 // BackendTLSPolicy tells a Gateway's controller to reach the engine over TLS, and how to verify
-// its certificate. It is for the Service that an observed HTTPRoute, if there is one, leads to, too, so that
-// the route is never without a policy while it changes.
-func (b Builder) BackendTLSPolicy(observed kinds.Object) *gatewayv1.BackendTLSPolicy {
-	services := []string{kinds.EngineServiceName}
-	if in := b.Partner.Spec.Subdomain.Backend.Service; in != nil {
-		services[0] = in.Name
-	}
-	if observed != nil {
-		if kind, name := engineOf(observed); kind == kinds.Service && name != services[0] {
+// its certificate. It is for the Services that the routes which are there lead to, too, so that none is without
+// a policy while it changes, or serves beside another.
+func (b Builder) BackendTLSPolicy(there ...Route) *gatewayv1.BackendTLSPolicy {
+	services := []string{b.engineService()}
+	for _, route := range there {
+		if kind, name := engineOf(route.Object); route.Kind == v1alpha1.HTTPRoute && kind == kinds.Service && !slices.Contains(services, name) {
 			services = append(services, name)
 		}
 	}
@@ -294,7 +310,7 @@ func (b Builder) InClear(route kinds.Object, child func(kind, name string) kinds
 	if b.BackendTLS() == nil || kinds.Of(route).Exposure != kinds.ByRoute || kind == "" {
 		return false
 	}
-	if in := b.Partner.Spec.Subdomain.Backend.Service; in != nil && name != in.Name && name != kinds.EngineServiceName {
+	if name != b.engineService() && name != kinds.EngineServiceName {
 		return false // another engine, of a former host
 	}
 	if ingress, ok := route.(*networkingv1.Ingress); ok {
@@ -306,9 +322,14 @@ func (b Builder) InClear(route kinds.Object, child func(kind, name string) kinds
 		return by == nil || !encrypts(by)
 	}
 	policy, _ := child(kinds.BackendTLSPolicy, kinds.EngineServiceName).(*gatewayv1.BackendTLSPolicy)
-	return policy == nil || !slices.ContainsFunc(policy.Spec.TargetRefs, func(target gatewayv1.LocalPolicyTargetReferenceWithSectionName) bool {
-		return string(target.Name) == name
-	})
+	return policy == nil || !targets(policy, name)
+}
+
+// ByPolicy reports whether a route leads to the declared engine by its Service, so that a policy has to
+// tell of TLS.
+func (b Builder) ByPolicy(route kinds.Object) bool {
+	kind, name := engineOf(route)
+	return kind == kinds.Service && name == b.engineService()
 }
 
 // tellsTLS reports whether an Ingress, with the Service that it leads to, tells its controller to use TLS:

@@ -36,19 +36,21 @@ import (
 )
 
 const (
-	// again is when DNS is asked again for a host that waits for it, and later when, once it has waited
+	// DNS is asked again for a host that waits for it after lookAgain, and after lookLater once it has waited
 	// for an hour.
-	again, later = 30 * time.Second, 5 * time.Minute
-	// forgotten is when a host that nobody asked about any more is forgotten, and turn how often
-	// one that waits for its turn asks.
-	forgotten, turn = 25 * time.Minute, 10 * time.Minute
-	// settled is for how long a message stays while only its details change.
-	settled = 10 * time.Minute
-	// atOnce is for how many hosts DNS is asked at once, longest for how long, of one, and server for how
+	lookAgain, lookLater = 30 * time.Second, 5 * time.Minute
+	// forgetLook is when a host is forgotten that nobody asked about any more.
+	forgetLook = 25 * time.Minute
+	// pollTurn is how often one that waits for its turn asks, and forgetTurn when one that does not is
+	// forgotten.
+	pollTurn, forgetTurn = 10 * time.Minute, 15 * time.Minute
+	// keepMessage is for how long a message stays while only its details change.
+	keepMessage = 10 * time.Minute
+	// atOnce is for how many hosts DNS is asked at once, maxLook for how long, of one, and maxServer for how
 	// long of that the ACME server.
-	atOnce, longest, server = 16, 15 * time.Second, 5 * time.Second
-	// silent is for how long a controller may say nothing of where it serves a new route.
-	silent = time.Minute
+	atOnce, maxLook, maxServer = 16, 15 * time.Second, 5 * time.Second
+	// silentRoute is for how long a controller may say nothing of where it serves a new route.
+	silentRoute = time.Minute
 	// window is the time within which orders are counted.
 	window = time.Hour
 )
@@ -73,20 +75,23 @@ type Options struct {
 type Gate struct {
 	Options
 
-	mu     sync.Mutex
-	looks  map[question]*look
+	mu sync.Mutex
+	// looks are by the name of the Partner.
+	looks  map[string]*look
 	swept  time.Time
 	queues map[issuer]*queue
-	// counted reports that the orders of before are in the queues.
-	counted bool
-	slots   chan struct{}
-	changed chan event.GenericEvent
+	// counting is held while the orders of the last hour are counted, before the first turn; counted
+	// reports that they are.
+	counting sync.Mutex
+	counted  bool
+	slots    chan struct{}
+	changed  chan event.GenericEvent
 }
 
-// New returns a gate that orders nothing until it is asked.
+// New returns a gate that has found out nothing yet.
 func New(options Options) *Gate {
 	return &Gate{
-		Options: options, looks: map[question]*look{}, queues: map[issuer]*queue{},
+		Options: options, looks: map[string]*look{}, queues: map[issuer]*queue{},
 		slots: make(chan struct{}, atOnce), changed: make(chan event.GenericEvent, 1024),
 	}
 }
@@ -102,21 +107,22 @@ type issuer struct {
 
 func (i issuer) String() string { return string(i.kind) + " " + i.name }
 
-// look is what was found out, or is being.
+// look is what was found out for a Partner, or is being.
 type look struct {
+	question
 	verdict
 	running bool
-	// at is when that was found out; zero if it was not yet. since is when it was asked for first, asked
-	// when last, and told since when the message is what it is.
+	// at is when DNS was asked for that; zero if it was not yet answered. since is when it was asked for first,
+	// asked when last, and told since when the message is what it is.
 	at, since, asked, told time.Time
 }
 
 // every is how often DNS is asked.
 func (l *look) every(now time.Time) time.Duration {
 	if now.Sub(l.since) < time.Hour {
-		return again
+		return lookAgain
 	}
-	return later
+	return lookLater
 }
 
 // verdict is what was found out.
@@ -142,23 +148,24 @@ func (g *Gate) Order(s *snapshot.Snapshot) *snapshot.Order {
 	if tls := ptr.Deref(s.Partner.Spec.Subdomain, v1alpha1.Subdomain{}).TLS; !asks || !g.Checks || tls != nil && tls.Order == v1alpha1.OrderAlways {
 		return nil
 	}
-	held := func(message string, again time.Duration) *snapshot.Order {
-		return &snapshot.Order{Reason: v1alpha1.ReasonDNSNotReady, Message: message, Again: s.Now.Add(again)}
-	}
 	known, found, every := g.found(of)
+	order := snapshot.Order{Reason: v1alpha1.ReasonDNSNotReady, Again: s.Now.Add(every)}
 	switch {
 	case !found:
-		// What a manager before this one found out stays until this one knows more.
-		return held(cmp.Or(s.OrderHeld(), "DNS is being asked whether the order can succeed"), longest)
+		if before := s.OrderHeld(); before != nil { // which stays until more is known
+			order.Reason, order.Message = before.Reason, before.Message
+		} else {
+			order.Message = "DNS is being asked whether the order can succeed"
+		}
 	case known.wrong != "":
-		return held(fmt.Sprintf("%s. `kubectl partner dns %s` prints what to set; DNS is asked again every %s, or not at all with spec.subdomain.tls.order: Always",
-			known.wrong, s.Partner.Name, duration.HumanDuration(every)), every)
+		order.Message = fmt.Sprintf("%s%s%s` prints what to set; DNS is asked again every %s, or not at all with spec.subdomain.tls.order: Always",
+			known.wrong, snapshot.HeldRemedy, s.Partner.Name, duration.HumanDuration(every))
 	case known.led && awaited:
-		order := held("its route has no address yet, to which DNS could lead", again)
-		order.AwaitsRoute = true
-		return order
+		order.Message, order.AwaitsRoute = "its route has no address yet, to which DNS could lead", true
+	default:
+		return nil
 	}
-	return nil
+	return &order
 }
 
 // questionOf is what to ask for a snapshot: nothing if there is no certificate to order, or it
@@ -192,7 +199,7 @@ func questionOf(s *snapshot.Snapshot) (of question, awaited, asks bool) {
 			gateway = s.Gateway(key)
 		}
 		addresses = append(addresses, objects.AddressesOf(route.Object, gateway)...)
-		awaited = awaited && s.Now.Sub(route.GetCreationTimestamp().Time) < silent
+		awaited = awaited && s.Now.Sub(route.GetCreationTimestamp().Time) < silentRoute
 	}
 	slices.Sort(addresses)
 	addresses = slices.Compact(addresses)
@@ -205,59 +212,59 @@ func (g *Gate) found(of question) (known verdict, found bool, every time.Duratio
 	now := g.Clock.Now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if now.Sub(g.swept) > forgotten {
-		maps.DeleteFunc(g.looks, func(_ question, l *look) bool { return !l.running && now.Sub(l.asked) > forgotten })
+	if now.Sub(g.swept) > forgetLook {
+		maps.DeleteFunc(g.looks, func(_ string, l *look) bool { return !l.running && now.Sub(l.asked) > forgetLook })
 		g.swept = now
 	}
-	l := g.looks[of]
-	if l == nil {
-		l = &look{since: now}
-		for earlier, other := range g.looks { // before its addresses changed
-			if earlier.partner == of.partner && earlier.host == of.host && other.since.Before(l.since) {
-				l.since = other.since
-			}
+	l := g.looks[of.partner]
+	if l == nil || l.question != of {
+		since := now
+		if l != nil && l.host == of.host { // and its addresses changed
+			since = l.since
 		}
-		g.looks[of] = l
+		l = &look{question: of, since: since}
+		g.looks[of.partner] = l
 	}
 	l.asked = now
 	if !l.running && (l.at.IsZero() || now.Sub(l.at) >= l.every(now)) {
 		l.running = true
-		go g.look(of, l)
+		go g.look(l, now)
 	}
 	return l.verdict, !l.at.IsZero(), l.every(now)
 }
 
 // look asks DNS, and tells of the Partner if the answer is another one than before.
-func (g *Gate) look(of question, l *look) {
+func (g *Gate) look(l *look, began time.Time) {
 	g.slots <- struct{}{}
-	ctx, end := context.WithTimeout(context.Background(), longest)
-	found, err := g.ask(ctx, of)
+	ctx, end := context.WithTimeout(context.Background(), maxLook)
+	found, err := g.ask(ctx, l.question)
 	end()
 	<-g.slots
-	now := g.Clock.Now()
 	g.mu.Lock()
 	l.running = false
 	if err != nil {
 		g.mu.Unlock()
-		return // it asks again by itself
+		return // the Partner asks again by itself
 	}
-	news := l.at.IsZero() || l.reason != found.reason || l.wrong != found.wrong && now.Sub(l.told) >= settled
-	if l.at = now; news {
-		l.verdict, l.told = found, now
+	first := l.at.IsZero()
+	news := first || l.reason != found.reason || l.led != found.led
+	if news || l.wrong != found.wrong && began.Sub(l.told) >= keepMessage {
+		news, l.verdict, l.told = true, found, began
 	}
+	l.at = began
 	g.mu.Unlock()
 	if !news {
 		return
 	}
 	partner := &v1alpha1.Partner{}
-	partner.Name = of.partner
+	partner.Name = l.partner
 	select {
 	case g.changed <- event.GenericEvent{Object: partner}:
 	default: // it asks again by itself
 	}
 }
 
-// ask finds why an order would fail. What nobody knows is in no order's way; the error is that of an API
+// ask finds why an order would fail. What cannot be found out does not block it; the error is that of an API
 // server which does not say what the issuer is.
 func (g *Gate) ask(ctx context.Context, of question) (verdict, error) {
 	found := &unstructured.Unstructured{}
@@ -273,7 +280,7 @@ func (g *Gate) ask(ctx context.Context, of question) (verdict, error) {
 		return verdict{}, nil
 	}
 	if !dns01 {
-		// A server that fails may serve others.
+		// That the manager's DNS server fails says nothing about the host.
 		result := g.Prober.Resolve(ctx, probe.Target{Host: of.host, Addresses: strings.Fields(of.addresses)})
 		if (result.Reason == probe.NameNotResolved || result.Reason == probe.AddressNotTheRoutes) && result.Own == "" {
 			return verdict{reason: string(result.Reason), wrong: result.Message, led: true}, nil
@@ -282,7 +289,7 @@ func (g *Gate) ask(ctx context.Context, of question) (verdict, error) {
 	if of.issuer.kind != v1alpha1.ClusterIssuer {
 		return verdict{led: !dns01}, nil // a tenant may have made it, and no tenant is to say where the manager connects to
 	}
-	limited, end := context.WithTimeout(ctx, server)
+	limited, end := context.WithTimeout(ctx, maxServer)
 	defer end()
 	if wrong := g.Server.Permission(limited, of.host, records.Client(rootsOf(found)), acme).Wrong; wrong != "" {
 		return verdict{reason: "CAA", wrong: wrong, led: !dns01}, nil
@@ -302,8 +309,8 @@ func rootsOf(found *unstructured.Unstructured) *x509.CertPool {
 
 // queue is of the orders of one issuer.
 type queue struct {
-	// granted are the times of those within the window, by the Certificate.
-	granted map[types.NamespacedName]time.Time
+	// granted are the times of those within the window, in order.
+	granted []time.Time
 	// waiting are those that have no turn yet, in order.
 	waiting []waiter
 }
@@ -313,34 +320,31 @@ type waiter struct {
 	asked       time.Time
 }
 
-// Turn says that it is not the turn of a Certificate that is about to be written yet; nil if it is,
-// which then counts, or if nothing is ordered: observed, what is there, is of the same issuer.
-func (g *Gate) Turn(ctx context.Context, wanted, observed kinds.Object, now time.Time) *snapshot.Order {
+// Turn says that it is not the turn of a Certificate that is about to be written yet; nil if it is, which then
+// counts unless giveBack is called, or if nothing is ordered: observed, what is there, is of the same issuer.
+func (g *Gate) Turn(ctx context.Context, wanted, observed kinds.Object, now time.Time) (order *snapshot.Order, giveBack func()) {
+	giveBack = func() {}
 	certificate, ok := wanted.(*unstructured.Unstructured)
 	if g.PerHour <= 0 || !ok || kinds.Name(wanted) != kinds.CertificateGVK.Kind {
-		return nil
+		return nil, giveBack
 	}
 	of := issuerOf(certificate)
 	if before, there := observed.(*unstructured.Unstructured); there && before != nil && issuerOf(before) == of {
-		return nil
+		return nil, giveBack
+	}
+	if err := g.count(ctx, now); err != nil {
+		return &snapshot.Order{Reason: v1alpha1.ReasonOrdersPaced, Message: "the orders of the last hour cannot be counted: see the operator's log", Again: now.Add(lookAgain)}, giveBack
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if err := g.count(ctx, now); err != nil {
-		return &snapshot.Order{Reason: v1alpha1.ReasonOrdersPaced, Message: "the orders of the last hour cannot be counted: see the operator's log", Again: now.Add(again)}
-	}
 	q := g.queues[of]
 	if q == nil {
-		q = &queue{granted: map[types.NamespacedName]time.Time{}}
+		q = &queue{}
 		g.queues[of] = q
 	}
+	q.granted = slices.DeleteFunc(q.granted, func(at time.Time) bool { return now.Sub(at) >= window })
 	name := client.ObjectKeyFromObject(certificate)
-	maps.DeleteFunc(q.granted, func(_ types.NamespacedName, at time.Time) bool { return now.Sub(at) >= window })
-	if _, granted := q.granted[name]; granted {
-		q.granted[name] = now // it was not written then
-		return nil
-	}
-	q.waiting = slices.DeleteFunc(q.waiting, func(w waiter) bool { return w.certificate != name && now.Sub(w.asked) > forgotten })
+	q.waiting = slices.DeleteFunc(q.waiting, func(w waiter) bool { return w.certificate != name && now.Sub(w.asked) > forgetTurn })
 	place := slices.IndexFunc(q.waiting, func(w waiter) bool { return w.certificate == name })
 	if place < 0 {
 		place = len(q.waiting)
@@ -349,31 +353,46 @@ func (g *Gate) Turn(ctx context.Context, wanted, observed kinds.Object, now time
 	q.waiting[place].asked = now
 	if place < g.PerHour-len(q.granted) {
 		q.waiting = slices.Delete(q.waiting, place, place+1)
-		q.granted[name] = now
-		return nil
+		q.granted = append(q.granted, now)
+		slices.SortFunc(q.granted, time.Time.Compare)
+		return nil, func() { g.giveBack(q, now) }
 	}
 	at := q.turnOf(place, g.PerHour, now)
-	order := &snapshot.Order{Reason: v1alpha1.ReasonOrdersPaced, Again: now.Add(turn), Message: fmt.Sprintf(
-		"%s gets %d orders an hour (--orders-per-hour): place %d, about %s UTC", of, g.PerHour, place+1, at.UTC().Format("15:04"))}
+	order = &snapshot.Order{Reason: v1alpha1.ReasonOrdersPaced, Again: now.Add(pollTurn)}
 	if at.Before(order.Again) {
 		order.Again = at
 	}
-	return order
+	when := at.UTC().Format("15:04")
+	if at.Sub(now) > 12*time.Hour {
+		when = at.UTC().Format("2006-01-02 15:04")
+	}
+	order.Message = fmt.Sprintf("%s gets %d orders an hour (--orders-per-hour): place %d, about %s UTC", of, g.PerHour, place+1, when)
+	return order, giveBack
+}
+
+// giveBack takes a turn that was not used from those of an hour.
+func (g *Gate) giveBack(q *queue, at time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if i := slices.IndexFunc(q.granted, at.Equal); i >= 0 {
+		q.granted = slices.Delete(q.granted, i, i+1)
+	}
 }
 
 // turnOf is when the order in a place can be made: when enough of those before it are an hour old.
 func (q *queue) turnOf(place, perHour int, now time.Time) time.Time {
-	times := slices.SortedFunc(maps.Values(q.granted), time.Time.Compare)
-	ahead := place - (perHour - len(times))
-	at := now
-	if n := ahead % perHour; n < len(times) {
-		at = times[n]
+	ahead := place + len(q.granted) - perHour
+	if ahead < len(q.granted) {
+		return q.granted[ahead].Add(window)
 	}
-	return at.Add(time.Duration(1+ahead/perHour) * window)
+	return now.Add(time.Duration(2+(ahead-len(q.granted))/perHour) * window)
 }
 
-// count counts the Certificates that were made within the last hour, once, so that a restart forgets none.
+// count counts the Certificates that were made within the last hour, once, so that a restart does not begin
+// at zero. Those deleted since, and changes of the issuer, are not among them.
 func (g *Gate) count(ctx context.Context, now time.Time) error {
+	g.counting.Lock()
+	defer g.counting.Unlock()
 	if g.counted {
 		return nil
 	}
@@ -382,6 +401,8 @@ func (g *Gate) count(ctx context.Context, now time.Time) error {
 		ctrl.LoggerFrom(ctx).Error(err, "The Certificates of the last hour cannot be counted; it is tried again")
 		return err
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	for i := range made.Items {
 		certificate := &made.Items[i]
 		created := certificate.GetCreationTimestamp().Time
@@ -390,9 +411,12 @@ func (g *Gate) count(ctx context.Context, now time.Time) error {
 		}
 		of := issuerOf(certificate)
 		if g.queues[of] == nil {
-			g.queues[of] = &queue{granted: map[types.NamespacedName]time.Time{}}
+			g.queues[of] = &queue{}
 		}
-		g.queues[of].granted[client.ObjectKeyFromObject(certificate)] = created
+		g.queues[of].granted = append(g.queues[of].granted, created)
+	}
+	for _, q := range g.queues {
+		slices.SortFunc(q.granted, time.Time.Compare)
 	}
 	g.counted = true
 	return nil

@@ -44,10 +44,11 @@ func (r Resolver) Permission(ctx context.Context, host string, client *http.Clie
 	if policy.At == "" {
 		return Permission{}
 	}
+	if policy.Unknown != "" {
+		return Permission{Wrong: fmt.Sprintf("%s has a CAA record with the critical property %q, which authorities may not know, and then issue nothing: remove it", policy.At, policy.Unknown)}
+	}
 	identities, err := Identities(ctx, client, acme)
 	switch {
-	case policy.Unknown != "":
-		return Permission{Wrong: fmt.Sprintf("%s has a CAA record with the critical property %q, which authorities may not know, and then issue nothing: remove it", policy.At, policy.Unknown)}
 	case err == nil && len(identities) == 0:
 		return Permission{Note: fmt.Sprintf("%s has CAA records; whether they permit the issuer is unknown: its ACME server does not say by which name it goes", policy.At)}
 	case err != nil:

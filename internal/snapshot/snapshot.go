@@ -120,11 +120,12 @@ type Platform struct {
 	// BackendCA is the object with the authorities of the engine's certificate; nil if the
 	// sub-domain names none, or it was not read.
 	BackendCA *CAObject
-	// Order says why the certificate, which is not there yet, is not to be ordered; nil if it may.
+	// Order says why a certificate is not to be ordered yet, the first or one of another issuer; nil if it
+	// may be.
 	Order *Order
 }
 
-// Order is why the certificate of the declared host is not ordered yet.
+// Order is why a certificate of the declared host is not ordered yet.
 type Order struct {
 	Reason  v1alpha1.Reason
 	Message string
@@ -137,8 +138,12 @@ type Order struct {
 // Error is the message, where the order is refused as it is to be written.
 func (o *Order) Error() string { return o.Message }
 
-// heldPrefix begins what the condition says of a certificate that is not ordered yet.
-const heldPrefix = "no certificate is ordered for %s yet: "
+// heldPrefix begins what the condition says of a certificate that is not ordered yet, and HeldRemedy, with
+// the name of the Partner, what to do about it.
+const (
+	heldPrefix = "no certificate is ordered for %s yet: "
+	HeldRemedy = ". `kubectl partner dns "
+)
 
 // Held says in a condition that the certificate of a host is not ordered yet.
 func (o *Order) Held(host string) conditions.Finding {
@@ -146,18 +151,21 @@ func (o *Order) Held(host string) conditions.Finding {
 }
 
 // OrderHeld is why, by its status, the certificate of the declared host was not ordered when the Partner was
-// looked at last; empty if it was, or waited for something else than DNS.
-func (s *Snapshot) OrderHeld() string {
+// looked at last; nil if it was, or is to be ordered in any case.
+func (s *Snapshot) OrderHeld() *Order {
+	if subdomain := s.Partner.Spec.Subdomain; subdomain == nil || subdomain.TLS != nil && subdomain.TLS.Order == v1alpha1.OrderAlways {
+		return nil
+	}
 	ready := meta.FindStatusCondition(s.Partner.Status.Conditions, string(v1alpha1.ConditionSubdomainReady))
-	if ready == nil || ready.Reason != string(v1alpha1.ReasonDNSNotReady) {
-		return ""
+	if ready == nil || ready.Reason != string(v1alpha1.ReasonDNSNotReady) && ready.Reason != string(v1alpha1.ReasonOrdersPaced) {
+		return nil
 	}
 	why, held := strings.CutPrefix(ready.Message, fmt.Sprintf(heldPrefix, objects.HostOf(s.Partner)))
 	if !held {
-		return ""
+		return nil
 	}
 	why, _, _ = strings.Cut(why, "; until then ")
-	return why
+	return &Order{Reason: v1alpha1.Reason(ready.Reason), Message: why}
 }
 
 // CAObject is what an object with certificates of authorities has.
