@@ -22,6 +22,7 @@ import (
 
 var _ = Describe("TLS to an engine", func() {
 	It("is served once the controller can do it, and there is an authority", func(ctx SpecContext) {
+		cluster.Uninstall(ctx, direct, "serverstransports.traefik.io", "traefikservices.traefik.io")
 		class := &networkingv1.IngressClass{ObjectMeta: metav1.ObjectMeta{Name: "real-traefik"}, Spec: networkingv1.IngressClassSpec{Controller: objects.TraefikIngress}}
 		Expect(direct.Create(ctx, class)).To(Succeed())
 		DeferCleanup(func(ctx SpecContext) { Expect(direct.Delete(ctx, class)).To(Succeed()) })
@@ -38,10 +39,7 @@ var _ = Describe("TLS to an engine", func() {
 		Eventually(routed).Should(MatchError(ContainSubstring("not found")))
 
 		By("installing them")
-		cluster.Install(controlPlane, cluster.TraefikCRDs())
-		DeferCleanup(func(ctx SpecContext) {
-			cluster.Uninstall(ctx, direct, "serverstransports.traefik.io", "traefikservices.traefik.io")
-		})
+		cluster.Install(controlPlane, cluster.TraefikCRDs()) // for later specs, too
 		eventually(ctx, "encrypted", "SubdomainReady=False/BackendCAInvalid")
 		Eventually(routed).Should(Succeed(), "which leads nowhere without the authority, and not in clear text")
 
@@ -87,9 +85,6 @@ var _ = Describe("TLS to an engine", func() {
 	It("is told to a Gateway that knows it", func(ctx SpecContext) {
 		installGatewayAPI()
 		cluster.Install(controlPlane, cluster.TraefikCRDs())
-		DeferCleanup(func(ctx SpecContext) {
-			cluster.Uninstall(ctx, direct, "serverstransports.traefik.io", "traefikservices.traefik.io")
-		})
 		programmedGateway(ctx)
 		class := &gatewayv1.GatewayClass{ObjectMeta: metav1.ObjectMeta{Name: "test"}, Spec: gatewayv1.GatewayClassSpec{ControllerName: "example.net/test"}}
 		Expect(direct.Create(ctx, class)).To(Succeed())

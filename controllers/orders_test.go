@@ -25,11 +25,12 @@ import (
 )
 
 var _ = Describe("Orders of certificates", func() {
-	issuers := func(ctx SpecContext) {
+	// issuers makes issuers, the one by HTTP-01 under a name of the spec's own: what earlier specs ordered counts.
+	issuers := func(ctx SpecContext, acme string) {
 		GinkgoHelper()
 		installCertManager()
 		for name, spec := range map[string]string{
-			"acme":     `acme: {server: "https://127.0.0.1:1/directory", privateKeySecretRef: {name: x}, solvers: [{http01: {ingress: {}}}]}`,
+			acme:     `acme: {server: "https://127.0.0.1:1/directory", privateKeySecretRef: {name: x}, solvers: [{http01: {ingress: {}}}]}`,
 			"acme-dns": `acme: {server: "https://127.0.0.1:1/directory", privateKeySecretRef: {name: x}, solvers: [{dns01: {webhook: {groupName: x, solverName: x}}}]}`,
 			"own":      `ca: {secretName: x}`,
 		} {
@@ -59,7 +60,7 @@ var _ = Describe("Orders of certificates", func() {
 	}
 
 	It("are made once DNS leads to the route", func(ctx SpecContext) {
-		issuers(ctx)
+		issuers(ctx, "acme")
 		zone := site.NewZone(map[string][]string{"ordered-failing.example.com": {"8.8.8.8"}})
 		zone.Fail(new(dnsmessage.RCodeServerFailure), func(q dnsmessage.Question) bool { return strings.HasPrefix(q.Name.String(), "ordered-failing.") })
 		now := &steppedClock{}
@@ -117,20 +118,21 @@ var _ = Describe("Orders of certificates", func() {
 		serveAt("ordered-nat", "10.0.0.5")
 		Eventually(ordered(ctx, "ordered-nat")).Should(BeTrue())
 		applyYAML(ctx, by("ordered-always", "issuerRef: {name: acme}, order: Always")+by("ordered-own", "issuerRef: {name: own}")+by("ordered-dns", "issuerRef: {name: acme-dns}"))
-		for _, name := range []string{"ordered-always", "ordered-own", "ordered-dns"} {
+		applyYAML(ctx, by("ordered-issuer", "issuerRef: {kind: Issuer, name: missing}"))
+		for _, name := range []string{"ordered-always", "ordered-own", "ordered-dns", "ordered-issuer"} {
 			Eventually(ordered(ctx, name)).Should(BeTrue())
 		}
 	})
 
 	It("are paced, also by a manager that begins anew", func(ctx SpecContext) {
-		issuers(ctx)
+		issuers(ctx, "acme-paced")
 		names := []string{"paced-a", "paced-b", "paced-c", "paced-d", "paced-e"}
 		now := &steppedClock{}
 		paced := func(o *manager.Options) { o.OrdersPerHour, o.Clock = 2, now }
 		first := startManager(paced)
 		var all yamlText
 		for _, name := range names {
-			all += by(name, "issuerRef: {name: acme}")
+			all += by(name, "issuerRef: {name: acme-paced}")
 		}
 		applyYAML(ctx, all)
 		made := func() (count int) {
@@ -145,7 +147,7 @@ var _ = Describe("Orders of certificates", func() {
 			for _, name := range names {
 				said := meta.FindStatusCondition(partner(ctx, name).Status.Conditions, string(v1alpha1.ConditionSubdomainReady))
 				if said != nil && said.Reason == string(v1alpha1.ReasonOrdersPaced) {
-					_, place, _ := strings.Cut(said.Message, "yet: ClusterIssuer acme gets 2 orders an hour (--orders-per-hour): ")
+					_, place, _ := strings.Cut(said.Message, "yet: ClusterIssuer acme-paced gets 2 orders an hour (--orders-per-hour): ")
 					places = append(places, place)
 				}
 			}
@@ -173,15 +175,15 @@ var _ = Describe("Orders of certificates", func() {
 	})
 
 	It("are paced only where one is made, and where the issuer changes", func(ctx SpecContext) {
-		issuers(ctx)
+		issuers(ctx, "acme-turns")
 		now := &steppedClock{}
 		startManager(func(o *manager.Options) { o.OrdersPerHour, o.Clock = 1, now })
 		By("giving no turn to a contract that has ended, and one to a contract that is to begin")
-		applyYAML(ctx, by("turn-ended", "issuerRef: {name: acme}").replacing("channelModel: OEM", "channelModel: OEM\n  validUntil: \"2026-01-01\""))
+		applyYAML(ctx, by("turn-ended", "issuerRef: {name: acme-turns}").replacing("channelModel: OEM", "channelModel: OEM\n  validUntil: \"2026-01-01\""))
 		Eventually(func() []v1alpha1.HostStatus { return partner(ctx, "turn-ended").Status.Hosts }).ShouldNot(BeEmpty())
-		applyYAML(ctx, by("turn-ahead", "issuerRef: {name: acme}").replacing("channelModel: OEM", "channelModel: OEM\n  validFrom: \"2099-01-01\""))
+		applyYAML(ctx, by("turn-ahead", "issuerRef: {name: acme-turns}").replacing("channelModel: OEM", "channelModel: OEM\n  validFrom: \"2099-01-01\""))
 		Eventually(ordered(ctx, "turn-ahead")).Should(BeTrue())
-		applyYAML(ctx, by("turn-second", "issuerRef: {name: acme}"))
+		applyYAML(ctx, by("turn-second", "issuerRef: {name: acme-turns}"))
 		Eventually(message(ctx, "turn-second")).Should(ContainSubstring("place 1, about"))
 
 		By("having a change of the issuer wait, too, while the certificate serves")
@@ -195,7 +197,7 @@ var _ = Describe("Orders of certificates", func() {
 			return name
 		}
 		generation := partner(ctx, "turn-changing").Generation
-		patchPartner(ctx, "turn-changing", `spec: {subdomain: {tls: {issuerRef: {name: acme}}}}`)
+		patchPartner(ctx, "turn-changing", `spec: {subdomain: {tls: {issuerRef: {name: acme-turns}}}}`)
 		Eventually(func() int64 { return partner(ctx, "turn-changing").Status.ObservedGeneration }).Should(BeNumerically(">", generation))
 		Expect(issuer()).To(Equal("own"))
 		Expect(message(ctx, "turn-changing")()).To(ContainSubstring("CertificatePending")) // which nobody issues here
@@ -205,14 +207,14 @@ var _ = Describe("Orders of certificates", func() {
 			for _, name := range []string{"turn-second", "turn-changing"} {
 				patchPartner(ctx, name, fmt.Sprintf(`metadata: {annotations: {example.com/touched: %q}}`, now.Now().String()))
 			}
-			Eventually(func() bool { return ordered(ctx, "turn-second")() || issuer() == "acme" }).Should(BeTrue())
+			Eventually(func() bool { return ordered(ctx, "turn-second")() || issuer() == "acme-turns" }).Should(BeTrue())
 		}
-		Eventually(issuer).Should(Equal("acme"))
+		Eventually(issuer).Should(Equal("acme-turns"))
 		Expect(ordered(ctx, "turn-second")()).To(BeTrue())
 	})
 
 	It("of a thousand partners are a hundred an hour, across restarts", func(ctx SpecContext) {
-		issuers(ctx)
+		issuers(ctx, "acme-many")
 		const hosts, perHour = 1000, 100
 		now := &steppedClock{}
 		begin := func() *ordering.Gate {
@@ -222,7 +224,7 @@ var _ = Describe("Orders of certificates", func() {
 			of := &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("many-%d", i)}, Spec: v1alpha1.PartnerSpec{
 				Subdomain: &v1alpha1.Subdomain{Host: v1alpha1.Host(fmt.Sprintf("many-%d.example.com", i))},
 			}}
-			certificate := objects.Builder{Partner: of}.Certificate(v1alpha1.IssuerReference{Name: "acme"})
+			certificate := objects.Builder{Partner: of}.Certificate(v1alpha1.IssuerReference{Name: "acme-many"})
 			certificate.SetNamespace("default")
 			return certificate
 		}
@@ -250,7 +252,7 @@ var _ = Describe("Orders of certificates", func() {
 		first := begin()
 		granted, last := ask(first)
 		Expect(granted).To(Equal(perHour))
-		Expect(last.Message).To(HavePrefix("ClusterIssuer acme gets 100 orders an hour (--orders-per-hour): place 900, about "))
+		Expect(last.Message).To(HavePrefix("ClusterIssuer acme-many gets 100 orders an hour (--orders-per-hour): place 900, about "))
 		Expect(last.Again.Sub(now.Now())).To(BeNumerically("~", 10*time.Minute, time.Minute))
 		By("beginning anew in the same hour")
 		second := begin()
