@@ -1,6 +1,7 @@
 package controllers_test
 
 import (
+	"context"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -20,9 +21,21 @@ import (
 	"github.com/dispel/partner-operator/internal/testing/cluster"
 )
 
+// installTraefik serves Traefik's own kinds from here on, for later specs, too.
+func installTraefik() {
+	GinkgoHelper()
+	cluster.Install(controlPlane, cluster.TraefikCRDs())
+}
+
+// uninstallTraefik takes those away that the operator uses, for a spec that begins without them.
+func uninstallTraefik(ctx context.Context) {
+	GinkgoHelper()
+	cluster.Uninstall(ctx, direct, "serverstransports.traefik.io", "traefikservices.traefik.io")
+}
+
 var _ = Describe("TLS to an engine", func() {
 	It("is served once the controller can do it, and there is an authority", func(ctx SpecContext) {
-		cluster.Uninstall(ctx, direct, "serverstransports.traefik.io", "traefikservices.traefik.io")
+		uninstallTraefik(ctx)
 		class := &networkingv1.IngressClass{ObjectMeta: metav1.ObjectMeta{Name: "real-traefik"}, Spec: networkingv1.IngressClassSpec{Controller: objects.TraefikIngress}}
 		Expect(direct.Create(ctx, class)).To(Succeed())
 		DeferCleanup(func(ctx SpecContext) { Expect(direct.Delete(ctx, class)).To(Succeed()) })
@@ -39,7 +52,7 @@ var _ = Describe("TLS to an engine", func() {
 		Eventually(routed).Should(MatchError(ContainSubstring("not found")))
 
 		By("installing them")
-		cluster.Install(controlPlane, cluster.TraefikCRDs()) // for later specs, too
+		installTraefik()
 		eventually(ctx, "encrypted", "SubdomainReady=False/BackendCAInvalid")
 		Eventually(routed).Should(Succeed(), "which leads nowhere without the authority, and not in clear text")
 
@@ -84,7 +97,7 @@ var _ = Describe("TLS to an engine", func() {
 
 	It("is told to a Gateway that knows it", func(ctx SpecContext) {
 		installGatewayAPI()
-		cluster.Install(controlPlane, cluster.TraefikCRDs())
+		installTraefik()
 		programmedGateway(ctx)
 		class := &gatewayv1.GatewayClass{ObjectMeta: metav1.ObjectMeta{Name: "test"}, Spec: gatewayv1.GatewayClassSpec{ControllerName: "example.net/test"}}
 		Expect(direct.Create(ctx, class)).To(Succeed())

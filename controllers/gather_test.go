@@ -31,6 +31,7 @@ var _ = Describe("What is gathered of a partner", func() {
 	It("is the same from the caches and from lists of objects", func(ctx SpecContext) {
 		installCertManager()
 		installGatewayAPI()
+		installTraefik()
 		programmedGateway(ctx)
 		m := startManager()
 		apis, err := controllers.DetectOptionalAPIs(direct.RESTMapper(), options().Settings)

@@ -126,6 +126,7 @@ func withoutOptionalAPIs(ctx context.Context) {
 	GinkgoHelper()
 	uninstallGatewayAPI(ctx)
 	uninstallCertManager(ctx)
+	uninstallTraefik(ctx)
 }
 
 var _ = Describe("In a quiet hour", func() {

@@ -30,9 +30,9 @@ var _ = Describe("Orders of certificates", func() {
 		GinkgoHelper()
 		installCertManager()
 		for name, spec := range map[string]string{
-			acme:     `acme: {server: "https://127.0.0.1:1/directory", privateKeySecretRef: {name: x}, solvers: [{http01: {ingress: {}}}]}`,
-			"acme-dns": `acme: {server: "https://127.0.0.1:1/directory", privateKeySecretRef: {name: x}, solvers: [{dns01: {webhook: {groupName: x, solverName: x}}}]}`,
-			"own":      `ca: {secretName: x}`,
+			acme:          `acme: {server: "https://127.0.0.1:1/directory", privateKeySecretRef: {name: x}, solvers: [{http01: {ingress: {}}}]}`,
+			"acme-dns":    `acme: {server: "https://127.0.0.1:1/directory", privateKeySecretRef: {name: x}, solvers: [{dns01: {webhook: {groupName: x, solverName: x}}}]}`,
+			"own-" + acme: `ca: {secretName: x}`,
 		} {
 			issuer := cluster.Object(fmt.Sprintf(`{apiVersion: cert-manager.io/v1, kind: ClusterIssuer, metadata: {name: %s}, spec: {%s}}`, name, spec))
 			Expect(direct.Create(ctx, issuer)).To(Succeed())
@@ -117,7 +117,7 @@ var _ = Describe("Orders of certificates", func() {
 		}).Should(Succeed())
 		serveAt("ordered-nat", "10.0.0.5")
 		Eventually(ordered(ctx, "ordered-nat")).Should(BeTrue())
-		applyYAML(ctx, by("ordered-always", "issuerRef: {name: acme}, order: Always")+by("ordered-own", "issuerRef: {name: own}")+by("ordered-dns", "issuerRef: {name: acme-dns}"))
+		applyYAML(ctx, by("ordered-always", "issuerRef: {name: acme}, order: Always")+by("ordered-own", "issuerRef: {name: own-acme}")+by("ordered-dns", "issuerRef: {name: acme-dns}"))
 		applyYAML(ctx, by("ordered-issuer", "issuerRef: {kind: Issuer, name: missing}"))
 		for _, name := range []string{"ordered-always", "ordered-own", "ordered-dns", "ordered-issuer"} {
 			Eventually(ordered(ctx, name)).Should(BeTrue())
@@ -187,7 +187,7 @@ var _ = Describe("Orders of certificates", func() {
 		Eventually(message(ctx, "turn-second")).Should(ContainSubstring("place 1, about"))
 
 		By("having a change of the issuer wait, too, while the certificate serves")
-		applyYAML(ctx, by("turn-changing", "issuerRef: {name: own}"))
+		applyYAML(ctx, by("turn-changing", "issuerRef: {name: own-acme-turns}"))
 		Eventually(ordered(ctx, "turn-changing")).Should(BeTrue())
 		issuer := func() string {
 			made := &unstructured.Unstructured{}
@@ -199,7 +199,7 @@ var _ = Describe("Orders of certificates", func() {
 		generation := partner(ctx, "turn-changing").Generation
 		patchPartner(ctx, "turn-changing", `spec: {subdomain: {tls: {issuerRef: {name: acme-turns}}}}`)
 		Eventually(func() int64 { return partner(ctx, "turn-changing").Status.ObservedGeneration }).Should(BeNumerically(">", generation))
-		Expect(issuer()).To(Equal("own"))
+		Expect(issuer()).To(Equal("own-acme-turns"))
 		Expect(message(ctx, "turn-changing")()).To(ContainSubstring("CertificatePending")) // which nobody issues here
 		By("an hour later, and another")
 		for range 2 {
