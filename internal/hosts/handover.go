@@ -131,7 +131,7 @@ func (p *planner) leave(routes []objects.Route) departure {
 			continue
 		case route.Hidden() && !noted.After(p.Now):
 			next, d.begun = noted.Add(overlap), true
-		case len(p.Target.Status.Subdomain.Addresses) == 0 && len(p.addresses(route)) > 0:
+		case len(p.Target.Status.Subdomain.Addresses) == 0 && len(p.AddressesOf(route)) > 0:
 			// Its status comes with an event, unless its controller never reports an address.
 			next, d.begun = since.Add(2*overlap), true
 		case !kinds.Writable(route.Object) || failure != nil && failure.Refused:

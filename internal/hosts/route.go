@@ -109,7 +109,7 @@ func (p *planner) drain(host string) (d drained) {
 		}
 		d.again = staffing.Earlier(d.again, staffing.Earlier(settled, over))
 		if p.replaced(route.Object) {
-			d.addresses = p.addresses(route)
+			d.addresses = p.AddressesOf(route)
 		}
 	}
 	return d
@@ -125,7 +125,7 @@ func (p *planner) retiredSince(former, declared objects.Route, since time.Time) 
 	noted, overlap := former.ReplacedAt(), p.overlap(former)
 	writable := overlap > 0 && kinds.Writable(former.Object) && p.failedToWrite(former.Object) == nil
 	settles := since.Add(min(settling, overlap/2))
-	switch leaves := p.replaced(former.Object) && len(p.addresses(declared)) > 0; {
+	switch leaves := p.replaced(former.Object) && len(p.AddressesOf(declared)) > 0; {
 	case leaves && writable && !former.Hidden() && p.Now.Before(settles):
 		return since, nil, settles
 	case leaves && writable && !former.Hidden():
@@ -183,19 +183,9 @@ func (p *planner) endsTLS(route objects.Route) bool {
 	})
 }
 
-// addresses are where a route is served, as far as its controller says: IP
-// addresses or host names, sorted.
-func (p *planner) addresses(route objects.Route) []string {
-	var gateway *gatewayv1.Gateway
-	if key, ok := p.GatewayOf(route); ok {
-		gateway = p.Gateway(key)
-	}
-	return objects.AddressesOf(route.Object, gateway)
-}
-
 // servedBy is the sub-domain as a route serves it.
 func (p *planner) servedBy(route objects.Route) *v1alpha1.SubdomainStatus {
-	status := &v1alpha1.SubdomainStatus{URL: p.url(route), Route: route.Kind, Addresses: p.addresses(route)}
+	status := &v1alpha1.SubdomainStatus{URL: p.url(route), Route: route.Kind, Addresses: p.AddressesOf(route)}
 	if ingress, ok := route.Object.(*networkingv1.Ingress); ok {
 		status.IngressClass = v1alpha1.ObjectName(ptr.Deref(ingress.Spec.IngressClassName, ""))
 	}

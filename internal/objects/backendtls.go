@@ -104,8 +104,8 @@ func (b Builder) engineHost() string {
 	return b.Partner.Spec.Subdomain.Backend.Service.Name + "." + NamespaceOf(b.Partner) + ".svc"
 }
 
-// engineService is the Service that the Partner declares for its engine, or the operator's own.
-func (b Builder) engineService() string {
+// engineServiceName is the Service that the Partner declares for its engine, or the operator's own.
+func (b Builder) engineServiceName() string {
 	if in := b.Partner.Spec.Subdomain.Backend.Service; in != nil {
 		return in.Name
 	}
@@ -114,7 +114,7 @@ func (b Builder) engineService() string {
 
 // Targets reports whether a policy is for the engine that the Partner declares.
 func (b Builder) Targets(policy *gatewayv1.BackendTLSPolicy) bool {
-	return b.Partner.Spec.Subdomain != nil && targets(policy, b.engineService())
+	return b.Partner.Spec.Subdomain != nil && targets(policy, b.engineServiceName())
 }
 
 func targets(policy *gatewayv1.BackendTLSPolicy, service string) bool {
@@ -249,7 +249,7 @@ func (b Builder) TraefikService() *unstructured.Unstructured {
 // its certificate. It is for the Services that the routes which are there lead to, too, so that none is without
 // a policy while it changes, or serves beside another.
 func (b Builder) BackendTLSPolicy(there ...Route) *gatewayv1.BackendTLSPolicy {
-	services := []string{b.engineService()}
+	services := []string{b.engineServiceName()}
 	for _, route := range there {
 		if kind, name := engineOf(route.Object); route.Kind == v1alpha1.HTTPRoute && kind == kinds.Service && !slices.Contains(services, name) {
 			services = append(services, name)
@@ -310,7 +310,7 @@ func (b Builder) InClear(route kinds.Object, child func(kind, name string) kinds
 	if b.BackendTLS() == nil || kinds.Of(route).Exposure != kinds.ByRoute || kind == "" {
 		return false
 	}
-	if name != b.engineService() && name != kinds.EngineServiceName {
+	if name != b.engineServiceName() && name != kinds.EngineServiceName {
 		return false // another engine, of a former host
 	}
 	if ingress, ok := route.(*networkingv1.Ingress); ok {
@@ -329,7 +329,7 @@ func (b Builder) InClear(route kinds.Object, child func(kind, name string) kinds
 // tell of TLS.
 func (b Builder) ByPolicy(route kinds.Object) bool {
 	kind, name := engineOf(route)
-	return kind == kinds.Service && name == b.engineService()
+	return kind == kinds.Service && name == b.engineServiceName()
 }
 
 // tellsTLS reports whether an Ingress, with the Service that it leads to, tells its controller to use TLS:

@@ -21,11 +21,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/kinds"
@@ -145,7 +143,7 @@ type question struct {
 // to the operator.
 func (g *Gate) Order(s *snapshot.Snapshot) *snapshot.Order {
 	of, awaited, asks := questionOf(s)
-	if tls := ptr.Deref(s.Partner.Spec.Subdomain, v1alpha1.Subdomain{}).TLS; !asks || !g.Checks || tls != nil && tls.Order == v1alpha1.OrderAlways {
+	if !asks || !g.Checks || s.OrdersAlways() {
 		return nil
 	}
 	known, found, every := g.found(of)
@@ -194,11 +192,7 @@ func questionOf(s *snapshot.Snapshot) (of question, awaited, asks bool) {
 		if route.GetName() != host {
 			continue
 		}
-		var gateway *gatewayv1.Gateway
-		if key, attached := s.GatewayOf(route); attached {
-			gateway = s.Gateway(key)
-		}
-		addresses = append(addresses, objects.AddressesOf(route.Object, gateway)...)
+		addresses = append(addresses, s.AddressesOf(route)...)
 		awaited = awaited && s.Now.Sub(route.GetCreationTimestamp().Time) < silentRoute
 	}
 	slices.Sort(addresses)

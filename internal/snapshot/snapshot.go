@@ -150,10 +150,16 @@ func (o *Order) Held(host string) conditions.Finding {
 	return conditions.False(v1alpha1.ConditionSubdomainReady, o.Reason, conditions.Waiting, fmt.Sprintf(heldPrefix, host)+o.Message)
 }
 
+// OrdersAlways reports whether the Partner asks for its certificate to be ordered without looking at DNS.
+func (s *Snapshot) OrdersAlways() bool {
+	subdomain := s.Partner.Spec.Subdomain
+	return subdomain != nil && subdomain.TLS != nil && subdomain.TLS.Order == v1alpha1.OrderAlways
+}
+
 // OrderHeld is why, by its status, the certificate of the declared host was not ordered when the Partner was
 // looked at last; nil if it was, or is to be ordered in any case.
 func (s *Snapshot) OrderHeld() *Order {
-	if subdomain := s.Partner.Spec.Subdomain; subdomain == nil || subdomain.TLS != nil && subdomain.TLS.Order == v1alpha1.OrderAlways {
+	if s.Partner.Spec.Subdomain == nil || s.OrdersAlways() {
 		return nil
 	}
 	ready := meta.FindStatusCondition(s.Partner.Status.Conditions, string(v1alpha1.ConditionSubdomainReady))
@@ -413,6 +419,16 @@ func (s *Snapshot) GatewayOf(route objects.Route) (types.NamespacedName, bool) {
 		return types.NamespacedName{Namespace: string(ptr.Deref(ref.Namespace, gatewayv1.Namespace(set.Namespace))), Name: string(ref.Name)}, true
 	}
 	return types.NamespacedName{Namespace: string(ptr.Deref(parent.Namespace, gatewayv1.Namespace(attached.Namespace))), Name: string(parent.Name)}, true
+}
+
+// AddressesOf are where a route is served, as far as its controller says: IP addresses or host names,
+// sorted.
+func (s *Snapshot) AddressesOf(route objects.Route) []string {
+	var gateway *gatewayv1.Gateway
+	if key, attached := s.GatewayOf(route); attached {
+		gateway = s.Gateway(key)
+	}
+	return objects.AddressesOf(route.Object, gateway)
 }
 
 // HandedHolder is the partner that holds the host which is handed over; empty if none does.
