@@ -145,7 +145,9 @@ var _ = Describe("An engine with a private authority", func() {
 			before := load.served.Load()
 			Eventually(load.served.Load).WithTimeout(time.Minute).Should(BeNumerically(">", before+1000), "a while after")
 		}
+		loaded := ingress.reloads()
 		trusted(ctx, namespace, private, next)
+		Eventually(ingress.reloads).WithTimeout(time.Minute).Should(BeNumerically(">", loaded), "Traefik has both")
 		more()
 		made.certificate.Store(new(next.Sign(time.Hour, name)))
 		more()

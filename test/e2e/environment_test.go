@@ -59,7 +59,9 @@ type traefik struct {
 	// trusting is a client that trusts the authority and finds every host at that
 	// address.
 	trusting *http.Client
-	stop     func()
+	// metrics is the address of its metrics; empty if it has none.
+	metrics string
+	stop    func()
 }
 
 // byIngress are the flags of a Traefik that serves the Ingresses of a class, at a
@@ -134,6 +136,24 @@ func startTraefik(controlPlane *controlplane.ControlPlane, ca *authority.Authori
 		MaxIdleConnsPerHost: 16,
 	}}
 	return t
+}
+
+// reloads is how many configurations Traefik has loaded.
+func (t traefik) reloads() (count float64) {
+	GinkgoHelper()
+	response, err := http.Get(t.metrics)
+	Expect(err).NotTo(HaveOccurred())
+	defer response.Body.Close()
+	page, err := io.ReadAll(response.Body)
+	Expect(err).NotTo(HaveOccurred())
+	for line := range strings.Lines(string(page)) {
+		if number, found := strings.CutPrefix(strings.TrimSpace(line), "traefik_config_reloads_total "); found {
+			count, err = strconv.ParseFloat(number, 64)
+			Expect(err).NotTo(HaveOccurred())
+		}
+	}
+	Expect(count).To(BeNumerically(">", 0), "%s", page)
+	return count
 }
 
 // status is what a GET of an address answers; 0 with an error if it does not.

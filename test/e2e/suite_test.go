@@ -112,11 +112,14 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	enginePort = portOf(outside)
 	serve(outside, withPages(engine))
 
+	counted := loopback(1, freePort())
 	ingress = startTraefik(controlPlane, ca, loopback(1, freePort()), inside,
 		append(append(byIngress("traefik", published), byGateway("!"+chainLabel, published)...),
+			"--metrics.prometheus=true", "--metrics.prometheus.entrypoint=metrics", "--entrypoints.metrics.address="+counted.String(),
 			"--providers.kubernetescrd=true", "--providers.kubernetescrd.allowexternalnameservices=true",
 			// It also understands the annotations of ingress-nginx, on Ingresses of that controller's classes.
 			"--providers.kubernetesingressnginx=true", "--providers.kubernetesingressnginx.httpsentrypoint=websecure", "--providers.kubernetesingressnginx.publishstatusaddress="+published)...)
+	ingress.metrics = "http://" + counted.String() + "/metrics"
 	DeferCleanup(ingress.stop)
 	asManager = cluster.AsServiceAccount(ctx, controlPlane, direct, "manager", "config/rbac/role.yaml", "config/rbac/role_binding.yaml")
 	asWidget := cluster.AsServiceAccount(ctx, controlPlane, direct, "widget", "config/widget/role.yaml", "config/widget/role_binding.yaml")
