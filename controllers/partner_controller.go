@@ -26,6 +26,7 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/apply"
 	"github.com/dispel/partner-operator/internal/cachelimit"
+	"github.com/dispel/partner-operator/internal/changes"
 	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/gather"
 	"github.com/dispel/partner-operator/internal/kinds"
@@ -44,6 +45,8 @@ type PartnerReconciler struct {
 	Live client.Reader
 	// Orders decides when certificates are ordered; at once if nil.
 	Orders *orders.Gate
+	// Changes decides when changes of the operator's defaults reach Partners; at once if nil.
+	Changes *changes.Gate
 	// APIs tells which optional APIs are there.
 	APIs *OptionalAPIs
 	// Settings are the operator's defaults.
@@ -314,8 +317,12 @@ func (r *PartnerReconciler) gatherer() *gather.Gatherer {
 	if r.Orders != nil {
 		order = r.Orders.Order
 	}
+	var hold func(*snapshot.Snapshot, objects.Change) *snapshot.HeldChange
+	if r.Changes != nil {
+		hold = r.Changes.Hold
+	}
 	return &gather.Gatherer{
-		Order: order, Reader: r.Client, Live: r.Live, APIs: r.APIs.Installed(), Kinds: r.APIs.Kinds(), Settings: r.Settings, Now: r.Clock.Now(),
+		Order: order, Hold: hold, Reader: r.Client, Live: r.Live, APIs: r.APIs.Installed(), Kinds: r.APIs.Kinds(), Settings: r.Settings, Now: r.Clock.Now(),
 		Deleted: func(uid types.UID) bool { _, lately := r.deleted.Get(uid); return lately }, Ignored: r.Limits.Ignored,
 	}
 }

@@ -72,6 +72,9 @@ func (r *PartnerReconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manag
 	if r.Orders != nil {
 		b.WatchesRawSource(source.Channel(r.Orders.Changed(), &handler.EnqueueRequestForObject{}))
 	}
+	if r.Changes != nil {
+		b.WatchesRawSource(source.Channel(r.Changes.Changed(), &handler.EnqueueRequestForObject{}))
+	}
 	crds := &metav1.PartialObjectMetadata{}
 	crds.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"))
 	held := []client.Object{&corev1.Namespace{}, crds}

@@ -79,6 +79,12 @@ const (
 	// True with TargetNotFound, TargetNotDeclaring or TargetNotServing.
 	ConditionHandOverPending ConditionType = "HandOverPending"
 
+	// ConditionChangeHeld is True while a change of the operator's defaults, such as --ingress-class, does
+	// not reach the Partner yet, which is served as before. It is present only while True.
+	//
+	// True with WaitsForWave, ChangesFailing or OutsideChangeWindow.
+	ConditionChangeHeld ConditionType = "ChangeHeld"
+
 	// ConditionSupportWidgetEnabled reports whether end customers see the support
 	// widget. It is present if the Partner is an OEM or MSP with a sub-domain.
 	//
@@ -303,6 +309,13 @@ const (
 	ReasonUnknownTimeZone  Reason = "UnknownTimeZone"
 	ReasonPlanInconsistent Reason = "PlanInconsistent"
 
+	// ReasonWaitsForWave is of a change that waits for its turn.
+	ReasonWaitsForWave Reason = "WaitsForWave"
+	// ReasonChangesFailing is of one that is held since others that it reached are not served any more.
+	ReasonChangesFailing Reason = "ChangesFailing"
+	// ReasonOutsideChangeWindow is of one that waits for the plan's next change window.
+	ReasonOutsideChangeWindow Reason = "OutsideChangeWindow"
+
 	ReasonFixedTimeZone         Reason = "FixedTimeZone"
 	ReasonFederalHolidaysAbroad Reason = "FederalHolidaysAbroad"
 )
@@ -312,7 +325,7 @@ const (
 var (
 	PartnerConditions = []ConditionType{
 		ConditionReady, ConditionReconciling, ConditionStalled, ConditionSuspended, ConditionTenantReady,
-		ConditionSubdomainReady, ConditionCertificateRenewalFailed, ConditionHostReleaseBlocked, ConditionHandOverPending, ConditionSupportWidgetEnabled, ConditionStaffingSufficient, ConditionCapacityExceeded,
+		ConditionSubdomainReady, ConditionCertificateRenewalFailed, ConditionHostReleaseBlocked, ConditionHandOverPending, ConditionChangeHeld, ConditionSupportWidgetEnabled, ConditionStaffingSufficient, ConditionCapacityExceeded,
 		ConditionHoursCovered, ConditionShortfallExpected, ConditionCustomerCountStale, ConditionContractActive,
 		ConditionObjectsIgnored, ConditionUndeclaredNamespaces,
 	}

@@ -57,6 +57,16 @@ const (
 	// ReplacedAnnotation on a route is when another took its place, as RFC 3339. The
 	// route serves for a while longer, and external-dns no longer reads it.
 	ReplacedAnnotation = "partner.dispel.com/replaced-at"
+	// DefaultsAnnotation is on a route: the operator's defaults that it was made with, as JSON. It is
+	// written with other changes of the route, and never for its own sake.
+	DefaultsAnnotation = "partner.dispel.com/defaults"
+
+	// ChangesAnnotation on a Partner, with the value at-once, has changes of the operator's defaults reach it
+	// without waiting for its wave, a change window or other partners.
+	ChangesAnnotation = "partner.dispel.com/changes"
+	// ChangesAtOnce is that value.
+	ChangesAtOnce = "at-once"
+
 	// SchemaRevisionAnnotation on a CRD is the SchemaRevision that it was
 	// generated with.
 	SchemaRevisionAnnotation = "partner.dispel.com/schema-revision"

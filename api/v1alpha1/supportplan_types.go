@@ -115,6 +115,38 @@ type SupportPlanSpec struct {
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}h)?([0-9]{1,6}m)?$') && duration(self) >= duration('1m')",message="this is no age of a count: write hours and minutes, at least one minute, such as 24h or 720h"
 	CustomerCountMaxAge string `json:"customerCountMaxAge,omitempty"`
+
+	// changeWindows are the only times at which a change of the operator's defaults may reach a partner
+	// that is served, in the time zone of operatingHours; UTC if they have none. If omitted, it may at any time.
+	// A Partner's own changes, hand-overs and repairs do not wait.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=14
+	ChangeWindows []ChangeWindow `json:"changeWindows,omitempty"`
+}
+
+// ChangeWindow is a time at which changes are welcome on some days of the week. It belongs to the day on
+// which it opens.
+//
+// +kubebuilder:validation:XValidation:rule="self.opens != self.closes",fieldPath=".closes",message="a window that closes when it opens never opens: write another closes, or remove changeWindows to take changes at any time"
+type ChangeWindow struct {
+	// days are the days of the week on which the window opens.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=7
+	Days []DayOfWeek `json:"days,omitempty"`
+
+	// opens is when the window opens, in 24-hour HH:MM format.
+	// +required
+	// +kubebuilder:validation:XValidation:rule="self != '24:00'",message="24:00 is the end of a day: write 00:00, and the following days of the week"
+	Opens TimeOfDay `json:"opens,omitempty"`
+
+	// closes is when it closes, in 24-hour HH:MM format. If it is not after opens, the window
+	// closes on the next day.
+	// +required
+	Closes TimeOfDay `json:"closes,omitempty"`
 }
 
 // TrainingMaterial is material that Dispel supplies ("Partner Support Enablement", Role

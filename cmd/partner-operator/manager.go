@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,6 +22,7 @@ import (
 type managerFlags struct {
 	settings      settings.Flags
 	shard         string
+	wave          string
 	metricsSecure bool
 }
 
@@ -72,6 +74,8 @@ func newManagerCommand() *cobra.Command {
 	flags.BoolVar(&options.OrderChecks, "order-checks", true, "order a certificate from an ACME issuer only when DNS leads to the route (HTTP-01) and CAA records permit the authority; a lookup that fails does not count")
 	flags.IntVar(&options.OrdersPerHour, "orders-per-hour", 0, "certificates ordered from each issuer within an hour, the others in turn; 0 for no limit")
 	flags.StringVar(&options.DNSServer, "dns-server", "", "DNS server for --order-checks, such as 192.0.2.53 or 192.0.2.53:53; empty: the system's")
+	flags.StringVar(&given.wave, "wave", "10%/1m", "share of the partners that are served which a change of a default, such as --ingress-class, reaches at once, and the pause before the next, as share/pause; 100%/0s for all")
+	flags.IntVar(&options.MaxUnreachable, "max-unreachable", 3, "partners that may not be served any more after a change of a default before it goes no further")
 	flags.DurationVar(&options.ShutdownDelay, "shutdown-delay", 5*time.Second, "how long to keep serving after SIGTERM while reporting not ready, until proxies have noticed")
 	flags.DurationVar(&options.ShutdownTimeout, "shutdown-timeout", 20*time.Second, "how long to wait for running reconciles to finish, after --shutdown-delay")
 
@@ -120,6 +124,13 @@ func (f managerFlags) complete(options *manager.Options) error {
 			fault("dns-server", options.DNSServer, "write an IP address, with or without a port, such as 192.0.2.53")
 		}
 	}
+	var ok bool
+	if options.WaveShare, options.WavePause, ok = parseWave(f.wave); !ok {
+		fault("wave", f.wave, "write a share above 0% and up to 100% and a pause of 0s or more, such as 10%/1m")
+	}
+	if options.MaxUnreachable < 0 {
+		fault("max-unreachable", strconv.Itoa(options.MaxUnreachable), "write 0 or more, such as 3")
+	}
 	if options.RestoreGrace < 0 {
 		fault("restore-grace", options.RestoreGrace.String(), "write 0 or more, such as 10m")
 	}
@@ -131,4 +142,13 @@ func (f managerFlags) complete(options *manager.Options) error {
 		fault("calendars", "true", "calendars are served beside /metrics over HTTPS: set --metrics-bind-address, and remove --metrics-secure=false")
 	}
 	return errors.Join(faults...)
+}
+
+// parseWave reads a share of the partners and a pause, such as 10%/1m.
+func parseWave(text string) (share float64, pause time.Duration, ok bool) {
+	part, between, _ := strings.Cut(text, "/")
+	number, percent := strings.CutSuffix(part, "%")
+	share, err := strconv.ParseFloat(number, 64)
+	pause, pauseErr := time.ParseDuration(between)
+	return share / 100, pause, percent && err == nil && pauseErr == nil && share > 0 && share <= 100 && pause >= 0
 }

@@ -24,6 +24,10 @@ var _ = Describe("The manager's flags", func() {
 		},
 		Entry("no workers", `--workers "0": write at least 1`, "--workers=0"),
 		Entry("no time at all", `--resync-period "0s": write a duration above zero`, "--resync-period=0"),
+		Entry("a wave without a pause", `--wave "10%": write a share above 0% and up to 100% and a pause of 0s or more, such as 10%/1m`, "--wave=10%"),
+		Entry("a wave of nobody", `--wave "0%/1m": write a share`, "--wave=0%/1m"),
+		Entry("a wave of more than all", `--wave "101%/1m": write a share`, "--wave=101%/1m"),
+		Entry("a limit below zero", `--max-unreachable "-1": write 0 or more, such as 3`, "--max-unreachable=-1"),
 		Entry("a setting, beside another fault", `--gateway "public": write namespace/name`, "--workers=0", "--gateway=public"),
 	)
 

@@ -446,7 +446,8 @@ func UnlessGone(err error) error {
 }
 
 // Fields returns the fields that an object declares, with the digest of them in
-// its annotations. The status and what the API server fills in are no part.
+// its annotations. The status and what the API server fills in are no part, and the note of the defaults
+// that a route was made with is no part of the digest.
 func Fields(object client.Object) (map[string]any, error) {
 	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 	if err != nil {
@@ -460,11 +461,26 @@ func Fields(object client.Object) (map[string]any, error) {
 		delete(fields, "spec") // a typed object without a spec still writes one
 	}
 	unstructured.RemoveNestedField(fields, "metadata", "creationTimestamp")
+	note, noted, err := unstructured.NestedString(fields, "metadata", "annotations", v1alpha1.DefaultsAnnotation)
+	if err != nil {
+		return nil, err
+	}
+	if noted {
+		unstructured.RemoveNestedField(fields, "metadata", "annotations", v1alpha1.DefaultsAnnotation)
+		if len(object.GetAnnotations()) == 1 {
+			unstructured.RemoveNestedField(fields, "metadata", "annotations")
+		}
+	}
 	data, err := json.Marshal(fields)
 	if err != nil {
 		return nil, err
 	}
 	sum := sha256.Sum256(data)
+	if noted {
+		if err = unstructured.SetNestedField(fields, note, "metadata", "annotations", v1alpha1.DefaultsAnnotation); err != nil {
+			return nil, err
+		}
+	}
 	err = unstructured.SetNestedField(fields, hex.EncodeToString(sum[:8]), "metadata", "annotations", v1alpha1.AppliedAnnotation)
 	return fields, err
 }
@@ -480,7 +496,11 @@ func UpToDate(fields map[string]any, observed client.Object) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if !containsMetadata(current["metadata"], fields["metadata"]) {
+	wanted := fields["metadata"]
+	if _, noted := observed.GetAnnotations()[v1alpha1.DefaultsAnnotation]; !noted {
+		wanted = withoutNote(fields["metadata"].(map[string]any))
+	}
+	if !containsMetadata(current["metadata"], wanted) {
 		return false, nil
 	}
 	nobodys, err := unowned(observed)
@@ -498,6 +518,19 @@ func UpToDate(fields map[string]any, observed client.Object) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// withoutNote are metadata without the note of the defaults that a route was made with: one from before
+// these were noted is up to date as it is.
+func withoutNote(metadata map[string]any) map[string]any {
+	annotations, _ := metadata["annotations"].(map[string]any)
+	if _, noted := annotations[v1alpha1.DefaultsAnnotation]; !noted {
+		return metadata
+	}
+	without, others := maps.Clone(metadata), maps.Clone(annotations)
+	delete(others, v1alpha1.DefaultsAnnotation)
+	without["annotations"] = others
+	return without
 }
 
 // beside are what an object has beside what it declares. A typed object from the

@@ -242,6 +242,13 @@ var Catalogue = []Kind{
 				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonTargetNotServing}, Remedy: "wait, or fix what the message names in the Partner that takes the host over; until that serves it, this Partner does"},
 			},
 		},
+		{Type: v1alpha1.ConditionChangeHeld, Bad: true, Under: v1alpha1.ConditionSubdomainReady,
+			Cases: []Case{
+				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonWaitsForWave}, Remedy: "wait for its wave (the operator's `--wave`)", Severity: Notice, Decided: true},
+				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonChangesFailing}, Remedy: "see [the runbook](runbooks/PartnerChangesHeld.md)", Severity: Warning},
+				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonOutsideChangeWindow}, Remedy: "wait for the plan's next change window", Severity: Notice, Decided: true},
+			},
+		},
 		{Type: v1alpha1.ConditionSupportWidgetEnabled, Under: v1alpha1.ConditionSubdomainReady,
 			Cases: []Case{
 				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonWidgetEnabled}, Remedy: "nothing"},

@@ -417,6 +417,7 @@ func releaseParts(partner *v1alpha1.Partner) []Part {
 		}
 	}
 	part(v1alpha1.ConditionHandOverPending, "Hand-over", Idle)
+	part(v1alpha1.ConditionChangeHeld, "Change", Idle)
 	for _, host := range partner.Status.Hosts {
 		if to := objects.HandOverOf(partner); host.Phase == v1alpha1.HostDraining && host.Host == to.Host && host.Until != nil {
 			parts = append(parts, Part{What: "Hand-over of " + string(host.Host), State: Idle, Note: fmt.Sprintf(

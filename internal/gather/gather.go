@@ -41,6 +41,9 @@ type Gatherer struct {
 	// Order tells why the certificate of a snapshot is not to be ordered yet; nil if that is not
 	// looked at.
 	Order func(*snapshot.Snapshot) *snapshot.Order
+	// Hold tells why a change of the operator's defaults does not reach the Partner of a snapshot yet; nil if
+	// it does, or if all reach all at once.
+	Hold func(*snapshot.Snapshot, objects.Change) *snapshot.HeldChange
 	// APIs are the optional APIs that are installed.
 	APIs kinds.APIs
 	// Kinds are those of kinds.All that can be read.
@@ -89,10 +92,40 @@ func (g *Gatherer) Partner(ctx context.Context, partner *v1alpha1.Partner) (*sna
 	if err := g.tenant(ctx, s); err != nil {
 		return nil, err
 	}
+	if err := g.defaults(ctx, s); err != nil {
+		return nil, err
+	}
 	if err := g.gateways(ctx, s); err != nil {
 		return nil, err
 	}
 	return s, g.subdomain(ctx, s)
+}
+
+// defaults reads the ingress classes, and finds by which defaults the Partner is to be served: while a
+// change of them is held, by those of before.
+func (g *Gatherer) defaults(ctx context.Context, s *snapshot.Snapshot) error {
+	if s.Partner.Spec.Subdomain == nil {
+		return nil
+	}
+	var classes networkingv1.IngressClassList
+	if err := g.Reader.List(ctx, &classes); err != nil {
+		return err
+	}
+	s.IngressClasses = classes.Items
+	var change *objects.Change
+	change, s.Reached = objects.Builder{Partner: s.Partner, Settings: s.Settings, Classes: s.IngressClasses}.ChangeOf(s.Children)
+	if change == nil {
+		return nil
+	}
+	if g.Hold != nil {
+		s.HeldChange = g.Hold(s, *change)
+	}
+	if s.HeldChange != nil {
+		s.Settings = change.Kept(s.Settings)
+	} else {
+		s.Reached = s.Now
+	}
+	return nil
 }
 
 // nearPlan is the plan whose name is within two slips of the pen of a name; empty if there is none.
@@ -433,11 +466,6 @@ func (g *Gatherer) subdomain(ctx context.Context, s *snapshot.Snapshot) error {
 			return err
 		}
 	}
-	var classes networkingv1.IngressClassList
-	if err := g.Reader.List(ctx, &classes); err != nil {
-		return err
-	}
-	s.IngressClasses = classes.Items
 	if g.Order != nil {
 		s.Order = g.Order(s)
 	}

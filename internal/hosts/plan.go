@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	networkingv1 "k8s.io/api/networking/v1"
-	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
@@ -117,6 +115,10 @@ func New(s *snapshot.Snapshot, judged *contract.Judgement, blocked *conditions.F
 	if handed.pending != nil {
 		plan.Findings = append(plan.Findings, *handed.pending)
 	}
+	if s.HeldChange != nil && p.exposed() {
+		plan.Findings = append(plan.Findings, s.HeldChange.Finding())
+		plan.Again = staffing.Earlier(plan.Again, s.HeldChange.Again)
+	}
 	if remains := plan.releaseBlocked(p); remains != nil {
 		plan.Findings = append(plan.Findings, *remains)
 	}
@@ -178,7 +180,7 @@ type planner struct {
 func newPlanner(s *snapshot.Snapshot, judged *contract.Judgement, blocked *conditions.Finding) *planner {
 	p := &planner{
 		Snapshot: s, judged: judged, blocked: blocked, byName: map[string][]kinds.Object{},
-		build: objects.Builder{Partner: s.Partner, Settings: s.Settings, Classes: s.IngressClasses},
+		build: objects.Builder{Partner: s.Partner, Settings: s.Settings, Classes: s.IngressClasses, Kept: objects.KeptClass(s.Partner, s.Children), Reached: s.Reached},
 	}
 	for _, child := range s.Children {
 		if p.inClear(child) {
@@ -192,28 +194,12 @@ func newPlanner(s *snapshot.Snapshot, judged *contract.Judgement, blocked *condi
 			p.byName[child.GetName()] = append(p.byName[child.GetName()], child)
 		}
 	}
-	p.build.Kept = liveClass(s)
 	return p
 }
 
 // OwnRoutes are the routes of the partner that are not being deleted, and may go on serving.
 func (p *planner) OwnRoutes() []objects.Route {
 	return slices.DeleteFunc(p.Snapshot.OwnRoutes(), func(route objects.Route) bool { return p.inClear(route.Object) })
-}
-
-// liveClass is the class of the Ingress that serves the partner, as the status has it: what somebody
-// wrote into the Ingress is put right. A status from before, or one that a restore lost, has none, and then
-// the Ingress tells. Empty if there is none.
-func liveClass(s *snapshot.Snapshot) string {
-	if served := s.Partner.Status.Subdomain; served != nil && served.IngressClass != "" {
-		return string(served.IngressClass)
-	}
-	for _, route := range s.OwnRoutes() {
-		if ingress, ok := route.Object.(*networkingv1.Ingress); ok && route.GetName() == objects.HostOf(s.Partner) {
-			return ptr.Deref(ingress.Spec.IngressClassName, "")
-		}
-	}
-	return ""
 }
 
 // whiteLabelled reports whether the Partner has a sub-domain and may have one.

@@ -34,6 +34,7 @@ import (
 	"github.com/dispel/partner-operator/internal/apply"
 	"github.com/dispel/partner-operator/internal/authenticated"
 	"github.com/dispel/partner-operator/internal/cachelimit"
+	"github.com/dispel/partner-operator/internal/changes"
 	"github.com/dispel/partner-operator/internal/drain"
 	"github.com/dispel/partner-operator/internal/index"
 	"github.com/dispel/partner-operator/internal/kinds"
@@ -69,6 +70,12 @@ type Options struct {
 	OrdersPerHour int
 	// DNSServer is asked for that, by its address; the system's if empty.
 	DNSServer string
+	// WaveShare is which part of the Partners that are served a change of the Settings reaches at once, up to 1;
+	// 0 for all, without looking what becomes of them. WavePause is what passes between two such waves, and
+	// MaxUnreachable how many that it reached may not be served before it goes no further.
+	WaveShare      float64
+	WavePause      time.Duration
+	MaxUnreachable int
 	// DefaultPlans creates those of the SupportPlans that come with the operator
 	// that are not there when it starts to lead.
 	DefaultPlans bool
@@ -220,10 +227,20 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, limi
 	if err != nil {
 		return err
 	}
+	var waves *changes.Gate
+	if options.WaveShare > 0 {
+		waves = changes.New(changes.Options{
+			Reader: mgr.GetCache(), Kinds: apis.Kinds, Settings: options.Settings,
+			Share: options.WaveShare, Pause: options.WavePause, MaxUnreachable: options.MaxUnreachable, Clock: options.Clock,
+		})
+		if err = mgr.Add(waves); err != nil {
+			return err
+		}
+	}
 	return errors.Join(
 		(&controllers.PartnerReconciler{
 			Answers: apply.NewAnswers(),
-			Client:  patient{mgr.GetClient()}, Live: mgr.GetAPIReader(), Orders: gate, APIs: apis,
+			Client:  patient{mgr.GetClient()}, Live: mgr.GetAPIReader(), Orders: gate, Changes: waves, APIs: apis,
 			Settings: options.Settings, Clock: options.Clock, Recorder: recorder, RestoreGrace: options.RestoreGrace, Limits: limits,
 		}).SetupWithManager(ctx, mgr, each()),
 		(&controllers.PCSMAllocationReconciler{

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -24,6 +25,8 @@ type Builder struct {
 	Classes  []networkingv1.IngressClass
 	// Kept is the class of the Ingress that serves the partner; empty if none does.
 	Kept string
+	// Reached is when a change of the defaults reached the Partner last; zero if none did.
+	Reached time.Time
 }
 
 func (b Builder) meta(name string) metav1.ObjectMeta {
@@ -233,6 +236,7 @@ func (b Builder) Ingress(widget bool, secret string) *networkingv1.Ingress {
 	for key, value := range b.ingressTLSAnnotations() {
 		metav1.SetMetaDataAnnotation(&ingress.ObjectMeta, key, value)
 	}
+	b.note(ingress)
 	if class := b.IngressClassName(); class != "" {
 		ingress.Spec.IngressClassName = &class
 	}

@@ -56,6 +56,7 @@ func (b Builder) HTTPRoute(via GatewayLink, widget bool) *gatewayv1.HTTPRoute {
 			metav1.SetMetaDataAnnotation(&route.ObjectMeta, key, string(value))
 		}
 	}
+	b.note(route)
 	rule := func(path string, service gatewayv1.BackendObjectReference) gatewayv1.HTTPRouteRule {
 		if service.Kind == nil {
 			service.Group, service.Kind = new(gatewayv1.Group("")), new(gatewayv1.Kind(kinds.Service))

@@ -123,6 +123,23 @@ type Platform struct {
 	// Order says why a certificate is not to be ordered yet, the first or one of another issuer; nil if it
 	// may be.
 	Order *Order
+	// Reached is when a change of the operator's defaults reached the Partner last; zero if none did. HeldChange
+	// says why one has to wait, for which the snapshot's Settings are as the Partner is served; nil if none has.
+	Reached    time.Time
+	HeldChange *HeldChange
+}
+
+// HeldChange is why a change of the operator's defaults does not reach the Partner yet.
+type HeldChange struct {
+	Reason  v1alpha1.Reason
+	Message string
+	// Again is when to look again.
+	Again time.Time
+}
+
+// Finding says so in a condition.
+func (h *HeldChange) Finding() conditions.Finding {
+	return conditions.True(v1alpha1.ConditionChangeHeld, h.Reason, h.Message)
 }
 
 // Order is why a certificate of the declared host is not ordered yet.

@@ -374,6 +374,7 @@ func render(outcome tenant.Outcome, whole bool) []byte {
 		fields, err := apply.Fields(object)
 		Expect(err).NotTo(HaveOccurred())
 		unstructured.RemoveNestedField(fields, "metadata", "annotations", v1alpha1.AppliedAnnotation)
+		unstructured.RemoveNestedField(fields, "metadata", "annotations", v1alpha1.DefaultsAnnotation) // see package objects
 		if annotations, _, _ := unstructured.NestedMap(fields, "metadata", "annotations"); len(annotations) == 0 {
 			unstructured.RemoveNestedField(fields, "metadata", "annotations")
 		}

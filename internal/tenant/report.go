@@ -26,7 +26,7 @@ import (
 //	|- the support plan       by its own reasons
 //	`- SubdomainReady         claim, certificate, backend, route
 //	   |- CertificateRenewalFailed          no part of Ready
-//	   |- HostReleaseBlocked, HandOverPending   no part of Ready
+//	   |- HostReleaseBlocked, HandOverPending, ChangeHeld   no part of Ready
 //	   `- SupportWidgetEnabled              no part of Ready
 //	StaffingSufficient, CapacityExceeded, HoursCovered,
 //	ShortfallExpected, CustomerCountStale,

@@ -1,0 +1,304 @@
+// Package changes decides when a change of the operator's defaults, such as --ingress-class, reaches Partners that
+// are served: in waves, those whose plans promise least first; within the change windows of their plans; and no
+// further while those that it reached are not served any more.
+package changes
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/conditions"
+	"github.com/dispel/partner-operator/internal/contract"
+	"github.com/dispel/partner-operator/internal/kinds"
+	"github.com/dispel/partner-operator/internal/objects"
+	"github.com/dispel/partner-operator/internal/snapshot"
+	"github.com/dispel/partner-operator/internal/support"
+)
+
+const (
+	// blame is for how long after a change a Partner that is not served any more counts as failed by it.
+	blame = 10 * time.Minute
+	// beat is how often the fleet is looked at while something waits, and askAgain how often one that waits
+	// asks by itself.
+	beat, askAgain = 2 * time.Second, 10 * time.Minute
+	// named is how many failures a message names.
+	named = 3
+)
+
+// Options are what a Gate decides by.
+type Options struct {
+	// Reader has the fleet in its caches.
+	Reader client.Reader
+	// Kinds are those that can be read.
+	Kinds func() iter.Seq[*kinds.Kind]
+	// Settings are the operator's defaults.
+	Settings objects.Settings
+	// Share is which part of the Partners that are served a change reaches at once, above 0 and up to 1, and Pause
+	// what passes between two such waves.
+	Share float64
+	Pause time.Duration
+	// MaxUnreachable is how many of those that it reached may not be served before it goes no further.
+	MaxUnreachable int
+	Clock          clock.PassiveClock
+}
+
+// Gate decides when a change reaches a Partner. What it goes by is in the cluster, so that a new one goes on
+// from there. It is safe for concurrent use.
+type Gate struct {
+	Options
+
+	mu sync.Mutex
+	// asked tells that a Partner has asked since the fleet was looked at.
+	asked bool
+	// turns are the Partners whose turn it is, and since when.
+	turns map[string]time.Time
+	// failing are the first of those that are not served after a change, while there are too many of them;
+	// none while there are not.
+	failing failures
+	told    chan event.GenericEvent
+}
+
+// New returns a gate. It has to be started.
+func New(options Options) *Gate {
+	return &Gate{Options: options, turns: map[string]time.Time{}, told: make(chan event.GenericEvent)}
+}
+
+// Changed tells of Partners, by their names, for which the gate has news.
+func (g *Gate) Changed() <-chan event.GenericEvent { return g.told }
+
+// Hold says why a change has to wait; nil if it has not to.
+func (g *Gate) Hold(s *snapshot.Snapshot, change objects.Change) *snapshot.HeldChange {
+	if !waits(s.Partner) {
+		return nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, turn := g.turns[s.Partner.Name]; turn {
+		return nil
+	}
+	g.asked = true
+	held := &snapshot.HeldChange{Again: s.Now.Add(askAgain)}
+	what := fmt.Sprintf("the operator's defaults change %s, which does not reach this Partner yet: ", change.What())
+	switch open, opens := support.ChangesAt(s.Plan, s.Now); {
+	case !open:
+		held.Reason = v1alpha1.ReasonOutsideChangeWindow
+		held.Message = what + fmt.Sprintf("the change windows of SupportPlan %q open next at %s", s.Plan.Name, opens.Format("2006-01-02 15:04 MST"))
+		if opens.Before(held.Again) {
+			held.Again = opens
+		}
+	case g.failing.count > 0:
+		held.Reason = v1alpha1.ReasonChangesFailing
+		held.Message = what + fmt.Sprintf("too many that it reached are not served any more, such as %s; it goes on once they are, or with the annotation %s=%s on this Partner",
+			g.failing.first, v1alpha1.ChangesAnnotation, v1alpha1.ChangesAtOnce)
+	default:
+		held.Reason, held.Message = v1alpha1.ReasonWaitsForWave, what+"it waits for its wave (--wave)"
+	}
+	return held
+}
+
+// waits reports whether a change has to wait for a Partner's turn: it is served, and nobody has it not wait.
+func waits(partner *v1alpha1.Partner) bool {
+	serves := func(condition v1alpha1.ConditionType, without bool) bool {
+		found := meta.FindStatusCondition(partner.Status.Conditions, string(condition))
+		return found == nil && without || found != nil && found.Status != metav1.ConditionFalse
+	}
+	return partner.Status.Subdomain != nil && partner.DeletionTimestamp.IsZero() && !ptr.Deref(partner.Spec.Suspend, false) &&
+		partner.Annotations[v1alpha1.ChangesAnnotation] != v1alpha1.ChangesAtOnce &&
+		serves(v1alpha1.ConditionSubdomainReady, false) && serves(v1alpha1.ConditionSubdomainReachable, true)
+}
+
+// failed reports whether a Partner is not served any more since shortly after a change reached it.
+func failed(partner *v1alpha1.Partner, reached time.Time) bool {
+	return !reached.IsZero() && slices.ContainsFunc([]v1alpha1.ConditionType{v1alpha1.ConditionSubdomainReady, v1alpha1.ConditionSubdomainReachable}, func(condition v1alpha1.ConditionType) bool {
+		found := meta.FindStatusCondition(partner.Status.Conditions, string(condition))
+		return found != nil && found.Status == metav1.ConditionFalse && !found.LastTransitionTime.Time.Before(reached) && found.LastTransitionTime.Sub(reached) <= blame
+	})
+}
+
+// failures are of Partners that are not served after a change.
+type failures struct {
+	count int
+	first string
+}
+
+// member is a Partner of the fleet, as far as changes matter.
+type member struct {
+	name string
+	tier v1alpha1.Tier
+	// waits tells that a change waits for its turn, and open that its plan has nothing against that now.
+	waits, open bool
+	// reached is when the last change did, and failed that it is not served since.
+	reached time.Time
+	failed  bool
+}
+
+// Start looks at the fleet while something waits, until the context ends.
+func (g *Gate) Start(ctx context.Context) error {
+	wait.UntilWithContext(ctx, func(ctx context.Context) {
+		g.mu.Lock()
+		idle := !g.asked && len(g.turns) == 0 && g.failing.count == 0
+		g.mu.Unlock()
+		if idle {
+			return
+		}
+		fleet, served, err := g.fleet(ctx)
+		if err != nil {
+			ctrl.LoggerFrom(ctx).Error(err, "The Partners that wait for a change of the defaults cannot be found; it is tried again")
+			return
+		}
+		for _, name := range g.next(fleet, served, g.Clock.Now()) {
+			partner := &v1alpha1.Partner{}
+			partner.Name = name
+			select {
+			case g.told <- event.GenericEvent{Object: partner}:
+			case <-ctx.Done():
+			}
+		}
+	}, beat)
+	return nil
+}
+
+// next gives turns, and returns whom there is news for.
+func (g *Gate) next(fleet []member, served int, now time.Time) (news []string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.asked = false
+	var waiting []member
+	var failing []string
+	var last time.Time
+	under := 0
+	still := map[string]time.Time{}
+	for _, m := range fleet {
+		if m.failed {
+			failing = append(failing, m.name)
+		}
+		if m.reached.After(last) {
+			last = m.reached
+		}
+		given, turn := g.turns[m.name]
+		switch {
+		case !m.waits:
+		case turn && now.Sub(given) < blame:
+			still[m.name] = given
+			under++
+			if given.After(last) {
+				last = given
+			}
+		case m.open:
+			waiting = append(waiting, m)
+			g.asked = true
+		default:
+			g.asked = true
+		}
+	}
+	g.turns = still
+	slices.Sort(failing)
+	was := g.failing
+	g.failing = failures{}
+	if len(failing) > g.MaxUnreachable {
+		g.failing = failures{len(failing), conditions.Listed(failing, named)}
+	}
+	if (was.count > 0) != (g.failing.count > 0) {
+		for _, m := range waiting {
+			news = append(news, m.name)
+		}
+	}
+	if g.failing.count > 0 || under > g.MaxUnreachable || len(waiting) == 0 || now.Before(last.Add(g.Pause)) {
+		return news
+	}
+	slices.SortFunc(waiting, func(a, b member) int {
+		return cmp.Or(cmp.Compare(slices.Index(tiers, a.tier), slices.Index(tiers, b.tier)), cmp.Compare(a.name, b.name))
+	})
+	size := min(len(waiting), max(1, int(math.Ceil(g.Share*float64(served)))))
+	for _, m := range waiting[:size] {
+		g.turns[m.name] = now
+		news = append(news, m.name)
+	}
+	return news
+}
+
+// tiers are in the order in which a change reaches their partners.
+var tiers = []v1alpha1.Tier{v1alpha1.Basic, "", v1alpha1.Premium, v1alpha1.MissionCritical}
+
+// fleet finds the Partners that are served, and how many they are.
+func (g *Gate) fleet(ctx context.Context) ([]member, int, error) {
+	var partners v1alpha1.PartnerList
+	var plans v1alpha1.SupportPlanList
+	var classes networkingv1.IngressClassList
+	for _, list := range []client.ObjectList{&partners, &plans, &classes} {
+		if err := g.Reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+			return nil, 0, err
+		}
+	}
+	byName := map[v1alpha1.ObjectName]*v1alpha1.SupportPlan{}
+	for i := range plans.Items {
+		byName[v1alpha1.ObjectName(plans.Items[i].Name)] = &plans.Items[i]
+	}
+	live, err := g.live(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	var fleet []member
+	served, now := 0, g.Clock.Now()
+	for i := range partners.Items {
+		partner := &partners.Items[i]
+		if partner.Spec.Subdomain == nil || partner.Status.Subdomain == nil {
+			continue
+		}
+		served++
+		plan := byName[v1alpha1.ObjectName(contract.PlanName(partner))]
+		change, reached := objects.Builder{Partner: partner, Settings: g.Settings, Classes: classes.Items}.ChangeOf(live[partner.Name])
+		m := member{name: partner.Name, waits: change != nil && waits(partner), reached: reached, failed: failed(partner, reached)}
+		m.open, _ = support.ChangesAt(plan, now)
+		if plan != nil {
+			m.tier = plan.Spec.Tier
+		}
+		fleet = append(fleet, m)
+	}
+	return fleet, served, nil
+}
+
+// live are the operator's routes, listeners and Certificates, by partner.
+func (g *Gate) live(ctx context.Context) (map[string][]kinds.Object, error) {
+	live := map[string][]kinds.Object{}
+	for kind := range g.Kinds() {
+		switch {
+		case !kind.Made:
+			continue
+		case kind.Exposure != kinds.ByRoute && kind.Exposure != kinds.ByListener && kind.Exposure != kinds.ByCertificate:
+			continue
+		}
+		list := kind.NewList()
+		if err := g.Reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+			return nil, err
+		}
+		if err := meta.EachListItem(list, func(item runtime.Object) error {
+			object := item.(kinds.Object)
+			if partner := object.GetLabels()[v1alpha1.PartnerLabel]; partner != "" && kinds.Marked(object) {
+				live[partner] = append(live[partner], object)
+			}
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return live, nil
+}

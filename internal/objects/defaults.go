@@ -1,0 +1,244 @@
+package objects
+
+import (
+	"encoding/json"
+	"maps"
+	"strings"
+	"time"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/utils/ptr"
+
+	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/kinds"
+)
+
+// Defaults are those of the operator's and of the cluster's that a Partner is served by, as far as its own
+// spec leaves it to them.
+type Defaults struct {
+	// IngressClass or Gateway is by what: the name of the class, or the Gateway as namespace/name or
+	// namespace/name/listener. Both are empty if the Partner names one itself.
+	IngressClass string `json:"ingressClass,omitempty"`
+	Gateway      string `json:"gateway,omitempty"`
+	// Issuer signs the certificate, as kind/name; none if nobody does, and empty if the Partner says itself where
+	// the certificate comes from.
+	Issuer string `json:"issuer,omitempty"`
+	// Annotations are on an Ingress; an HTTPRoute has none.
+	Annotations map[string]string `json:"annotations,omitempty"`
+	// Changed is when a change of them reached the Partner last; nil if none did.
+	Changed *metav1.Time `json:"changed,omitempty"`
+}
+
+// noIssuer is what Defaults have where nobody signs.
+const noIssuer = "none"
+
+// Defaults are those by which the Partner is to be served.
+func (b Builder) Defaults() Defaults {
+	var d Defaults
+	subdomain := b.Partner.Spec.Subdomain
+	own := subdomain.Route != nil && (subdomain.Route.GatewayRef != nil || subdomain.Route.IngressClassName != "")
+	switch gateway := b.GatewayRef(); {
+	case gateway == nil:
+		d.Annotations = b.Settings.IngressAnnotations
+		if !own {
+			d.IngressClass = b.IngressClassName()
+		}
+	case !own:
+		d.Gateway = strings.TrimSuffix(gateway.Namespace+"/"+string(gateway.Name)+"/"+gateway.SectionName, "/")
+	}
+	if !b.OwnTLS() {
+		d.Issuer = noIssuer
+		if issuer := b.Settings.DefaultIssuer; issuer != nil {
+			d.Issuer = string(issuer.Kind) + "/" + string(issuer.Name)
+		}
+	}
+	return d
+}
+
+// over are settings with what these defaults are about as they have it.
+func (d Defaults) over(settings Settings) Settings {
+	if d.IngressClass != "" {
+		settings.IngressClassName, settings.Gateway = d.IngressClass, nil
+	}
+	if namespace, rest, ok := strings.Cut(d.Gateway, "/"); ok {
+		name, section, _ := strings.Cut(rest, "/")
+		settings.Gateway = &v1alpha1.GatewayReference{Namespace: namespace, Name: v1alpha1.ObjectName(name), SectionName: section}
+	}
+	if kind, name, ok := strings.Cut(d.Issuer, "/"); ok {
+		settings.DefaultIssuer = &v1alpha1.IssuerReference{Kind: v1alpha1.IssuerKind(kind), Name: v1alpha1.ObjectName(name)}
+	} else if d.Issuer == noIssuer {
+		settings.DefaultIssuer = nil
+	}
+	settings.IngressAnnotations = d.Annotations
+	return settings
+}
+
+// note has the defaults noted on a route.
+func (b Builder) note(route metav1.Object) {
+	d := b.Defaults()
+	if d.IngressClass == "" && d.Gateway == "" && (d.Issuer == "" || d.Issuer == noIssuer) && len(d.Annotations) == 0 {
+		return
+	}
+	if !b.Reached.IsZero() {
+		d.Changed = &metav1.Time{Time: b.Reached}
+	}
+	text, err := json.Marshal(d)
+	if err != nil {
+		return // texts and a time are always JSON
+	}
+	annotations := maps.Clone(route.GetAnnotations())
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[v1alpha1.DefaultsAnnotation] = string(text)
+	route.SetAnnotations(annotations)
+}
+
+// NotedDefaults are the defaults that are noted on a route; false if none are.
+func NotedDefaults(on metav1.Object) (noted Defaults, ok bool) {
+	text := on.GetAnnotations()[v1alpha1.DefaultsAnnotation]
+	return noted, text != "" && json.Unmarshal([]byte(text), &noted) == nil
+}
+
+// Change is one of the defaults that a Partner is served by.
+type Change struct {
+	// From are those by which it is served, and To those by which it is to be.
+	From, To Defaults
+}
+
+// What says what changes, as a part of a sentence.
+func (c Change) What() string {
+	var parts []string
+	say := func(what, from, to string) {
+		if from != to {
+			parts = append(parts, what+" from "+from+" to "+to)
+		}
+	}
+	route := func(d Defaults) string {
+		if d.Gateway != "" {
+			return "Gateway " + d.Gateway
+		}
+		return "ingress class " + d.IngressClass
+	}
+	if c.routes() {
+		say("the route", route(c.From), route(c.To))
+	}
+	if c.signs() {
+		say("the issuer", c.From.Issuer, c.To.Issuer)
+	}
+	if c.annotates() {
+		parts = append(parts, "the annotations of the Ingress")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// routes reports whether what routes the host changes, signs whether the issuer does, and annotates whether
+// the annotations of an Ingress do that stays one.
+func (c Change) routes() bool {
+	from, to := c.From.IngressClass+c.From.Gateway, c.To.IngressClass+c.To.Gateway
+	return from != "" && to != "" && (c.From.IngressClass != c.To.IngressClass || c.From.Gateway != c.To.Gateway)
+}
+
+func (c Change) signs() bool {
+	return c.From.Issuer != "" && c.To.Issuer != "" && c.From.Issuer != c.To.Issuer
+}
+
+func (c Change) annotates() bool {
+	return c.From.Gateway == "" && c.To.Gateway == "" && !maps.Equal(c.From.Annotations, c.To.Annotations)
+}
+
+// Kept are settings with what the change is about as the Partner is served.
+func (c Change) Kept(settings Settings) Settings { return c.From.over(settings) }
+
+// ChangeOf is the change of defaults between how a Partner is served, by its objects, and how it is to be; nil
+// if there is none, or nothing serves its host. reached is when the last one did; zero if none did.
+func (b Builder) ChangeOf(live []kinds.Object) (change *Change, reached time.Time) {
+	b.Kept = KeptClass(b.Partner, live)
+	to, host := b.Defaults(), HostOf(b.Partner)
+	var served *Defaults
+	for _, object := range live {
+		kind := kinds.OfType(object)
+		if kind == nil || kind.Exposure != kinds.ByRoute || object.GetName() != host || object.GetDeletionTimestamp() != nil {
+			continue
+		}
+		from, noted := NotedDefaults(object)
+		if !noted {
+			from = b.found(object, live, to)
+		}
+		if from.Changed != nil && from.Changed.After(reached) {
+			reached = from.Changed.Time
+		}
+		c := Change{From: from, To: to}
+		if !c.routes() && !c.signs() && !c.annotates() {
+			return nil, reached
+		}
+		if status := b.Partner.Status.Subdomain; served == nil || status != nil && string(status.Route) == kind.Kind {
+			served = &from
+		}
+	}
+	if served == nil {
+		return nil, reached
+	}
+	return &Change{From: *served, To: to}, reached
+}
+
+// found are the defaults of a route that has no note of them: what it is made of, as far as that is now left
+// to defaults. Its annotations are taken for those of now.
+func (b Builder) found(route kinds.Object, live []kinds.Object, to Defaults) Defaults {
+	var from Defaults
+	if _, ingress := route.(*networkingv1.Ingress); ingress {
+		from.Annotations = to.Annotations
+	}
+	if to.IngressClass+to.Gateway != "" {
+		if ingress, ok := route.(*networkingv1.Ingress); ok {
+			from.IngressClass = ptr.Deref(ingress.Spec.IngressClassName, "")
+			if status := b.Partner.Status.Subdomain; status != nil && status.IngressClass != "" {
+				from.IngressClass = string(status.IngressClass)
+			}
+		} else if parents := b.parents(route, live); len(parents) > 0 {
+			from.Gateway = parents[0]
+			if strings.HasPrefix(to.Gateway, parents[0]+"/") {
+				from.Gateway = to.Gateway // the listener is not told
+			}
+		}
+	}
+	if to.Issuer != "" {
+		for _, object := range live {
+			if certificate, ok := object.(*unstructured.Unstructured); ok && certificate.GetKind() == kinds.CertificateGVK.Kind && certificate.GetName() == route.GetName() {
+				ref, _, _ := unstructured.NestedStringMap(certificate.Object, "spec", "issuerRef")
+				from.Issuer = ref["kind"] + "/" + ref["name"]
+			}
+		}
+	}
+	return from
+}
+
+// parents are the Gateways that a route is attached to, by itself or by its ListenerSet.
+func (b Builder) parents(route kinds.Object, live []kinds.Object) []string {
+	if attached := kinds.AttachedTo(route); len(attached) > 0 {
+		return attached
+	}
+	for _, object := range live {
+		if kind := kinds.OfType(object); kind != nil && kind.Exposure == kinds.ByListener && object.GetName() == route.GetName() {
+			return kinds.AttachedTo(object)
+		}
+	}
+	return nil
+}
+
+// KeptClass is the class of the Ingress that serves a Partner, of its objects, as the status has it: what somebody
+// wrote into the Ingress is put right. A status from before, or one that a restore lost, has none, and then
+// the Ingress tells. Empty if there is none.
+func KeptClass(partner *v1alpha1.Partner, live []kinds.Object) string {
+	if served := partner.Status.Subdomain; served != nil && served.IngressClass != "" {
+		return string(served.IngressClass)
+	}
+	for _, object := range live {
+		if ingress, ok := object.(*networkingv1.Ingress); ok && ingress.DeletionTimestamp.IsZero() && ingress.Name == HostOf(partner) {
+			return ptr.Deref(ingress.Spec.IngressClassName, "")
+		}
+	}
+	return ""
+}
