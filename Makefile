@@ -59,7 +59,7 @@ test-e2e: controlplane bin/traefik debian ## Show partners in a real browser, be
 	npm ci --prefix test/e2e --ignore-scripts
 	$(APART) go build -C hack/tools -o $(CURDIR)/bin/ ./certmanager ./externaldns github.com/letsencrypt/pebble/v2/cmd/pebble
 	$(APART) go build -C hack/flux -ldflags="-s -w" -o $(CURDIR)/bin/ github.com/fluxcd/kustomize-controller
-	go test -p 1 -vet=off -tags e2e ./test/e2e ./test/certmanager ./test/flux -count=1 -timeout 15m
+	go test -p 1 -vet=off -tags e2e ./test/e2e ./test/certmanager ./test/flux -count=1 -timeout 20m
 	@echo "Screenshots are in build/e2e"
 
 .PHONY: test-faults

@@ -168,7 +168,7 @@ spec: {tier: MissionCritical, changeWindows: [{days: [%s], opens: "02:00", close
 		Eventually(held(ctx, "waved-window")).Should(Equal("OutsideChangeWindow: " + what + `the change windows of SupportPlan "waved-at-night" open next at ` + opens.Format("2006-01-02 15:04") + " UTC"))
 		eventually(ctx, "waved-window", "Ready=True/Provisioned", "ChangeHeld=True/OutsideChangeWindow")
 		now.step(opens.Sub(now.Now()) + time.Minute)
-		Eventually(func() string { return class(ctx, "waved-window") }).Should(Equal("waves-after"))
+		Eventually(func() v1alpha1.ObjectName { return partner(ctx, "waved-window").Status.Subdomain.IngressClass }).Should(Equal(v1alpha1.ObjectName("waves-after")))
 		Eventually(held(ctx, "waved-window")).Should(BeEmpty())
 	})
 })

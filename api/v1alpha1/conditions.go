@@ -55,7 +55,7 @@ const (
 	// HostRoutedElsewhere, ListenerConflict, TenantNotReady,
 	// APINotInstalled, GatewayNotFound, IssuerNotReady, CertificateFailed,
 	// CertificatePending, SecretNotFound, BackendNotAllowed, BackendNotFound,
-	// BackendTLSNotSupported, BackendCAInvalid, DNSNotReady, OrdersPaced,
+	// BackendTLSNotSupported, BackendCAInvalid, DNSNotReady, OrdersPaced, ReplacementNotReached,
 	// ListenerNotProgrammed, RouteNotAccepted, RefsNotResolved, ObjectRefused or
 	// ApplyFailed.
 	ConditionSubdomainReady ConditionType = "SubdomainReady"
@@ -84,6 +84,13 @@ const (
 	//
 	// True with WaitsForWave, ChangesFailing or OutsideChangeWindow.
 	ConditionChangeHeld ConditionType = "ChangeHeld"
+
+	// ConditionReplacementReachable reports whether the prober reached the sub-domain at the address of the
+	// route that is to take the place of the one that serves. The prober writes it, while there is such a
+	// route.
+	//
+	// True with Reachable, False with a reason of SubdomainReachable.
+	ConditionReplacementReachable ConditionType = "ReplacementReachable"
 
 	// ConditionSupportWidgetEnabled reports whether end customers see the support
 	// widget. It is present if the Partner is an OEM or MSP with a sub-domain.
@@ -308,6 +315,10 @@ const (
 	ReasonPlanConsistent   Reason = "PlanConsistent"
 	ReasonUnknownTimeZone  Reason = "UnknownTimeZone"
 	ReasonPlanInconsistent Reason = "PlanInconsistent"
+
+	// ReasonReplacementNotReached is of a route that does not take the place of another yet, since the prober has
+	// not reached the host there.
+	ReasonReplacementNotReached Reason = "ReplacementNotReached"
 
 	// ReasonWaitsForWave is of a change that waits for its turn.
 	ReasonWaitsForWave Reason = "WaitsForWave"

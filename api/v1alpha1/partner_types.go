@@ -781,6 +781,16 @@ type SubdomainStatus struct {
 	// +optional
 	Route RouteKind `json:"route,omitempty"`
 
+	// routeName is the name of the route, if that is not the host: of two routes that follow one another,
+	// the second has another.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	RouteName string `json:"routeName,omitempty"`
+
+	// replacement is the route that takes the place of this one, once the prober has reached the host there.
+	// +optional
+	Replacement *ReplacementStatus `json:"replacement,omitempty"`
+
 	// addresses are the IP addresses or host names at which the route is served, as
 	// reported by its controller, sorted.
 	// +optional
@@ -803,6 +813,22 @@ type SubdomainStatus struct {
 	// HTTPRoute.
 	// +optional
 	IngressClass ObjectName `json:"ingressClass,omitempty"`
+}
+
+// ReplacementStatus reports on a route that is to take the place of the one that serves.
+type ReplacementStatus struct {
+	// addresses are the IP addresses or host names at which it is served, as reported by its
+	// controller, sorted.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=253
+	Addresses []string `json:"addresses,omitempty"`
+
+	// since is when it was served there first. What the prober found before says nothing about it.
+	// +required
+	Since *metav1.Time `json:"since,omitempty"`
 }
 
 // SupportWidgetStatus reports on the support widget of a sub-domain.

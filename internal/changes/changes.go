@@ -10,6 +10,7 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,7 +26,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
-	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/contract"
 	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/objects"
@@ -36,6 +36,8 @@ import (
 const (
 	// blame is for how long after a change a Partner that is not served any more counts as failed by it.
 	blame = 10 * time.Minute
+	// patience is for how long it may be on the way to be served anew before it counts as that.
+	patience = time.Minute
 	// beat is how often the fleet is looked at while something waits, and askAgain how often one that waits
 	// asks by itself.
 	beat, askAgain = 2 * time.Second, 10 * time.Minute
@@ -125,12 +127,20 @@ func waits(partner *v1alpha1.Partner) bool {
 		serves(v1alpha1.ConditionSubdomainReady, false) && serves(v1alpha1.ConditionSubdomainReachable, true)
 }
 
-// failed reports whether a Partner is not served any more since shortly after a change reached it.
-func failed(partner *v1alpha1.Partner, reached time.Time) bool {
-	return !reached.IsZero() && slices.ContainsFunc([]v1alpha1.ConditionType{v1alpha1.ConditionSubdomainReady, v1alpha1.ConditionSubdomainReachable}, func(condition v1alpha1.ConditionType) bool {
+// unserved reports whether a Partner is not served as it is to be since shortly after a change reached it, and
+// failed that this is more than the time it takes. The prober has its own patience.
+func unserved(partner *v1alpha1.Partner, reached, now time.Time) (unserved, failed bool) {
+	since := func(condition v1alpha1.ConditionType) (at time.Time, ok bool) {
 		found := meta.FindStatusCondition(partner.Status.Conditions, string(condition))
-		return found != nil && found.Status == metav1.ConditionFalse && !found.LastTransitionTime.Time.Before(reached) && found.LastTransitionTime.Sub(reached) <= blame
-	})
+		if found == nil || found.Status != metav1.ConditionFalse || reached.IsZero() {
+			return at, false
+		}
+		at = found.LastTransitionTime.Time
+		return at, !at.Before(reached) && at.Sub(reached) <= blame
+	}
+	_, unreachable := since(v1alpha1.ConditionSubdomainReachable)
+	at, unready := since(v1alpha1.ConditionSubdomainReady)
+	return unreachable || unready, unreachable || unready && now.Sub(at) >= patience
 }
 
 // failures are of Partners that are not served after a change.
@@ -145,9 +155,10 @@ type member struct {
 	tier v1alpha1.Tier
 	// waits tells that a change waits for its turn, and open that its plan has nothing against that now.
 	waits, open bool
-	// reached is when the last change did, and failed that it is not served since.
-	reached time.Time
-	failed  bool
+	// reached is when the last change did, and unserved that it is not served since, which counts as failed
+	// after a while.
+	reached          time.Time
+	unserved, failed bool
 }
 
 // Start looks at the fleet while something waits, until the context ends.
@@ -190,6 +201,9 @@ func (g *Gate) next(fleet []member, served int, now time.Time) (news []string) {
 		if m.failed {
 			failing = append(failing, m.name)
 		}
+		if m.unserved {
+			under++
+		}
 		if m.reached.After(last) {
 			last = m.reached
 		}
@@ -214,7 +228,7 @@ func (g *Gate) next(fleet []member, served int, now time.Time) (news []string) {
 	was := g.failing
 	g.failing = failures{}
 	if len(failing) > g.MaxUnreachable {
-		g.failing = failures{len(failing), conditions.Listed(failing, named)}
+		g.failing = failures{len(failing), strings.Join(failing[:min(len(failing), named)], ", ")}
 	}
 	if (was.count > 0) != (g.failing.count > 0) {
 		for _, m := range waiting {
@@ -266,7 +280,8 @@ func (g *Gate) fleet(ctx context.Context) ([]member, int, error) {
 		served++
 		plan := byName[v1alpha1.ObjectName(contract.PlanName(partner))]
 		change, reached := objects.Builder{Partner: partner, Settings: g.Settings, Classes: classes.Items}.ChangeOf(live[partner.Name])
-		m := member{name: partner.Name, waits: change != nil && waits(partner), reached: reached, failed: failed(partner, reached)}
+		m := member{name: partner.Name, waits: change != nil && waits(partner), reached: reached}
+		m.unserved, m.failed = unserved(partner, reached, now)
 		m.open, _ = support.ChangesAt(plan, now)
 		if plan != nil {
 			m.tier = plan.Spec.Tier

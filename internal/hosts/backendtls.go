@@ -147,7 +147,7 @@ func (p *planner) policyLinks(via objects.GatewayLink) []statusLink {
 		// Traefik 3.7 writes the namespace of the route in place of the Gateway's.
 		at := string(ptr.Deref(ancestor.AncestorRef.Namespace, gatewayv1.Namespace(policy.Namespace)))
 		gateway := string(ancestor.AncestorRef.Name) == via.Name && (at == via.Namespace || at == policy.Namespace)
-		listener := ptr.Deref(ancestor.AncestorRef.Kind, "") == kinds.ListenerSet && string(ancestor.AncestorRef.Name) == objects.HostOf(p.Partner)
+		listener := ptr.Deref(ancestor.AncestorRef.Kind, "") == kinds.ListenerSet && string(ancestor.AncestorRef.Name) == p.build.DeclaredRoute()
 		if (gateway || listener) && (controller == "" || ancestor.ControllerName == controller) && (link.conditions == nil || observed(ancestor.Conditions) > observed(link.conditions)) {
 			link.conditions = ancestor.Conditions
 		}

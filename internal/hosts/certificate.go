@@ -94,16 +94,18 @@ func (p *planner) certificate(via objects.GatewayLink) certificate {
 	return c
 }
 
-// servedSecret is the Secret that the declared route names at present; empty if it names none.
+// servedSecret is the Secret that a route of the declared kind names at present; empty if it names none.
 func (p *planner) servedSecret() string {
 	host := objects.HostOf(p.Partner)
-	if p.build.GatewayRef() == nil {
-		if ingress, ok := p.Child(kinds.Ingress, host).(*networkingv1.Ingress); ok && len(ingress.Spec.TLS) > 0 {
-			return ingress.Spec.TLS[0].SecretName
-		}
-	} else if set, ok := p.Child(kinds.ListenerSet, host).(*gatewayv1.ListenerSet); ok && len(set.Spec.Listeners) > 0 {
-		if tls := set.Spec.Listeners[0].TLS; tls != nil && len(tls.CertificateRefs) > 0 {
-			return string(tls.CertificateRefs[0].Name)
+	for _, name := range kinds.RouteNames(host) {
+		if p.build.GatewayRef() == nil {
+			if ingress, ok := p.Child(kinds.Ingress, name).(*networkingv1.Ingress); ok && len(ingress.Spec.TLS) > 0 {
+				return ingress.Spec.TLS[0].SecretName
+			}
+		} else if set, ok := p.Child(kinds.ListenerSet, name).(*gatewayv1.ListenerSet); ok && len(set.Spec.Listeners) > 0 {
+			if tls := set.Spec.Listeners[0].TLS; tls != nil && len(tls.CertificateRefs) > 0 {
+				return string(tls.CertificateRefs[0].Name)
+			}
 		}
 	}
 	return ""

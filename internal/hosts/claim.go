@@ -120,7 +120,7 @@ func (p *planner) heldByAnother() *conditions.Finding {
 			continue
 		}
 		refs = append(refs, ref.String())
-		if !ref.Own || ref.Name != string(host) { // the operator deletes its own
+		if !ref.Own || ref.Named() != string(host) { // the operator deletes its own
 			reason, progress = v1alpha1.ReasonHostClaimedByAnotherPartner, conditions.Stalled
 		}
 	}

@@ -104,6 +104,9 @@ func (p *planner) walk() way {
 		w.serves = true
 		return w
 	}
+	if w.broken = p.notReached(); w.broken != nil {
+		return w
+	}
 	w.ready = true
 	return w
 }
@@ -194,14 +197,14 @@ func (p *planner) declaredServed(w way, old *objects.Route) (*v1alpha1.Subdomain
 	switch {
 	case !p.exposed():
 		return nil, false
-	case old != nil && old.GetName() == p.declaredHost():
+	case old != nil && old.Host() == p.declaredHost():
 		return p.servedBy(*old), objects.HasWidget(old)
-	case route == nil || !w.ready && !w.serves && (old != nil || !p.servedBefore(route.GetName())):
+	case route == nil || !w.ready && !w.serves && (old != nil || !p.servedBefore(route.Host())):
 		return nil, false
 	}
 	status := p.servedBy(*route)
 	for _, ref := range p.Routes { // of who handed the host over, which shows another widget even at the same address
-		if ref.Host == route.GetName() && slices.Contains(p.Sources, ref.Partner) {
+		if ref.Host == route.Host() && slices.Contains(p.Sources, ref.Partner) {
 			status.FormerAddresses = append(status.FormerAddresses, ref.Addresses...)
 		}
 	}
@@ -341,7 +344,7 @@ func (p *planner) routeAccepted(via objects.GatewayLink) (link *conditions.Findi
 
 // routeName names the declared route in messages.
 func (p *planner) routeName() string {
-	name := objects.NamespaceOf(p.Partner) + "/" + objects.HostOf(p.Partner)
+	name := objects.NamespaceOf(p.Partner) + "/" + p.build.DeclaredRoute()
 	if gateway := p.build.GatewayRef(); gateway != nil {
 		return fmt.Sprintf("HTTPRoute %s at Gateway %s/%s", name, gateway.Namespace, gateway.Name)
 	}
@@ -365,11 +368,11 @@ func (p *planner) routedElsewhere() (elsewhere []string, progress conditions.Pro
 	host := objects.HostOf(p.Partner)
 	progress = conditions.Waiting
 	for _, ref := range p.Routes {
-		if ref.Host != host || ref.Namespace == objects.NamespaceOf(p.Partner) || slices.Contains(p.Sources, ref.Partner) && (ref.Name == host || ref.Solver) {
+		if ref.Host != host || ref.Namespace == objects.NamespaceOf(p.Partner) || slices.Contains(p.Sources, ref.Partner) && (ref.Named() == host || ref.Solver) {
 			continue
 		}
 		elsewhere = append(elsewhere, ref.String())
-		if !ref.Own || ref.Name != host {
+		if !ref.Own || ref.Named() != host {
 			progress = conditions.Stalled
 		}
 	}
@@ -385,7 +388,7 @@ func (p *planner) ingressUnready() *conditions.Finding {
 	}
 	if p.declaredRoute() == nil {
 		return broken(v1alpha1.ReasonRouteNotAccepted, conditions.Waiting, "Ingress %s/%s is about to be created, once one that is being deleted is gone",
-			objects.NamespaceOf(p.Partner), p.Partner.Spec.Subdomain.Host)
+			objects.NamespaceOf(p.Partner), p.build.DeclaredRoute())
 	}
 	return nil
 }

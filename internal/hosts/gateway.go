@@ -90,12 +90,11 @@ func (p *planner) listenersRefused(gateway *gatewayv1.Gateway) string {
 // first link that says so; nil if it does. serves reports that the Gateway served the route
 // before its last change, at least.
 func (p *planner) gatewayRouteUnready(via objects.GatewayLink) (link *conditions.Finding, serves bool) {
-	host := string(p.Partner.Spec.Subdomain.Host)
 	namespace := objects.NamespaceOf(p.Partner)
 	declared := p.declaredRoute()
 	if declared == nil {
 		return broken(v1alpha1.ReasonRouteNotAccepted, conditions.Waiting,
-			"HTTPRoute %s/%s is about to be created, once one that is being deleted is gone", namespace, host), false
+			"HTTPRoute %s/%s is about to be created, once one that is being deleted is gone", namespace, p.build.DeclaredRoute()), false
 	}
 	route := declared.Object.(*gatewayv1.HTTPRoute)
 	links := []statusLink{{
@@ -104,11 +103,11 @@ func (p *planner) gatewayRouteUnready(via objects.GatewayLink) (link *conditions
 		via.Status.Conditions, 0, string(gatewayv1.GatewayConditionProgrammed),
 	}}
 	if via.Own {
-		set, _ := p.Child(kinds.ListenerSet, host).(*gatewayv1.ListenerSet)
+		set, _ := p.Child(kinds.ListenerSet, p.build.DeclaredRoute()).(*gatewayv1.ListenerSet)
 		if set == nil {
 			set = &gatewayv1.ListenerSet{} // about to be created
 		}
-		name := fmt.Sprintf("ListenerSet %s/%s", namespace, host)
+		name := fmt.Sprintf("ListenerSet %s/%s", namespace, p.build.DeclaredRoute())
 		if source := p.conflicting(set, via); source != "" && links[0].unmet() == "" && !refusesRefs(p.saidAt(route, p.build.ParentRef(via), via.Gateway)) {
 			return broken(v1alpha1.ReasonListenerConflict, conditions.Waiting,
 				"%s conflicts with that of Partner %q at the same Gateway, which is handing the host over and is removing its listener", name, source), false
@@ -118,7 +117,7 @@ func (p *planner) gatewayRouteUnready(via objects.GatewayLink) (link *conditions
 			statusLink{v1alpha1.ReasonListenerNotProgrammed, name, set.Status.Conditions, set.Generation, string(gatewayv1.ListenerSetConditionProgrammed)})
 	}
 	said := p.saidAt(route, p.build.ParentRef(via), via.Gateway)
-	name := fmt.Sprintf("HTTPRoute %s/%s", namespace, host)
+	name := fmt.Sprintf("HTTPRoute %s/%s", namespace, p.build.DeclaredRoute())
 	links = append(links,
 		statusLink{v1alpha1.ReasonRouteNotAccepted, name, said, route.Generation, string(gatewayv1.RouteConditionAccepted)},
 		statusLink{v1alpha1.ReasonRefsNotResolved, name, said, route.Generation, string(gatewayv1.RouteConditionResolvedRefs)})
@@ -164,7 +163,7 @@ func (p *planner) conflicting(set *gatewayv1.ListenerSet, via objects.GatewayLin
 	gateway := via.Namespace + "/" + via.Name
 	host := string(p.Partner.Spec.Subdomain.Host)
 	i := slices.IndexFunc(p.Routes, func(ref snapshot.RouteRef) bool {
-		return ref.Kind == kinds.ListenerSet && ref.Host == host && ref.Name == host && ref.Gateway == gateway && slices.Contains(p.Sources, ref.Partner)
+		return ref.Kind == kinds.ListenerSet && ref.Host == host && ref.Named() == host && ref.Gateway == gateway && slices.Contains(p.Sources, ref.Partner)
 	})
 	if i < 0 {
 		return ""

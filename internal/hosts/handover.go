@@ -50,7 +50,7 @@ func (p *planner) handOver() handed {
 		return handed{}
 	}
 	host := Host{Name: string(handing.Host)}
-	routes := slices.DeleteFunc(p.OwnRoutes(), func(r objects.Route) bool { return r.GetName() != host.Name })
+	routes := slices.DeleteFunc(p.OwnRoutes(), func(r objects.Route) bool { return r.Host() != host.Name })
 	holder := p.HandedHolder()
 	offered := holder == p.Partner.Name || holder == "" && len(routes) > 0 // it may have gone with a target
 	if !offered && len(routes) == 0 {

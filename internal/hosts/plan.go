@@ -73,23 +73,24 @@ func New(s *snapshot.Snapshot, judged *contract.Judgement, blocked *conditions.F
 	handed := p.handOver()
 	p.handing = handed.served()
 	p.widget = p.wantsWidget()
-	way := p.walk()
-	old := p.oldRoute(way.ready)
-	plan := Plan{Subdomain: p.subdomain(way, old), Exposed: p.exposed() || handed.host.Served != nil, Widget: p.widget}
+	walked := p.walk()
+	old := p.oldRoute(walked.ready)
+	plan := Plan{Subdomain: p.subdomain(walked, old), Exposed: p.exposed() || handed.host.Served != nil, Widget: p.widget}
 	if p.Partner.Spec.Subdomain != nil {
-		plan.Hosts = append(plan.Hosts, p.declared(way, old))
+		plan.Hosts = append(plan.Hosts, p.declared(walked, old))
 	}
 	if handed.host.Name != "" {
 		handed.host.Stay = p.handedStay(handed.host)
 		plan.Hosts = append(plan.Hosts, handed.host)
 	}
 	for _, name := range p.former(handed.host.Name) {
-		plan.Hosts = append(plan.Hosts, p.formerHost(name, way.ready, old))
+		plan.Hosts = append(plan.Hosts, p.formerHost(name, walked.ready, old))
 	}
 	switch {
 	case old != nil:
 		plan.Served = p.servedBy(*old)
-		plan.WidgetServed = objects.HasWidget(old) || way.serves && objects.HasWidget(p.declaredRoute())
+		plan.Served.Replacement = p.replacement(walked)
+		plan.WidgetServed = objects.HasWidget(old) || walked.serves && objects.HasWidget(p.declaredRoute())
 	case p.exposed():
 		plan.Served, plan.WidgetServed = plan.Hosts[0].Served, plan.Hosts[0].Widget
 	default:
@@ -109,8 +110,8 @@ func New(s *snapshot.Snapshot, judged *contract.Judgement, blocked *conditions.F
 		}
 	}
 	slices.Sort(plan.Noted)
-	if way.renewal != nil {
-		plan.Findings = append(plan.Findings, *way.renewal)
+	if walked.renewal != nil {
+		plan.Findings = append(plan.Findings, *walked.renewal)
 	}
 	if handed.pending != nil {
 		plan.Findings = append(plan.Findings, *handed.pending)
@@ -168,7 +169,7 @@ type planner struct {
 	// blocked says why nothing can be made in the tenant's namespace; nil if it can.
 	blocked *conditions.Finding
 	build   objects.Builder
-	// byName are the children by their names, and backends those that serve all hosts.
+	// byName are the children by the hosts after which they are named, and backends those that serve all hosts.
 	byName   map[string][]kinds.Object
 	backends []kinds.Object
 	// handing is the host that is handed over, while it is served here; empty if none is.
@@ -191,9 +192,10 @@ func newPlanner(s *snapshot.Snapshot, judged *contract.Judgement, blocked *condi
 		case kinds.ByBackend:
 			p.backends = append(p.backends, child)
 		default:
-			p.byName[child.GetName()] = append(p.byName[child.GetName()], child)
+			p.byName[kinds.HostNamed(child)] = append(p.byName[kinds.HostNamed(child)], child)
 		}
 	}
+	p.build.RouteName = p.routeSlot()
 	return p
 }
 
@@ -266,7 +268,7 @@ func (p *planner) formerHost(name string, ready bool, old *objects.Route) Host {
 	host := Host{Name: name}
 	facts := Facts{
 		Claimed: p.claims(name), Refused: !p.whiteLabelled() || !p.mayServe(name), InForce: p.judged.InForce(),
-		Served: old != nil && old.GetName() == name, Succeeded: ready,
+		Served: old != nil && old.Host() == name, Succeeded: ready,
 	}
 	switch {
 	case !p.exposed():
@@ -346,12 +348,12 @@ func (p *planner) failed() *conditions.Finding {
 // routedBeside are the other routes that have the declared host while a route of it cannot be
 // written, in order: a former tenant's in the namespace, or those of who hands it over.
 func (p *planner) routedBeside(object kinds.Object) []string {
-	if kinds.Of(object).Exposure != kinds.ByRoute || object.GetName() != p.declaredHost() {
+	if kinds.Of(object).Exposure != kinds.ByRoute || kinds.HostNamed(object) != p.declaredHost() {
 		return nil
 	}
 	var others []string
 	for _, ref := range p.Routes {
-		if ref.Host != object.GetName() || ref.Namespace == object.GetNamespace() && ref.Name == object.GetName() || kinds.Named(ref.Kind).Exposure != kinds.ByRoute || ref.Solver {
+		if ref.Host != p.declaredHost() || ref.Namespace == object.GetNamespace() && ref.Name == object.GetName() || kinds.Named(ref.Kind).Exposure != kinds.ByRoute || ref.Solver {
 			continue
 		}
 		others = append(others, ref.String())

@@ -1,6 +1,7 @@
 package hosts
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/objects"
+	"github.com/dispel/partner-operator/internal/snapshot"
 	"github.com/dispel/partner-operator/internal/staffing"
 )
 
@@ -27,7 +29,57 @@ func (p *planner) wantedKind() v1alpha1.RouteKind {
 
 // isDeclared reports whether a route is the one that is declared.
 func (p *planner) isDeclared(route objects.Route) bool {
-	return route.GetName() == string(p.Partner.Spec.Subdomain.Host) && route.Kind == p.wantedKind()
+	return route.GetName() == p.build.DeclaredRoute() && route.Kind == p.wantedKind()
+}
+
+// routeSlot is the name of the declared route: that of one that leads the host there already; else a free one
+// beside a route that serves, whose place it takes. A route is changed in place if it serves nobody, if there cannot be
+// two, or if the Service that both lead to tells the controller of one alone how to reach the engine over TLS.
+func (p *planner) routeSlot() string {
+	host := p.declaredHost()
+	if host == "" {
+		return ""
+	}
+	var serving []objects.Route
+	for _, route := range p.OwnRoutes() {
+		if route.Host() != host || route.Kind != p.wantedKind() {
+			continue
+		}
+		if p.build.Leads(route.Object, p.Children) {
+			return route.GetName()
+		}
+		serving = append(serving, route)
+	}
+	names := slices.DeleteFunc(kinds.RouteNames(host), func(name string) bool {
+		there := p.Child(string(p.wantedKind()), name)
+		return there != nil && (len(serving) > 0 || there.GetDeletionTimestamp().IsZero())
+	})
+	if len(serving) == 0 {
+		return append(names, host)[0]
+	}
+	before := p.Partner.Status.Subdomain
+	if before == nil || p.Settings.RouteOverlap < 0 || p.wantedKind() == v1alpha1.IngressRoute && p.build.BackendTLS() != nil ||
+		len(names) > 0 && p.refusedBeside(names[0]) {
+		names = nil
+	}
+	if len(names) > 0 {
+		return names[0]
+	}
+	i := slices.IndexFunc(serving, func(route objects.Route) bool { return len(serving) > 1 && !p.servedByRoute(route) })
+	return serving[max(i, 0)].GetName()
+}
+
+// refusedBeside reports whether the API server refused a second route: some controllers take one of a host alone.
+func (p *planner) refusedBeside(name string) bool {
+	return slices.ContainsFunc(p.Failures, func(f snapshot.Failure) bool {
+		return f.Refused && !f.Delete && f.Object.GetName() == name && kinds.Name(f.Object) == string(p.wantedKind())
+	})
+}
+
+// servedByRoute reports whether the status says that a route serves its host.
+func (p *planner) servedByRoute(route objects.Route) bool {
+	before := p.Partner.Status.Subdomain
+	return p.servedBefore(route.Host()) && before.Route == route.Kind && cmp.Or(before.RouteName, route.Host()) == route.GetName()
 }
 
 // declaredRoute is the route that is declared; nil if it is not there.
@@ -59,13 +111,13 @@ func (p *planner) overlap(replaced objects.Route) time.Duration {
 // replaced reports whether an object is a route of the declared host that another has
 // taken the place of, or is to.
 func (p *planner) replaced(object kinds.Object) bool {
-	return p.whiteLabelled() && kinds.Of(object).Exposure == kinds.ByRoute && object.GetName() == p.declaredHost() &&
-		v1alpha1.RouteKind(kinds.Name(object)) != p.wantedKind()
+	return p.whiteLabelled() && kinds.Of(object).Exposure == kinds.ByRoute && kinds.HostNamed(object) == p.declaredHost() &&
+		(v1alpha1.RouteKind(kinds.Name(object)) != p.wantedKind() || object.GetName() != p.build.DeclaredRoute())
 }
 
 // formerRoute reports whether an object is a route other than the declared one.
 func (p *planner) formerRoute(object kinds.Object) bool {
-	return kinds.Of(object).Exposure == kinds.ByRoute && (object.GetName() != p.declaredHost() || p.replaced(object))
+	return kinds.Of(object).Exposure == kinds.ByRoute && (kinds.HostNamed(object) != p.declaredHost() || p.replaced(object))
 }
 
 // drained is what becomes of the routes of one host that the declared one has taken the place
@@ -93,7 +145,7 @@ func (p *planner) drain(host string) (d drained) {
 		since = created
 	}
 	for _, route := range p.OwnRoutes() {
-		if route.GetName() != host || p.isDeclared(route) || p.Wanted.Has(host) || !p.mayServe(host) {
+		if route.Host() != host || p.isDeclared(route) || p.Wanted.Has(host) || !p.mayServe(host) {
 			continue
 		}
 		from, write, settled := p.retiredSince(route, *declared, since)
@@ -145,7 +197,7 @@ func (p *planner) oldRoute(ready bool) *objects.Route {
 	if !p.exposed() || ready {
 		return nil
 	}
-	old := slices.DeleteFunc(p.OwnRoutes(), func(route objects.Route) bool { return p.isDeclared(route) || !p.mayServe(route.GetName()) })
+	old := slices.DeleteFunc(p.OwnRoutes(), func(route objects.Route) bool { return p.isDeclared(route) || !p.mayServe(route.Host()) })
 	if len(old) == 0 {
 		return nil
 	}
@@ -155,9 +207,9 @@ func (p *planner) oldRoute(ready bool) *objects.Route {
 // url is the address at which a route is served.
 func (p *planner) url(route objects.Route) string {
 	if p.endsTLS(route) {
-		return "https://" + route.GetName()
+		return "https://" + route.Host()
 	}
-	return "http://" + route.GetName()
+	return "http://" + route.Host()
 }
 
 // endsTLS reports whether a route is served over TLS.
@@ -179,13 +231,16 @@ func (p *planner) endsTLS(route objects.Route) bool {
 		suffix, wildcard := strings.CutPrefix(hostname, "*")
 		section := ptr.Deref(parent.SectionName, "")
 		return objects.IsHTTPS(listener) && (section == "" || section == listener.Name) &&
-			(hostname == route.GetName() || wildcard && strings.HasSuffix(route.GetName(), suffix))
+			(hostname == route.Host() || wildcard && strings.HasSuffix(route.Host(), suffix))
 	})
 }
 
 // servedBy is the sub-domain as a route serves it.
 func (p *planner) servedBy(route objects.Route) *v1alpha1.SubdomainStatus {
 	status := &v1alpha1.SubdomainStatus{URL: p.url(route), Route: route.Kind, Addresses: p.AddressesOf(route)}
+	if route.GetName() != route.Host() {
+		status.RouteName = route.GetName()
+	}
 	if ingress, ok := route.Object.(*networkingv1.Ingress); ok {
 		status.IngressClass = v1alpha1.ObjectName(ptr.Deref(ingress.Spec.IngressClassName, ""))
 	}

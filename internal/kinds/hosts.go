@@ -100,7 +100,7 @@ func Solver(object metav1.Object) bool {
 // that the operator makes. Of other objects that take hosts, only the hosts matter.
 func NamedAfterHost(object Object) bool {
 	hosts, more := FirstHosts(object, 1)
-	return !more && slices.Equal(hosts, []string{object.GetName()})
+	return !more && slices.Equal(hosts, []string{HostNamed(object)})
 }
 
 // AttachedTo are the Gateways that an HTTPRoute or a ListenerSet names as its parent,

@@ -1,7 +1,11 @@
 package kinds
 
 import (
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // Names of the objects in a tenant namespace. A sub-domain's Ingress,
@@ -20,6 +24,23 @@ const (
 	// ContractKey is the key of the contract in its ConfigMap.
 	ContractKey = "support.json"
 )
+
+// secondSuffix ends the name of a second route of a host. No host ends so: its last label would be a number.
+const secondSuffix = ".2"
+
+// RouteNames are the names that the operator gives a host's routes of one kind, and their listeners: that of the
+// host and, if it is not too long, one for a route beside it, which takes its place.
+func RouteNames(host string) []string {
+	if len(host)+len(secondSuffix) > validation.DNS1123SubdomainMaxLength {
+		return []string{host}
+	}
+	return []string{host, host + secondSuffix}
+}
+
+// HostNamed is the host after which an object is named, if it is after one.
+func HostNamed(object metav1.Object) string {
+	return strings.TrimSuffix(object.GetName(), secondSuffix)
+}
 
 // CertificateGVK is cert-manager's Certificate. It is read and written without
 // cert-manager's Go types, whose module brings a few hundred others.

@@ -25,6 +25,8 @@ type Builder struct {
 	Classes  []networkingv1.IngressClass
 	// Kept is the class of the Ingress that serves the partner; empty if none does.
 	Kept string
+	// RouteName is the name of the declared route and its listener; the host if empty.
+	RouteName string
 	// Reached is when a change of the defaults reached the Partner last; zero if none did.
 	Reached time.Time
 }
@@ -223,7 +225,7 @@ func (b Builder) Ingress(widget bool, secret string) *networkingv1.Ingress {
 	host := string(subdomain.Host)
 	ingress := &networkingv1.Ingress{
 		TypeMeta:   kinds.TypeMeta(kinds.Ingress),
-		ObjectMeta: b.ownedMeta(host),
+		ObjectMeta: b.ownedMeta(b.DeclaredRoute()),
 	}
 	if len(b.Settings.IngressAnnotations) > 0 {
 		ingress.Annotations = maps.Clone(b.Settings.IngressAnnotations)

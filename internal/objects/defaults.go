@@ -1,6 +1,7 @@
 package objects
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"strings"
@@ -15,13 +16,13 @@ import (
 	"github.com/dispel/partner-operator/internal/kinds"
 )
 
-// Defaults are those of the operator's and of the cluster's that a Partner is served by, as far as its own
-// spec leaves it to them.
+// Defaults are what a Partner is served by, and of what the operator's and the cluster's defaults decide.
 type Defaults struct {
 	// IngressClass or Gateway is by what: the name of the class, or the Gateway as namespace/name or
-	// namespace/name/listener. Both are empty if the Partner names one itself.
+	// namespace/name/listener. Own tells that the Partner names it itself.
 	IngressClass string `json:"ingressClass,omitempty"`
 	Gateway      string `json:"gateway,omitempty"`
+	Own          bool   `json:"own,omitempty"`
 	// Issuer signs the certificate, as kind/name; none if nobody does, and empty if the Partner says itself where
 	// the certificate comes from.
 	Issuer string `json:"issuer,omitempty"`
@@ -38,14 +39,10 @@ const noIssuer = "none"
 func (b Builder) Defaults() Defaults {
 	var d Defaults
 	subdomain := b.Partner.Spec.Subdomain
-	own := subdomain.Route != nil && (subdomain.Route.GatewayRef != nil || subdomain.Route.IngressClassName != "")
-	switch gateway := b.GatewayRef(); {
-	case gateway == nil:
-		d.Annotations = b.Settings.IngressAnnotations
-		if !own {
-			d.IngressClass = b.IngressClassName()
-		}
-	case !own:
+	d.Own = subdomain.Route != nil && (subdomain.Route.GatewayRef != nil || subdomain.Route.IngressClassName != "")
+	if gateway := b.GatewayRef(); gateway == nil {
+		d.IngressClass, d.Annotations = b.IngressClassName(), b.Settings.IngressAnnotations
+	} else {
 		d.Gateway = strings.TrimSuffix(gateway.Namespace+"/"+string(gateway.Name)+"/"+gateway.SectionName, "/")
 	}
 	if !b.OwnTLS() {
@@ -59,10 +56,10 @@ func (b Builder) Defaults() Defaults {
 
 // over are settings with what these defaults are about as they have it.
 func (d Defaults) over(settings Settings) Settings {
-	if d.IngressClass != "" {
+	if d.IngressClass != "" && !d.Own {
 		settings.IngressClassName, settings.Gateway = d.IngressClass, nil
 	}
-	if namespace, rest, ok := strings.Cut(d.Gateway, "/"); ok {
+	if namespace, rest, ok := strings.Cut(d.Gateway, "/"); ok && !d.Own {
 		name, section, _ := strings.Cut(rest, "/")
 		settings.Gateway = &v1alpha1.GatewayReference{Namespace: namespace, Name: v1alpha1.ObjectName(name), SectionName: section}
 	}
@@ -78,9 +75,6 @@ func (d Defaults) over(settings Settings) Settings {
 // note has the defaults noted on a route.
 func (b Builder) note(route metav1.Object) {
 	d := b.Defaults()
-	if d.IngressClass == "" && d.Gateway == "" && (d.Issuer == "" || d.Issuer == noIssuer) && len(d.Annotations) == 0 {
-		return
-	}
 	if !b.Reached.IsZero() {
 		d.Changed = &metav1.Time{Time: b.Reached}
 	}
@@ -137,8 +131,7 @@ func (c Change) What() string {
 // routes reports whether what routes the host changes, signs whether the issuer does, and annotates whether
 // the annotations of an Ingress do that stays one.
 func (c Change) routes() bool {
-	from, to := c.From.IngressClass+c.From.Gateway, c.To.IngressClass+c.To.Gateway
-	return from != "" && to != "" && (c.From.IngressClass != c.To.IngressClass || c.From.Gateway != c.To.Gateway)
+	return !c.From.Own && !c.To.Own && (c.From.IngressClass != c.To.IngressClass || c.From.Gateway != c.To.Gateway)
 }
 
 func (c Change) signs() bool {
@@ -160,7 +153,7 @@ func (b Builder) ChangeOf(live []kinds.Object) (change *Change, reached time.Tim
 	var served *Defaults
 	for _, object := range live {
 		kind := kinds.OfType(object)
-		if kind == nil || kind.Exposure != kinds.ByRoute || object.GetName() != host || object.GetDeletionTimestamp() != nil {
+		if kind == nil || kind.Exposure != kinds.ByRoute || kinds.HostNamed(object) != host || object.GetDeletionTimestamp() != nil {
 			continue
 		}
 		from, noted := NotedDefaults(object)
@@ -184,6 +177,24 @@ func (b Builder) ChangeOf(live []kinds.Object) (change *Change, reached time.Tim
 	return &Change{From: *served, To: to}, reached
 }
 
+// Leads reports whether a route, one of the objects that are there, leads its host the declared way: by the
+// class or the Gateway that is declared, whatever somebody made of it, or by none that is known.
+func (b Builder) Leads(route kinds.Object, live []kinds.Object) bool {
+	to := b.Defaults()
+	from, noted := NotedDefaults(route)
+	if !noted {
+		from = b.found(route, live, to)
+	}
+	return from.IngressClass == "" && from.Gateway == "" || from.IngressClass == to.IngressClass && from.gateway() == to.gateway()
+}
+
+// gateway is the Gateway without the listener.
+func (d Defaults) gateway() string {
+	namespace, rest, _ := strings.Cut(d.Gateway, "/")
+	name, _, _ := strings.Cut(rest, "/")
+	return namespace + "/" + name
+}
+
 // found are the defaults of a route that has no note of them: what it is made of, as far as that is now left
 // to defaults. Its annotations are taken for those of now.
 func (b Builder) found(route kinds.Object, live []kinds.Object, to Defaults) Defaults {
@@ -191,22 +202,20 @@ func (b Builder) found(route kinds.Object, live []kinds.Object, to Defaults) Def
 	if _, ingress := route.(*networkingv1.Ingress); ingress {
 		from.Annotations = to.Annotations
 	}
-	if to.IngressClass+to.Gateway != "" {
-		if ingress, ok := route.(*networkingv1.Ingress); ok {
-			from.IngressClass = ptr.Deref(ingress.Spec.IngressClassName, "")
-			if status := b.Partner.Status.Subdomain; status != nil && status.IngressClass != "" {
-				from.IngressClass = string(status.IngressClass)
-			}
-		} else if parents := b.parents(route, live); len(parents) > 0 {
-			from.Gateway = parents[0]
-			if strings.HasPrefix(to.Gateway, parents[0]+"/") {
-				from.Gateway = to.Gateway // the listener is not told
-			}
+	if ingress, ok := route.(*networkingv1.Ingress); ok {
+		from.IngressClass = ptr.Deref(ingress.Spec.IngressClassName, "")
+		if status := b.Partner.Status.Subdomain; status != nil && status.IngressClass != "" && cmp.Or(status.RouteName, kinds.HostNamed(route)) == route.GetName() {
+			from.IngressClass = string(status.IngressClass)
+		}
+	} else if parents := b.parents(route, live); len(parents) > 0 {
+		from.Gateway = parents[0]
+		if strings.HasPrefix(to.Gateway, parents[0]+"/") {
+			from.Gateway = to.Gateway // the listener is not told
 		}
 	}
 	if to.Issuer != "" {
 		for _, object := range live {
-			if certificate, ok := object.(*unstructured.Unstructured); ok && certificate.GetKind() == kinds.CertificateGVK.Kind && certificate.GetName() == route.GetName() {
+			if certificate, ok := object.(*unstructured.Unstructured); ok && certificate.GetKind() == kinds.CertificateGVK.Kind && certificate.GetName() == kinds.HostNamed(route) {
 				ref, _, _ := unstructured.NestedStringMap(certificate.Object, "spec", "issuerRef")
 				from.Issuer = ref["kind"] + "/" + ref["name"]
 			}
@@ -236,7 +245,7 @@ func KeptClass(partner *v1alpha1.Partner, live []kinds.Object) string {
 		return string(served.IngressClass)
 	}
 	for _, object := range live {
-		if ingress, ok := object.(*networkingv1.Ingress); ok && ingress.DeletionTimestamp.IsZero() && ingress.Name == HostOf(partner) {
+		if ingress, ok := object.(*networkingv1.Ingress); ok && ingress.DeletionTimestamp.IsZero() && kinds.HostNamed(ingress) == HostOf(partner) {
 			return ptr.Deref(ingress.Spec.IngressClassName, "")
 		}
 	}

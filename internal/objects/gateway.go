@@ -1,6 +1,7 @@
 package objects
 
 import (
+	"cmp"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,6 +14,9 @@ import (
 
 // listenerName is the one listener in a partner's ListenerSet.
 const listenerName = "https"
+
+// DeclaredRoute is the name of the declared route and of its listener.
+func (b Builder) DeclaredRoute() string { return cmp.Or(b.RouteName, HostOf(b.Partner)) }
 
 // GatewayRef is the Gateway that serves the sub-domain; nil if an Ingress does.
 func (b Builder) GatewayRef() *v1alpha1.GatewayReference {
@@ -49,7 +53,7 @@ func (b Builder) HTTPRoute(via GatewayLink, widget bool) *gatewayv1.HTTPRoute {
 	host := string(subdomain.Host)
 	route := &gatewayv1.HTTPRoute{
 		TypeMeta:   kinds.TypeMeta(kinds.HTTPRoute),
-		ObjectMeta: b.ownedMeta(host),
+		ObjectMeta: b.ownedMeta(b.DeclaredRoute()),
 	}
 	if subdomain.Route != nil {
 		for key, value := range subdomain.Route.Annotations {
@@ -94,7 +98,7 @@ func (b Builder) HTTPRoute(via GatewayLink, widget bool) *gatewayv1.HTTPRoute {
 func (b Builder) ParentRef(via GatewayLink) gatewayv1.ParentReference {
 	ref := gatewayv1.ParentReference{Group: new(gatewayv1.Group(gatewayv1.GroupName))}
 	if via.Own {
-		ref.Kind, ref.Name = new(gatewayv1.Kind(kinds.ListenerSet)), gatewayv1.ObjectName(b.Partner.Spec.Subdomain.Host)
+		ref.Kind, ref.Name = new(gatewayv1.Kind(kinds.ListenerSet)), gatewayv1.ObjectName(b.DeclaredRoute())
 		return ref
 	}
 	ref.Kind, ref.Name = new(gatewayv1.Kind("Gateway")), gatewayv1.ObjectName(via.Name)
@@ -115,7 +119,7 @@ func (b Builder) ListenerSet(via GatewayLink, secret string) *gatewayv1.Listener
 	}
 	return &gatewayv1.ListenerSet{
 		TypeMeta:   kinds.TypeMeta(kinds.ListenerSet),
-		ObjectMeta: b.ownedMeta(host),
+		ObjectMeta: b.ownedMeta(b.DeclaredRoute()),
 		Spec: gatewayv1.ListenerSetSpec{
 			ParentRef: gatewayv1.ParentGatewayReference{
 				Group: new(gatewayv1.Group(gatewayv1.GroupName)), Kind: new(gatewayv1.Kind("Gateway")),

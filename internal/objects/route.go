@@ -17,7 +17,7 @@ import (
 )
 
 // Route is a route that is there and not going: an Ingress or an HTTPRoute. It is
-// named by its host.
+// named after its host.
 type Route struct {
 	kinds.Object
 	Kind v1alpha1.RouteKind
@@ -48,6 +48,9 @@ var hidingAnnotations = []string{"external-dns.kubernetes.io/controller", "exter
 
 // LongestOverlap bounds what an annotation can ask for.
 const LongestOverlap = 24 * time.Hour
+
+// Host is the host that the route is of.
+func (r Route) Host() string { return kinds.HostNamed(r) }
 
 // Hidden reports whether a route is hidden from external-dns.
 func (r Route) Hidden() bool {

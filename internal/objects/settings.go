@@ -33,6 +33,9 @@ type Settings struct {
 	// place, since resolvers and controllers take that long to follow. A TTL that is
 	// known of its DNS record comes on top. If negative, it goes at once.
 	RouteOverlap time.Duration
+	// AwaitProber keeps a route until the prober has reached its host through the one in its place. The plugin,
+	// which tells what becomes of a Partner in the end, does not.
+	AwaitProber bool
 	// WidgetBackend is where the widget server answers.
 	WidgetBackend v1alpha1.ExternalBackend
 	// WithoutGatewayAPI and WithoutCertManager leave those APIs alone even where

@@ -189,7 +189,7 @@ func questionOf(s *snapshot.Snapshot) (of question, awaited, asks bool) {
 	var addresses []string
 	awaited = true
 	for _, route := range s.OwnRoutes() {
-		if route.GetName() != host {
+		if route.Host() != host {
 			continue
 		}
 		addresses = append(addresses, s.AddressesOf(route)...)

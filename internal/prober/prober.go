@@ -2,9 +2,11 @@ package prober
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -98,7 +100,7 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 var targetChanged = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 	before, had := target.Of(e.ObjectOld.(*v1alpha1.Partner))
 	now, has := target.Of(e.ObjectNew.(*v1alpha1.Partner))
-	return had != has || !before.Equal(now) || e.ObjectOld.GetUID() != e.ObjectNew.GetUID()
+	return had != has || !before.Equal(now) || !equality.Semantic.DeepEqual(replacementOf(e.ObjectOld.(*v1alpha1.Partner)), replacementOf(e.ObjectNew.(*v1alpha1.Partner))) || e.ObjectOld.GetUID() != e.ObjectNew.GetUID()
 }}
 
 // keep reduces cached Partners to what a probe needs.
@@ -115,11 +117,16 @@ func keep(in any) (any, error) {
 	kept.Spec.HandOver = partner.Spec.HandOver
 	kept.Status.Subdomain = partner.Status.Subdomain
 	kept.Status.SupportWidget = partner.Status.SupportWidget
-	if condition := reachable(partner); condition != nil {
-		kept.Status.Conditions = []metav1.Condition{*condition}
+	for _, condition := range partner.Status.Conditions {
+		if slices.Contains(own, v1alpha1.ConditionType(condition.Type)) {
+			kept.Status.Conditions = append(kept.Status.Conditions, condition)
+		}
 	}
 	return kept, nil
 }
+
+// own are the conditions that the prober writes.
+var own = []v1alpha1.ConditionType{v1alpha1.ConditionSubdomainReachable, v1alpha1.ConditionReplacementReachable}
 
 // reachable is the condition that the prober wrote; nil if it wrote none.
 func reachable(partner *v1alpha1.Partner) *metav1.Condition {
@@ -147,6 +154,10 @@ type state struct {
 	due time.Time
 	// unwritten is a verdict that could not be written yet; nil if there is none.
 	unwritten *metav1.Condition
+	// replaced is the verdict on the route that is to take the place of the one that serves; nil if there is no such
+	// route, or it was not tried. tried is when it was last.
+	replaced *metav1.Condition
+	tried    time.Time
 }
 
 // Reconcile implements reconcile.Reconciler.
@@ -165,15 +176,19 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	if !found || !partner.DeletionTimestamp.IsZero() {
 		r.forget(ctx, partner.Name)
-		if found || observed == nil {
+		if found || len(partner.Status.Conditions) == 0 {
 			return ctrl.Result{}, nil
 		}
-		return ctrl.Result{}, r.write(ctx, &partner, nil)
+		return ctrl.Result{}, r.write(ctx, &partner)
 	}
 	now := r.Clock.Now()
 	s := r.stateOf(&partner, probed, observed, now)
+	again := r.replacement(ctx, &partner, probed, s)
+	if err := ctx.Err(); err != nil {
+		return ctrl.Result{}, err
+	}
 	if wait := s.due.Sub(now); wait > 0 {
-		return ctrl.Result{RequeueAfter: wait}, r.tell(ctx, &partner, s)
+		return ctrl.Result{RequeueAfter: earlier(wait, again)}, r.tell(ctx, &partner, s)
 	}
 	delay.Observe(now.Sub(s.due).Seconds())
 	if !r.CompareAddresses {
@@ -196,18 +211,25 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 			s.unwritten = condition
 		}
 	}
-	return ctrl.Result{RequeueAfter: s.due.Sub(now)}, r.tell(ctx, &partner, s)
+	return ctrl.Result{RequeueAfter: earlier(s.due.Sub(now), again)}, r.tell(ctx, &partner, s)
 }
 
-// tell writes a verdict that is not written yet.
+// tell writes verdicts that are not written yet.
 func (r *reconciler) tell(ctx context.Context, partner *v1alpha1.Partner, s *state) error {
-	if s.unwritten == nil {
+	written := reachedInPlace(partner)
+	if s.unwritten == nil && equality.Semantic.DeepEqual(s.replaced, written) {
 		return nil
 	}
-	if err := r.write(ctx, partner, s.unwritten); err != nil {
+	verdict := s.unwritten
+	if verdict == nil {
+		verdict = reachable(partner)
+	}
+	if err := r.write(ctx, partner, verdict, s.replaced); err != nil {
 		return err
 	}
-	ctrl.LoggerFrom(ctx).V(1).Info("Wrote a verdict", "host", s.target.Host, "reason", s.unwritten.Reason)
+	if s.unwritten != nil {
+		ctrl.LoggerFrom(ctx).V(1).Info("Wrote a verdict", "host", s.target.Host, "reason", s.unwritten.Reason)
+	}
 	s.unwritten = nil
 	return nil
 }
@@ -252,14 +274,16 @@ func (r *reconciler) forget(ctx context.Context, partner string) {
 	}
 }
 
-// write applies the condition; nil removes it. A Partner that is gone, or in whose place
-// there is another of its name, needs neither.
-func (r *reconciler) write(ctx context.Context, partner *v1alpha1.Partner, condition *metav1.Condition) error {
+// write applies the conditions, but for nil; others of its own it removes. A Partner that is gone, or in whose
+// place there is another of its name, needs neither.
+func (r *reconciler) write(ctx context.Context, partner *v1alpha1.Partner, conditions ...*metav1.Condition) error {
 	var status v1alpha1.PartnerStatus
-	if condition != nil {
-		status.Conditions = []metav1.Condition{*condition}
+	for _, condition := range conditions {
+		if condition != nil {
+			status.Conditions = append(status.Conditions, *condition)
+		}
 	}
-	err := apply.Applier{Client: r.client, StatusManager: v1alpha1.ProberFieldManager}.Status(ctx, partner, status, []v1alpha1.ConditionType{v1alpha1.ConditionSubdomainReachable})
+	err := apply.Applier{Client: r.client, StatusManager: v1alpha1.ProberFieldManager}.Status(ctx, partner, status, own)
 	return apply.UnlessGone(err)
 }
 

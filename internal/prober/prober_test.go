@@ -119,12 +119,17 @@ func hostOf(partner string) string { return partner + ".example.com" }
 
 // verdict is the condition of a Partner, as status/reason; empty if there is none.
 func verdict(ctx context.Context, name string) func() string {
+	return condition(ctx, name, v1alpha1.ConditionSubdomainReachable)
+}
+
+// condition is one of a Partner's, in the same way.
+func condition(ctx context.Context, name string, of v1alpha1.ConditionType) func() string {
 	return func() string {
 		var partner v1alpha1.Partner
 		if err := direct.Get(ctx, client.ObjectKey{Name: name}, &partner); err != nil {
 			return err.Error()
 		}
-		condition := meta.FindStatusCondition(partner.Status.Conditions, "SubdomainReachable")
+		condition := meta.FindStatusCondition(partner.Status.Conditions, string(of))
 		if condition == nil {
 			return ""
 		}
@@ -275,6 +280,49 @@ var _ = Describe("The prober", func() {
 		Eventually(verdict(ctx, "renamed")).Should(Equal("False/WidgetOfAnotherPartner"))
 		Expect(direct.Patch(ctx, partner, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"displayName":"Globex"}}`)))).To(Succeed())
 		Eventually(verdict(ctx, "renamed")).Should(Equal("True/Reachable"))
+	}, SpecTimeout(time.Minute))
+
+	It("says whether the host is reached through the route that is to take the place of another", func(ctx SpecContext) {
+		address := site.Serve(site.Engine("Acme Corp"), valid("replaced.example.com"))
+		zone.Set("replaced.example.com", "127.0.0.1")
+		zone.Set("lb.example.net", "127.0.0.1")
+		partner := declare(ctx, "replaced", "127.0.0.1")
+		p := start(to(address))
+		Eventually(verdict(ctx, "replaced")).Should(Equal("True/Reachable"))
+		through := condition(ctx, "replaced", v1alpha1.ConditionReplacementReachable)
+		since := time.Now().Truncate(time.Second)
+		replace := func(addresses ...string) {
+			GinkgoHelper()
+			Expect(direct.Get(ctx, client.ObjectKeyFromObject(partner), partner)).To(Succeed())
+			partner.Status.Subdomain.Replacement = nil
+			if since = since.Add(time.Second); len(addresses) > 0 {
+				partner.Status.Subdomain.Replacement = &v1alpha1.ReplacementStatus{Addresses: addresses, Since: &metav1.Time{Time: since}}
+			}
+			Expect(direct.Status().Update(ctx, partner)).To(Succeed())
+		}
+		at := func() time.Time {
+			GinkgoHelper()
+			Expect(direct.Get(ctx, client.ObjectKeyFromObject(partner), partner)).To(Succeed())
+			return meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionReplacementReachable)).LastTransitionTime.Time
+		}
+		replace("127.0.0.9")
+		Eventually(through).Should(Equal("False/ConnectionFailed"))
+		Expect(at()).To(BeTemporally(">=", since))
+		replace("10.0.0.1")
+		Eventually(through).Should(Equal("False/TargetNotAllowed"))
+		replace("127.0.0.9", "lb.example.net")
+		Eventually(through).Should(Equal("True/Reachable"))
+
+		By("judging another anew, also after a restart")
+		p.stop()
+		replace("127.0.0.1")
+		p = start(to(address))
+		Eventually(at).Should(BeTemporally(">=", since))
+		Expect(through()).To(Equal("True/Reachable"))
+		replace()
+		Eventually(through).Should(BeEmpty())
+		Expect(verdict(ctx, "replaced")()).To(Equal("True/Reachable"))
+		Expect(p.writes.Load()).To(Equal(int64(2)))
 	}, SpecTimeout(time.Minute))
 
 	It("keeps its verdicts while its own DNS server does not answer, and says so once", func(ctx SpecContext) {

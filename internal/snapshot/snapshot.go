@@ -217,6 +217,9 @@ type RouteRef struct {
 	Solver bool
 }
 
+// Named is the host after which the object is named, if it is after one.
+func (r RouteRef) Named() string { return kinds.HostNamed(&metav1.ObjectMeta{Name: r.Name}) }
+
 // String names the object as messages do.
 func (r RouteRef) String() string {
 	return r.Kind + " " + r.Namespace + "/" + r.Name
@@ -370,7 +373,7 @@ func (s *Snapshot) Routing(host string) []RouteRef {
 	var refs []RouteRef
 	for _, child := range s.Children {
 		kind := kinds.Of(child)
-		if kind.Exposure <= kinds.ByListener && (child.GetName() == host || slices.Contains(kinds.Hosts(child), host)) {
+		if kind.Exposure <= kinds.ByListener && (kinds.HostNamed(child) == host || slices.Contains(kinds.Hosts(child), host)) {
 			refs = append(refs, RouteRef{
 				Host: host, Kind: kind.Kind, Namespace: child.GetNamespace(), Name: child.GetName(), Partner: s.Partner.Name, Created: child.GetCreationTimestamp(),
 			})

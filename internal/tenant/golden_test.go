@@ -493,7 +493,11 @@ func checkContract(outcome tenant.Outcome) {
 func checkIdempotence(s snapshot.Snapshot, outcome tenant.Outcome) {
 	GinkgoHelper()
 	s.Partner = s.Partner.DeepCopy()
+	others := slices.DeleteFunc(s.Partner.Status.Conditions, func(c metav1.Condition) bool {
+		return slices.Contains(v1alpha1.PartnerConditions, v1alpha1.ConditionType(c.Type))
+	})
 	s.Partner.Status = outcome.Status
+	s.Partner.Status.Conditions = slices.Concat(outcome.Status.Conditions, others)
 	s.Now = s.Now.Add(time.Second)
 	again := tenant.Settle(s)
 	for i, host := range again.Status.Hosts {

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
@@ -83,7 +85,7 @@ func widgetEnabled(s *snapshot.Snapshot, judged *contract.Judgement, plan *hosts
 }
 
 // classChanged tells that the Ingress of a served host has another class than before; nil if not.
-// One host has one Ingress, so that both classes cannot serve it for a while.
+// Where a second one is refused, both classes cannot serve it for a while.
 func classChanged(s *snapshot.Snapshot, served *v1alpha1.SubdomainStatus) *conditions.Event {
 	before := s.Partner.Status.Subdomain
 	if before == nil || served == nil || before.IngressClass == "" || served.IngressClass == "" || before.IngressClass == served.IngressClass {
@@ -91,7 +93,11 @@ func classChanged(s *snapshot.Snapshot, served *v1alpha1.SubdomainStatus) *condi
 	}
 	_, was, _ := strings.Cut(before.URL, "://")
 	_, host, _ := strings.Cut(served.URL, "://")
-	if was != host {
+	kept := slices.ContainsFunc(s.OwnRoutes(), func(route objects.Route) bool {
+		ingress, ok := route.Object.(*networkingv1.Ingress)
+		return ok && route.Host() == host && ptr.Deref(ingress.Spec.IngressClassName, "") == string(before.IngressClass)
+	})
+	if was != host || kept {
 		return nil
 	}
 	return &conditions.Event{

@@ -142,7 +142,7 @@ var _ = Describe("A host that one partner hands over to another", func() {
 			k := &killed{after: after, dead: make(chan struct{})}
 			from, to := names[(after+1)%2], names[after%2]
 			declare(ctx, from, to, subdomain, after%4 < 2)
-			stop = startOperator(overlap, k.Wrap)
+			stop = startOperator(overlap, seenBy(k.Wrap))
 			finished := make(chan struct{})
 			go func() {
 				defer close(finished)

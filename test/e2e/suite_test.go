@@ -166,14 +166,19 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 // operatorDNS is the DNS server by which the operator decides when certificates are ordered; empty for at once.
 var operatorDNS string
 
-// startOperator runs the operator until it is stopped. wrap, if given, sees its requests.
-func startOperator(overlap time.Duration, wrap ...transport.WrapperFunc) (stop func()) {
+// option changes how the operator runs.
+type option func(*rest.Config, *manager.Options)
+
+// seenBy has its requests seen.
+func seenBy(wrap transport.WrapperFunc) option {
+	return func(config *rest.Config, _ *manager.Options) { config.Wrap(wrap) }
+}
+
+// startOperator runs the operator until it is stopped.
+func startOperator(overlap time.Duration, change ...option) (stop func()) {
 	GinkgoHelper()
 	config := rest.CopyConfig(asManager)
-	for _, wrap := range wrap {
-		config.Wrap(wrap)
-	}
-	operator, err := manager.New(context.Background(), config, manager.Options{
+	options := manager.Options{
 		Settings: objects.Settings{
 			IngressClassName: "traefik", ProxyNamespaces: []string{"traefik"}, RouteOverlap: overlap,
 			WidgetBackend: v1alpha1.ExternalBackend{Host: "widget.system.svc.cluster.local", Port: 8082},
@@ -181,7 +186,11 @@ func startOperator(overlap time.Duration, wrap ...transport.WrapperFunc) (stop f
 		OrderChecks: operatorDNS != "", DNSServer: operatorDNS,
 		Workers: 4, TotalsInterval: time.Second, ResyncPeriod: time.Hour,
 		HealthAddress: "0", MetricsAddress: "0", ShutdownTimeout: 10 * time.Second, Unnamed: true,
-	})
+	}
+	for _, change := range change {
+		change(config, &options)
+	}
+	operator, err := manager.New(context.Background(), config, options)
 	Expect(err).NotTo(HaveOccurred())
 	return start(operator)
 }
