@@ -340,6 +340,8 @@ var (
 		ConditionHoursCovered, ConditionShortfallExpected, ConditionCustomerCountStale, ConditionContractActive,
 		ConditionObjectsIgnored, ConditionUndeclaredNamespaces,
 	}
+	// ProberConditions are those of a Partner that the prober owns.
+	ProberConditions         = []ConditionType{ConditionSubdomainReachable, ConditionReplacementReachable}
 	PCSMAllocationConditions = []ConditionType{
 		ConditionReady, ConditionReconciling, ConditionStalled, ConditionAccepted, ConditionActive, ConditionHoursDoubtful,
 	}

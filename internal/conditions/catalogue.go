@@ -328,7 +328,7 @@ var Catalogue = []Kind{
 				{Status: metav1.ConditionUnknown, Reasons: []v1alpha1.Reason{v1alpha1.ReasonProberBlind}, Remedy: "see [the runbook](runbooks/PartnerProberBlind.md): the prober's own surroundings fail, and it has no verdict on this sub-domain yet. Verdicts from before stay as they are", Severity: Notice},
 			},
 		},
-		{Type: v1alpha1.ConditionReplacementReachable, Under: v1alpha1.ConditionSubdomainReady,
+		{Type: v1alpha1.ConditionReplacementReachable,
 			Cases: []Case{
 				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonReachable}, Remedy: "nothing"},
 				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonNameNotResolved, v1alpha1.ReasonTargetNotAllowed, v1alpha1.ReasonConnectionFailed, v1alpha1.ReasonCertificateInvalid, v1alpha1.ReasonCertificateExpired, v1alpha1.ReasonEngineFailed, v1alpha1.ReasonWidgetFailed, v1alpha1.ReasonWidgetOfAnotherPartner}, Remedy: "see `SubdomainReachable`: the same holds for the new route", Severity: Warning},

@@ -80,7 +80,7 @@ var _ = Describe("The catalogue", func() {
 
 	It("has the conditions that the API lists for each kind", func() {
 		for name, types := range map[string][]v1alpha1.ConditionType{
-			"Partner": append(slices.Clone(v1alpha1.PartnerConditions), v1alpha1.ConditionSubdomainReachable), "PCSMAllocation": v1alpha1.PCSMAllocationConditions, "SupportPlan": v1alpha1.SupportPlanConditions,
+			"Partner": slices.Concat(v1alpha1.PartnerConditions, v1alpha1.ProberConditions), "PCSMAllocation": v1alpha1.PCSMAllocationConditions, "SupportPlan": v1alpha1.SupportPlanConditions,
 		} {
 			listed := []v1alpha1.ConditionType{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled}
 			for _, condition := range kindOf(name).Conditions {

@@ -119,7 +119,7 @@ func prune(object client.Object) {
 	switch object := object.(type) {
 	case *v1alpha1.Partner:
 		object.Labels, object.Annotations = nil, picked(object.Annotations, maxName, v1alpha1.ChangesAnnotation)
-		object.Status.Conditions = own(object.Status.Conditions, v1alpha1.PartnerConditions, v1alpha1.ConditionSubdomainReachable, v1alpha1.ConditionReplacementReachable)
+		object.Status.Conditions = own(object.Status.Conditions, v1alpha1.PartnerConditions, v1alpha1.ProberConditions...)
 	case *v1alpha1.SupportPlan:
 		object.Labels, object.Annotations = nil, nil
 		object.Status.Conditions = own(object.Status.Conditions, v1alpha1.SupportPlanConditions)

@@ -118,15 +118,12 @@ func keep(in any) (any, error) {
 	kept.Status.Subdomain = partner.Status.Subdomain
 	kept.Status.SupportWidget = partner.Status.SupportWidget
 	for _, condition := range partner.Status.Conditions {
-		if slices.Contains(own, v1alpha1.ConditionType(condition.Type)) {
+		if slices.Contains(v1alpha1.ProberConditions, v1alpha1.ConditionType(condition.Type)) {
 			kept.Status.Conditions = append(kept.Status.Conditions, condition)
 		}
 	}
 	return kept, nil
 }
-
-// own are the conditions that the prober writes.
-var own = []v1alpha1.ConditionType{v1alpha1.ConditionSubdomainReachable, v1alpha1.ConditionReplacementReachable}
 
 // reachable is the condition that the prober wrote; nil if it wrote none.
 func reachable(partner *v1alpha1.Partner) *metav1.Condition {
@@ -283,7 +280,7 @@ func (r *reconciler) write(ctx context.Context, partner *v1alpha1.Partner, condi
 			status.Conditions = append(status.Conditions, *condition)
 		}
 	}
-	err := apply.Applier{Client: r.client, StatusManager: v1alpha1.ProberFieldManager}.Status(ctx, partner, status, own)
+	err := apply.Applier{Client: r.client, StatusManager: v1alpha1.ProberFieldManager}.Status(ctx, partner, status, v1alpha1.ProberConditions)
 	return apply.UnlessGone(err)
 }
 
