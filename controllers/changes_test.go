@@ -101,7 +101,7 @@ var _ = Describe("A change of a default", func() {
 		By("beginning with those whose plans promise least")
 		second := startManager(under("waves-after"))
 		Eventually(moved(ctx)).Should(Equal(names(3, 7)))
-		Eventually(held(ctx, name(0))).Should(Equal("WaitsForWave: " + what + "it waits for its wave (--wave)"))
+		Eventually(held(ctx, name(0))).Should(Equal("WaitsForWave: " + what + "its wave has not begun (--wave)"))
 		eventually(ctx, name(0), "Ready=True/Provisioned", "ChangeHeld=True/WaitsForWave")
 		Consistently(moved(ctx)).WithTimeout(5 * time.Second).Should(Equal(names(3, 7)))
 
@@ -128,7 +128,7 @@ var _ = Describe("A change of a default", func() {
 		probed(ctx, name(7), metav1.ConditionFalse)
 		now.step(time.Minute)
 		eventually(ctx, name(0), "Ready=True/Provisioned", "ChangeHeld=True/ChangesFailing")
-		Expect(held(ctx, name(0))()).To(Equal("ChangesFailing: " + what + "too many that it reached are not served any more, such as waved-03, waved-07; it goes on once they are, or with the annotation partner.dispel.com/changes=at-once on this Partner"))
+		Expect(held(ctx, name(0))()).To(Equal("ChangesFailing: " + what + "too many that it reached are not served any more, such as waved-03, waved-07; the rollout resumes once they are; to skip the wait for this Partner, annotate it with partner.dispel.com/changes=at-once"))
 		now.step(time.Hour)
 		second.stop()
 		second = startManager(under("waves-after"))

@@ -178,6 +178,8 @@ var _ = Describe("A tenant's administrator", Ordered, ContinueOnFailure, func() 
 			`{apiVersion: v1, kind: ConfigMap, metadata: {name: hook, namespace: partner-fenced, finalizers: [example.com/never], ownerReferences: [{apiVersion: partner.dispel.com/v1alpha1, kind: Partner, name: fenced, uid: x, blockOwnerDeletion: true}]}}`),
 		Entry("an HTTPRoute named like the host", "metadata.name: httproutes fenced.example.com is the partner operator's, "+reserved,
 			`{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: fenced.example.com, namespace: partner-fenced}, spec: {hostnames: [fenced.example.com]}}`),
+		Entry("a ListenerSet named like a second route of the host", "metadata.name: listenersets fenced.example.com.2 is the partner operator's, "+reserved,
+			`{apiVersion: gateway.networking.k8s.io/v1, kind: ListenerSet, metadata: {name: fenced.example.com.2, namespace: partner-fenced}, spec: {parentRef: {name: public}, listeners: [{name: https, port: 443, protocol: HTTPS, hostname: fenced.example.com}]}}`),
 		Entry("what tells how the engine is reached over TLS", "metadata.name: backendtlspolicies dispel-engine is the partner operator's, "+reserved,
 			`{apiVersion: gateway.networking.k8s.io/v1, kind: BackendTLSPolicy, metadata: {name: dispel-engine, namespace: partner-fenced}, spec: {targetRefs: [{group: "", kind: Service, name: engine}], validation: {hostname: x.example.com, wellKnownCACertificates: System}}}`),
 		Entry("a labelled Certificate", "metadata.name: certificates flood is the partner operator's, "+reserved,

@@ -316,8 +316,8 @@ const (
 	ReasonUnknownTimeZone  Reason = "UnknownTimeZone"
 	ReasonPlanInconsistent Reason = "PlanInconsistent"
 
-	// ReasonReplacementNotReached is of a route that does not take the place of another yet, since the prober has
-	// not reached the host there.
+	// ReasonReplacementNotReached means that the new route waits until the prober has reached the host through
+	// it.
 	ReasonReplacementNotReached Reason = "ReplacementNotReached"
 
 	// ReasonWaitsForWave is of a change that waits for its turn.

@@ -781,8 +781,7 @@ type SubdomainStatus struct {
 	// +optional
 	Route RouteKind `json:"route,omitempty"`
 
-	// routeName is the name of the route, if that is not the host: of two routes that follow one another,
-	// the second has another.
+	// routeName is the name of the route; empty if it is named after the host.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	RouteName string `json:"routeName,omitempty"`

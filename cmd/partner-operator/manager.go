@@ -75,9 +75,9 @@ func newManagerCommand() *cobra.Command {
 	flags.BoolVar(&options.OrderChecks, "order-checks", true, "order a certificate from an ACME issuer only when DNS leads to the route (HTTP-01) and CAA records permit the authority; a lookup that fails does not count")
 	flags.IntVar(&options.OrdersPerHour, "orders-per-hour", 0, "certificates ordered from each issuer within an hour, the others in turn; 0 for no limit")
 	flags.StringVar(&options.DNSServer, "dns-server", "", "DNS server for --order-checks, such as 192.0.2.53 or 192.0.2.53:53; empty: the system's")
-	flags.BoolVar(&given.awaitProber, "await-prober", false, "keep a route until the prober has reached its host through the one that takes its place")
+	flags.BoolVar(&given.awaitProber, "await-prober", false, "replace a route only after the prober has reached the host through the new one")
 	flags.StringVar(&given.wave, "wave", "10%/1m", "share of the partners that are served which a change of a default, such as --ingress-class, reaches at once, and the pause before the next, as share/pause; 100%/0s for all")
-	flags.IntVar(&options.MaxUnreachable, "max-unreachable", 3, "partners that may not be served any more after a change of a default before it goes no further")
+	flags.IntVar(&options.MaxUnreachable, "max-unreachable", 3, "stop rolling out a changed default once more than this many of the partners that it reached are not served")
 	flags.DurationVar(&options.ShutdownDelay, "shutdown-delay", 5*time.Second, "how long to keep serving after SIGTERM while reporting not ready, until proxies have noticed")
 	flags.DurationVar(&options.ShutdownTimeout, "shutdown-timeout", 20*time.Second, "how long to wait for running reconciles to finish, after --shutdown-delay")
 

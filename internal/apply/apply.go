@@ -20,6 +20,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -498,7 +499,7 @@ func UpToDate(fields map[string]any, observed client.Object) (bool, error) {
 	}
 	wanted := fields["metadata"]
 	if _, noted := observed.GetAnnotations()[v1alpha1.DefaultsAnnotation]; !noted {
-		wanted = withoutNote(fields["metadata"].(map[string]any))
+		wanted = withoutFirstNote(fields["metadata"].(map[string]any))
 	}
 	if !containsMetadata(current["metadata"], wanted) {
 		return false, nil
@@ -520,11 +521,11 @@ func UpToDate(fields map[string]any, observed client.Object) (bool, error) {
 	return true, nil
 }
 
-// withoutNote are metadata without the note of the defaults that a route was made with: one from before
-// these were noted is up to date as it is.
-func withoutNote(metadata map[string]any) map[string]any {
+// withoutFirstNote are metadata without the note of the defaults that a route was made with, unless these have
+// changed since: one from before they were noted is up to date as it is.
+func withoutFirstNote(metadata map[string]any) map[string]any {
 	annotations, _ := metadata["annotations"].(map[string]any)
-	if _, noted := annotations[v1alpha1.DefaultsAnnotation]; !noted {
+	if note, _ := annotations[v1alpha1.DefaultsAnnotation].(string); note == "" || strings.Contains(note, `"changed":`) {
 		return metadata
 	}
 	without, others := maps.Clone(metadata), maps.Clone(annotations)

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -37,7 +38,7 @@ const (
 	// blame is for how long after a change a Partner that is not served any more counts as failed by it.
 	blame = 10 * time.Minute
 	// patience is for how long it may be on the way to be served anew before it counts as that.
-	patience = time.Minute
+	patience = 2 * time.Minute
 	// beat is how often the fleet is looked at while something waits, and askAgain how often one that waits
 	// asks by itself.
 	beat, askAgain = 2 * time.Second, 10 * time.Minute
@@ -68,8 +69,8 @@ type Gate struct {
 	Options
 
 	mu sync.Mutex
-	// asked tells that a Partner has asked since the fleet was looked at.
-	asked bool
+	// asked reports whether a Partner has asked since the fleet was looked at, and looked whether it was at all.
+	asked, looked bool
 	// turns are the Partners whose turn it is, and since when.
 	turns map[string]time.Time
 	// failing are the first of those that are not served after a change, while there are too many of them;
@@ -88,7 +89,8 @@ func (g *Gate) Changed() <-chan event.GenericEvent { return g.told }
 
 // Hold says why a change has to wait; nil if it has not to.
 func (g *Gate) Hold(s *snapshot.Snapshot, change objects.Change) *snapshot.HeldChange {
-	if !waits(s.Partner) {
+	gone := change.From.IngressClass != "" && !slices.ContainsFunc(s.IngressClasses, func(class networkingv1.IngressClass) bool { return class.Name == change.From.IngressClass })
+	if gone || !waits(s.Partner, s.Reached, s.Now) {
 		return nil
 	}
 	g.mu.Lock()
@@ -97,6 +99,10 @@ func (g *Gate) Hold(s *snapshot.Snapshot, change objects.Change) *snapshot.HeldC
 		return nil
 	}
 	g.asked = true
+	before := meta.FindStatusCondition(s.Partner.Status.Conditions, string(v1alpha1.ConditionChangeHeld))
+	if before != nil && !g.looked { // what held it before a restart still may
+		return &snapshot.HeldChange{Reason: v1alpha1.Reason(before.Reason), Message: before.Message, Again: s.Now.Add(askAgain)}
+	}
 	held := &snapshot.HeldChange{Again: s.Now.Add(askAgain)}
 	what := fmt.Sprintf("the operator's defaults change %s, which does not reach this Partner yet: ", change.What())
 	switch open, opens := support.ChangesAt(s.Plan, s.Now); {
@@ -108,23 +114,26 @@ func (g *Gate) Hold(s *snapshot.Snapshot, change objects.Change) *snapshot.HeldC
 		}
 	case g.failing.count > 0:
 		held.Reason = v1alpha1.ReasonChangesFailing
-		held.Message = what + fmt.Sprintf("too many that it reached are not served any more, such as %s; it goes on once they are, or with the annotation %s=%s on this Partner",
+		held.Message = what + fmt.Sprintf("too many that it reached are not served any more, such as %s; the rollout resumes once they are; to skip the wait for this Partner, annotate it with %s=%s",
 			g.failing.first, v1alpha1.ChangesAnnotation, v1alpha1.ChangesAtOnce)
 	default:
-		held.Reason, held.Message = v1alpha1.ReasonWaitsForWave, what+"it waits for its wave (--wave)"
+		held.Reason, held.Message = v1alpha1.ReasonWaitsForWave, what+"its wave has not begun (--wave)"
 	}
 	return held
 }
 
-// waits reports whether a change has to wait for a Partner's turn: it is served, and nobody has it not wait.
-func waits(partner *v1alpha1.Partner) bool {
-	serves := func(condition v1alpha1.ConditionType, without bool) bool {
+// waits reports whether a change has to wait for a Partner's turn: the Partner is served, and no annotation skips the
+// wait. One that is not served since a change reached it need not, so that a change can be taken back, nor one that
+// has not been for some time: a moment's trouble of a controller would let go of all.
+func waits(partner *v1alpha1.Partner, reached, now time.Time) bool {
+	serves := func(condition v1alpha1.ConditionType) bool {
 		found := meta.FindStatusCondition(partner.Status.Conditions, string(condition))
-		return found == nil && without || found != nil && found.Status != metav1.ConditionFalse
+		return found == nil || found.Status != metav1.ConditionFalse ||
+			now.Sub(found.LastTransitionTime.Time) < blame && (reached.IsZero() || found.LastTransitionTime.Time.Before(reached) || found.LastTransitionTime.Sub(reached) > blame)
 	}
 	return partner.Status.Subdomain != nil && partner.DeletionTimestamp.IsZero() && !ptr.Deref(partner.Spec.Suspend, false) &&
 		partner.Annotations[v1alpha1.ChangesAnnotation] != v1alpha1.ChangesAtOnce &&
-		serves(v1alpha1.ConditionSubdomainReady, false) && serves(v1alpha1.ConditionSubdomainReachable, true)
+		serves(v1alpha1.ConditionSubdomainReady) && serves(v1alpha1.ConditionSubdomainReachable)
 }
 
 // unserved reports whether a Partner is not served as it is to be since shortly after a change reached it, and
@@ -153,8 +162,9 @@ type failures struct {
 type member struct {
 	name string
 	tier v1alpha1.Tier
-	// waits tells that a change waits for its turn, and open that its plan has nothing against that now.
-	waits, open bool
+	// pending reports that a change has not reached it, waits that it has to wait for its turn, and open that its
+	// plan has nothing against that now.
+	pending, waits, open bool
 	// reached is when the last change did, and unserved that it is not served since, which counts as failed
 	// after a while.
 	reached          time.Time
@@ -166,13 +176,18 @@ func (g *Gate) Start(ctx context.Context) error {
 	wait.UntilWithContext(ctx, func(ctx context.Context) {
 		g.mu.Lock()
 		idle := !g.asked && len(g.turns) == 0 && g.failing.count == 0
+		g.asked = false
+		turns := maps.Clone(g.turns)
 		g.mu.Unlock()
 		if idle {
 			return
 		}
-		fleet, served, err := g.fleet(ctx)
+		fleet, served, err := g.fleet(ctx, turns)
 		if err != nil {
 			ctrl.LoggerFrom(ctx).Error(err, "The Partners that wait for a change of the defaults cannot be found; it is tried again")
+			g.mu.Lock()
+			g.asked = true
+			g.mu.Unlock()
 			return
 		}
 		for _, name := range g.next(fleet, served, g.Clock.Now()) {
@@ -191,7 +206,7 @@ func (g *Gate) Start(ctx context.Context) error {
 func (g *Gate) next(fleet []member, served int, now time.Time) (news []string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.asked = false
+	g.looked = true
 	var waiting []member
 	var failing []string
 	var last time.Time
@@ -209,17 +224,16 @@ func (g *Gate) next(fleet []member, served int, now time.Time) (news []string) {
 		}
 		given, turn := g.turns[m.name]
 		switch {
-		case !m.waits:
-		case turn && now.Sub(given) < blame:
+		case m.pending && turn && (m.unserved || now.Sub(given) < blame):
 			still[m.name] = given
-			under++
+			if !m.unserved {
+				under++
+			}
 			if given.After(last) {
 				last = given
 			}
-		case m.open:
+		case m.waits && m.open:
 			waiting = append(waiting, m)
-			g.asked = true
-		default:
 			g.asked = true
 		}
 	}
@@ -253,7 +267,7 @@ func (g *Gate) next(fleet []member, served int, now time.Time) (news []string) {
 var tiers = []v1alpha1.Tier{v1alpha1.Basic, "", v1alpha1.Premium, v1alpha1.MissionCritical}
 
 // fleet finds the Partners that are served, and how many they are.
-func (g *Gate) fleet(ctx context.Context) ([]member, int, error) {
+func (g *Gate) fleet(ctx context.Context, turns map[string]time.Time) ([]member, int, error) {
 	var partners v1alpha1.PartnerList
 	var plans v1alpha1.SupportPlanList
 	var classes networkingv1.IngressClassList
@@ -274,15 +288,26 @@ func (g *Gate) fleet(ctx context.Context) ([]member, int, error) {
 	served, now := 0, g.Clock.Now()
 	for i := range partners.Items {
 		partner := &partners.Items[i]
-		if partner.Spec.Subdomain == nil || partner.Status.Subdomain == nil {
+		if partner.Spec.Subdomain == nil || partner.Status.Subdomain == nil || !partner.DeletionTimestamp.IsZero() || ptr.Deref(partner.Spec.Suspend, false) {
 			continue
 		}
 		served++
 		plan := byName[v1alpha1.ObjectName(contract.PlanName(partner))]
-		change, reached := objects.Builder{Partner: partner, Settings: g.Settings, Classes: classes.Items}.ChangeOf(live[partner.Name])
-		m := member{name: partner.Name, waits: change != nil && waits(partner), reached: reached}
-		m.unserved, m.failed = unserved(partner, reached, now)
-		m.open, _ = support.ChangesAt(plan, now)
+		objectsOf := slices.DeleteFunc(live[partner.Name], func(object kinds.Object) bool { return object.GetNamespace() != objects.NamespaceOf(partner) })
+		change, reached := objects.Builder{Partner: partner, Settings: g.Settings, Classes: classes.Items}.ChangeOf(objectsOf)
+		if reached.After(now) {
+			reached = time.Time{} // by another's clock
+		}
+		m := member{name: partner.Name, pending: change != nil, waits: change != nil && waits(partner, reached, now), reached: reached}
+		if given, turn := turns[partner.Name]; turn && change != nil {
+			reached = given // it may fail before it is on any route
+		} else if change != nil && reached.IsZero() {
+			reached = now.Add(-blame) // as it may have, under a manager before
+		}
+		m.unserved, m.failed = unserved(partner, reached.Truncate(time.Second), now)
+		if m.waits {
+			m.open, _ = support.ChangesAt(plan, now)
+		}
 		if plan != nil {
 			m.tier = plan.Spec.Tier
 		}

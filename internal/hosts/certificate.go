@@ -97,7 +97,11 @@ func (p *planner) certificate(via objects.GatewayLink) certificate {
 // servedSecret is the Secret that a route of the declared kind names at present; empty if it names none.
 func (p *planner) servedSecret() string {
 	host := objects.HostOf(p.Partner)
-	for _, name := range kinds.RouteNames(host) {
+	names := []string{p.build.DeclaredRoute()}
+	if before := p.Partner.Status.Subdomain; before != nil && before.RouteName != "" {
+		names = append(names, before.RouteName)
+	}
+	for _, name := range append(names, kinds.RouteNames(host)...) {
 		if p.build.GatewayRef() == nil {
 			if ingress, ok := p.Child(kinds.Ingress, name).(*networkingv1.Ingress); ok && len(ingress.Spec.TLS) > 0 {
 				return ingress.Spec.TLS[0].SecretName

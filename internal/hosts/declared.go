@@ -261,6 +261,9 @@ func (p *planner) served(via objects.GatewayLink, issued certificate) (wanted []
 			wanted = append(wanted, p.build.ExternalService(kinds.WidgetServiceName, p.Settings.WidgetBackend))
 		}
 	}
+	if p.anew {
+		return wanted
+	}
 	if gateway == nil {
 		return append(wanted, p.build.Ingress(p.widget, issued.secret))
 	}

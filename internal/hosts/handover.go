@@ -73,8 +73,8 @@ func (p *planner) handOver() handed {
 	}
 	host.routable = facts.InForce && !reserved && host.Phase != v1alpha1.HostReleasing
 	if host.routable && !p.targetServes() && len(routes) > 0 { // from then on it is the target's to report
-		oldest := slices.MinFunc(routes, olderRoute)
-		host.Served, host.Widget = p.servedBy(oldest), objects.HasWidget(&oldest)
+		present := p.present(routes)
+		host.Served, host.Widget = p.servedBy(present), objects.HasWidget(&present)
 	}
 	if claim := p.Child(kinds.SubdomainClaim, host.Name); offered && (claim == nil && p.blocked == nil || claim != nil && claim.GetDeletionTimestamp().IsZero()) {
 		offer := p.build.Claim(handing.Host)
@@ -84,7 +84,7 @@ func (p *planner) handOver() handed {
 	if p.blocked == nil && host.routable {
 		host.Write = append(host.Write, left.hide...)
 		for _, route := range routes {
-			if !p.targetServes() && route.Hidden() && p.failedToWrite(route.Object) == nil {
+			if !p.targetServes() && route.Hidden() && p.failedToWrite(route.Object) == nil && route.GetName() == p.present(routes).GetName() {
 				host.Write = append(host.Write, route.Show()) // the target failed
 			}
 		}
@@ -219,7 +219,9 @@ func (p *planner) targetServes() bool {
 		return false
 	}
 	_, host, _ := strings.Cut(p.Target.Status.Subdomain.URL, "://")
-	return host == string(objects.HandOverOf(p.Partner).Host) && meta.IsStatusConditionTrue(p.Target.Status.Conditions, string(v1alpha1.ConditionSubdomainReady))
+	ready := meta.FindStatusCondition(p.Target.Status.Conditions, string(v1alpha1.ConditionSubdomainReady))
+	return host == string(objects.HandOverOf(p.Partner).Host) && ready != nil &&
+		(ready.Status == metav1.ConditionTrue || ready.Reason == string(v1alpha1.ReasonReplacementNotReached)) // with another of its own
 }
 
 // targetConflicts reports whether the Gateway refuses the target's listener because of

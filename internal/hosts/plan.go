@@ -106,6 +106,10 @@ func New(s *snapshot.Snapshot, judged *contract.Judgement, blocked *conditions.F
 			if there := p.Child(kinds.Name(object), object.GetName()); there != nil && p.failed() != nil && p.inClear(there) {
 				continue // it cannot be made to use TLS, and must not go on without
 			}
+			if exposure := kinds.Of(object).Exposure; p.anew && object.GetName() == p.build.DeclaredRoute() &&
+				(exposure == kinds.ByListener || kinds.Name(object) == string(p.wantedKind())) {
+				continue
+			}
 			plan.kept[kinds.Describe(object)] = true
 		}
 	}
@@ -174,6 +178,8 @@ type planner struct {
 	backends []kinds.Object
 	// handing is the host that is handed over, while it is served here; empty if none is.
 	handing string
+	// anew reports that what has the name of the declared route has to go before that can be made.
+	anew bool
 	// widget reports that routes are to lead to the widget server.
 	widget bool
 }
@@ -195,7 +201,7 @@ func newPlanner(s *snapshot.Snapshot, judged *contract.Judgement, blocked *condi
 			p.byName[kinds.HostNamed(child)] = append(p.byName[kinds.HostNamed(child)], child)
 		}
 	}
-	p.build.RouteName = p.routeSlot()
+	p.build.RouteName, p.anew = p.routeSlot()
 	return p
 }
 

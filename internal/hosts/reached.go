@@ -1,6 +1,7 @@
 package hosts
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -14,32 +15,38 @@ import (
 )
 
 // notReached says that the declared route does not take the place of the one that serves the host yet, since the
-// prober has not reached the host at its address; nil if it has, if none serves in whose place it comes, or if that
-// one's controller does not say where it serves it, either. Once the declared route serves, it stays so.
+// prober has not reached the host at its address; nil if it has, if it does not reach it through the present one,
+// either, or if the controller of that reports no address. Once the declared route serves, it stays so.
 func (p *planner) notReached() *conditions.Finding {
 	declared := p.declaredRoute()
 	if !p.Settings.AwaitProber || declared == nil || p.servedByRoute(*declared) || !p.servedBefore(declared.Host()) || p.atOnce() {
 		return nil
 	}
+	if meta.IsStatusConditionFalse(p.Partner.Status.Conditions, string(v1alpha1.ConditionSubdomainReachable)) {
+		return nil // there is nothing to lose
+	}
+	ready := meta.FindStatusCondition(p.Partner.Status.Conditions, string(v1alpha1.ConditionSubdomainReady))
+	waits := ready != nil && ready.Reason == string(v1alpha1.ReasonReplacementNotReached)
 	replaced := slices.DeleteFunc(p.OwnRoutes(), func(route objects.Route) bool { return !p.servedByRoute(route) })
-	if len(replaced) == 0 || len(p.AddressesOf(replaced[0])) == 0 {
+	// A controller that restarts may take its addresses back for a moment.
+	if len(replaced) == 0 || len(p.AddressesOf(replaced[0])) == 0 && len(p.Partner.Status.Subdomain.Addresses) == 0 && !waits {
 		return nil
 	}
 	addresses := p.AddressesOf(*declared)
-	why := "there: its controller does not say yet where that is"
+	why := "its controller has not reported an address yet"
 	if len(addresses) > 0 {
 		said := meta.FindStatusCondition(p.Partner.Status.Conditions, string(v1alpha1.ConditionReplacementReachable))
 		switch {
 		case said == nil || said.LastTransitionTime.Before(p.replacedAt(addresses).Since):
-			why = "the prober has not looked yet"
+			why = "it has not tried yet"
 		case said.Status == metav1.ConditionTrue:
 			return nil
 		default:
 			why = said.Message
 		}
-		why = "at " + strings.Join(addresses, ", ") + ": " + why
+		why = fmt.Sprintf("the prober has not reached %s at %s: %s", declared.Host(), strings.Join(addresses, ", "), why)
 	}
-	return broken(v1alpha1.ReasonReplacementNotReached, conditions.Waiting, "%s takes the place of the present route once the prober has reached %s %s", p.routeName(), declared.Host(), why)
+	return broken(v1alpha1.ReasonReplacementNotReached, conditions.Waiting, "%s waits to replace the present route: %s", p.routeName(), why)
 }
 
 // atOnce reports whether somebody has changes reach the Partner without such care.

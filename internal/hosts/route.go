@@ -29,51 +29,81 @@ func (p *planner) wantedKind() v1alpha1.RouteKind {
 
 // isDeclared reports whether a route is the one that is declared.
 func (p *planner) isDeclared(route objects.Route) bool {
-	return route.GetName() == p.build.DeclaredRoute() && route.Kind == p.wantedKind()
+	return !p.anew && route.GetName() == p.build.DeclaredRoute() && route.Kind == p.wantedKind()
 }
 
 // routeSlot is the name of the declared route: that of one that leads the host there already; else a free one
 // beside a route that serves, whose place it takes. A route is changed in place if it serves nobody, if there cannot be
-// two, or if the Service that both lead to tells the controller of one alone how to reach the engine over TLS.
-func (p *planner) routeSlot() string {
+// two, or if the Service that both lead to tells the controller of one alone how to reach the engine over TLS. If both
+// names are taken, the route that does not serve goes first, and anew is true: changed in place, it would have the
+// addresses of its former controller for a while.
+func (p *planner) routeSlot() (name string, anew bool) {
 	host := p.declaredHost()
 	if host == "" {
-		return ""
+		return "", false
 	}
-	var serving []objects.Route
-	for _, route := range p.OwnRoutes() {
-		if route.Host() != host || route.Kind != p.wantedKind() {
-			continue
+	var serving, leading []objects.Route
+	for _, route := range p.Snapshot.OwnRoutes() { // those in clear text, too, which are put right in place
+		switch {
+		case route.Host() != host || route.Kind != p.wantedKind():
+		case p.build.Leads(route.Object, p.Children):
+			leading = append(leading, route)
+		default:
+			serving = append(serving, route)
 		}
-		if p.build.Leads(route.Object, p.Children) {
-			return route.GetName()
-		}
-		serving = append(serving, route)
+	}
+	if len(leading) > 0 {
+		return p.present(leading).GetName(), false
 	}
 	names := slices.DeleteFunc(kinds.RouteNames(host), func(name string) bool {
 		there := p.Child(string(p.wantedKind()), name)
 		return there != nil && (len(serving) > 0 || there.GetDeletionTimestamp().IsZero())
 	})
 	if len(serving) == 0 {
-		return append(names, host)[0]
+		return append(names, host)[0], false
 	}
-	before := p.Partner.Status.Subdomain
-	if before == nil || p.Settings.RouteOverlap < 0 || p.wantedKind() == v1alpha1.IngressRoute && p.build.BackendTLS() != nil ||
-		len(names) > 0 && p.refusedBeside(names[0]) {
-		names = nil
+	present := p.present(serving)
+	switch {
+	case p.Partner.Status.Subdomain == nil, p.Settings.RouteOverlap < 0, p.wantedKind() == v1alpha1.IngressRoute && p.build.BackendTLS() != nil,
+		len(names) > 0 && p.refusedBeside(names[0], present):
+		return present.GetName(), false
+	case len(names) > 0:
+		return names[0], false
+	case len(serving) == 1:
+		return present.GetName(), false
 	}
-	if len(names) > 0 {
-		return names[0]
-	}
-	i := slices.IndexFunc(serving, func(route objects.Route) bool { return len(serving) > 1 && !p.servedByRoute(route) })
-	return serving[max(i, 0)].GetName()
+	i := slices.IndexFunc(serving, func(route objects.Route) bool { return route.GetName() != present.GetName() })
+	return serving[i].GetName(), true
 }
 
-// refusedBeside reports whether the API server refused a second route: some controllers take one of a host alone.
-func (p *planner) refusedBeside(name string) bool {
-	return slices.ContainsFunc(p.Failures, func(f snapshot.Failure) bool {
-		return f.Refused && !f.Delete && f.Object.GetName() == name && kinds.Name(f.Object) == string(p.wantedKind())
-	})
+// present is that of some routes which serves, by the status; else the oldest: one that was never ready came later.
+func (p *planner) present(routes []objects.Route) objects.Route {
+	if i := slices.IndexFunc(routes, p.servedByRoute); i >= 0 {
+		return routes[i]
+	}
+	return slices.MinFunc(routes, olderRoute)
+}
+
+// refusedBeside reports whether the API server refused a second Ingress beside the present one of another class with the
+// same controller: some have one Ingress of a host alone accepted.
+func (p *planner) refusedBeside(name string, present objects.Route) bool {
+	ingress, ok := present.Object.(*networkingv1.Ingress)
+	if !ok || !slices.ContainsFunc(p.Failures, func(f snapshot.Failure) bool {
+		return f.Refused && !f.Delete && f.Object.GetName() == name && kinds.Name(f.Object) == kinds.Ingress
+	}) {
+		return false
+	}
+	by := p.ingressController(ptr.Deref(ingress.Spec.IngressClassName, ""))
+	return by != "" && by == p.ingressController(p.build.IngressClassName())
+}
+
+// ingressController is the controller of an ingress class; empty if there is no such class.
+func (p *planner) ingressController(name string) string {
+	i := slices.IndexFunc(p.IngressClasses, func(class networkingv1.IngressClass) bool { return class.Name == name })
+	if i < 0 {
+		return ""
+	}
+	return p.IngressClasses[i].Spec.Controller
 }
 
 // servedByRoute reports whether the status says that a route serves its host.
@@ -161,7 +191,7 @@ func (p *planner) drain(host string) (d drained) {
 		}
 		d.again = staffing.Earlier(d.again, staffing.Earlier(settled, over))
 		if p.replaced(route.Object) {
-			d.addresses = p.AddressesOf(route)
+			d.addresses = append(d.addresses, p.AddressesOf(route)...)
 		}
 	}
 	return d
@@ -191,8 +221,7 @@ func (p *planner) retiredSince(former, declared objects.Route, since time.Time) 
 }
 
 // oldRoute is a route other than the declared one, which is served while that is
-// not ready; nil if there is none. Of several it is the oldest: a host that was
-// never ready came after the one that was.
+// not ready; nil if there is none.
 func (p *planner) oldRoute(ready bool) *objects.Route {
 	if !p.exposed() || ready {
 		return nil
@@ -201,7 +230,7 @@ func (p *planner) oldRoute(ready bool) *objects.Route {
 	if len(old) == 0 {
 		return nil
 	}
-	return new(slices.MinFunc(old, olderRoute))
+	return new(p.present(old))
 }
 
 // url is the address at which a route is served.

@@ -8,8 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// Names of the objects in a tenant namespace. A sub-domain's Ingress,
-// Certificate and certificate Secret are named by the host, so that those of a
+// Names of the objects in a tenant namespace. A sub-domain's route,
+// Certificate and certificate Secret are named after the host, so that those of a
 // new host stand beside those of the old one.
 const (
 	IsolationName      = "dispel-isolation"

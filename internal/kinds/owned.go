@@ -19,7 +19,11 @@ func Owned(object Object, partner string, hosts []string) bool {
 		return object.GetLabels()[v1alpha1.PartnerLabel] == partner && object.GetLabels()[v1alpha1.ManagedByLabel] == v1alpha1.FieldManager &&
 			object.GetAnnotations()[CertificateNameAnnotation] == object.GetName()
 	}
-	if slices.Contains(ReservedNames, object.GetName()) || slices.Contains(hosts, object.GetName()) {
+	name := object.GetName()
+	if exposure := Of(object).Exposure; exposure == ByRoute || exposure == ByListener {
+		name = HostNamed(object)
+	}
+	if slices.Contains(ReservedNames, name) || slices.Contains(hosts, name) {
 		return true
 	}
 	return object.GetLabels()[v1alpha1.PartnerLabel] == partner && Marked(object)

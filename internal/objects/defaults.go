@@ -111,8 +111,11 @@ func (c Change) What() string {
 		}
 	}
 	route := func(d Defaults) string {
-		if d.Gateway != "" {
+		switch {
+		case d.Gateway != "":
 			return "Gateway " + d.Gateway
+		case d.IngressClass == "":
+			return "no ingress class"
 		}
 		return "ingress class " + d.IngressClass
 	}
@@ -127,6 +130,9 @@ func (c Change) What() string {
 	}
 	return strings.Join(parts, ", ")
 }
+
+// any reports whether anything changes.
+func (c Change) any() bool { return c.routes() || c.signs() || c.annotates() }
 
 // routes reports whether what routes the host changes, signs whether the issuer does, and annotates whether
 // the annotations of an Ingress do that stays one.
@@ -151,6 +157,7 @@ func (b Builder) ChangeOf(live []kinds.Object) (change *Change, reached time.Tim
 	b.Kept = KeptClass(b.Partner, live)
 	to, host := b.Defaults(), HostOf(b.Partner)
 	var served *Defaults
+	same := false
 	for _, object := range live {
 		kind := kinds.OfType(object)
 		if kind == nil || kind.Exposure != kinds.ByRoute || kinds.HostNamed(object) != host || object.GetDeletionTimestamp() != nil {
@@ -163,15 +170,15 @@ func (b Builder) ChangeOf(live []kinds.Object) (change *Change, reached time.Tim
 		if from.Changed != nil && from.Changed.After(reached) {
 			reached = from.Changed.Time
 		}
-		c := Change{From: from, To: to}
-		if !c.routes() && !c.signs() && !c.annotates() {
-			return nil, reached
+		// One that is on its way out says nothing of what the Partner is served by.
+		if c := (Change{From: from, To: to}); !c.any() && object.GetAnnotations()[v1alpha1.ReplacedAnnotation] == "" {
+			same = true
 		}
-		if status := b.Partner.Status.Subdomain; served == nil || status != nil && string(status.Route) == kind.Kind {
+		if status := b.Partner.Status.Subdomain; served == nil || status != nil && string(status.Route) == kind.Kind && cmp.Or(status.RouteName, host) == object.GetName() {
 			served = &from
 		}
 	}
-	if served == nil {
+	if served == nil || same {
 		return nil, reached
 	}
 	return &Change{From: *served, To: to}, reached
@@ -212,6 +219,9 @@ func (b Builder) found(route kinds.Object, live []kinds.Object, to Defaults) Def
 		if strings.HasPrefix(to.Gateway, parents[0]+"/") {
 			from.Gateway = to.Gateway // the listener is not told
 		}
+	}
+	if ingress, ok := route.(*networkingv1.Ingress); ok && len(ingress.Spec.TLS) == 0 {
+		from.Issuer = noIssuer
 	}
 	if to.Issuer != "" {
 		for _, object := range live {

@@ -213,7 +213,7 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 
 // tell writes verdicts that are not written yet.
 func (r *reconciler) tell(ctx context.Context, partner *v1alpha1.Partner, s *state) error {
-	written := reachedInPlace(partner)
+	written := replacementReachable(partner)
 	if s.unwritten == nil && equality.Semantic.DeepEqual(s.replaced, written) {
 		return nil
 	}

@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	// retry is how often a route that is to take the place of another is tried until the host is reached there.
+	// retry is how often a route that is to take the place of another is tried within a minute, until the host is
+	// reached there; later, it is as often as the host is probed.
 	retry = 10 * time.Second
 	// mostTried is at how many addresses.
 	mostTried = 8
@@ -29,8 +30,8 @@ func replacementOf(partner *v1alpha1.Partner) *v1alpha1.ReplacementStatus {
 	return partner.Status.Subdomain.Replacement
 }
 
-// reachedInPlace is the verdict on that route that is written; nil if none is.
-func reachedInPlace(partner *v1alpha1.Partner) *metav1.Condition {
+// replacementReachable is the verdict on that route that is written; nil if none is.
+func replacementReachable(partner *v1alpha1.Partner) *metav1.Condition {
 	return meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionReplacementReachable))
 }
 
@@ -42,7 +43,7 @@ func (r *reconciler) replacement(ctx context.Context, partner *v1alpha1.Partner,
 		s.replaced = nil
 		return 0
 	}
-	s.replaced = reachedInPlace(partner)
+	s.replaced = replacementReachable(partner)
 	if s.replaced != nil && s.replaced.LastTransitionTime.Before(replacement.Since) {
 		s.replaced, s.tried = nil, time.Time{} // of another
 	}
@@ -50,14 +51,18 @@ func (r *reconciler) replacement(ctx context.Context, partner *v1alpha1.Partner,
 	if s.replaced != nil && s.replaced.Status == metav1.ConditionTrue {
 		return 0
 	}
-	if wait := s.tried.Add(retry).Sub(now); wait > 0 {
+	every := retry
+	if now.Sub(replacement.Since.Time) > time.Minute {
+		every = max(retry, r.Interval)
+	}
+	if wait := s.tried.Add(every).Sub(now); wait > 0 {
 		return wait
 	}
 	s.tried = now
 	result := r.through(ctx, target, replacement.Addresses)
 	status := metav1.ConditionTrue
 	if result.Broken() {
-		status, again = metav1.ConditionFalse, retry
+		status, again = metav1.ConditionFalse, every
 	}
 	if s.replaced != nil && s.replaced.Status == status && s.replaced.Reason == string(result.Reason) {
 		return again // servers have a say in messages
@@ -83,7 +88,7 @@ func (r *reconciler) through(ctx context.Context, target probe.Target, addresses
 	}
 	result = probe.Result{Reason: probe.NameNotResolved, Message: "the addresses of the new route do not resolve"}
 	target.Addresses, target.Former = nil, nil
-	limited, end := context.WithTimeout(ctx, r.Prober.Longest())
+	limited, end := context.WithTimeout(ctx, 2*r.Prober.Longest())
 	defer end()
 	var all []netip.Addr
 	for _, address := range addresses {
@@ -96,7 +101,7 @@ func (r *reconciler) through(ctx context.Context, target probe.Target, addresses
 	for _, ip := range all[:min(len(all), mostTried)] {
 		through := r.Prober
 		through.ConnectTo = netip.AddrPortFrom(ip.Unmap(), 0)
-		if result = through.Probe(ctx, target); !result.Broken() || ctx.Err() != nil {
+		if result = through.Probe(limited, target); !result.Broken() || limited.Err() != nil {
 			return result
 		}
 	}

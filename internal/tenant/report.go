@@ -1,6 +1,7 @@
 package tenant
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -103,7 +104,7 @@ func classChanged(s *snapshot.Snapshot, served *v1alpha1.SubdomainStatus) *condi
 	return &conditions.Event{
 		Type: corev1.EventTypeWarning, Condition: v1alpha1.ConditionSubdomainReady, Reason: IngressClassChanged,
 		Message: fmt.Sprintf("Ingress %s/%s moves from class %s to class %s in place: visitors who still have the DNS record of the former class are not served until it expires",
-			objects.NamespaceOf(s.Partner), host, before.IngressClass, served.IngressClass),
+			objects.NamespaceOf(s.Partner), cmp.Or(served.RouteName, host), before.IngressClass, served.IngressClass),
 	}
 }
 
