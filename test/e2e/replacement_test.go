@@ -143,7 +143,7 @@ var _ = Describe("A default ingress class that nobody serves", func() {
 		Eventually(func() (held int) {
 			_, held, why = look(ctx, after)
 			return held
-		}).WithTimeout(3 * time.Minute).Should(BeNumerically(">=", count/2))
+		}).WithTimeout(5 * time.Minute).Should(BeNumerically(">=", count/2))
 		Expect(why).To(ContainSubstring("too many that it reached are not served any more, such as moved-000, moved-001, moved-002; "))
 		Expect(beside(ctx)).To(Equal(count / 4))
 
