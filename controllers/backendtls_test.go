@@ -155,12 +155,15 @@ var _ = Describe("TLS to an engine", func() {
 		}
 		Eventually(scheme).Should(Equal("https"))
 		By("going once Traefik has the route")
-		route := get(ctx, &gatewayv1.HTTPRoute{}, "encrypted-gateway.example.com", "partner-encrypted-gateway")
-		Expect(route.Spec.Rules[0].BackendRefs[0].Kind).To(HaveValue(BeEquivalentTo("TraefikService")))
-		route.Status.Parents = []gatewayv1.RouteParentStatus{{ParentRef: route.Spec.ParentRefs[0], ControllerName: objects.TraefikGateway, Conditions: []metav1.Condition{
-			said(route, "Accepted", metav1.ConditionTrue, "Accepted", ""), said(route, "ResolvedRefs", metav1.ConditionTrue, "ResolvedRefs", ""),
-		}}}
-		Expect(direct.Status().Update(ctx, route)).To(Succeed())
+		route := &gatewayv1.HTTPRoute{}
+		Eventually(func(g Gomega) { // the route is written after what it leads to
+			g.Expect(direct.Get(ctx, key("encrypted-gateway.example.com", "partner-encrypted-gateway"), route)).To(Succeed())
+			g.Expect(route.Spec.Rules[0].BackendRefs[0].Kind).To(HaveValue(BeEquivalentTo("TraefikService")))
+			route.Status.Parents = []gatewayv1.RouteParentStatus{{ParentRef: route.Spec.ParentRefs[0], ControllerName: objects.TraefikGateway, Conditions: []metav1.Condition{
+				said(route, "Accepted", metav1.ConditionTrue, "Accepted", ""), said(route, "ResolvedRefs", metav1.ConditionTrue, "ResolvedRefs", ""),
+			}}}
+			g.Expect(direct.Status().Update(ctx, route)).To(Succeed())
+		}).Should(Succeed())
 		gone := func() error { return direct.Get(ctx, client.ObjectKeyFromObject(policy), policy) }
 		Eventually(gone).Should(MatchError(ContainSubstring("not found")))
 		patchPartner(ctx, "encrypted-gateway", `spec: {subdomain: {backend: {tls: null}}}`)
