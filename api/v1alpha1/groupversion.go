@@ -41,7 +41,7 @@ const (
 	// FieldManager is the operator's name in server-side apply.
 	FieldManager = "partner-operator"
 
-	// ProberFieldManager is the prober's name there. It owns one condition of each
+	// ProberFieldManager is the prober's name there. It owns ProberConditions of each
 	// Partner, and nothing else.
 	ProberFieldManager = "partner-operator-prober"
 	// AdoptAnnotation on an existing namespace allows the Partner that it names

@@ -73,9 +73,9 @@ type Gate struct {
 	asked, looked bool
 	// turns are the Partners whose turn it is, and since when.
 	turns map[string]time.Time
-	// failing are the first of those that are not served after a change, while there are too many of them;
-	// none while there are not.
-	failing failures
+	// failing names the first of those that are not served after a change, while there are too many of them;
+	// empty while there are not.
+	failing string
 	told    chan event.GenericEvent
 }
 
@@ -112,10 +112,10 @@ func (g *Gate) Hold(s *snapshot.Snapshot, change objects.Change) *snapshot.HeldC
 		if opens.Before(held.Again) {
 			held.Again = opens
 		}
-	case g.failing.count > 0:
+	case g.failing != "":
 		held.Reason = v1alpha1.ReasonChangesFailing
 		held.Message = what + fmt.Sprintf("too many that it reached are not served any more, such as %s; the rollout resumes once they are; to skip the wait for this Partner, annotate it with %s=%s",
-			g.failing.first, v1alpha1.ChangesAnnotation, v1alpha1.ChangesAtOnce)
+			g.failing, v1alpha1.ChangesAnnotation, v1alpha1.ChangesAtOnce)
 	default:
 		held.Reason, held.Message = v1alpha1.ReasonWaitsForWave, what+"its wave has not begun (--wave)"
 	}
@@ -127,35 +127,31 @@ func (g *Gate) Hold(s *snapshot.Snapshot, change objects.Change) *snapshot.HeldC
 // has not been for some time: a moment's trouble of a controller would let go of all.
 func waits(partner *v1alpha1.Partner, reached, now time.Time) bool {
 	serves := func(condition v1alpha1.ConditionType) bool {
-		found := meta.FindStatusCondition(partner.Status.Conditions, string(condition))
-		return found == nil || found.Status != metav1.ConditionFalse ||
-			now.Sub(found.LastTransitionTime.Time) < blame && (reached.IsZero() || found.LastTransitionTime.Time.Before(reached) || found.LastTransitionTime.Sub(reached) > blame)
+		since, blamed := falseSince(partner, condition, reached)
+		return since.IsZero() || now.Sub(since) < blame && !blamed
 	}
 	return partner.Status.Subdomain != nil && partner.DeletionTimestamp.IsZero() && !ptr.Deref(partner.Spec.Suspend, false) &&
-		partner.Annotations[v1alpha1.ChangesAnnotation] != v1alpha1.ChangesAtOnce &&
+		!objects.ChangesAtOnce(partner) &&
 		serves(v1alpha1.ConditionSubdomainReady) && serves(v1alpha1.ConditionSubdomainReachable)
 }
 
 // unserved reports whether a Partner is not served as it is to be since shortly after a change reached it, and
 // failed that this is more than the time it takes. The prober has its own patience.
 func unserved(partner *v1alpha1.Partner, reached, now time.Time) (unserved, failed bool) {
-	since := func(condition v1alpha1.ConditionType) (at time.Time, ok bool) {
-		found := meta.FindStatusCondition(partner.Status.Conditions, string(condition))
-		if found == nil || found.Status != metav1.ConditionFalse || reached.IsZero() {
-			return at, false
-		}
-		at = found.LastTransitionTime.Time
-		return at, !at.Before(reached) && at.Sub(reached) <= blame
-	}
-	_, unreachable := since(v1alpha1.ConditionSubdomainReachable)
-	at, unready := since(v1alpha1.ConditionSubdomainReady)
-	return unreachable || unready, unreachable || unready && now.Sub(at) >= patience
+	_, unreachable := falseSince(partner, v1alpha1.ConditionSubdomainReachable, reached)
+	since, unready := falseSince(partner, v1alpha1.ConditionSubdomainReady, reached)
+	return unreachable || unready, unreachable || unready && now.Sub(since) >= patience
 }
 
-// failures are of Partners that are not served after a change.
-type failures struct {
-	count int
-	first string
+// falseSince is since when a condition of a Partner is False, zero if it is not, and whether a change is to blame that
+// reached it at some time; zero for none.
+func falseSince(partner *v1alpha1.Partner, condition v1alpha1.ConditionType, reached time.Time) (since time.Time, blamed bool) {
+	found := meta.FindStatusCondition(partner.Status.Conditions, string(condition))
+	if found == nil || found.Status != metav1.ConditionFalse {
+		return time.Time{}, false
+	}
+	since = found.LastTransitionTime.Time
+	return since, !reached.IsZero() && !since.Before(reached) && since.Sub(reached) <= blame
 }
 
 // member is a Partner of the fleet, as far as changes matter.
@@ -175,7 +171,7 @@ type member struct {
 func (g *Gate) Start(ctx context.Context) error {
 	wait.UntilWithContext(ctx, func(ctx context.Context) {
 		g.mu.Lock()
-		idle := !g.asked && len(g.turns) == 0 && g.failing.count == 0
+		idle := !g.asked && len(g.turns) == 0 && g.failing == ""
 		g.asked = false
 		turns := maps.Clone(g.turns)
 		g.mu.Unlock()
@@ -210,14 +206,14 @@ func (g *Gate) next(fleet []member, served int, now time.Time) (news []string) {
 	var waiting []member
 	var failing []string
 	var last time.Time
-	under := 0
-	still := map[string]time.Time{}
+	inProgress := 0
+	turns := map[string]time.Time{}
 	for _, m := range fleet {
 		if m.failed {
 			failing = append(failing, m.name)
 		}
 		if m.unserved {
-			under++
+			inProgress++
 		}
 		if m.reached.After(last) {
 			last = m.reached
@@ -225,9 +221,9 @@ func (g *Gate) next(fleet []member, served int, now time.Time) (news []string) {
 		given, turn := g.turns[m.name]
 		switch {
 		case m.pending && turn && (m.unserved || now.Sub(given) < blame):
-			still[m.name] = given
+			turns[m.name] = given
 			if !m.unserved {
-				under++
+				inProgress++
 			}
 			if given.After(last) {
 				last = given
@@ -237,19 +233,19 @@ func (g *Gate) next(fleet []member, served int, now time.Time) (news []string) {
 			g.asked = true
 		}
 	}
-	g.turns = still
+	g.turns = turns
 	slices.Sort(failing)
 	was := g.failing
-	g.failing = failures{}
+	g.failing = ""
 	if len(failing) > g.MaxUnreachable {
-		g.failing = failures{len(failing), strings.Join(failing[:min(len(failing), named)], ", ")}
+		g.failing = strings.Join(failing[:min(len(failing), named)], ", ")
 	}
-	if (was.count > 0) != (g.failing.count > 0) {
+	if (was != "") != (g.failing != "") {
 		for _, m := range waiting {
 			news = append(news, m.name)
 		}
 	}
-	if g.failing.count > 0 || under > g.MaxUnreachable || len(waiting) == 0 || now.Before(last.Add(g.Pause)) {
+	if g.failing != "" || inProgress > g.MaxUnreachable || len(waiting) == 0 || now.Before(last.Add(g.Pause)) {
 		return news
 	}
 	slices.SortFunc(waiting, func(a, b member) int {

@@ -19,7 +19,7 @@ import (
 // either, or if the controller of that reports no address. Once the declared route serves, it stays so.
 func (p *planner) notReached() *conditions.Finding {
 	declared := p.declaredRoute()
-	if !p.Settings.AwaitProber || declared == nil || p.servedByRoute(*declared) || !p.servedBefore(declared.Host()) || p.atOnce() {
+	if !p.Settings.AwaitProber || declared == nil || p.servedByRoute(*declared) || !p.servedBefore(declared.Host()) || objects.ChangesAtOnce(p.Partner) {
 		return nil
 	}
 	if meta.IsStatusConditionFalse(p.Partner.Status.Conditions, string(v1alpha1.ConditionSubdomainReachable)) {
@@ -47,11 +47,6 @@ func (p *planner) notReached() *conditions.Finding {
 		why = fmt.Sprintf("the prober has not reached %s at %s: %s", declared.Host(), strings.Join(addresses, ", "), why)
 	}
 	return broken(v1alpha1.ReasonReplacementNotReached, conditions.Waiting, "%s waits to replace the present route: %s", p.routeName(), why)
-}
-
-// atOnce reports whether somebody has changes reach the Partner without such care.
-func (p *planner) atOnce() bool {
-	return p.Partner.Annotations[v1alpha1.ChangesAnnotation] == v1alpha1.ChangesAtOnce
 }
 
 // replacement is what the status says of the declared route while it does not serve the host for that alone.

@@ -85,7 +85,7 @@ func (p *planner) present(routes []objects.Route) objects.Route {
 }
 
 // refusedBeside reports whether the API server refused a second Ingress beside the present one of another class with the
-// same controller: some have one Ingress of a host alone accepted.
+// same controller: some accept one Ingress of a host alone.
 func (p *planner) refusedBeside(name string, present objects.Route) bool {
 	ingress, ok := present.Object.(*networkingv1.Ingress)
 	if !ok || !slices.ContainsFunc(p.Failures, func(f snapshot.Failure) bool {
@@ -93,17 +93,8 @@ func (p *planner) refusedBeside(name string, present objects.Route) bool {
 	}) {
 		return false
 	}
-	by := p.ingressController(ptr.Deref(ingress.Spec.IngressClassName, ""))
-	return by != "" && by == p.ingressController(p.build.IngressClassName())
-}
-
-// ingressController is the controller of an ingress class; empty if there is no such class.
-func (p *planner) ingressController(name string) string {
-	i := slices.IndexFunc(p.IngressClasses, func(class networkingv1.IngressClass) bool { return class.Name == name })
-	if i < 0 {
-		return ""
-	}
-	return p.IngressClasses[i].Spec.Controller
+	by := objects.IngressController(p.IngressClasses, ptr.Deref(ingress.Spec.IngressClassName, ""))
+	return by != "" && by == objects.IngressController(p.IngressClasses, p.build.IngressClassName())
 }
 
 // servedByRoute reports whether the status says that a route serves its host.

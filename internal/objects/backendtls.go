@@ -146,14 +146,15 @@ func (b Builder) CAObject() (kind, name string) {
 
 // ingressController is that of the class of the Ingress; nil if it is not known.
 func (b Builder) ingressController() *ingressController {
-	controller := controllerOf(b.Classes, b.IngressClassName())
+	controller := IngressController(b.Classes, b.IngressClassName())
 	if i := slices.IndexFunc(ingressControllers, func(c ingressController) bool { return c.controller == controller }); i >= 0 {
 		return &ingressControllers[i]
 	}
 	return nil
 }
 
-func controllerOf(classes []networkingv1.IngressClass, class string) string {
+// IngressController is the controller of an ingress class; empty if there is no such class.
+func IngressController(classes []networkingv1.IngressClass, class string) string {
 	for i := range classes {
 		if classes[i].Name == class {
 			return classes[i].Spec.Controller
@@ -169,7 +170,7 @@ func (b Builder) IngressTLSRefused(widget bool, apis kinds.APIs) (why, remedy st
 	known := b.ingressController()
 	switch {
 	case known == nil:
-		return fmt.Sprintf("it is not known how the controller of IngressClass %s (%s) does that", class, cmp.Or(controllerOf(b.Classes, class), "none is named")), TLSSupporting()
+		return fmt.Sprintf("it is not known how the controller of IngressClass %s (%s) does that", class, cmp.Or(IngressController(b.Classes, class), "none is named")), TLSSupporting()
 	case known.cannot != "":
 		return fmt.Sprintf("%s, the controller of IngressClass %s, %s", known.name, class, known.cannot), TLSSupporting()
 	case known.controller == TraefikIngress && !apis.Traefik:
@@ -335,7 +336,7 @@ func (b Builder) ByPolicy(route kinds.Object) bool {
 // tellsTLS reports whether an Ingress, with the Service that it leads to, tells its controller to use TLS:
 // that of its class, or any if the class is gone.
 func (b Builder) tellsTLS(ingress *networkingv1.Ingress, service *corev1.Service) bool {
-	controller := controllerOf(b.Classes, ptr.Deref(ingress.Spec.IngressClassName, ""))
+	controller := IngressController(b.Classes, ptr.Deref(ingress.Spec.IngressClassName, ""))
 	return slices.ContainsFunc(ingressControllers, func(known ingressController) bool {
 		if controller != "" && known.controller != controller {
 			return false

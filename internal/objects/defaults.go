@@ -90,10 +90,19 @@ func (b Builder) note(route metav1.Object) {
 	route.SetAnnotations(annotations)
 }
 
-// NotedDefaults are the defaults that are noted on a route; false if none are.
-func NotedDefaults(on metav1.Object) (noted Defaults, ok bool) {
-	text := on.GetAnnotations()[v1alpha1.DefaultsAnnotation]
-	return noted, text != "" && json.Unmarshal([]byte(text), &noted) == nil
+// madeWith are the defaults that a route was made with: those noted on it, else what it shows of them. to are those
+// of now.
+func (b Builder) madeWith(route kinds.Object, live []kinds.Object, to Defaults) Defaults {
+	var noted Defaults
+	if text := route.GetAnnotations()[v1alpha1.DefaultsAnnotation]; text != "" && json.Unmarshal([]byte(text), &noted) == nil {
+		return noted
+	}
+	return b.shown(route, live, to)
+}
+
+// ChangesAtOnce reports whether somebody has changes of the defaults reach a Partner without waiting for anything.
+func ChangesAtOnce(partner *v1alpha1.Partner) bool {
+	return partner.Annotations[v1alpha1.ChangesAnnotation] == v1alpha1.ChangesAtOnce
 }
 
 // Change is one of the defaults that a Partner is served by.
@@ -163,10 +172,7 @@ func (b Builder) ChangeOf(live []kinds.Object) (change *Change, reached time.Tim
 		if kind == nil || kind.Exposure != kinds.ByRoute || kinds.HostNamed(object) != host || object.GetDeletionTimestamp() != nil {
 			continue
 		}
-		from, noted := NotedDefaults(object)
-		if !noted {
-			from = b.found(object, live, to)
-		}
+		from := b.madeWith(object, live, to)
 		if from.Changed != nil && from.Changed.After(reached) {
 			reached = from.Changed.Time
 		}
@@ -188,10 +194,7 @@ func (b Builder) ChangeOf(live []kinds.Object) (change *Change, reached time.Tim
 // class or the Gateway that is declared, whatever somebody made of it, or by none that is known.
 func (b Builder) Leads(route kinds.Object, live []kinds.Object) bool {
 	to := b.Defaults()
-	from, noted := NotedDefaults(route)
-	if !noted {
-		from = b.found(route, live, to)
-	}
+	from := b.madeWith(route, live, to)
 	return from.IngressClass == "" && from.Gateway == "" || from.IngressClass == to.IngressClass && from.gateway() == to.gateway()
 }
 
@@ -202,14 +205,15 @@ func (d Defaults) gateway() string {
 	return namespace + "/" + name
 }
 
-// found are the defaults of a route that has no note of them: what it is made of, as far as that is now left
-// to defaults. Its annotations are taken for those of now.
-func (b Builder) found(route kinds.Object, live []kinds.Object, to Defaults) Defaults {
+// shown are the defaults of a route that has no note of them, by what it is made of. Its annotations are taken for
+// those of now.
+func (b Builder) shown(route kinds.Object, live []kinds.Object, to Defaults) Defaults {
 	var from Defaults
-	if _, ingress := route.(*networkingv1.Ingress); ingress {
-		from.Annotations = to.Annotations
-	}
 	if ingress, ok := route.(*networkingv1.Ingress); ok {
+		from.Annotations = to.Annotations
+		if len(ingress.Spec.TLS) == 0 {
+			from.Issuer = noIssuer
+		}
 		from.IngressClass = ptr.Deref(ingress.Spec.IngressClassName, "")
 		if status := b.Partner.Status.Subdomain; status != nil && status.IngressClass != "" && cmp.Or(status.RouteName, kinds.HostNamed(route)) == route.GetName() {
 			from.IngressClass = string(status.IngressClass)
@@ -219,9 +223,6 @@ func (b Builder) found(route kinds.Object, live []kinds.Object, to Defaults) Def
 		if strings.HasPrefix(to.Gateway, parents[0]+"/") {
 			from.Gateway = to.Gateway // the listener is not told
 		}
-	}
-	if ingress, ok := route.(*networkingv1.Ingress); ok && len(ingress.Spec.TLS) == 0 {
-		from.Issuer = noIssuer
 	}
 	if to.Issuer != "" {
 		for _, object := range live {

@@ -2,6 +2,6 @@
 // the condition SubdomainReachable of each Partner whether end customers can reach it.
 //
 // It is a process of its own, since it talks to addresses that partners choose: it may
-// read Partners and write their status, of which it owns this one condition. The policy in
+// read Partners and write their status, of which it owns the ProberConditions. The policy in
 // config/admission/status-guard.yaml keeps it out of what the manager owns there.
 package prober
