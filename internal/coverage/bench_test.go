@@ -39,3 +39,32 @@ func BenchmarkJudge(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkPropose looks for shifts where the clocks of four zones change on different days: for the
+// fewest FTE, and for the fewest hours left with what is there.
+func BenchmarkPropose(b *testing.B) {
+	now := time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
+	var allocations []v1alpha1.PCSMAllocation
+	for _, zone := range []v1alpha1.TimeZone{"America/New_York", "Europe/Berlin", "Australia/Sydney", "America/Santiago"} {
+		allocations = append(allocations, person(string(zone), zone, shift(workdays, "09:00", "13:00"), shift(workdays, "14:00", "18:00")))
+	}
+	short := v1alpha1.OperatingHours{TimeZone: "Europe/Berlin", Holidays: v1alpha1.NoHolidays}
+	for _, opens := range []int{6, 11, 16} {
+		short.Windows = append(short.Windows, v1alpha1.HoursWindow{Days: everyDay, Opens: clock(opens * 60), Closes: clock((opens + 4) * 60)})
+	}
+	for name, hours := range map[string]v1alpha1.OperatingHours{"windows": short, "always": always} {
+		roster, err := coverage.New(hours, acme, allocations)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for of, fte := range map[string]v1alpha1.FTE{"fewest": 0, "with": 4} {
+			b.Run(name+"/"+of, func(b *testing.B) {
+				for b.Loop() {
+					if _, err := roster.Propose(b.Context(), acme, now, coverage.Wish{FTE: fte}); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}

@@ -2,6 +2,7 @@ package coverage
 
 import (
 	"context"
+	"fmt"
 	"slices"
 )
 
@@ -41,16 +42,27 @@ type demand struct {
 	fast []int
 	// may is how many minutes may be left without anybody.
 	may int
+	// cells are nil until they are needed.
+	cells *cells
 }
 
 // task is to find who covers some demands, all by the same runs.
 type task struct {
 	crews   []crew
 	demands []demand
+	*scratch
+}
+
+// scratch is what a task and those that are made of it have in common.
+type scratch struct {
+	network network
+	minutes []int
+	// tightest is the number of the demand that forbade something last.
+	tightest int
 }
 
 func (t *task) clone() *task {
-	c := &task{slices.Clone(t.crews), slices.Clone(t.demands)}
+	c := &task{slices.Clone(t.crews), slices.Clone(t.demands), t.scratch}
 	for i := range c.crews {
 		c.crews[i].runs = slices.Clone(c.crews[i].runs)
 	}
@@ -119,7 +131,7 @@ func without(parts, less []Part) []Part {
 	return left
 }
 
-// Nodes of the network of a demand: two ends, each crew and its days, and then parts of the demand.
+// Nodes of the network of a demand: two ends, each crew and its days, and then groups of cells.
 const (
 	source = iota
 	sink
@@ -129,12 +141,17 @@ const (
 
 func crewNode(i int) int { return crews + i*nodesPerCrew }
 
-// flow is the maximum flow for a demand: how many of its minutes the crews can cover.
-func (t *task) flow(d *demand) (int, *network) {
-	var cuts []int
-	for _, p := range d.parts {
-		cuts = append(cuts, p.From, p.Until)
-	}
+// cells are stretches of a week at which the same people can work by the same days, and groups of them the
+// nodes of those.
+type cells struct {
+	// until are the ends of the stretches, sorted, and group the group of each.
+	until, group []int
+	nodes        [][]int
+}
+
+// cells are those by the clocks of a demand, which stay as they are while people are given work.
+func (t *task) cells(d *demand) *cells {
+	cuts := []int{week}
 	for i, c := range t.crews {
 		for weekday := range 7 {
 			cuts = append(cuts, inWeek(weekday*day-d.fast[i]))
@@ -144,19 +161,54 @@ func (t *task) flow(d *demand) (int, *network) {
 		}
 	}
 	slices.Sort(cuts)
-	cuts = slices.Compact(cuts)
-	var pieces []Part
-	for _, p := range d.parts {
-		from := p.From
-		for _, cut := range cuts {
-			if cut > from && cut <= p.Until {
-				pieces = append(pieces, Part{from, cut})
-				from = cut
+	found := &cells{}
+	groups := map[string]int{}
+	from := 0
+	for _, cut := range slices.Compact(cuts) {
+		if cut == from {
+			continue
+		}
+		var nodes []int
+		for i, c := range t.crews {
+			local := inWeek(from + d.fast[i])
+			if !slices.ContainsFunc(c.blocked, func(b Part) bool { return local >= b.From && local < b.Until }) {
+				nodes = append(nodes, crewNode(i)+1+local/day)
 			}
+		}
+		key := fmt.Sprint(nodes)
+		group, known := groups[key]
+		if !known {
+			group = len(found.nodes)
+			groups[key], found.nodes = group, append(found.nodes, nodes)
+		}
+		found.until, found.group = append(found.until, cut), append(found.group, group)
+		from = cut
+	}
+	return found
+}
+
+// flow is the maximum flow for a demand: how many of its minutes the crews can cover. The network is that of
+// the next call, too.
+func (t *task) flow(d *demand) (int, *network) {
+	if d.cells == nil {
+		d.cells = t.cells(d)
+	}
+	t.minutes = slices.Grow(t.minutes[:0], len(d.cells.nodes))[:len(d.cells.nodes)]
+	clear(t.minutes)
+	cell := 0
+	for _, p := range d.parts {
+		for from := p.From; from < p.Until; {
+			for d.cells.until[cell] <= from {
+				cell++
+			}
+			until := min(p.Until, d.cells.until[cell])
+			t.minutes[d.cells.group[cell]] += until - from
+			from = until
 		}
 	}
 	first := crewNode(len(t.crews))
-	n := newNetwork(first+len(pieces), (len(t.crews)+1)*(len(pieces)+nodesPerCrew))
+	n := &t.network
+	n.clear(first + len(t.minutes))
 	for i := range t.crews {
 		c := &t.crews[i]
 		n.connect(source, crewNode(i), c.week)
@@ -164,15 +216,14 @@ func (t *task) flow(d *demand) (int, *network) {
 			n.connect(crewNode(i), crewNode(i)+1+weekday, c.days[weekday])
 		}
 	}
-	for j, p := range pieces {
-		length := p.Until - p.From
-		for i := range t.crews {
-			local := inWeek(p.From + d.fast[i])
-			if !slices.ContainsFunc(t.crews[i].blocked, func(b Part) bool { return local >= b.From && local < b.Until }) {
-				n.connect(crewNode(i)+1+local/day, first+j, length)
-			}
+	for group, length := range t.minutes {
+		if length == 0 {
+			continue
 		}
-		n.connect(first+j, sink, length)
+		for _, node := range d.cells.nodes[group] {
+			n.connect(node, first+group, length)
+		}
+		n.connect(first+group, sink, length)
 	}
 	return n.most(source, sink), n
 }
@@ -186,7 +237,9 @@ func (t *task) left(d *demand) int {
 // possible reports whether no flow forbids that the demands are covered.
 func (t *task) possible() bool {
 	for i := range t.demands {
+		i = (t.tightest + i) % len(t.demands)
 		if t.left(&t.demands[i]) > t.demands[i].may {
+			t.tightest = i
 			return false
 		}
 	}

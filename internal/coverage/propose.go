@@ -58,7 +58,7 @@ const (
 	mostRemovals = 1000
 	// mostFailures is how many sweeps with as many people may find nothing, of mostSteps each, and one for
 	// each part of the demands: some fifty runs make a week.
-	mostFailures, mostSteps = 3, 100
+	mostFailures, mostSteps = 4, 150
 	// mostShifts is how many an allocation can have, by its schema, and fullShifts from how many on it gets
 	// no more.
 	mostShifts, fullShifts = 28, 20
@@ -210,7 +210,7 @@ func (r *Roster) clocks(zones []*time.Location, now time.Time) []time.Time {
 
 // task is what is left to cover if some shifts are kept and people are added in some zones.
 func (p *proposer) task(kept [][]bool, added []*time.Location) *task {
-	t := &task{}
+	t := &task{scratch: &scratch{}}
 	var active []staff
 	zones := make([]*time.Location, 0, len(p.existing)+len(added))
 	for i, a := range p.existing {
