@@ -14,7 +14,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +23,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/ptr"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -507,25 +507,19 @@ func (p *Plan) IgnoredKinds() []string {
 
 // inParallel does something n times, on all processors.
 func inParallel(ctx context.Context, n int, progress func(done, total int), do func(i int)) error {
-	var wait sync.WaitGroup
-	var next, done atomic.Int64
-	var fault error
-	var once sync.Once
-	for range min(runtime.GOMAXPROCS(0), n) {
-		wait.Go(func() {
-			defer func() {
-				if cause := recover(); cause != nil {
-					once.Do(func() { fault = fmt.Errorf("a fault of this program: %v; please report it with what you ran", cause) })
-				}
-			}()
-			for i := next.Add(1) - 1; i < int64(n) && ctx.Err() == nil; i = next.Add(1) - 1 {
-				do(int(i))
-				if progress != nil {
-					progress(int(done.Add(1)), n)
-				}
+	var done atomic.Int64
+	var fault atomic.Value
+	workqueue.ParallelizeUntil(ctx, runtime.GOMAXPROCS(0), n, func(i int) {
+		defer func() {
+			if cause := recover(); cause != nil {
+				fault.CompareAndSwap(nil, fmt.Errorf("a fault of this program: %v; please report it with what you ran", cause))
 			}
-		})
-	}
-	wait.Wait()
-	return errors.Join(ctx.Err(), fault)
+		}()
+		do(i)
+		if progress != nil {
+			progress(int(done.Add(1)), n)
+		}
+	})
+	err, _ := fault.Load().(error)
+	return errors.Join(ctx.Err(), err)
 }

@@ -40,7 +40,7 @@ func BenchmarkConfig(b *testing.B) {
 	}
 	plain := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(config.plain.content)
+		_, _ = w.Write(config.content)
 	})
 	measured := map[string]*measurement{"widget": {address: benchServe(b, handler)}, "plain": {address: benchServe(b, plain)}}
 	for i := range benchPartners { // each answer is made once

@@ -1,14 +1,11 @@
 package widgetserver
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -43,15 +40,11 @@ type answer struct {
 	until time.Time
 }
 
-// asset is something to serve, as it is and compressed.
+// asset is something to serve, with its entity tag, which is a weak one: it is the same whether the
+// answer is compressed or not.
 type asset struct {
-	plain, gzip representation
-}
-
-// representation is one form of an asset, with its headers.
-type representation struct {
-	content     []byte
-	tag, length []string
+	content []byte
+	tag     string
 }
 
 // NewDirectory returns a directory of what a cache holds. Call it before the
@@ -217,29 +210,7 @@ func read[T client.Object](from client.Reader, name string, into T) (T, error) {
 	return into, nil
 }
 
-var gzips = sync.Pool{New: func() any {
-	writer, err := gzip.NewWriterLevel(nil, gzip.BestCompression)
-	if err != nil {
-		panic(err) // the level is a valid one
-	}
-	return writer
-}}
-
-func newAsset(plain []byte) *asset {
-	var compressed bytes.Buffer
-	writer := gzips.Get().(*gzip.Writer)
-	defer gzips.Put(writer)
-	writer.Reset(&compressed)
-	_, _ = writer.Write(plain) // a buffer takes all
-	_ = writer.Close()
-	return &asset{plain: represent(plain), gzip: represent(compressed.Bytes())}
-}
-
-func represent(content []byte) representation {
+func newAsset(content []byte) *asset {
 	sum := sha256.Sum256(content)
-	return representation{
-		content: content,
-		tag:     []string{`"` + base64.RawURLEncoding.EncodeToString(sum[:18]) + `"`},
-		length:  []string{strconv.Itoa(len(content))},
-	}
+	return &asset{content, `W/"` + base64.RawURLEncoding.EncodeToString(sum[:18]) + `"`}
 }

@@ -2,13 +2,11 @@ package widgetserver
 
 import (
 	"bytes"
-	"cmp"
 	_ "embed"
 	"maps"
 	"net/http"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -35,8 +33,6 @@ type Handler struct {
 	Ready  func() bool
 	Clock  clock.PassiveClock
 	Logger logr.Logger
-
-	dated atomic.Pointer[dated]
 }
 
 var scriptAsset = newAsset(script)
@@ -46,7 +42,7 @@ var scriptAsset = newAsset(script)
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	// The widget goes by this clock, whatever the viewer's says.
-	header["Date"] = h.date()
+	header.Set("Date", h.Clock.Now().UTC().Format(http.TimeFormat))
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		header.Set("Allow", "GET, HEAD")
 		refuse(w, http.StatusMethodNotAllowed)
@@ -71,9 +67,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case config == nil:
 		refuse(w, http.StatusNotFound)
 	case path == ScriptPath:
-		scriptAsset.serve(w, r, javascript)
+		scriptAsset.serve(w, r, "text/javascript; charset=utf-8")
 	default:
-		config.serve(w, r, jsonType)
+		config.serve(w, r, "application/json")
 	}
 }
 
@@ -94,22 +90,6 @@ var security = http.Header{
 	"Referrer-Policy":              {"no-referrer"},
 }
 
-// date is the Date header, which is written anew once a second.
-func (h *Handler) date() []string {
-	now := h.Clock.Now()
-	if last := h.dated.Load(); last != nil && last.second == now.Unix() {
-		return last.header
-	}
-	fresh := &dated{now.Unix(), []string{now.UTC().Format(http.TimeFormat)}}
-	h.dated.Store(fresh)
-	return fresh.header
-}
-
-type dated struct {
-	second int64
-	header []string
-}
-
 // refuse answers with a status alone, in a way that no cache keeps: the widget may
 // be enabled a moment later.
 func refuse(w http.ResponseWriter, code int) {
@@ -122,29 +102,16 @@ func refuse(w http.ResponseWriter, code int) {
 
 // serve answers with an asset. Browsers keep it and ask each time whether it is
 // still right, so that a change is seen with the next load.
-func (a *asset) serve(w http.ResponseWriter, r *http.Request, contentType []string) {
+func (a *asset) serve(w http.ResponseWriter, r *http.Request, contentType string) {
 	header := w.Header()
-	maps.Copy(header, ofAsset)
-	header["Content-Type"] = contentType
-	of := a.plain
-	if acceptsGzip(r.Header["Accept-Encoding"]) {
-		of = a.gzip
-		header["Content-Encoding"] = gzipped
-	}
-	header["Etag"] = of.tag
-	if len(r.Header["If-None-Match"]) > 0 || len(r.Header["If-Match"]) > 0 {
-		// Too small to be had in parts.
-		r.Header.Del("Range")
-		answer := &statusWriter{ResponseWriter: w, code: http.StatusOK}
-		http.ServeContent(answer, r, "", time.Time{}, bytes.NewReader(of.content))
-		requests.WithLabelValues(strconv.Itoa(answer.code)).Inc()
-		return
-	}
-	header["Content-Length"] = of.length
-	if r.Method == http.MethodGet {
-		_, _ = w.Write(of.content) // the client may have gone
-	}
-	servedAsset.Inc()
+	maps.Copy(header, security)
+	header.Set("Cache-Control", "no-cache")
+	header.Set("Content-Type", contentType)
+	header.Set("Etag", a.tag)
+	r.Header.Del("Range") // too small to be had in parts
+	answer := &statusWriter{ResponseWriter: w, code: http.StatusOK}
+	http.ServeContent(answer, r, "", time.Time{}, bytes.NewReader(a.content))
+	requests.WithLabelValues(strconv.Itoa(answer.code)).Inc()
 }
 
 // statusWriter notes the status that is written.
@@ -157,40 +124,4 @@ type statusWriter struct {
 func (w *statusWriter) WriteHeader(code int) {
 	w.code = code
 	w.ResponseWriter.WriteHeader(code)
-}
-
-// Headers of what is served. They are shared, and not to be changed.
-var (
-	ofAsset = func() http.Header {
-		header := security.Clone()
-		header.Set("Cache-Control", "no-cache")
-		header.Set("Vary", "Accept-Encoding")
-		return header
-	}()
-	gzipped    = []string{"gzip"}
-	javascript = []string{"text/javascript; charset=utf-8"}
-	jsonType   = []string{"application/json"}
-)
-
-// acceptsGzip reads Accept-Encoding headers (RFC 9110, section 12.5.3).
-func acceptsGzip(accepted []string) bool {
-	if len(accepted) == 0 {
-		return false
-	}
-	var gzip, any string
-	for coding := range strings.SplitSeq(strings.Join(accepted, ","), ",") {
-		name, parameters, _ := strings.Cut(coding, ";")
-		weight, given := strings.CutPrefix(strings.ReplaceAll(strings.ToLower(parameters), " ", ""), "q=")
-		if !given {
-			weight = "1"
-		}
-		switch strings.ToLower(strings.TrimSpace(name)) {
-		case "gzip", "x-gzip":
-			gzip = weight
-		case "*":
-			any = weight
-		}
-	}
-	weight, err := strconv.ParseFloat(cmp.Or(gzip, any), 64)
-	return err == nil && weight > 0
 }

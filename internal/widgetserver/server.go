@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/klauspost/compress/gzhttp"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/net/netutil"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -95,10 +96,14 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err != nil {
 		return nil, err
 	}
+	compressed, err := gzhttp.NewWrapper(gzhttp.EnableZstd(false))
+	if err != nil {
+		return nil, err
+	}
 	handler := &Handler{Directory: directory, Ready: full, Clock: options.Clock, Logger: mgr.GetLogger().WithName("widget")}
 	return mgr, mgr.Add(&ctrlmanager.Server{
 		Name:            "widget",
-		Server:          newServer(closing(handler, mgr.Draining), handler.Logger),
+		Server:          newServer(closing(compressed(handler), mgr.Draining), handler.Logger),
 		Listener:        netutil.LimitListener(listener, maxConnections),
 		ShutdownTimeout: &options.ShutdownTimeout,
 	})
@@ -116,9 +121,6 @@ var ready = prometheus.NewGauge(prometheus.GaugeOpts{
 	Name: "partner_operator_widget_ready",
 	Help: "Whether the widget server knows the partners, and so can serve them: 1 or 0.",
 })
-
-// servedAsset are the requests that were answered with an asset, of which there are most.
-var servedAsset = requests.WithLabelValues("200")
 
 // Metrics are those of the widget server. It registers them when it is made: the
 // manager, which is in the same binary, has none of them to show.
