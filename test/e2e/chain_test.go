@@ -36,6 +36,7 @@ import (
 	"github.com/dispel/partner-operator/internal/objects"
 	"github.com/dispel/partner-operator/internal/probe"
 	"github.com/dispel/partner-operator/internal/prober"
+	"github.com/dispel/partner-operator/internal/records"
 	"github.com/dispel/partner-operator/internal/testing/authority"
 	"github.com/dispel/partner-operator/internal/testing/certmanager"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
@@ -87,10 +88,11 @@ func startDNS() *dns {
 			};`, dir, at.Port(), at.Addr(), further)
 	}
 	dir := GinkgoT().TempDir()
-	records := write(dir, "zone", fmt.Sprintf("$ORIGIN %s.\n$TTL %d\n@ SOA server hostmaster 1 60 60 3600 1\nserver IN A %s\n@ IN NS server\n", zone, ttl, d.server.Addr()))
+	zoneFile := write(dir, "zone", fmt.Sprintf("$ORIGIN %s.\n$TTL %d\n@ SOA server hostmaster 1 60 60 3600 1\nserver IN A %s\n@ IN NS server\n", zone, ttl, d.server.Addr()))
 	d.configuration = write(dir, "named.conf", options(dir, d.server, "recursion no;")+fmt.Sprintf(`
 		key "updates" { algorithm hmac-sha256; secret %q; };
-		zone %q { type primary; file %q; allow-update { key "updates"; }; allow-transfer { key "updates"; }; };`, updateKey, zone, records))
+		zone %q { type primary; file %q; allow-update { key "updates"; }; allow-transfer { key "updates"; }; };
+		zone "broken.%[2]s" { type primary; file "lost"; }; // for which BIND answers SERVFAIL`, updateKey, zone, zoneFile))
 	d.process = named(d.configuration)
 	dir = GinkgoT().TempDir()
 	resolver := named(write(dir, "named.conf", options(dir, d.resolver, fmt.Sprintf(
@@ -494,6 +496,16 @@ var _ = Describe("The chain from DNS to the widget", Ordered, func() {
 		out, status = told(name)
 		Expect(out).To(HaveSuffix(record))
 		Expect(status).To(BeZero())
+
+		By("ordering all the same where DNS fails")
+		_, err := records.Resolver{Server: names.server.String()}.CAA(ctx, "late.broken."+zone)
+		Expect(err).To(MatchError(HaveSuffix("SERVFAIL")))
+		broken := late.DeepCopy()
+		broken.ObjectMeta = metav1.ObjectMeta{Name: "broken"}
+		broken.Spec.Subdomain.Host = v1alpha1.Host("late.broken." + zone)
+		create(ctx, broken)
+		certificate = cluster.Object(`{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: late.broken.` + zone + `, namespace: partner-broken}}`)
+		Eventually(func() error { return direct.Get(ctx, client.ObjectKeyFromObject(certificate), certificate) }).WithTimeout(time.Minute).Should(Succeed())
 	})
 })
 
