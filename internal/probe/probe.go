@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
@@ -86,8 +87,8 @@ const (
 	// maxTried is how many addresses of a host are connected to, half of them at most of
 	// one family, and maxAddresses how many are reported.
 	maxTried, maxAddresses = 8, 64
-	// maxRedirects is how many redirects within the host are followed.
-	maxRedirects = 5
+	// maxRedirects is how many redirects within the host are followed, as browsers do.
+	maxRedirects = 20
 	widgetPath   = "/.dispel/support/"
 )
 
@@ -245,16 +246,14 @@ func (p *Prober) resolver() *net.Resolver {
 }
 
 // port is the port of the target.
-func (w *walk) port() uint16 {
-	switch {
-	case w.secure && w.HTTPSPort != 0:
-		return w.HTTPSPort
-	case w.secure:
-		return 443
-	case w.HTTPPort != 0:
-		return w.HTTPPort
+func (w *walk) port() uint16 { return w.portOf(w.secure) }
+
+// portOf is the port of a scheme.
+func (p *Prober) portOf(secure bool) uint16 {
+	if secure {
+		return cmp.Or(p.HTTPSPort, 443)
 	}
-	return 80
+	return cmp.Or(p.HTTPPort, 80)
 }
 
 // url is the address of a path of the target.
@@ -272,7 +271,7 @@ func (w *walk) resolve(ctx context.Context) (string, error) {
 		w.addresses = []netip.Addr{w.ConnectTo.Addr()}
 		return fmt.Sprintf("not asked, to connect to %s", w.at(w.ConnectTo.Addr())), w.checkAllowed()
 	}
-	found, err := w.lookup(ctx, w.target.Host)
+	found, err := w.Lookup(ctx, w.target.Host)
 	if err != nil {
 		return "", w.notResolved(ctx, err)
 	}
@@ -313,9 +312,9 @@ func (w *walk) at(address netip.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(address, w.port())
 }
 
-// lookup resolves a fully qualified name. Some DNS servers never answer for one family of
+// Lookup resolves a fully qualified name. Some DNS servers never answer for one family of
 // addresses: once the other has some, that has no more than a fifth of the step's time left.
-func (w *walk) lookup(ctx context.Context, name string) ([]netip.Addr, error) {
+func (p *Prober) Lookup(ctx context.Context, name string) ([]netip.Addr, error) {
 	type resolved struct {
 		addresses []netip.Addr
 		err       error
@@ -325,14 +324,14 @@ func (w *walk) lookup(ctx context.Context, name string) ([]netip.Addr, error) {
 	answers := make(chan resolved, 2)
 	for _, family := range []string{"ip4", "ip6"} {
 		go func() {
-			addresses, err := w.resolver().LookupNetIP(ctx, family, qualified(name))
+			addresses, err := p.resolver().LookupNetIP(ctx, family, qualified(name))
 			answers <- resolved{addresses, err}
 		}()
 	}
 	all := <-answers
 	var late <-chan time.Time // never, while there is no address
 	if len(all.addresses) > 0 {
-		late = time.After(w.timeout() / 5)
+		late = time.After(p.timeout() / 5)
 	}
 	select {
 	case other := <-answers:
@@ -361,7 +360,8 @@ func qualified(name string) string { return strings.TrimSuffix(name, ".") + "." 
 const maxAliases = 8
 
 // aliases are the names that a name is an alias of, in order, without the dots at their ends. Of
-// a chain that leads back to itself, each is in them once, and circular is true.
+// a chain that leads back to itself, each is in them once, and circular is true; of one that is longer than
+// maxAliases, so many.
 func (w *walk) aliases(ctx context.Context, name string) (names []string, circular bool) {
 	name = strings.TrimSuffix(name, ".")
 	for at := name; len(names) < maxAliases; {
@@ -375,7 +375,7 @@ func (w *walk) aliases(ctx context.Context, name string) (names []string, circul
 		}
 		names, at = append(names, next), next
 	}
-	return names, true
+	return names, false
 }
 
 // notResolved says why a host has no address, as far as the DNS server tells.
@@ -388,10 +388,12 @@ func (w *walk) notResolved(ctx context.Context, err error) *broken {
 		switch {
 		case circular:
 			return fail(NameNotResolved, "%s does not resolve: its CNAME records lead in a circle: have them end at the route's address%s", host, w.routes())
+		case len(aliases) == maxAliases:
+			return fail(NameNotResolved, "%s does not resolve: it is an alias of %s, after %d CNAME records, more than resolvers follow: have its CNAME record end at the route's address%s", host, aliases[len(aliases)-1], maxAliases, w.routes())
 		case len(aliases) > 0:
 			return fail(NameNotResolved, "%s does not resolve: it is an alias of %s, which has no address: have its CNAME record end at the route's address%s", host, aliases[len(aliases)-1], w.routes())
 		}
-		return fail(NameNotResolved, "%s does not resolve: there is no such name: create a DNS record that points to the route's address%s", host, w.routes())
+		return fail(NameNotResolved, "%s does not resolve: there is no such name: create a DNS record that points to the route's address%s%s", host, w.routes(), w.unusedProxy())
 	case failure.IsTimeout:
 		return fail(NameNotResolved, "%s does not resolve: the DNS server does not answer in time: see whether it runs, and whether the name servers of the zone do", host).maybe(OwnDNS)
 	}
@@ -436,7 +438,7 @@ func (w *walk) compare(ctx context.Context, found []netip.Addr) error {
 	found = slices.Clone(found)
 	for try := range maxCompared {
 		for _, name := range names {
-			resolved, _ := w.lookup(ctx, name)
+			resolved, _ := w.Lookup(ctx, name)
 			if try == 0 && len(resolved) == 0 || slices.ContainsFunc(resolved, func(a netip.Addr) bool { return !w.mayReach(a) }) {
 				return nil
 			}
@@ -460,7 +462,7 @@ func (w *walk) compare(ctx context.Context, found []netip.Addr) error {
 				return nil // whatever each answer picks of the addresses
 			}
 		}
-		again, _ := w.lookup(ctx, w.target.Host)
+		again, _ := w.Lookup(ctx, w.target.Host)
 		found = append(found, again...)
 	}
 	slices.SortFunc(found, netip.Addr.Compare)
@@ -500,9 +502,15 @@ func Public(address netip.Addr) bool {
 		!slices.ContainsFunc(notPublic, func(p netip.Prefix) bool { return p.Contains(address) })
 }
 
-// mayReach reports whether the prober may connect to an address.
+// translated are the IPv6 addresses that DNS64 makes of IPv4 ones, which are their last four bytes (RFC 6052).
+var translated = netip.MustParsePrefix("64:ff9b::/96")
+
+// mayReach reports whether the prober may connect to an address: of a translated one, to that which it stands for.
 func (p *Prober) mayReach(address netip.Addr) bool {
 	address = address.Unmap().WithZone("")
+	if bytes := address.As16(); translated.Contains(address) {
+		address = netip.AddrFrom4([4]byte(bytes[12:]))
+	}
 	return Public(address) || slices.ContainsFunc(p.Allowed, func(p netip.Prefix) bool { return p.Contains(address) })
 }
 
@@ -637,18 +645,25 @@ func (w *walk) verify(ctx context.Context) (string, error) {
 	for _, certificate := range chain[1:] {
 		intermediates.AddCert(certificate)
 	}
-	now := w.now()
-	if now.After(leaf.NotAfter) || now.Before(leaf.NotBefore) {
-		return "", fail(CertificateExpired, "the certificate of %s is valid from %s until %s, and not now: see why it was not renewed, in the conditions of the Certificate",
-			w.target.Host, leaf.NotBefore.UTC().Format(time.RFC3339), leaf.NotAfter.UTC().Format(time.RFC3339)).maybe(OwnClock)
-	}
 	if err := leaf.VerifyHostname(w.target.Host); err != nil {
 		return "", fail(CertificateInvalid, "the certificate at %s is for %s, not for %s: the controller does not serve the sub-domain's own certificate yet, or serves its default one",
-			w.connected, few(leaf.DNSNames), w.target.Host)
+			w.connected, cmp.Or(few(leaf.DNSNames), "no DNS name"), w.target.Host)
+	}
+	now := w.now()
+	const valid = "the certificate of %s is valid from %s until %s, and not "
+	remedy := ""
+	switch {
+	case now.Before(leaf.NotBefore):
+		remedy = "yet: see the clock of who issued it, and that of the prober"
+	case now.After(leaf.NotAfter):
+		remedy = "now: see why it was not renewed, in the conditions of the Certificate"
+	}
+	if remedy != "" {
+		return "", fail(CertificateExpired, valid+remedy, w.target.Host, leaf.NotBefore.UTC().Format(time.RFC3339), leaf.NotAfter.UTC().Format(time.RFC3339)).maybe(OwnClock)
 	}
 	chains, err := leaf.Verify(x509.VerifyOptions{DNSName: w.target.Host, Roots: w.Roots, Intermediates: intermediates, CurrentTime: now})
 	if err != nil {
-		return "", fail(CertificateInvalid, "the certificate of %s, issued by %s, is not trusted: %s", w.target.Host, leaf.Issuer, untrusted(err))
+		return "", fail(CertificateInvalid, "the certificate of %s, issued by %s, is not trusted: %s", w.target.Host, leaf.Issuer, untrusted(leaf, err))
 	}
 	first := lastsLongest(chains)
 	w.result.Expires, w.result.Lifetime = first.NotAfter, first.NotAfter.Sub(first.NotBefore)
@@ -680,14 +695,19 @@ func few(names []string) string {
 
 // untrusted is why a certificate is not, without the time of day that the library's own
 // words may have.
-func untrusted(err error) string {
-	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
-		if invalid.Reason == x509.Expired {
-			return "a certificate between it and its authority is out of date: have the server send the renewed one"
-		}
-		return "a certificate between it and its authority may not be used for this: have the server send the whole chain"
+func untrusted(leaf *x509.Certificate, err error) string {
+	invalid, ok := errors.AsType[x509.CertificateInvalidError](err)
+	switch {
+	case !ok:
+		return "no authority that is trusted signed it: have the server send the whole chain, or trust the authority with --ca-file"
+	case invalid.Cert.Equal(leaf):
+		return "it may not be used by a server: have it issued anew with the key usage \"server auth\""
+	case invalid.Reason == x509.Expired && bytes.Equal(invalid.Cert.RawIssuer, invalid.Cert.RawSubject):
+		return fmt.Sprintf("its authority, %s, is out of date: trust the renewed one, in place of that in --ca-file or the system's store", invalid.Cert.Subject)
+	case invalid.Reason == x509.Expired:
+		return "a certificate between it and its authority is out of date: have the server send the renewed one"
 	}
-	return "no authority that is trusted signed it: have the server send the whole chain, or trust the authority with --ca-file"
+	return "a certificate between it and its authority may not be used for this: have the server send the whole chain"
 }
 
 // client asks over the connection that was looked at, and over others to the same
@@ -696,31 +716,29 @@ func (w *walk) client() *http.Client {
 	if w.http != nil {
 		return w.http
 	}
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		if conn := w.first; conn != nil {
-			w.first = nil
-			return conn, nil
+	dial := func(secure bool) func(context.Context, string, string) (net.Conn, error) {
+		return func(ctx context.Context, _, _ string) (net.Conn, error) {
+			if conn := w.first; conn != nil && secure == w.secure {
+				w.first = nil
+				return conn, nil
+			}
+			to := w.connected
+			if secure != w.secure { // where a redirect leads to
+				to = netip.AddrPortFrom(to.Addr(), w.portOf(secure))
+			}
+			conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", to.String())
+			if err != nil || !secure {
+				return conn, err
+			}
+			encrypted := tls.Client(conn, &tls.Config{ServerName: w.target.Host, RootCAs: w.Roots, Time: w.now, MinVersion: tls.VersionTLS12})
+			return encrypted, encrypted.HandshakeContext(ctx)
 		}
-		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", w.connected.String())
-		if err != nil || !w.secure {
-			return conn, err
-		}
-		secure := tls.Client(conn, &tls.Config{ServerName: w.target.Host, RootCAs: w.Roots, Time: w.now, MinVersion: tls.VersionTLS12})
-		return secure, secure.HandshakeContext(ctx)
 	}
 	jar, _ := cookiejar.New(nil) // it never fails
 	w.http = &http.Client{
-		Jar:       jar, // some engines redirect to where they were asked, with a cookie
-		Transport: &http.Transport{DialContext: dial, DialTLSContext: dial, DisableCompression: true, MaxResponseHeaderBytes: maxBody, MaxConnsPerHost: 1},
-		CheckRedirect: func(request *http.Request, via []*http.Request) error {
-			if request.URL.Scheme != via[0].URL.Scheme || !strings.EqualFold(request.URL.Host, via[0].URL.Host) {
-				return http.ErrUseLastResponse
-			}
-			if len(via) > maxRedirects {
-				return errors.New("it redirects in circles")
-			}
-			return nil
-		},
+		Jar:           jar, // some engines redirect to where they were asked, with a cookie
+		Transport:     &http.Transport{DialContext: dial(false), DialTLSContext: dial(true), DisableCompression: true, MaxResponseHeaderBytes: maxBody, MaxConnsPerHost: 1},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return w.http
 }
@@ -728,7 +746,6 @@ func (w *walk) client() *http.Client {
 // answer is what a request got.
 type answer struct {
 	status int
-	body   []byte
 	// location is where it redirects to, if that was not followed.
 	location *url.URL
 }
@@ -743,18 +760,42 @@ func (a answer) String() string {
 	return fmt.Sprintf("status %d", a.status)
 }
 
-// toHTTPS reports whether it redirects from http to the same host on https.
-func (w *walk) toHTTPS(a answer) bool {
-	if w.secure || a.location == nil || a.location.Scheme != "https" || !strings.EqualFold(a.location.Hostname(), w.target.Host) {
-		return false
+// within reports whether a redirect leads to the same host, and elsewhere whether to another port of it than those of
+// http and https.
+func (w *walk) within(to *url.URL) (within, elsewhere bool) {
+	if to == nil || to.Scheme != "http" && to.Scheme != "https" || !strings.EqualFold(to.Hostname(), w.target.Host) {
+		return false, false
 	}
-	port := a.location.Port()
-	return port == "" || port == "443" || port == strconv.Itoa(int(w.HTTPSPort))
+	secure := to.Scheme == "https"
+	port := to.Port()
+	public := map[bool]string{false: "80", true: "443"}[secure]
+	within = port == "" || port == public || port == strconv.Itoa(int(w.portOf(secure)))
+	return within, !within
 }
 
-// get asks for a path, and reads as many bytes of the answer as are needed.
-func (w *walk) get(ctx context.Context, path string, needed int64) (answer, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url(path), nil)
+// toHTTPS reports whether it redirects from http to the same host on https.
+func (w *walk) toHTTPS(a answer) bool {
+	within, _ := w.within(a.location)
+	return !w.secure && within && a.location.Scheme == "https"
+}
+
+// get asks for a path, follows redirects within the host, and reads no more of the answer than is needed: what is
+// JSON into something, unless that is nil. Whatever else it finds there it leaves alone.
+func (w *walk) get(ctx context.Context, path string, into any) (answer, error) {
+	at := w.url(path)
+	for range maxRedirects + 1 {
+		got, err := w.ask(ctx, at, into)
+		within, _ := w.within(got.location)
+		if err != nil || !within || w.toHTTPS(got) {
+			return got, err
+		}
+		at = got.location.String()
+	}
+	return answer{}, errors.New("it redirects in circles; if it does so between http and https, have it trust the header X-Forwarded-Proto of the proxy before it")
+}
+
+func (w *walk) ask(ctx context.Context, at string, into any) (answer, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
 	if err != nil {
 		return answer{}, err
 	}
@@ -768,22 +809,30 @@ func (w *walk) get(ctx context.Context, path string, needed int64) (answer, erro
 	}
 	defer response.Body.Close()
 	got := answer{status: response.StatusCode}
-	if got.status >= 300 && got.status < 400 {
+	switch {
+	case got.status >= 300 && got.status < 400:
 		got.location, _ = response.Location() // none is no redirect
+	case into != nil && got.status == http.StatusOK:
+		err = json.NewDecoder(io.LimitReader(response.Body, maxBody)).Decode(into)
+		if _, broke := errors.AsType[net.Error](err); !broke {
+			err = nil
+		}
 	}
-	got.body, err = io.ReadAll(io.LimitReader(response.Body, needed))
 	return got, err
 }
 
 // engine asks the engine for its first page. What it says, and to whom, is its own
 // affair; a server error is none.
 func (w *walk) engine(ctx context.Context) (string, error) {
-	got, err := w.get(ctx, "/", 0)
+	got, err := w.get(ctx, "/", nil)
+	_, elsewhere := w.within(got.location)
 	switch {
 	case err != nil:
 		return "", fail(EngineFailed, "the engine behind %s does not answer: %s: see the backend of the sub-domain, and the ingress controller's log", w.url("/"), why(err))
 	case w.toHTTPS(got):
 		return got.String(), errToHTTPS
+	case elsewhere:
+		return "", fail(EngineFailed, "%s answers with %s, a port that is not the public one: have the controller or the engine redirect to https://%s", w.url("/"), got, w.target.Host)
 	case got.status == http.StatusNotFound && w.target.Partner == "": // or the widget will tell
 		return "", fail(EngineFailed, "%s answers with %s: see whether the controller serves the route, and whether the engine has a first page", w.url("/"), got)
 	case got.status >= http.StatusInternalServerError:
@@ -815,14 +864,15 @@ func (w *walk) atFormer(ctx context.Context) bool {
 		if address, err := netip.ParseAddr(former); err == nil {
 			return address.Unmap() == at
 		}
-		addresses, _ := w.lookup(ctx, former)
+		addresses, _ := w.Lookup(ctx, former)
 		return slices.Contains(addresses, at)
 	})
 }
 
 func (w *walk) servedWidget(ctx context.Context) (string, error) {
 	const remedy = "check that the widget server runs, and that the controller routes " + widgetPath + " to it"
-	got, err := w.get(ctx, widgetPath+"config.json", maxBody)
+	var found config
+	got, err := w.get(ctx, widgetPath+"config.json", &found)
 	switch {
 	case err == nil && w.toHTTPS(got):
 		return got.String(), errToHTTPS // an engine that is open on http, before a widget that is not
@@ -831,8 +881,7 @@ func (w *walk) servedWidget(ctx context.Context) (string, error) {
 	case err != nil:
 		return "", fail(WidgetFailed, "%s does not answer: %s: %s", w.url(widgetPath+"config.json"), why(err), remedy)
 	}
-	var found config
-	served := got.status == http.StatusOK && json.Unmarshal(got.body, &found) == nil && found.Version != ""
+	served := got.status == http.StatusOK && found.Version != ""
 	switch {
 	case served && w.target.Next != "" && found.Partner == w.target.Next:
 		return fmt.Sprintf("that of %s, to whom the host is handed over", found.Partner), nil
@@ -847,7 +896,7 @@ func (w *walk) servedWidget(ctx context.Context) (string, error) {
 	case found.Partner != w.target.Partner:
 		return "", fail(WidgetOfAnotherPartner, "%s serves the widget of %q, not of %q: see whether the proxy in between passes the host on", w.url(widgetPath), found.Partner, w.target.Partner)
 	}
-	switch got, err = w.get(ctx, widgetPath+"widget.js", 0); {
+	switch got, err = w.get(ctx, widgetPath+"widget.js", nil); {
 	case err != nil:
 		return "", fail(WidgetFailed, "%s does not answer: %s: %s", w.url(widgetPath+"widget.js"), why(err), remedy)
 	case got.status != http.StatusOK:

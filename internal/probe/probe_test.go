@@ -177,6 +177,82 @@ var _ = Describe("A probe", func() {
 		expect(p.Probe(ctx, probe.Target{Host: host}), probe.Reachable, probe.Widget, "https://remote.acmecorp.com answers")
 	}, SpecTimeout(time.Minute))
 
+	DescribeTable("follows redirects as a browser does, within the host",
+		func(ctx SpecContext, of func(https bool) string, tls bool, reason probe.Reason, message string) {
+			engine := func(https bool) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if to := of(https); to != "" && r.URL.Path != "/login" {
+						http.Redirect(w, r, to, http.StatusFound)
+					}
+				})
+			}
+			p := at(site.Serve(engine(true), good()))
+			p.HTTPPort = site.Serve(engine(false), nil).Port()
+			expect(p.Probe(ctx, probe.Target{Host: host, TLS: tls}), reason, map[probe.Reason]probe.Step{probe.Reachable: probe.Widget, probe.EngineFailed: probe.Engine}[reason], message)
+		},
+		Entry("between http and https, in circles", func(https bool) string {
+			if https {
+				return "http://" + host + "/"
+			}
+			return "https://" + host + "/"
+		}, false, probe.EngineFailed, "have it trust the header X-Forwarded-Proto", SpecTimeout(time.Minute)),
+		Entry("the same, of a host with TLS of its own", func(https bool) string {
+			if https {
+				return "http://" + host + "/"
+			}
+			return "https://" + host + "/"
+		}, true, probe.EngineFailed, "have it trust the header X-Forwarded-Proto", SpecTimeout(time.Minute)),
+		Entry("to http, which serves", func(https bool) string {
+			if https {
+				return "http://" + host + "/login"
+			}
+			return ""
+		}, true, probe.Reachable, "answers", SpecTimeout(time.Minute)),
+		Entry("with the scheme's own port", func(bool) string { return "https://" + host + ":443/login" }, true, probe.Reachable, "answers", SpecTimeout(time.Minute)),
+		Entry("but not to a port that leaks", func(bool) string { return "https://" + host + ":8443/" }, false, probe.EngineFailed,
+			"answers with status 302, a redirect to https://remote.acmecorp.com:8443/, a port that is not the public one", SpecTimeout(time.Minute)),
+		Entry("nor to such a port with TLS", func(bool) string { return "https://" + host + ":8443/" }, true, probe.EngineFailed, "a port that is not the public one", SpecTimeout(time.Minute)),
+	)
+
+	It("needs no end of a redirect's body, nor of the config's", func(ctx SpecContext) {
+		endless := func(w http.ResponseWriter, r *http.Request, status int, text string) {
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(text))
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}
+		mux := http.NewServeMux()
+		mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", "/login")
+			endless(w, r, http.StatusFound, "")
+		})
+		mux.HandleFunc("/login", func(http.ResponseWriter, *http.Request) {})
+		mux.HandleFunc("/.dispel/support/config.json", func(w http.ResponseWriter, r *http.Request) {
+			endless(w, r, http.StatusOK, `{"version":"v1","partner":"Acme Corp"}`)
+		})
+		mux.HandleFunc("/.dispel/support/widget.js", func(http.ResponseWriter, *http.Request) {})
+		expect(at(site.Serve(mux, good())).Probe(ctx, target), probe.Reachable, probe.Widget, "answers")
+	}, SpecTimeout(time.Minute))
+
+	It("goes by the IPv4 address that a translated one stands for", func(ctx SpecContext) {
+		p := at(netip.MustParseAddrPort("127.0.0.1:1"))
+		p.Allowed = nil
+		for address, reason := range map[string]probe.Reason{"64:ff9b::101:101": probe.ConnectionFailed, "64:ff9b::a00:7": probe.TargetNotAllowed} {
+			p.Resolver, p.Timeout = site.NewZone(map[string][]string{host: {address}}).Resolver, 100*time.Millisecond
+			Expect(p.Probe(ctx, target).Reason).To(Equal(reason), address)
+		}
+	}, SpecTimeout(time.Minute))
+
+	It("tells a long chain of aliases from one that leads in a circle", func(ctx SpecContext) {
+		names := map[string][]string{host: {"a0.example.net"}}
+		for i := range 10 {
+			names[fmt.Sprintf("a%d.example.net", i)] = []string{fmt.Sprintf("a%d.example.net", i+1)}
+		}
+		p := at(netip.MustParseAddrPort("127.0.0.1:1"))
+		p.Resolver = site.NewZone(names).Resolver
+		expect(p.Probe(ctx, target), probe.NameNotResolved, probe.Resolution, "it is an alias of a7.example.net, after 8 CNAME records, more than resolvers follow")
+	}, SpecTimeout(time.Minute))
+
 	It("names what redirects the widget away", func(ctx SpecContext) {
 		mux := http.NewServeMux()
 		mux.Handle("/.dispel/", http.RedirectHandler("https://login.example.net/", http.StatusFound))
@@ -284,6 +360,10 @@ var _ = Describe("A probe", func() {
 			probe.CertificateInvalid, "is for other.example.com, not for remote.acmecorp.com", SpecTimeout(time.Minute)),
 		Entry("expired", func() *tls.Certificate { return new(ca.Sign(-time.Hour, host)) },
 			probe.CertificateExpired, "and not now: see why it was not renewed", SpecTimeout(time.Minute)),
+		Entry("expired, and for another name", func() *tls.Certificate { return new(ca.Sign(-time.Hour, "other.example.com")) },
+			probe.CertificateInvalid, "is for other.example.com, not for remote.acmecorp.com", SpecTimeout(time.Minute)),
+		Entry("for no name", func() *tls.Certificate { return new(ca.Sign(time.Hour)) },
+			probe.CertificateInvalid, "is for no DNS name, not for remote.acmecorp.com", SpecTimeout(time.Minute)),
 		Entry("of an unknown authority", func() *tls.Certificate { return new(authority.New().Sign(time.Hour, host)) },
 			probe.CertificateInvalid, "issued by CN=Test Authority, is not trusted", SpecTimeout(time.Minute)),
 		Entry("none, on a port without TLS", func() *tls.Certificate { return nil },

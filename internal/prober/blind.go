@@ -51,7 +51,7 @@ func (s *sight) judge(ctx context.Context, target probe.Target, was bool, result
 		failed = map[string]time.Time{}
 		s.failed[own] = failed
 	}
-	if was {
+	if was || s.passed[own].IsZero() { // or nothing tells yet who is at fault
 		failed[witness(target, result)] = now
 	}
 	for who, at := range failed {
@@ -60,7 +60,7 @@ func (s *sight) judge(ctx context.Context, target probe.Target, was bool, result
 		}
 	}
 	s.set(ctx, own, now.Sub(s.passed[own]) >= interval && (result.Sure || len(failed) >= witnesses), result.Message)
-	return s.blind[own] || result.Sure
+	return s.blind[own]
 }
 
 // witness is by what a failure is told from others of the same cause: a load balancer or a

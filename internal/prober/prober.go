@@ -147,8 +147,8 @@ type state struct {
 	uid    types.UID
 	target probe.Target
 	record record
-	// due is when it is probed next.
-	due time.Time
+	// due is when it is probed next, and hurried when that was last brought forward for other addresses.
+	due, hurried time.Time
 	// unwritten is a verdict that could not be written yet; nil if there is none.
 	unwritten *metav1.Condition
 	// replaced is the verdict on the route that is to take the place of the one that serves; nil if there is no such
@@ -199,12 +199,13 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	now = r.Clock.Now()
 	s.due = next(partner.Name, now, r.Interval) // whatever becomes of the write
 	was := observed != nil && observed.Status == metav1.ConditionTrue
-	switch blind := r.sight.judge(ctx, probed, was, result, now, r.Interval+r.Prober.Longest()); {
+	longest := r.Interval + r.Prober.Longest()
+	switch blind := r.sight.judge(ctx, probed, was, result, now, longest); {
 	case blind && observed == nil && s.unwritten == nil:
 		s.unwritten = unjudged(result, now)
 	case !blind:
 		s.unwritten = nil
-		if condition := s.record.note(result, observed, now); condition != observed {
+		if condition := s.record.note(result, observed, now, longest); condition != observed {
 			s.unwritten = condition
 		}
 	}
@@ -249,11 +250,16 @@ func (r *reconciler) stateOf(partner *v1alpha1.Partner, target probe.Target, obs
 	switch {
 	case s == nil && observed != nil:
 		s = &state{uid: partner.UID, target: target, due: next(partner.Name, now, r.Interval)}
-	case s == nil, s.uid != partner.UID, !s.target.Equal(target):
+	case s != nil && s.uid == partner.UID && s.target.Host == target.Host && s.target.TLS == target.TLS:
+		// Two controllers that report addresses in turn change them all the time.
+		if !s.target.Equal(target) && now.Sub(s.hurried) >= r.Interval {
+			s.due, s.hurried = now, now
+		}
+		s.target = target
+		return s
+	default:
 		forgetCertificate(partner.Name) // of what was served before
 		s = &state{uid: partner.UID, target: target, due: now}
-	default:
-		return s
 	}
 	r.known[partner.Name] = s
 	subdomains.Set(float64(len(r.known)))

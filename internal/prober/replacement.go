@@ -2,7 +2,6 @@ package prober
 
 import (
 	"context"
-	"net"
 	"net/netip"
 	"time"
 
@@ -82,10 +81,6 @@ func (r *reconciler) replacement(ctx context.Context, partner *v1alpha1.Partner,
 
 // through probes the host at addresses until it is reached at one. The result is that, or the last.
 func (r *reconciler) through(ctx context.Context, target probe.Target, addresses []string) (result probe.Result) {
-	resolver := r.Prober.Resolver
-	if resolver == nil {
-		resolver = net.DefaultResolver
-	}
 	result = probe.Result{Reason: probe.NameNotResolved, Message: "the addresses of the new route do not resolve"}
 	target.Addresses, target.Former = nil, nil
 	limited, end := context.WithTimeout(ctx, 2*r.Prober.Longest())
@@ -94,7 +89,7 @@ func (r *reconciler) through(ctx context.Context, target probe.Target, addresses
 	for _, address := range addresses {
 		if ip, err := netip.ParseAddr(address); err == nil {
 			all = append(all, ip)
-		} else if found, err := resolver.LookupNetIP(limited, "ip", address); err == nil {
+		} else if found, err := r.Prober.Lookup(limited, address); err == nil {
 			all = append(all, found...)
 		}
 	}

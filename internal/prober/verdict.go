@@ -31,8 +31,9 @@ func unjudged(result probe.Result, now time.Time) *metav1.Condition {
 
 // record is what the last probes of a sub-domain found.
 type record struct {
-	// failures are those since the last success.
+	// failures are those since the last success, and since is when the first was.
 	failures int
+	since    time.Time
 	// last is the last failure; reasons and messages are how many in a row had its reason,
 	// and its message.
 	last              probe.Result
@@ -41,14 +42,17 @@ type record struct {
 
 // note adds a result, and returns the condition that it leads to. The observed condition,
 // nil if there is none, is returned as it is if there is nothing to change: a single
-// failure, and messages that differ from one probe to the next, change nothing.
-func (r *record) note(result probe.Result, observed *metav1.Condition, now time.Time) *metav1.Condition {
+// failure, and messages that differ from one probe to the next, change nothing. What may be the prober's own fault is
+// held back for some time, in which others show whether it is.
+func (r *record) note(result probe.Result, observed *metav1.Condition, now time.Time, hold time.Duration) *metav1.Condition {
 	status := metav1.ConditionTrue
 	if !result.Broken() {
 		*r = record{}
 	} else {
 		status = metav1.ConditionFalse
-		r.failures++
+		if r.failures++; r.failures == 1 {
+			r.since = now
+		}
 		if result.Reason != r.last.Reason {
 			r.reasons = 0
 		}
@@ -66,7 +70,7 @@ func (r *record) note(result probe.Result, observed *metav1.Condition, now time.
 		default:
 			needed = r.messages
 		}
-		if needed < patience {
+		if needed < patience || result.Own != "" && now.Sub(r.since) < hold {
 			return observed
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/probe"
 )
 
@@ -40,7 +41,7 @@ var _ = Describe("A verdict", func() {
 			var observed *metav1.Condition
 			var got []string
 			for minute, sign := range signs {
-				condition := r.note(found(sign), observed, at(minute))
+				condition := r.note(found(sign), observed, at(minute), 0)
 				verdict := "-"
 				if condition != nil {
 					verdict = string(condition.Reason[0])
@@ -71,7 +72,7 @@ var _ = Describe("A verdict", func() {
 		var r record
 		var observed *metav1.Condition
 		for minute, sign := range "NNNEEE" {
-			observed = r.note(found(sign), observed, at(minute))
+			observed = r.note(found(sign), observed, at(minute), 0)
 		}
 		Expect(*observed).To(Equal(metav1.Condition{
 			Type: "SubdomainReachable", Status: metav1.ConditionFalse, Reason: "EngineFailed", Message: "status 502",
@@ -79,15 +80,43 @@ var _ = Describe("A verdict", func() {
 		}))
 	})
 
+	It("holds back what may be the prober's own, for a time", func() {
+		var r record
+		own := probe.Result{Reason: probe.NameNotResolved, Own: probe.OwnDNS}
+		for minute := range 4 {
+			Expect(r.note(own, nil, at(minute), 4*time.Minute)).To(BeNil())
+		}
+		Expect(r.note(own, nil, at(4), 4*time.Minute)).To(HaveField("Status", metav1.ConditionFalse))
+	})
+
 	It("outlives a restart", func() {
-		observed := new(record).note(found('+'), nil, at(0))
+		observed := new(record).note(found('+'), nil, at(0), 0)
 		var restarted record
-		Expect(restarted.note(found('+'), observed, at(1))).To(BeIdenticalTo(observed))
-		Expect(restarted.note(found('N'), observed, at(2))).To(BeIdenticalTo(observed))
+		Expect(restarted.note(found('+'), observed, at(1), 0)).To(BeIdenticalTo(observed))
+		Expect(restarted.note(found('N'), observed, at(2), 0)).To(BeIdenticalTo(observed))
 	})
 })
 
 var _ = Describe("The turns", func() {
+	It("are brought forward for other addresses once in an interval, which ends no failures", func() {
+		start := time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
+		r := &reconciler{Options: Options{Interval: time.Minute}, known: map[string]*state{}}
+		partner := &v1alpha1.Partner{ObjectMeta: metav1.ObjectMeta{Name: "acme"}}
+		probes := 0
+		var s *state
+		for second := 0; second < 600; second += 10 { // two controllers report addresses in turn
+			now := start.Add(time.Duration(second) * time.Second)
+			s = r.stateOf(partner, probe.Target{Host: "remote.acmecorp.com", Addresses: []string{fmt.Sprint("192.0.2.", second/10%2)}}, nil, now)
+			if !s.due.After(now) {
+				s.record.note(found('N'), nil, now, 0)
+				s.due = next(partner.Name, now, r.Interval)
+				probes++
+			}
+		}
+		Expect(probes).To(BeNumerically("<=", 21))
+		Expect(s.record.failures).To(Equal(probes))
+	})
+
 	It("spread partners over the interval, each at its own moment", func() {
 		start := time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
 		perSecond := make([]int, 60)

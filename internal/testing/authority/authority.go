@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
+	"slices"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -81,7 +82,7 @@ func (a *Authority) Sign(until time.Duration, hosts ...string) tls.Certificate {
 	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
 	Expect(err).NotTo(HaveOccurred())
 	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: hosts[0]}, DNSNames: hosts,
+		SerialNumber: serial, Subject: pkix.Name{CommonName: append(slices.Clone(hosts), "without a name")[0]}, DNSNames: hosts,
 		NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(until),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
