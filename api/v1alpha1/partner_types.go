@@ -90,7 +90,7 @@ type PartnerSpec struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:XValidation:rule="!self.matches(r'[\\x{0}-\\x{1f}\\x{7f}-\\x{9f}\\x{ad}\\x{200b}\\x{200e}\\x{200f}\\x{2028}-\\x{202e}\\x{2060}-\\x{206f}\\x{feff}]')",message="it has a character that cannot be seen, such as a line break, a zero-width space or a mark of direction: write the name without it"
+	// +kubebuilder:validation:XValidation:rule="!self.matches(r'[\\x{0}-\\x{1f}\\x{7f}-\\x{9f}\\x{ad}\\x{34f}\\x{61c}\\x{115f}\\x{1160}\\x{17b4}\\x{17b5}\\x{180b}-\\x{180f}\\x{200b}\\x{200e}\\x{200f}\\x{2028}-\\x{202e}\\x{2060}-\\x{206f}\\x{2800}\\x{3164}\\x{feff}\\x{ffa0}\\x{fff9}-\\x{fffb}\\x{e0000}-\\x{e0fff}]')",message="it has a character that cannot be seen, such as a line break, a zero-width space or a mark of direction: write the name without it"
 	DisplayName string `json:"displayName,omitempty"`
 
 	// channelModel is how the partner sells the engine. It determines who does the

@@ -267,6 +267,9 @@ func (p *plugin) writeImport(result *intake.Import, folder string) error {
 	}
 	named := map[string]bool{}
 	for _, f := range files {
+		if filepath.Base(f.name) == "kustomization.yaml" {
+			return fmt.Errorf("a Partner would be written into %s, which kustomize, Flux and Argo CD take for their own, so nothing is written: give the Partner another name, or print all with kubectl partner import without --into", f.name)
+		}
 		if named[f.name] {
 			return fmt.Errorf("a Partner and the SupportPlans would both be written into %s, so nothing is written: give the Partner another name, or print all with kubectl partner import without --into", f.name)
 		}

@@ -210,6 +210,7 @@ type reading struct {
 	findings    []preview.Finding
 	remarks     []remark // that hold for other tenants, too
 	failed      bool     // it is left out
+	paths       []string // what its routes lead somewhere that is not all, each with its route
 	known       bool     // it is a Partner's already
 }
 

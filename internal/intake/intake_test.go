@@ -240,6 +240,10 @@ var _ = Describe("A table of tenants", func() {
 		Entry("with a line that names the separator", "sep=;\r\n"+strings.ReplaceAll(header+"acme,\"Acme, Corp\",OEM,remote.acme.example,engine.example.net:80,\n", ",", ";"), "Acme; Corp", "remote.acme.example"),
 		Entry("with empty rows and separators around it", "\n;;;;;;;\n"+strings.ReplaceAll("name,displayName,channelModel,host,external,fte,,\nacme,Acme Corp,OEM,remote.acme.example,engine.example.net:80,,,\n,,,,,,,\n", ",", ";"), "Acme Corp", "remote.acme.example"),
 		Entry("with what cannot be seen around values", header+"acme,\u200b\u00a0Acme Corp\u200e,OEM,\ufeffremote.acme.example,engine.example.net:80,\n", "Acme Corp", "remote.acme.example"),
+		Entry("with pipes", strings.ReplaceAll(header+"acme,Acme Corp,OEM,remote.acme.example,engine.example.net:80,1\n", ",", "|"), "Acme Corp", "remote.acme.example"),
+		Entry("with an empty line before one that names the separator", "\r\nsep=|\r\n"+strings.ReplaceAll(header+"acme,Acme Corp,OEM,remote.acme.example,engine.example.net:80,1\n", ",", "|"), "Acme Corp", "remote.acme.example"),
+		Entry("with returns alone, as old Macs end lines", strings.ReplaceAll(header+"acme,Acme Corp,OEM,remote.acme.example,engine.example.net:80,1\n", "\n", "\r"), "Acme Corp", "remote.acme.example"),
+		Entry("with a title, and columns without names", "Tenants; of 2026\n;;;;;;;\n"+strings.ReplaceAll(",name,displayName,,channelModel,host,external,fte\n,acme,Acme Corp,,OEM,remote.acme.example,engine.example.net:80,\n", ",", ";"), "Acme Corp", "remote.acme.example"),
 		Entry("with a host in upper case and a dot at its end", header+"acme,Acme Corp,OEM,Remote.ACME.example.,engine.example.net:80,\n", "Acme Corp", "remote.acme.example"),
 		Entry("with names of columns in other case, and empty rows", "Name,DISPLAYNAME,channelmodel,Host,External,fte\nacme,Acme Corp,OEM,remote.acme.example,engine.example.net:80,\n,,,,,\n\n", "Acme Corp", "remote.acme.example"),
 	)
@@ -268,7 +272,18 @@ var _ = Describe("A table of tenants", func() {
 		Entry("what cannot be seen within a value, after a line with the separator", "sep=,\n"+header+"acme,Be\u202eta,OEM,,,\nbeta,\"Be\nta\",OEM,,,\n",
 			"t.csv:3: column \"displayName\": \"Be\\u202eta\" has a character that cannot be seen, U+202E: write the value without it",
 			"t.csv:4: column \"displayName\": \"Be\\nta\" has a character that cannot be seen, U+000A: write the value without it"),
-		Entry("what a formula left", header+"acme,#N/A,OEM,,,\n", `t.csv:2: column "displayName": #N/A is what a spreadsheet writes where a formula fails: mend the formula, or leave the value out`),
+		Entry("what a formula left", header+"acme,#N/A,OEM,,,\n", `t.csv:2: column "displayName": #N/A is what a spreadsheet writes where a formula fails or a column is too narrow: mend that, or leave the value out`),
+		Entry("what a formula left in other programs and languages", header+"a,#BEZUG!,OEM,,,\nb,#VALEUR!,OEM,,,\nc,Err:508,OEM,,,\nd,########,OEM,,,\n",
+			`t.csv:2: column "displayName": #BEZUG! is what a spreadsheet writes where a formula fails or a column is too narrow: mend that, or leave the value out`,
+			`t.csv:3: column "displayName": #VALEUR! is what a spreadsheet writes where a formula fails or a column is too narrow: mend that, or leave the value out`,
+			`t.csv:4: column "displayName": Err:508 is what a spreadsheet writes where a formula fails or a column is too narrow: mend that, or leave the value out`,
+			`t.csv:5: column "displayName": ######## is what a spreadsheet writes where a formula fails or a column is too narrow: mend that, or leave the value out`),
+		Entry("a workbook", "PK\x03\x04\x00", `t.csv:1: this is a workbook, not a table: save it in the spreadsheet program as "CSV UTF-8"`),
+		Entry("a value in a column without a name", strings.Replace(header, "host", "", 1)+"acme,Acme,OEM,a.example.com,,\n", `t.csv:2: "a.example.com" stands in a column without a name: name the column, or remove the value`),
+		Entry("half of a character", "\xff\xfe"+utf16With(unicode.LittleEndian, unicode.IgnoreBOM, header+"acme,Acme")+"\x3d\xd8", "t.csv:1: reading UTF-16: half of a character is missing: save the file anew"),
+		Entry("other marks that cannot be seen", header+"acme,Be\u061cta,OEM,,,\nblank,\u3164,OEM,,,\n",
+			"t.csv:2: column \"displayName\": \"Be\\u061cta\" has a character that cannot be seen, U+061C: write the value without it",
+			`t.csv:3: column "displayName" has no value: write spec.displayName`),
 		Entry("a quote that does not end, after rows that can be read", header+"acme,Acme,OEM,,,\nglobex,\"Globex,OEM,,,\n",
 			"t.csv:3: the row cannot be read: extraneous or missing \" in quoted-field: write a quote within a value twice, and the whole value in quotes"),
 	)
@@ -284,7 +299,7 @@ var _ = Describe("A table of tenants", func() {
 		Entry("a name", "Acme!,Acme,OEM,,,,,,,,,,,,,", "the API server would refuse the Partner: "),
 		Entry("a channel model", "acme,Acme,Shop,,,,,,,,,,,,,", `spec.channelModel: Unsupported value: "Shop"`),
 		Entry("a namespace of the platform", "acme,Acme,OEM,kube-system,,,,,,,,,,,,", "this namespace belongs to Kubernetes or to the operator"),
-		Entry("a host without a backend", "acme,Acme,OEM,,a.example.com,,,,,,,,,,,", `no backend found for a.example.com: write it in column "service" or "external" of the table`),
+		Entry("a host without a backend", "acme,Acme,OEM,,a.example.com,,,,,,,,,,,", `no backend found for a.example.com; write it in column "service" or "external" of the table`),
 		Entry("two backends", "acme,Acme,OEM,,a.example.com,engine:80,x.example.net:80,,,,,,,,,", `columns "service" and "external" both have a value`),
 		Entry("a backend without a port", "acme,Acme,OEM,,a.example.com,engine,,,,,,,,,,", `column "service": "engine" is no name with a port: write it as name:port, such as engine:8080`),
 		Entry("two certificates", "acme,Acme,OEM,,a.example.com,engine:80,,letsencrypt,tls,,,,,,,", `columns "issuer" and "secret" both have a value`),
@@ -294,13 +309,14 @@ var _ = Describe("A table of tenants", func() {
 		Entry("a plan that is not there", "acme,Acme,OEM,,,,,,,,,,gold,,,", `column "plan": there is no SupportPlan "gold": write one that is there, or its tier in column "tier" to have it written`),
 		Entry("a count", "acme,Acme,OEM,,,,,,,,,,,1.200,,", `column "customers": "1.200" is no count: write a whole number without separators, such as 1200`),
 		Entry("an administrator", "acme,Acme,OEM,,,,,,,,,,,,admins,", `column "administrators": "admins" is no administrator: write Group:name, User:name or ServiceAccount:namespace/name`),
-		Entry("an administrator of another kind behind one", "acme,Acme,OEM,,,,,,,,,,,,Group:acme Users:bob,", `column "administrators": "Group:acme Users:bob" is no administrator`),
+		Entry("an administrator of another kind behind one", "acme,Acme,OEM,,,,,,,,,,,,Group:acme Users:bob,", `column "administrators": "Group:acme Users:bob" has a second kind, "Users:": write Group:name, User:name or ServiceAccount:namespace/name, with a comma between two of them`),
+		Entry("an administrator whose name has a kind within", "acme,Acme,OEM,,,,,,,,,,,,Group:Power User: EMEA,", `"Group:Power User: EMEA" has a second kind, "User:"`),
 		Entry("an administrator of a kind in another case", "acme,Acme,OEM,,,,,,,,,,,,Group:acme group:ops,", `column "administrators": "group:ops" is no administrator`),
 		Entry("FTE", "acme,Acme,OEM,,,,,,,,,,,,,0.3", `column "fte": 0.3 FTE is not on offer`),
 	)
 
 	It("names administrators with spaces and commas", func() {
-		rows, findings := intake.ReadTable("t.csv", strings.NewReader("name,displayName,channelModel,administrators\nacme,Acme,OEM,\"Group:ACME Admins, User:Jane Doe;ServiceAccount:ci/deploy\nGroup:CN=ops,OU=eu\"\n"))
+		rows, findings := intake.ReadTable("t.csv", strings.NewReader("name,displayName,channelModel,administrators\nacme,Acme,OEM,\"Group: ACME\u00a0Admins, User:Jane Doe;ServiceAccount:ci/deploy\nGroup:CN=ops,OU=eu | \"\n"))
 		Expect(findings).To(BeEmpty())
 		result, err := intake.New(context.Background(), rows, nil, intake.Options{})
 		Expect(err).NotTo(HaveOccurred())

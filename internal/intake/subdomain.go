@@ -39,7 +39,15 @@ func (r *reading) subdomain() {
 	}
 	r.fromRow(subdomain)
 	if !r.failed && subdomain.Backend.Service == nil && subdomain.Backend.External == nil {
-		r.fail("no backend found for %s: write it in column \"service\" or \"external\" of the table", host)
+		why := ""
+		if len(r.paths) > 0 {
+			why = fmt.Sprintf(": of its routes, none leads all paths somewhere, only %s", strings.Join(r.paths, ", "))
+		}
+		if !r.partner.Spec.ChannelModel.WhiteLabels() {
+			r.fail("no backend found for %s%s; a %s has no sub-domain: leave its host out", host, why, r.partner.Spec.ChannelModel)
+			return
+		}
+		r.fail("no backend found for %s%s; write it in column \"service\" or \"external\" of the table", host, why)
 	}
 }
 
@@ -115,6 +123,9 @@ func (r *reading) fromIngresses(subdomain *v1alpha1.Subdomain, ingresses []*netw
 	var main *networkingv1.Ingress
 	for _, ingress := range ingresses {
 		backend, others := rootOf(ingress, host)
+		for _, path := range others {
+			r.paths = append(r.paths, fmt.Sprintf("%s of Ingress %s", path, ingress.Name))
+		}
 		var hosts []string
 		for _, rule := range ingress.Spec.Rules {
 			hosts = append(hosts, rule.Host)
@@ -150,16 +161,20 @@ func (r *reading) fromIngresses(subdomain *v1alpha1.Subdomain, ingresses []*netw
 	if route.IngressClassName != "" || len(route.Annotations) > 0 {
 		subdomain.Route = &route
 	}
-	secret := ""
+	secret, secure := "", false
+	_, parent, _ := strings.Cut(host, ".")
 	for _, tls := range main.Spec.TLS {
-		if len(tls.Hosts) == 0 || slices.Contains(tls.Hosts, host) {
-			secret = tls.SecretName
+		if len(tls.Hosts) == 0 || slices.Contains(tls.Hosts, host) || secret == "" && slices.Contains(tls.Hosts, "*."+parent) {
+			secret, secure = tls.SecretName, true
 		}
 	}
-	if secret == "" {
-		r.note("Ingress %s names no certificate for %s", main.Name, host)
-	} else {
+	switch {
+	case secret != "":
 		subdomain.TLS = r.certificate(host, secret)
+	case secure:
+		r.warn("Ingress %s serves %s with its controller's own certificate, which no Partner can: without spec.subdomain.tls, or the operator's --default-issuer, it is served in clear text", main.Name, host)
+	default:
+		r.note("Ingress %s names no certificate for %s", main.Name, host)
 	}
 	if main.Name != host {
 		r.note("Ingress %s keeps serving %s beside the operator's route: delete it when the Partner is Ready and the controller has loaded the new route", main.Name, host)
@@ -191,7 +206,7 @@ func rootOf(ingress *networkingv1.Ingress, host string) (backend *networkingv1.I
 			backend = ingress.Spec.DefaultBackend
 		default:
 			for _, path := range rule.HTTP.Paths {
-				if isRoot(ingress, path.Path) && (backend == nil || equality.Semantic.DeepEqual(*backend, path.Backend)) {
+				if ptr.Deref(path.PathType, "") != networkingv1.PathTypeExact && isRoot(ingress, path.Path) && (backend == nil || equality.Semantic.DeepEqual(*backend, path.Backend)) {
 					backend = &path.Backend
 				} else {
 					others = append(others, path.Path)
@@ -228,8 +243,14 @@ func isRoot(ingress *networkingv1.Ingress, path string) bool {
 	// ingress-nginx takes paths for regular expressions with this annotation, and with a target
 	// that refers to what they match.
 	expressions := ingress.Annotations[nginxRegex] == "true" || ingress.Annotations[nginxTarget] != ""
-	pattern, err := regexp.Compile("^(?:" + path + ")")
-	if !expressions && !strings.ContainsAny(path, "()") || err != nil {
+	path, kong := strings.CutPrefix(path, "/~") // Kong's mark of one
+	return (expressions || kong || strings.ContainsAny(path, "()")) && matchesAll(path)
+}
+
+// matchesAll reports whether a regular expression matches every path.
+func matchesAll(expression string) bool {
+	pattern, err := regexp.Compile("^(?:" + expression + ")")
+	if err != nil {
 		return false
 	}
 	for _, address := range []string{"/", "/a", "/a/b.c"} {
@@ -321,6 +342,21 @@ func (r *reading) certificate(host, secret string) *v1alpha1.TLS {
 	return &v1alpha1.TLS{SecretName: secret}
 }
 
+// leadsAll reports whether a match takes every path.
+func leadsAll(match *gatewayv1.HTTPPathMatch) bool {
+	if match == nil {
+		return true
+	}
+	value := ptr.Deref(match.Value, "/")
+	switch ptr.Deref(match.Type, gatewayv1.PathMatchPathPrefix) {
+	case gatewayv1.PathMatchPathPrefix:
+		return value == "/"
+	case gatewayv1.PathMatchRegularExpression:
+		return matchesAll(value)
+	}
+	return false
+}
+
 func (r *reading) fromHTTPRoutes(subdomain *v1alpha1.Subdomain, routes []*gatewayv1.HTTPRoute) {
 	if len(routes) > 1 {
 		r.fail("HTTPRoutes %s and %s both route %s: write its backend and its Gateway in a table", routes[0].Name, routes[1].Name, subdomain.Host)
@@ -345,12 +381,17 @@ func (r *reading) fromHTTPRoutes(subdomain *v1alpha1.Subdomain, routes []*gatewa
 			r.partial(about, replaced, "a filter")
 		}
 		if len(rule.Matches) == 0 || slices.ContainsFunc(rule.Matches, func(match gatewayv1.HTTPRouteMatch) bool {
-			return (match.Path == nil || ptr.Deref(match.Path.Value, "/") == "/") && len(match.Headers) == 0 && len(match.QueryParams) == 0 && match.Method == nil
+			return leadsAll(match.Path) && len(match.Headers) == 0 && len(match.QueryParams) == 0 && match.Method == nil
 		}) {
 			if len(rule.BackendRefs) == 1 {
 				root = &rule.BackendRefs[0]
 			}
 			continue
+		}
+		for _, match := range rule.Matches {
+			if match.Path != nil {
+				r.paths = append(r.paths, fmt.Sprintf("%s of %s", ptr.Deref(match.Path.Value, "/"), about))
+			}
 		}
 		r.partial(about, replaced, "a rule for other paths, headers, queries or methods")
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -164,6 +165,9 @@ func (r Row) Namespace() string {
 func ReadTable(file string, from io.Reader) ([]Row, []preview.Finding) {
 	t := table{file: file, seen: map[string]map[string]int{}}
 	data, err := manifests.AtMost(from)
+	if err == nil && (bytes.HasPrefix(data, []byte("PK\x03\x04")) || bytes.HasPrefix(data, []byte("\xd0\xcf\x11\xe0"))) {
+		err = errors.New("this is a workbook, not a table: save it in the spreadsheet program as \"CSV UTF-8\"")
+	}
 	if err == nil {
 		data, err = manifests.Text(marked(data))
 	}
@@ -175,8 +179,13 @@ func ReadTable(file string, from io.Reader) ([]Row, []preview.Finding) {
 		t.fault(line, "%s", err)
 		return nil, t.findings
 	}
-	if named, rest, ok := separatorLine(data); ok {
-		data, t.skipped = rest, 1
+	if !bytes.ContainsRune(data, '\n') {
+		data = bytes.ReplaceAll(data, []byte("\r"), []byte("\n")) // as old systems end lines
+	}
+	start := bytes.TrimLeft(data, "\r\n")
+	if named, rest, ok := separatorLine(start); ok {
+		t.skipped = bytes.Count(data[:len(data)-len(start)], []byte("\n")) + 1
+		data = rest
 		t.reader = csv.NewReader(bytes.NewReader(data))
 		t.reader.Comma = named
 	} else {
@@ -218,13 +227,15 @@ func separatorLine(data []byte) (separator rune, rest []byte, ok bool) {
 }
 
 // separators are those that a table may have.
-var separators = []rune{',', ';', '\t'}
+var separators = []rune{',', ';', '\t', '|'}
 
-// separator is the one that is most in the first line with letters.
+// separator is the one that is most in the line with the names of the columns; of a table without
+// them, in the first line with letters.
 func separator(data []byte) rune {
 	best := separators[0]
+	named := bytes.Contains(bytes.ToLower(data), []byte(Columns[0].Name))
 	for line := range bytes.Lines(data) {
-		if !bytes.ContainsFunc(line, unicode.IsLetter) {
+		if named && !bytes.Contains(bytes.ToLower(line), []byte(Columns[0].Name)) || !bytes.ContainsFunc(line, unicode.IsLetter) {
 			continue
 		}
 		for _, other := range separators {
@@ -265,6 +276,19 @@ func (t *table) read() {
 		return
 	}
 	line, _ := t.reader.FieldPos(0)
+	for range maxTitles { // rows with a title
+		if slices.ContainsFunc(header, func(name string) bool { return columnOf(name) >= 0 }) {
+			break
+		}
+		later, err := t.next()
+		if err != nil {
+			break
+		}
+		if slices.ContainsFunc(later, func(name string) bool { return columnOf(name) >= 0 }) {
+			header = later
+			line, _ = t.reader.FieldPos(0)
+		}
+	}
 	if !t.readHeader(header, line+t.skipped) {
 		return
 	}
@@ -287,6 +311,15 @@ func (t *table) read() {
 		line, _ := t.reader.FieldPos(0)
 		t.readRow(record, line+t.skipped)
 	}
+}
+
+// maxTitles is how many rows may come before that with the names of the columns.
+const maxTitles = 5
+
+// columnOf is the place of a column in Columns; below 0 if there is none of that name.
+func columnOf(name string) int {
+	name = visible(name)
+	return slices.IndexFunc(Columns, func(column Column) bool { return strings.EqualFold(column.Name, name) })
 }
 
 // next is the next record that has a value.
@@ -323,8 +356,10 @@ func (t *table) readHeader(header []string, line int) bool {
 	}
 	for _, name := range header {
 		name = visible(name)
-		i := slices.IndexFunc(known, func(column string) bool { return strings.EqualFold(column, name) })
+		i := columnOf(name)
 		switch {
+		case name == "": // a column that sets others apart
+			t.columns = append(t.columns, "")
 		case i < 0:
 			t.fault(line, "column %q is unknown: remove it, or write one of %s", name, strings.Join(known, ", "))
 			t.columns = append(t.columns, "")
@@ -343,8 +378,8 @@ func (t *table) readHeader(header []string, line int) bool {
 	return len(t.findings) == 0
 }
 
-// spreadsheetErrors are what spreadsheets write in place of a value.
-var spreadsheetErrors = []string{"#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"}
+// spreadsheetError is what spreadsheets write in place of a value, in any language.
+var spreadsheetError = regexp.MustCompile(`^(#[\p{Lu}0-9/_¡¿?!.]+|#+|Err:\d+)$`)
 
 // visible is a value without the space, and what cannot be seen, around it.
 func visible(value string) string {
@@ -357,9 +392,12 @@ var lists = []string{"administrators", "fte", "languages"}
 // hidden are the characters that cannot be seen, but for those that join letters: as the schema of
 // a Partner refuses them in displayName.
 var hidden = &unicode.RangeTable{R16: []unicode.Range16{
-	{Lo: 0x00, Hi: 0x1f, Stride: 1}, {Lo: 0x7f, Hi: 0x9f, Stride: 1}, {Lo: 0xad, Hi: 0xad, Stride: 1}, {Lo: 0x200b, Hi: 0x200b, Stride: 1},
-	{Lo: 0x200e, Hi: 0x200f, Stride: 1}, {Lo: 0x2028, Hi: 0x202e, Stride: 1}, {Lo: 0x2060, Hi: 0x206f, Stride: 1}, {Lo: 0xfeff, Hi: 0xfeff, Stride: 1},
-}, LatinOffset: 3}
+	{Lo: 0x00, Hi: 0x1f, Stride: 1}, {Lo: 0x7f, Hi: 0x9f, Stride: 1}, {Lo: 0xad, Hi: 0xad, Stride: 1}, {Lo: 0x34f, Hi: 0x34f, Stride: 1},
+	{Lo: 0x61c, Hi: 0x61c, Stride: 1}, {Lo: 0x115f, Hi: 0x1160, Stride: 1}, {Lo: 0x17b4, Hi: 0x17b5, Stride: 1}, {Lo: 0x180b, Hi: 0x180f, Stride: 1},
+	{Lo: 0x200b, Hi: 0x200b, Stride: 1}, {Lo: 0x200e, Hi: 0x200f, Stride: 1}, {Lo: 0x2028, Hi: 0x202e, Stride: 1}, {Lo: 0x2060, Hi: 0x206f, Stride: 1},
+	{Lo: 0x2800, Hi: 0x2800, Stride: 1}, {Lo: 0x3164, Hi: 0x3164, Stride: 1}, {Lo: 0xfeff, Hi: 0xfeff, Stride: 1}, {Lo: 0xffa0, Hi: 0xffa0, Stride: 1},
+	{Lo: 0xfff9, Hi: 0xfffb, Stride: 1},
+}, R32: []unicode.Range32{{Lo: 0xe0000, Hi: 0xe0fff, Stride: 1}}, LatinOffset: 3}
 
 func invisible(r rune) bool { return unicode.Is(hidden, r) }
 
@@ -376,14 +414,19 @@ func (t *table) readRow(record []string, line int) {
 	faults := len(t.findings)
 	row := Row{Position: manifests.Position{File: t.file, Line: line}, values: map[string]string{}}
 	for i, column := range t.columns[:min(len(t.columns), len(record))] {
-		if value := visible(record[i]); value != "" {
+		value := visible(record[i])
+		switch {
+		case value == "":
+		case column == "":
+			t.fault(line, "%q stands in a column without a name: name the column, or remove the value", value)
+		default:
 			row.values[column] = value
 		}
 	}
 	for _, column := range t.columns {
 		value := row.values[column]
-		if slices.Contains(spreadsheetErrors, strings.ToUpper(value)) {
-			t.fault(line, "column %q: %s is what a spreadsheet writes where a formula fails: mend the formula, or leave the value out", column, value)
+		if spreadsheetError.MatchString(value) {
+			t.fault(line, "column %q: %s is what a spreadsheet writes where a formula fails or a column is too narrow: mend that, or leave the value out", column, value)
 		}
 		list := slices.Contains(lists, column)
 		if at := strings.IndexFunc(value, func(r rune) bool { return invisible(r) && (!list || !unicode.IsSpace(r)) }); at >= 0 {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -114,23 +115,32 @@ func (r *reading) isolation(spec *v1alpha1.Tenant) {
 		"spec.tenant.networkIsolation is Disabled, as it is today: remove it once you know that only the namespace itself and the proxies of --proxy-namespaces connect to its Pods"})
 }
 
-// administratorStart is where an administrator begins in a list of some.
-var administratorStart = regexp.MustCompile(`(?i)(?:^|[\s\p{Z},;])(?:Group|User|ServiceAccount):`)
+// administratorStart is where an administrator begins in a list of some, and apart what comes between two of them. After
+// a mere space, one begins only if its name follows at once: "Power User: EMEA" may be a name.
+var (
+	administratorStart = regexp.MustCompile(`(?i)(?:^|[\s\p{Z},;|])(?:Group|User|ServiceAccount):`)
+	apart              = regexp.MustCompile(`[\n\r,;|][\s\p{Z}]*$`)
+)
 
 // another is what in a name looks like another administrator, of a kind that there is not.
-var another = regexp.MustCompile(`[\s\p{Z},;]\pL+:`)
+var another = regexp.MustCompile(`[\s\p{Z},;|]\pL+:`)
 
 // splitAdministrators takes a list of administrators apart, whose names may have spaces and commas.
 func splitAdministrators(list string) []string {
 	var found []string
 	from := 0
 	add := func(upTo int) {
-		if text := strings.TrimFunc(list[from:upTo], func(r rune) bool { return unicode.IsSpace(r) || r == ',' || r == ';' }); text != "" {
+		if text := strings.TrimFunc(list[from:upTo], func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(",;|", r) }); text != "" {
 			found = append(found, text)
 		}
 		from = upTo
 	}
 	for _, at := range administratorStart.FindAllStringIndex(list, -1) {
+		after, _ := utf8.DecodeRuneInString(list[at[1]:])
+		_, width := utf8.DecodeRuneInString(list[at[0]:])
+		if at[0] > 0 && unicode.IsSpace(after) && !apart.MatchString(list[:at[0]+width]) {
+			continue
+		}
 		add(at[0])
 	}
 	add(len(list))
@@ -139,12 +149,16 @@ func splitAdministrators(list string) []string {
 
 func parseAdministrator(text string) (v1alpha1.Administrator, error) {
 	kind, name, ok := strings.Cut(text, ":")
+	name = strings.Join(strings.Fields(name), " ") // also those that do not break, which no group has
 	administrator := v1alpha1.Administrator{Kind: v1alpha1.SubjectKind(kind), Name: name}
 	if administrator.Kind == v1alpha1.ServiceAccountSubject {
 		administrator.Namespace, administrator.Name, ok = strings.Cut(name, "/")
 	}
 	known := slices.Contains([]v1alpha1.SubjectKind{v1alpha1.GroupSubject, v1alpha1.UserSubject, v1alpha1.ServiceAccountSubject}, administrator.Kind)
-	if !ok || !known || administrator.Name == "" || another.MatchString(name) || strings.ContainsFunc(name, invisible) {
+	if second := another.FindString(name); second != "" {
+		return administrator, fmt.Errorf("%q has a second kind, %q: write Group:name, User:name or ServiceAccount:namespace/name, with a comma between two of them, and rename a group with such a colon", text, strings.TrimSpace(second))
+	}
+	if !ok || !known || administrator.Name == "" || strings.ContainsFunc(name, invisible) {
 		return administrator, fmt.Errorf("%q is no administrator: write Group:name, User:name or ServiceAccount:namespace/name", text)
 	}
 	return administrator, nil

@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"unicode/utf8"
 
@@ -26,6 +27,9 @@ func Text(data []byte) ([]byte, error) {
 			text, err := unicode.UTF16(order, unicode.UseBOM).NewDecoder().Bytes(data)
 			if err != nil {
 				return nil, fmt.Errorf("reading UTF-16: %w", err)
+			}
+			if written := bytes.Count(data, []byte("\xff\xfd")) + bytes.Count(data, []byte("\xfd\xff")); bytes.Count(text, []byte(string(utf8.RuneError))) > written {
+				return nil, errors.New("reading UTF-16: half of a character is missing: save the file anew")
 			}
 			return text, nil
 		}
