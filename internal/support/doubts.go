@@ -2,6 +2,8 @@ package support
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"k8s.io/utils/ptr"
@@ -19,27 +21,52 @@ type Doubt struct {
 }
 
 // meant are the places whose clocks people mean by the name of a zone that has the same time all
-// year. The contract itself writes EST for Eastern Time. The sign of Etc/GMT+5 is the opposite of
-// what its name suggests: it is five hours behind UTC.
+// year. The contract itself writes EST for Eastern Time.
 var meant = map[v1alpha1.TimeZone]string{
 	"EST": "America/New_York", "MST": "America/Denver",
-	"Etc/GMT+5": "America/New_York", "Etc/GMT+6": "America/Chicago", "Etc/GMT+7": "America/Denver", "Etc/GMT+8": "America/Los_Angeles", "Etc/GMT+9": "America/Anchorage",
-	"Etc/GMT-1": "Europe/Berlin", "Etc/GMT-2": "Europe/Athens", "Etc/GMT-10": "Australia/Sydney",
+	"GMT": "Europe/London", "GMT0": "Europe/London", "GMT+0": "Europe/London", "GMT-0": "Europe/London", "Greenwich": "Europe/London",
+	"Etc/GMT": "Europe/London", "Etc/GMT0": "Europe/London", "Etc/GMT+0": "Europe/London", "Etc/GMT-0": "Europe/London", "Etc/Greenwich": "Europe/London",
+}
+
+// behind and ahead are places so many hours behind UTC, and ahead of it, in winter.
+var (
+	behind = map[int]string{3: "America/Sao_Paulo", 4: "America/Halifax", 5: "America/New_York", 6: "America/Chicago", 7: "America/Denver", 8: "America/Los_Angeles", 9: "America/Anchorage", 10: "Pacific/Honolulu"}
+	ahead  = map[int]string{
+		1: "Europe/Berlin", 2: "Europe/Athens", 3: "Asia/Riyadh", 4: "Asia/Dubai", 5: "Asia/Karachi", 6: "Asia/Dhaka", 7: "Asia/Bangkok", 8: "Asia/Singapore", 9: "Asia/Tokyo",
+		10: "Australia/Sydney", 12: "Pacific/Auckland",
+	}
+)
+
+// offsetOf is by how many hours a zone of which the name is its offset is ahead of UTC: by as many as its name has
+// with the opposite sign.
+func offsetOf(zone v1alpha1.TimeZone) (hours int, ok bool) {
+	given, ok := strings.CutPrefix(string(zone), "Etc/GMT")
+	hours, err := strconv.Atoi(given)
+	return -hours, ok && err == nil && hours != 0
 }
 
 // ZoneDoubt is the doubt about a time zone in a field; nil if there is none.
 func ZoneDoubt(field string, zone v1alpha1.TimeZone) *Doubt {
-	place, known := meant[zone]
-	switch {
-	case known:
-		place += ", if that is meant"
-	case strings.HasPrefix(string(zone), "Etc/GMT") && strings.Trim(strings.TrimPrefix(string(zone), "Etc/GMT"), "+-0") != "":
-		place = "the IANA name of the place whose clocks are meant, such as Europe/Berlin"
-	default:
+	doubt := func(message string) *Doubt {
+		return &Doubt{v1alpha1.ReasonFixedTimeZone, field, fmt.Sprintf("%s: %s %s", field, zone, message)}
+	}
+	if place, known := meant[zone]; known {
+		return doubt("has no daylight saving time, so that hours are an hour off all summer where clocks change: write " + place + ", if that is meant")
+	}
+	hours, fixed := offsetOf(zone)
+	if !fixed {
 		return nil
 	}
-	return &Doubt{v1alpha1.ReasonFixedTimeZone, field, fmt.Sprintf(
-		"%s: %s has no daylight saving time, so that hours are an hour off all summer where clocks change: write %s", field, zone, place)}
+	here, there := ahead[hours], behind[hours]
+	if hours < 0 {
+		here, there = behind[-hours], ahead[-hours]
+	}
+	places := slices.DeleteFunc([]string{here, there}, func(place string) bool { return place == "" })
+	meant := "the IANA name of the place whose clocks are meant"
+	if len(places) > 0 {
+		meant = strings.Join(places, ", or ") + ", if that is meant"
+	}
+	return doubt(fmt.Sprintf("is UTC%+d, whatever its sign suggests, and has no daylight saving time: write %s", hours, meant))
 }
 
 // Doubts are those about the hours of a plan.
@@ -83,15 +110,16 @@ var american = map[v1alpha1.TimeZone]bool{
 	"America/Los_Angeles": true, "America/Anchorage": true, "America/Juneau": true, "America/Sitka": true, "America/Metlakatla": true, "America/Yakutat": true,
 	"America/Nome": true, "America/Adak": true, "America/Atka": true, "America/Puerto_Rico": true, "America/St_Thomas": true, "America/Virgin": true,
 	"Pacific/Honolulu": true, "Pacific/Johnston": true, "Pacific/Guam": true, "Pacific/Saipan": true, "Pacific/Pago_Pago": true, "Pacific/Samoa": true,
-	"EST": true, "MST": true, "HST": true, "EST5EDT": true, "CST6CDT": true, "MST7MDT": true, "PST8PDT": true,
+	"EST": true, "MST": true, "HST": true, "Navajo": true, "EST5EDT": true, "CST6CDT": true, "MST7MDT": true, "PST8PDT": true,
 }
 
 // inUnitedStates reports whether a time zone is one of the United States, or of no country.
 func inUnitedStates(zone v1alpha1.TimeZone) bool {
-	for _, prefix := range []string{"US/", "America/Indiana/", "America/Kentucky/", "America/North_Dakota/", "Etc/"} {
+	for _, prefix := range []string{"US/", "America/Indiana/", "America/Kentucky/", "America/North_Dakota/"} {
 		if strings.HasPrefix(string(zone), prefix) {
 			return true
 		}
 	}
-	return american[zone] || !strings.Contains(string(zone), "/")
+	hours, _ := offsetOf(zone)
+	return american[zone] || hours <= -5 || slices.Contains([]string{"UTC", "UCT", "Universal", "Zulu"}, strings.TrimPrefix(string(zone), "Etc/"))
 }

@@ -386,7 +386,7 @@ var _ = Describe("Time zones", func() {
 				Expect(err).NotTo(HaveOccurred())
 				return
 			}
-			Expect(err).To(MatchError(fmt.Sprintf("the time zone %q is unknown: write an IANA name, such as America/New_York or Europe/Berlin", name)))
+			Expect(err).To(MatchError(HavePrefix(fmt.Sprintf("the time zone %q is unknown: write an IANA name, such as ", name))))
 		},
 		Entry("a place", "Europe/Berlin", true),
 		Entry("a place in a region", "America/Argentina/Buenos_Aires", true),
@@ -488,4 +488,49 @@ var _ = Describe("The responsibility matrix", func() {
 			}
 		})
 	}
+})
+
+var _ = Describe("Doubts about hours", func() {
+	DescribeTable("name the zone that is probably meant", func(zone v1alpha1.TimeZone, says string) {
+		doubt := support.ZoneDoubt("spec.localization.timeZone", zone)
+		if says == "" {
+			Expect(doubt).To(BeNil())
+			return
+		}
+		Expect(doubt.Reason).To(Equal(v1alpha1.ReasonFixedTimeZone))
+		Expect(doubt.Message).To(Equal("spec.localization.timeZone: " + says))
+	},
+		Entry("Eastern Time", v1alpha1.TimeZone("EST"), "EST has no daylight saving time, so that hours are an hour off all summer where clocks change: write America/New_York, if that is meant"),
+		Entry("British time", v1alpha1.TimeZone("GMT"), "GMT has no daylight saving time, so that hours are an hour off all summer where clocks change: write Europe/London, if that is meant"),
+		Entry("an offset behind", v1alpha1.TimeZone("Etc/GMT+1"), "Etc/GMT+1 is UTC-1, whatever its sign suggests, and has no daylight saving time: write Europe/Berlin, if that is meant"),
+		Entry("an offset ahead", v1alpha1.TimeZone("Etc/GMT-8"), "Etc/GMT-8 is UTC+8, whatever its sign suggests, and has no daylight saving time: write Asia/Singapore, or America/Los_Angeles, if that is meant"),
+		Entry("an offset of no place that is known", v1alpha1.TimeZone("Etc/GMT-14"), "Etc/GMT-14 is UTC+14, whatever its sign suggests, and has no daylight saving time: write the IANA name of the place whose clocks are meant"),
+		Entry("UTC", v1alpha1.TimeZone("UTC"), ""),
+		Entry("a place", v1alpha1.TimeZone("Asia/Tokyo"), ""),
+	)
+
+	DescribeTable("are of federal holidays where nobody has them", func(zone v1alpha1.TimeZone, doubtful bool) {
+		doubts := support.Doubts(v1alpha1.SupportPlanSpec{Tier: v1alpha1.Basic, OperatingHours: &v1alpha1.OperatingHours{TimeZone: zone}})
+		abroad := slices.ContainsFunc(doubts, func(d support.Doubt) bool { return d.Reason == v1alpha1.ReasonFederalHolidaysAbroad })
+		Expect(abroad).To(Equal(doubtful))
+	},
+		Entry("London", v1alpha1.TimeZone("Europe/London"), true),
+		Entry("a country's own name", v1alpha1.TimeZone("Japan"), true),
+		Entry("a zone of several countries", v1alpha1.TimeZone("CET"), true),
+		Entry("an offset abroad", v1alpha1.TimeZone("Etc/GMT-1"), true),
+		Entry("Greenwich", v1alpha1.TimeZone("GMT"), true),
+		Entry("an offset of the United States", v1alpha1.TimeZone("Etc/GMT+5"), false),
+		Entry("Eastern Time", v1alpha1.TimeZone("EST5EDT"), false),
+		Entry("UTC", v1alpha1.TimeZone("Etc/UTC"), false),
+	)
+
+	DescribeTable("of a zone that is unknown name one that is near", func(zone v1alpha1.TimeZone, near string) {
+		_, err := support.LoadZone(zone)
+		Expect(err).To(MatchError(fmt.Sprintf("the time zone %q is unknown: write an IANA name, such as %s", zone, near)))
+	},
+		Entry("an abbreviation", v1alpha1.TimeZone("PST"), "America/Los_Angeles"),
+		Entry("a space", v1alpha1.TimeZone("America/New York"), "America/New_York"),
+		Entry("another case", v1alpha1.TimeZone("europe/berlin"), "Europe/Berlin"),
+		Entry("anything else", v1alpha1.TimeZone("Moon/Tranquility"), "America/New_York or Europe/Berlin"),
+	)
 })

@@ -3,9 +3,11 @@ package support
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	_ "embed"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -45,7 +47,7 @@ func LoadZone(name v1alpha1.TimeZone) (*time.Location, error) {
 	}
 	file, known := zoneFiles()[string(name)]
 	if !known || file.FileInfo().IsDir() {
-		return nil, fmt.Errorf("the time zone %q is unknown: write an IANA name, such as America/New_York or Europe/Berlin", name)
+		return nil, fmt.Errorf("the time zone %q is unknown: write an IANA name, such as %s", name, cmp.Or(nearZone(string(name)), "America/New_York or Europe/Berlin"))
 	}
 	zone, err := readZone(file)
 	if err != nil {
@@ -53,6 +55,27 @@ func LoadZone(name v1alpha1.TimeZone) (*time.Location, error) {
 	}
 	kept, _ := zones.LoadOrStore(name, zone)
 	return kept.(*time.Location), nil
+}
+
+// abbreviated are places whose clocks people mean by what is no IANA name.
+var abbreviated = map[string]string{
+	"EDT": "America/New_York", "CST": "America/Chicago", "CDT": "America/Chicago", "MDT": "America/Denver", "PST": "America/Los_Angeles", "PDT": "America/Los_Angeles",
+	"AKST": "America/Anchorage", "AKDT": "America/Anchorage", "BST": "Europe/London", "CEST": "Europe/Berlin", "EEST": "Europe/Athens", "IST": "Asia/Kolkata",
+	"SGT": "Asia/Singapore", "HKT": "Asia/Hong_Kong", "JST": "Asia/Tokyo", "KST": "Asia/Seoul", "AEST": "Australia/Sydney", "AEDT": "Australia/Sydney", "NZST": "Pacific/Auckland",
+}
+
+// nearZone is the IANA name that is probably meant by another; empty if none is.
+func nearZone(name string) string {
+	name = strings.ReplaceAll(strings.TrimSpace(name), " ", "_")
+	if place := abbreviated[strings.ToUpper(name)]; place != "" {
+		return place
+	}
+	for known, file := range zoneFiles() {
+		if strings.EqualFold(known, name) && !file.FileInfo().IsDir() {
+			return known
+		}
+	}
+	return ""
 }
 
 func readZone(file *zip.File) (*time.Location, error) {
