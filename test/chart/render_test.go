@@ -234,19 +234,31 @@ var _ = Describe("The chart", func() {
 		Expect(strings.Count(rendered(ctx, "--set=manager.replicas=0", "--set=widget.replicas=0"), "replicas: 0\n")).To(Equal(2))
 	})
 
-	It("takes null for any value, as what all comments leave, or says which one is missing", func(ctx SpecContext) {
+	It("takes null for what is empty by default, as what all comments leave, and says what else is missing", func(ctx SpecContext) {
 		var values map[string]any
 		Expect(yaml.Unmarshal(valuesFile(), &values)).To(Succeed())
-		checked := 0
+		everything := "--set=probe.enabled=true,monitoring.dashboard.enabled=true,monitoring.serviceMonitors.enabled=true,monitoring.prometheusRule.enabled=true"
+		sorted := func(out string) string { // Helm has an order of kinds alone
+			documents := strings.Split(out, "---\n")
+			slices.Sort(documents)
+			return strings.Join(documents, "---\n")
+		}
+		whole, checked := sorted(rendered(ctx, everything)), 0
 		var check func(values map[string]any, path string)
 		check = func(values map[string]any, path string) {
 			for name, value := range values {
-				out, err := cluster.Tool(ctx, "helm", "template", release, chart(), "--set=probe.enabled=true,monitoring.dashboard.enabled=true,monitoring.serviceMonitors.enabled=true,monitoring.prometheusRule.enabled=true",
-					"--set="+path+name+"=null").CombinedOutput()
-				if checked++; err != nil {
+				out, err := cluster.Tool(ctx, "helm", "template", release, chart(), "--namespace="+namespace, everything, "--set="+path+name+"=null").CombinedOutput()
+				nested, isMap := value.(map[string]any)
+				switch checked++; {
+				case err != nil:
 					Expect(string(out)).To(Or(ContainSubstring("missing propert"), ContainSubstring("at '/widget'")), path+name)
+				case strings.Contains(path, "resources.") || name == "resources" || path+name == "monitoring.dashboard.labels" || path == "monitoring.dashboard.labels." || strings.HasSuffix(path+name, ".enabled"):
+					// Nothing is in their place, which is what is asked for; the last were set.
+				default:
+					Expect(sorted(string(out))).To(Equal(whole), path+name)
 				}
-				if nested, ok := value.(map[string]any); ok {
+				Expect(string(out)).NotTo(Or(ContainSubstring("no value"), ContainSubstring("%!"), ContainSubstring(`"null"`)), path+name)
+				if isMap {
 					check(nested, path+name+".")
 				}
 			}
@@ -268,8 +280,24 @@ var _ = Describe("The chart", func() {
 			"--set=manager.routeOverlap=soon":                                                 "'soon' does not match pattern",
 			"--set=probe.allowedTargets={10.20.0.0/33}":                                       "'10.20.0.0/33' does not match pattern",
 			"--set=probe.allowedTargets={10.20.0.0}":                                          "'10.20.0.0' does not match pattern",
-			"--set=probe.interval=0s":                                                         "'0s' does not match pattern",
-			"--set=networkPolicy.dnsPorts={0}":                                                "at '/networkPolicy/dnsPorts/0'",
+			"--set=probe.allowedTargets={fe80::::/10}":                                        "at '/probe/allowedTargets/0'",
+			"--set=probe.interval=2562048h":                                                   "'2562048h' does not match pattern",
+			"--set=manager.routeOverlap=99999999h":                                            "'99999999h' does not match pattern",
+			"--set=manager.gateway=infra/a..b":                                                "'infra/a..b' does not match pattern",
+			"--set=clusterDomain=a..b":                                                        "'a..b' does not match pattern",
+			"--set=manager.reservedHostSuffixes={" + strings.Repeat("x", 64) + ".example}":    "does not match pattern",
+			"--set=widget.supportEmail=nobody":                                                "'nobody' does not match pattern",
+			"--set=widget.supportEmail=P-CSMs <support@example.com>":                          "does not match pattern",
+			"--set=widget.messengerURL=chat.example.com":                                      "'chat.example.com' does not match pattern",
+			"--set=widget.messengerURL=http://chat.example.com":                               "does not match pattern",
+			`--set=widget.messengerURL=https://chat.example.com/\{tenant\}`:                   "does not match pattern",
+			`--set=manager.ingressAnnotations.cert-manager\.io/cluster-issuer=letsencrypt`:    "at '/manager/ingressAnnotations/cert-manager.io~1cluster-issuer'",
+			`--set=manager.ingressAnnotations.kubernetes\.io/ingress\.class=x`:                "at '/manager/ingressAnnotations/kubernetes.io~1ingress.class'",
+			"--set=gatewayAPI.enabled=false,manager.extraArgs={--gateway=infra/public}":       "manager.gateway needs the Gateway API",
+			"--set=gatewayAPI.enabled=false,manager.extraEnv[0].name=PARTNER_OPERATOR_GATEWAY,manager.extraEnv[0].value=infra/public": "manager.gateway needs the Gateway API",
+			"--set=manager.extraArgs={--leader-elect=false}": "so that all replicas would be active",
+			"--set=probe.interval=0s":                        "'0s' does not match pattern",
+			"--set=networkPolicy.dnsPorts={0}":               "at '/networkPolicy/dnsPorts/0'",
 		} {
 			Expect(refused(ctx, arguments)).To(ContainSubstring(refusal), arguments)
 		}
@@ -297,6 +325,7 @@ var _ = Describe("The chart", func() {
 		Expect(ports("--set=networkPolicy.dnsPorts={53}")).To(Equal([]int32{53, 53}))
 		Expect(ports("--set=networkPolicy.dnsPorts={53}", "--set=probe.extraArgs={--dns-server=192.0.2.53:5300}")).To(Equal([]int32{53, 53, 5300, 5300}))
 		Expect(ports("--set=networkPolicy.dnsPorts={53}", "--set=probe.extraArgs={--dns-server=[2001:db8::53]:5300}")).To(Equal([]int32{53, 53, 5300, 5300}))
+		Expect(ports("--set=networkPolicy.dnsPorts={53}", "--set=probe.extraEnv[0].name=PARTNER_OPERATOR_DNS_SERVER,probe.extraEnv[0].value=192.0.2.53:5300")).To(Equal([]int32{53, 53, 5300, 5300}))
 		Expect(ports("--set=networkPolicy.dnsPorts={53}", "--set=probe.extraArgs={--dns-server=2001:db8::53}")).To(Equal([]int32{53, 53}))
 	})
 
@@ -364,9 +393,9 @@ var _ = Describe("The chart", func() {
 		})
 
 		It("takes the value's flag", func(ctx SpecContext) {
-			args, _, _ := container(ctx, "manager: {extraArgs: [--proxy-namespaces=edge, --workers=3, --leader-elect=false]}")
-			Expect(args).To(ContainElements("--proxy-namespaces=edge", "--workers=3", "--leader-elect=false"))
-			Expect(args).NotTo(ContainElements("--proxy-namespaces=traefik"))
+			args, _, _ := container(ctx, "manager: {replicas: 1, extraArgs: [--widget-backend=widget.example.net:80, --workers=3, --leader-elect=false]}")
+			Expect(args).To(ContainElements("--widget-backend=widget.example.net:80", "--workers=3", "--leader-elect=false"))
+			Expect(args).NotTo(ContainElements(HavePrefix("--widget-backend=partner-operator-widget")))
 			Expect(args).NotTo(ContainElements("--leader-elect"))
 		})
 
@@ -400,6 +429,12 @@ var _ = Describe("The chart", func() {
 		Entry("nobody to reach", "widget.supportEmail=", "at '/widget'"),
 		Entry("a name too long for its Services", "fullnameOverride="+strings.Repeat("x", 48), "at '/fullnameOverride'"),
 		Entry("permissions for no frame", "widget.messengerPermissions={microphone}", "at '/widget/messengerDisplay'"),
+		Entry("an argument in one with its value", "manager.extraArgs={--workers 3}", "at '/manager/extraArgs/0'"),
+		Entry("an end of arguments", "manager.extraArgs={--}", "at '/manager/extraArgs/0'"),
+		Entry("a port that the Service does not know", "widget.extraArgs={--bind-address=:9000}", "at '/widget/extraArgs/0'"),
+		Entry("a port that the probes do not know", "manager.extraEnv[0].name=PARTNER_OPERATOR_HEALTH_PROBE_BIND_ADDRESS", "at '/manager/extraEnv/0/name'"),
+		Entry("namespaces that the policies do not know", "manager.extraArgs={--proxy-namespaces=edge}", "at '/manager/extraArgs/0'"),
+		Entry("networks that the policy does not know", "probe.extraArgs={--allowed-targets=10.0.0.0/8}", "at '/probe/extraArgs/0'"),
 		Entry("a delay that the grace period does not know", "manager.extraArgs={--shutdown-delay=60s}", "at '/manager/extraArgs/0'"),
 		Entry("a variable without a name", "manager.extraEnv[0].value=x", "at '/manager/extraEnv/0'"),
 		Entry("a label by which Pods are selected", "manager.podLabels.app\\.kubernetes\\.io/name=x", "at '/manager/podLabels/app.kubernetes.io~1name'"),

@@ -96,14 +96,29 @@ app.kubernetes.io/component: {{ index . 0 }}
 {{ toYaml $object }}
 {{- end }}
 
-{{/* The ports of DNS servers, that of the flag --dns-server among them: (list extraArgs .) */}}
+{{/* What a flag is set to by extraArgs, or by its variable in extraEnv; empty if by neither: (list flag values) */}}
+{{- define "partner-operator.given" -}}
+{{- $flag := index . 0 }}{{- $values := index . 1 }}{{- $given := "" }}
+{{- $variable := printf "PARTNER_OPERATOR_%s" ($flag | upper | replace "-" "_") }}
+{{- range $values.extraEnv }}
+{{- if eq .name $variable }}
+{{- $given = .value | default "" | toString }}
+{{- end }}
+{{- end }}
+{{- range $values.extraArgs }}
+{{- if hasPrefix (printf "--%s=" $flag) . }}
+{{- $given = trimPrefix (printf "--%s=" $flag) . }}
+{{- end }}
+{{- end }}
+{{- $given }}
+{{- end }}
+
+{{/* The ports of DNS servers, that of the flag --dns-server among them: (list values .) */}}
 {{- define "partner-operator.dnsPorts" -}}
 {{- $root := index . 1 }}
 {{- $ports := $root.Values.networkPolicy.dnsPorts }}
-{{- range index . 0 }}
-{{- with regexFind "^--dns-server=([^:]*|\\[.*\\]):[0-9]+$" . }}
+{{- with regexFind "^([^:]*|\\[.*\\]):[0-9]+$" (include "partner-operator.given" (list "dns-server" (index . 0))) }}
 {{- $ports = append $ports (regexFind "[0-9]+$" . | int) }}
-{{- end }}
 {{- end }}
 {{- uniq $ports | toJson }}
 {{- end }}
@@ -342,7 +357,7 @@ spec:
         - {port: metrics, protocol: TCP}
   egress:
     - ports:
-        {{- range include "partner-operator.dnsPorts" (list $values.extraArgs $root) | fromJsonArray }}
+        {{- range include "partner-operator.dnsPorts" (list $values $root) | fromJsonArray }}
         - {port: {{ . }}, protocol: UDP}
         - {port: {{ . }}, protocol: TCP}
         {{- end }}
@@ -374,13 +389,16 @@ spec:
         - ipBlock:
             cidr: 2000::/3
             except: ["2001::/23", "2002::/16"]
+        - ipBlock: # what DNS64 makes of IPv4 addresses
+            cidr: 64:ff9b::/96
+            except: ["64:ff9b::/104", "64:ff9b::a00:0/104", "64:ff9b::6440:0/106", "64:ff9b::7f00:0/104", "64:ff9b::a83f:8110/128", "64:ff9b::a9fe:0/112", "64:ff9b::ac10:0/108", "64:ff9b::c000:0/120", "64:ff9b::c0a8:0/112", "64:ff9b::c612:0/111", "64:ff9b::e000:0/99"]
         {{- range $values.allowedTargets }}
         - ipBlock:
             cidr: {{ . }}
         {{- end }}
       ports:
-        - {port: 80, protocol: TCP}
-        - {port: 443, protocol: TCP}
+        - {port: {{ include "partner-operator.given" (list "http-port" $values) | default 80 }}, protocol: TCP}
+        - {port: {{ include "partner-operator.given" (list "https-port" $values) | default 443 }}, protocol: TCP}
     {{- end }}
 {{- end }}
 {{- end }}
