@@ -74,7 +74,9 @@
   all: initial !important;
   display: flex !important;
   --gap: 20px !important; --across: var(--gap) !important; --upward: var(--gap) !important;
-  --away: max(var(--across), env(safe-area-inset-right)) !important; --up: max(var(--upward), env(safe-area-inset-bottom)) !important;
+  --within: min(var(--across), 100vw - 200px) !important; /* however small the view is */
+  --away: max(var(--within), env(safe-area-inset-right)) !important;
+  --up: max(min(var(--upward), 100dvh - 64px), env(safe-area-inset-bottom)) !important;
   position: fixed !important; inset: auto var(--away) var(--up) auto !important; z-index: 2147483000 !important;
   direction: ltr !important; unicode-bidi: isolate !important;
   color-scheme: light !important; color: var(--ink) !important;
@@ -94,7 +96,7 @@
   color-scheme: dark !important;
 }
 :host([place="bottom-left"]) {
-  --away: max(var(--across), env(safe-area-inset-left)) !important;
+  --away: max(var(--within), env(safe-area-inset-left)) !important;
   inset: auto auto var(--up) var(--away) !important;
 }
 :host::backdrop { display: none !important; }
@@ -174,6 +176,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
   .head { padding: calc(16px + env(safe-area-inset-top)) calc(12px + env(safe-area-inset-right)) 16px calc(20px + env(safe-area-inset-left)); }
   .body, .reminder, .foot { padding-right: calc(20px + env(safe-area-inset-right)); padding-left: calc(20px + env(safe-area-inset-left)); }
   .foot { padding-bottom: max(20px, env(safe-area-inset-bottom)); }
+  dd .row span { white-space: normal; }
 }
 @media (max-height: 480px) {
   .body { gap: 14px; padding-top: 14px; padding-bottom: 14px; }
@@ -316,18 +319,19 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
     };
   }
 
-  // around reports whether a page of the same origin that has this one in a frame has
-  // the widget: one launcher will do.
+  // around is the widget of a page of the same origin that has this one in a frame: one
+  // launcher will do. It is null if there is none.
   function around() {
     for (let outer = window; outer !== outer.parent;) {
       outer = outer.parent;
       try {
-        if (outer.document.querySelector("dispel-support")) return true;
+        const element = outer.document.querySelector("dispel-support");
+        if (element) return element;
       } catch {
         // A page of another origin.
       }
     }
-    return false;
+    return null;
   }
 
   // focus is the element of the page that has the focus, also in a shadow tree; null if none has,
@@ -337,6 +341,12 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
     if (at === document.body || at?.localName === "dispel-support") return null;
     while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
     return at;
+  }
+
+  // takes gives the focus to an element, and reports whether it took it.
+  function takes(element) {
+    element.focus();
+    return focus() === element;
   }
 
   // tellFrames has the widgets in frames look around again.
@@ -363,6 +373,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
     #asking = false;
     #missed = false; // the last answer was that there is no widget
     #opened = false;
+    #wanted = false; // to be opened once the config has come
     #talking = false;
     #drawn = "";
     #shown = element("div", { class: "shown" }); // what is drawn anew
@@ -392,6 +403,9 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       addEventListener(AROUND, () => this.#tick(), { signal });
       this.#raise();
       this.#dark.addEventListener("change", () => this.#theme(), { signal });
+      this.#full.addEventListener("change", () => {
+        this.#root.querySelector(".panel")?.setAttribute("aria-modal", String(this.#full.matches));
+      }, { signal });
       this.#theme();
       this.#tick();
       tellFrames(window);
@@ -403,6 +417,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       clearTimeout(this.#timer);
       this.#fetched = 0;
       this.#patience = REFETCH;
+      queueMicrotask(keep); // it may have gone with what it was moved into
     }
 
     attributeChangedCallback() {
@@ -429,12 +444,20 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
 
     // #place has the launcher stand as far from the edges as the page says, in pixels.
     #place() {
-      const [, across, upward] = /^\s*(\d{1,3})\s+(\d{1,3})\s*$/.exec(this.getAttribute("offset") ?? "") ?? [];
+      const offset = this.getAttribute("offset")?.trim() ?? "";
+      const [, across, upward] = /^(\d{1,3})(?:px)?[\s,]+(\d{1,3})(?:px)?$/.exec(offset) ?? [];
+      if (offset && !across) console.warn(`dispel-support: offset="${offset}" is not understood: write two numbers of pixels, such as "20 96"`);
       this.#offset.replaceSync(across ? `:host { --across: ${across}px !important; --upward: ${upward}px !important; }` : "");
     }
 
-    /** Opens the panel, as a click on the launcher does. */
+    /** Opens the panel, as a click on the launcher does; once the widget has come, if that is later. */
     show() {
+      const outer = around();
+      if (outer) {
+        outer.show?.();
+        return;
+      }
+      this.#wanted = !this.#config;
       if (!this.#config || this.#opened) return;
       this.#before = focus();
       this.#opened = true;
@@ -443,16 +466,26 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       this.dispatchEvent(new CustomEvent("dispel-support-open", { bubbles: true, composed: true }));
     }
 
-    /** Closes it. */
+    /** Closes it. The focus goes back to where it was before, unless it is in the page. */
     hide() {
-      if (!this.#opened) return;
+      this.#wanted = false;
+      if (!this.#opened) {
+        around()?.hide?.();
+        return;
+      }
       this.#opened = this.#talking = false;
+      const away = focus();
       this.#draw();
-      const back = this.#before?.isConnected ? this.#before : this.#root.querySelector(".launcher");
+      const before = this.#before;
       this.#before = null;
-      back?.focus();
-      if (back && focus() !== back) this.#root.querySelector(".launcher")?.focus();
+      // A page may show again what it hid meanwhile.
       this.dispatchEvent(new CustomEvent("dispel-support-close", { bubbles: true, composed: true }));
+      if (away || focus()) return;
+      const launcher = this.#root.querySelector(".launcher");
+      if (before?.isConnected && takes(before)) return;
+      launcher?.focus();
+      if (this.#root.activeElement) return;
+      for (let at = before?.parentElement; at && !takes(at);) at = at.parentElement;
     }
 
     #theme() {
@@ -492,6 +525,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
           this.#config = config;
           this.#missed = false;
           this.#patience = REFETCH;
+          if (this.#wanted) this.show();
         } else if (response.status === 404) {
           this.#miss();
         }
@@ -508,7 +542,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
     #miss() {
       if (this.#missed && !this.#talking) {
         this.#config = null;
-        this.#opened = false;
+        this.hide();
         this.#patience = REFETCH;
         return;
       }
@@ -648,6 +682,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
     #key(event) {
       if (event.key === "Escape") {
         event.stopPropagation();
+        event.preventDefault(); // or a dialog around it would close, too
         this.hide();
       }
       if (event.key !== "Tab" || !this.#full.matches) return;

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -63,6 +64,10 @@ var pages = map[string][2]string{
 	"/embedding/notch":  {`<meta name="viewport" content="width=device-width, viewport-fit=cover">`, `<h1>Notch</h1>`},
 	"/embedding/button": {"", `<h1>Button</h1><button id="mine" onclick="document.querySelector('dispel-support').show()">Help</button><div id="video">Video</div>
 		<div id="modal" role="dialog" aria-modal="true" hidden><p>Sure?</p><button id="sure">Yes</button></div>`},
+	"/embedding/early": {"", `<h1>Early</h1><script>customElements.whenDefined("dispel-support").then(() => {
+		const look = () => { const widget = document.querySelector("dispel-support"); widget ? widget.show() : setTimeout(look); };
+		look();
+	})</script>`},
 	"/embedding/framed": {"", `<h1>Outer</h1><iframe title="Inner" src="/embedding/plain"></iframe>`},
 }
 
@@ -210,12 +215,18 @@ var _ = Describe("A page that embeds the widget", Ordered, ContinueOnFailure, fu
 		By("following the page on embedding")
 		eval[bool](p, `(document.querySelector("dialog").append(document.querySelector("dispel-support")), true)`)
 		p.openPanel()
-		p.click("#close")
+		By("closing the panel alone by Escape")
+		p.do(chromedp.KeyEvent(kb.Escape))
+		Eventually(p.panel).Should(BeEmpty())
+		Expect(eval[bool](p, `document.querySelector("dialog").open`)).To(BeTrue())
 		eval[bool](p, `(document.querySelector("dialog").close(), document.body.append(document.querySelector("dispel-support")), true)`)
 		p.openPanel()
 		By("a dialog that is removed with the widget in it")
 		p.click("#close")
 		eval[bool](p, `(document.querySelector("dialog").append(document.querySelector("dispel-support")), document.querySelector("dialog").remove(), true)`)
+		Eventually(p.launcher).Should(BeTrue())
+		By("one that is removed with what it is in")
+		eval[bool](p, `(document.body.insertAdjacentHTML("beforeend", "<div id=root><dialog></dialog></div>"), document.querySelector("#root dialog").append(document.querySelector("dispel-support")), document.querySelector("#root").remove(), true)`)
 		Eventually(p.launcher).Should(BeTrue())
 	})
 
@@ -246,6 +257,8 @@ var _ = Describe("A page that embeds the widget", Ordered, ContinueOnFailure, fu
 		Expect(box(p, ".panel")).To(HaveKeyWithValue("left", BeNumerically("~", 16, 1)))
 		p.screenshot("embedding-left")
 		p.click("#close")
+		set("offset", "24px, 96px")
+		Expect(box(p, ".launcher")).To(And(HaveKeyWithValue("left", BeNumerically("~", 24, 1)), HaveKeyWithValue("bottom", BeNumerically("~", 96, 1))))
 		set("offset", "expression(1)")
 		Expect(box(p, ".launcher")).To(HaveKeyWithValue("left", BeNumerically("~", 20, 1)))
 		set("launcher", "none")
@@ -272,6 +285,29 @@ var _ = Describe("A page that embeds the widget", Ordered, ContinueOnFailure, fu
 		p.openPanel()
 		p.click("#close")
 		Expect(eval[string](p, `root.activeElement.id`)).To(Equal("launcher"))
+
+		By("leaving the focus where the user writes meanwhile")
+		eval[bool](p, `(document.body.insertAdjacentHTML("beforeend", '<input id="search" aria-label="Search">'), document.querySelector("#mine").focus(), document.querySelector("#mine").click(), document.querySelector("#search").focus(), true)`)
+		p.do(chromedp.KeyEvent("ab"))
+		eval[bool](p, `(root.host.hide(), true)`)
+		p.do(chromedp.KeyEvent(" c"))
+		Expect(eval[string](p, `document.querySelector("#search").value`)).To(Equal("ab c"))
+		Expect(p.panel()).To(BeEmpty())
+
+		By("a button that the page hides while the panel is open")
+		eval[bool](p, `(root.host.setAttribute("launcher", "none"),
+			addEventListener("dispel-support-open", () => { document.querySelector("#mine").hidden = true; }),
+			addEventListener("dispel-support-close", () => { document.querySelector("#mine").hidden = false; }),
+			document.querySelector("#mine").focus(), document.querySelector("#mine").click(), true)`)
+		Eventually(p.panel).ShouldNot(BeEmpty())
+		p.do(chromedp.KeyEvent(kb.Escape))
+		Eventually(focused).Should(Equal("mine"))
+	})
+
+	It("may ask for the panel before the widget has come", func() {
+		p := open(chromium, view{})
+		p.goTo(address + "/embedding/early")
+		Eventually(p.panel).Should(ContainSubstring("You will be talking to Dispel"))
 	})
 
 	It("may show something on the full screen, or a dialog of its own making", func() {
@@ -363,7 +399,12 @@ var _ = Describe("A page that embeds the widget", Ordered, ContinueOnFailure, fu
 				Expect(at["top"]).To(BeNumerically(">=", -1), "%s at %d", last, height)
 				Expect(at["bottom"]).To(BeNumerically(">=", -1), "%s at %d", last, height)
 			}
+			Expect(eval[bool](p, `[...root.querySelectorAll(".panel, .body")].every(({scrollWidth, clientWidth}) => scrollWidth <= clientWidth)`)).To(BeTrue(), "nothing scrolls sideways")
 			p.screenshot(fmt.Sprintf("embedding-zoomed-%d", height))
+			p.click("#close")
+			eval[bool](p, `(root.host.setAttribute("offset", "250 300"), true)`)
+			at := box(p, ".launcher")
+			Expect(slices.Min([]float64{at["top"], at["left"]})).To(BeNumerically(">=", 0), "%v", at)
 		}
 	})
 
