@@ -44,6 +44,9 @@ const (
 	beat, askAgain = 2 * time.Second, 10 * time.Minute
 	// named is how many failures a message names.
 	named = 3
+	// grace is for how long routes keep a class that is gone, and may come back: a chart that is installed anew
+	// deletes and creates its own.
+	grace = time.Minute
 )
 
 // Options are what a Gate decides by.
@@ -76,12 +79,16 @@ type Gate struct {
 	// failing names the first of those that are not served after a change, while there are too many of them;
 	// empty while there are not.
 	failing string
+	// missing are the ingress classes that are gone, since when, and until when that is remembered.
+	missing map[string]absence
 	told    chan event.GenericEvent
 }
 
+type absence struct{ since, until time.Time }
+
 // New returns a gate. It has to be started.
 func New(options Options) *Gate {
-	return &Gate{Options: options, turns: map[string]time.Time{}, told: make(chan event.GenericEvent)}
+	return &Gate{Options: options, turns: map[string]time.Time{}, missing: map[string]absence{}, told: make(chan event.GenericEvent)}
 }
 
 // Changed tells of Partners, by their names, for which the gate has news.
@@ -89,12 +96,16 @@ func (g *Gate) Changed() <-chan event.GenericEvent { return g.told }
 
 // Hold says why a change has to wait; nil if it has not to.
 func (g *Gate) Hold(s *snapshot.Snapshot, change objects.Change) *snapshot.HeldChange {
-	gone := change.From.IngressClass != "" && !slices.ContainsFunc(s.IngressClasses, func(class networkingv1.IngressClass) bool { return class.Name == change.From.IngressClass })
-	if gone || !waits(s.Partner, s.Reached, s.Now) {
+	class := change.From.IngressClass
+	gone := class != "" && !slices.ContainsFunc(s.IngressClasses, func(of networkingv1.IngressClass) bool { return of.Name == class })
+	if !waits(s.Partner, s.Reached, s.Now) {
 		return nil
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if gone {
+		return g.holdForClass(class, s.Now)
+	}
 	if _, turn := g.turns[s.Partner.Name]; turn {
 		return nil
 	}
@@ -120,6 +131,22 @@ func (g *Gate) Hold(s *snapshot.Snapshot, change objects.Change) *snapshot.HeldC
 		held.Reason, held.Message = v1alpha1.ReasonWaitsForWave, what+"its wave has not begun (--wave)"
 	}
 	return held
+}
+
+// holdForClass says why the change of a class that is gone waits; nil once it has been gone for some time.
+func (g *Gate) holdForClass(class string, now time.Time) *snapshot.HeldChange {
+	absent := g.missing[class]
+	if now.After(absent.until) {
+		absent.since = now
+	}
+	absent.until = now.Add(2 * grace) // all are asked again within that
+	g.missing[class] = absent
+	over := absent.since.Add(grace)
+	if !now.Before(over) {
+		return nil
+	}
+	return &snapshot.HeldChange{Reason: v1alpha1.ReasonWaitsForWave, Again: over, Message: fmt.Sprintf(
+		"IngressClass %q, by which the sub-domain is served, is gone, as while its chart is installed anew: the route keeps it until %s, and moves to another class if it is not back then", class, over.UTC().Format(time.TimeOnly+" MST"))}
 }
 
 // waits reports whether a change has to wait for a Partner's turn: the Partner is served, and no annotation skips the

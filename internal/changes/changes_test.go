@@ -10,6 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
+	"github.com/dispel/partner-operator/internal/objects"
+	"github.com/dispel/partner-operator/internal/snapshot"
 )
 
 func Test(t *testing.T) {
@@ -96,3 +98,21 @@ var _ = DescribeTable("A Partner whose sub-domain is not ready",
 	Entry("since long after a change", time.Second, time.Hour, true, false, false),
 	Entry("since before a change, which is to put it right", time.Hour, time.Minute, false, false, false),
 )
+
+var _ = Describe("A class that is gone", func() {
+	held := func(g *Gate, at time.Time) *snapshot.HeldChange {
+		return g.Hold(&snapshot.Snapshot{Partner: &v1alpha1.Partner{Status: v1alpha1.PartnerStatus{Subdomain: &v1alpha1.SubdomainStatus{}}}, Now: at},
+			objects.Change{From: objects.Defaults{IngressClass: "traefik"}})
+	}
+
+	It("keeps its routes for a minute, in which its chart may bring it back", func() {
+		g := New(Options{Share: 0.1})
+		Expect(held(g, now)).To(And(
+			HaveField("Message", `IngressClass "traefik", by which the sub-domain is served, is gone, as while its chart is installed anew: the route keeps it until 12:01:00 UTC, and moves to another class if it is not back then`),
+			HaveField("Again", now.Add(time.Minute))))
+		Expect(held(g, now.Add(59*time.Second))).NotTo(BeNil())
+		Expect(held(g, now.Add(time.Minute))).To(BeNil())
+		By("going again another day")
+		Expect(held(g, now.AddDate(0, 0, 1))).NotTo(BeNil())
+	})
+})
