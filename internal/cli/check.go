@@ -164,6 +164,8 @@ func notServed(partner *v1alpha1.Partner) error {
 	ready := meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionSubdomainReady))
 	active := meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionContractActive))
 	switch {
+	case !partner.DeletionTimestamp.IsZero():
+		why = "it is being deleted"
 	case partner.Spec.Subdomain == nil:
 		why = "it declares none"
 	case active != nil && active.Status == metav1.ConditionFalse:

@@ -215,6 +215,10 @@ func coverageOf(f *fleet.Fleet, partner *v1alpha1.Partner, flags coverageFlags, 
 		c.Reason, c.fault = fault.Reason, fault.Message
 		return c
 	}
+	if err := withoutPCSMs(partner); err != nil {
+		c.Reason, c.fault = v1alpha1.ReasonNoPCSMAllocation, err.Error()
+		return c
+	}
 	c.Period = roster.Between(from, until)
 	at := now.Truncate(time.Minute)
 	if from.After(at) {
@@ -255,6 +259,9 @@ func (p *plugin) onDuty(f *fleet.Fleet, partner *v1alpha1.Partner, flags coverag
 	if fault != nil {
 		return fmt.Errorf("who is on duty for %q is unknown: %s", partner.Name, fault.Message)
 	}
+	if err := withoutPCSMs(partner); err != nil {
+		return err
+	}
 	const ahead = 7
 	at := now.Truncate(time.Minute)
 	if !roster.HasShifts(at, at.AddDate(0, 0, ahead)) {
@@ -288,8 +295,11 @@ func (p *plugin) onDuty(f *fleet.Fleet, partner *v1alpha1.Partner, flags coverag
 		w.ResetHeaders()
 		w.AppendRow([]any{"Partner", found.Partner})
 		open := "closed by the plan"
-		if found.Open {
+		switch {
+		case found.Open:
 			open = "within operating hours"
+		case !contract.InForce(partner, at):
+			open = "outside of the contract with the partner"
 		}
 		w.AppendRow([]any{"Now", at.In(zone).Format(layout) + ", " + open})
 		on := p.terminal.paint(text.FgRed, "nobody")

@@ -58,8 +58,9 @@ type deadline struct {
 	Severity int32  `json:"severity"`
 	// At is when the request came.
 	At time.Time `json:"at"`
-	// Due is when an answer is due.
-	Due time.Time `json:"due"`
+	// Due is when an answer is due; zero if that is never, as Never says.
+	Due   time.Time `json:"due,omitzero"`
+	Never string    `json:"never,omitempty"`
 	// Clock is which time counts.
 	Clock v1alpha1.ResponseClock `json:"clock"`
 
@@ -158,7 +159,11 @@ func deadlinesOf(f *fleet.Fleet, partner *v1alpha1.Partner, flags deadlineFlags,
 			within: target.Within, plan: plan.Name, hours: support.Describe(effective.OperatingHours), zone: hours.Zone(),
 		}
 		if found.Due, err = support.Due(hours, target, at); err != nil {
-			return nil, fmt.Errorf("SupportPlan %q: %w", plan.Name, err)
+			err = fmt.Errorf("SupportPlan %q: %w", plan.Name, err)
+			if flags.severity > 0 {
+				return nil, err
+			}
+			found.Never = err.Error() // which is no reason to hide the others
 		}
 		due = append(due, found)
 	}
@@ -178,6 +183,10 @@ func (t *Terminal) printDeadline(d deadline) {
 	w.AppendRow([]any{"Severity", d.Severity})
 	w.AppendRow([]any{"Requested", d.At.In(d.zone).Format(layout)})
 	w.AppendRow([]any{"Answer within", fmt.Sprintf("%s %s (SupportPlan %s)", d.within, how, d.plan)})
-	w.AppendRow([]any{"Answer due", d.Due.In(d.zone).Format(layout)})
+	due := d.Never
+	if due == "" {
+		due = d.Due.In(d.zone).Format(layout)
+	}
+	w.AppendRow([]any{"Answer due", clean(due)})
 	t.fit(w, nil, nil)
 }

@@ -57,6 +57,7 @@ var _ = Describe("What people look for first", func() {
 		Entry("of coverage", 80, "coverage", "UNCOVERED"),
 		Entry("of deadlines", 60, "deadline initech --at 2026-12-04", "Severity 2"),
 		Entry("of what would be", 60, "capacity acme --customers 46", "Verdict", "CapacityExceeded"),
+		Entry("of what would be of a host", 60, "capacity remote.acmecorp.com --customers 46 --fte 3.5", "Verdict", "NearCapacity"),
 	)
 
 	DescribeTable("is laid out alike with and without colours", func(ctx SpecContext, line string) {
@@ -242,6 +243,20 @@ var _ = Describe("What people look for first", func() {
 		Expect(run(ctx, "status --tier Gold").err).To(ContainSubstring(`"Gold" is none of Basic, Premium, MissionCritical`))
 		Expect(run(ctx, "status -l 'a in'").err).To(ContainSubstring(`--selector "a in": `))
 		Expect(run(ctx, "status -l region=nowhere").err).To(Equal("None of 9 partners matches.\n"))
+	})
+
+	It("is said once while it stays the same", func(ctx SpecContext) {
+		told := gbytes.NewBuffer()
+		watching, stop := context.WithCancel(ctx)
+		ended := make(chan int, 1)
+		go func() {
+			defer GinkgoRecover()
+			ended <- cli.Run(watching, &cli.Terminal{Out: GinkgoWriter, Err: told}, []string{"status", "-l", "region=nowhere", "--watch", "--kubeconfig", reader})
+		}()
+		Eventually(told, "30s").Should(gbytes.Say("None of 9 partners matches.\n"))
+		Consistently(told, "5s").ShouldNot(gbytes.Say("None"))
+		stop()
+		Eventually(ended, "10s").Should(Receive(BeZero()))
 	})
 
 	It("is shown again when it changes", func(ctx SpecContext) {

@@ -76,7 +76,7 @@ func (p *plugin) plan(ctx context.Context, flags planFlags) error {
 		return usageError{errors.New("say what to read: either -f FILE or FOLDER, or -k FOLDER")}
 	}
 	flags.input.Stdin = p.terminal.In
-	options := preview.Options{Settings: settings, Now: flags.at.instant(p.terminal.now()), AllowEmpty: flags.allowEmpty}
+	options := preview.Options{Settings: settings, Now: flags.at.instant(p.terminal.now()), Today: p.terminal.now(), AllowEmpty: flags.allowEmpty}
 
 	if flags.againstCluster {
 		var c *cluster

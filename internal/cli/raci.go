@@ -51,6 +51,10 @@ type raci struct {
 	Hours string `json:"hours,omitempty"`
 	// HoursLimited tells that there are fewer P-CSMs than the plan requires for them.
 	HoursLimited bool `json:"hoursLimited,omitempty"`
+	// Covered are those of a week in which somebody is on duty, such as 112/168h, if that is not all.
+	Covered string `json:"covered,omitempty"`
+	// Inactive says why nothing of it holds now: the contract has ended, or not begun.
+	Inactive string `json:"inactive,omitempty"`
 	// PolicyURL is Dispel's Support Policy, if the plan links to it.
 	PolicyURL string `json:"policyURL,omitempty"`
 	// SharedResponsibilityURL is a page on who is responsible for what, if the plan
@@ -153,6 +157,9 @@ func raciOf(f *fleet.Fleet, partner *v1alpha1.Partner, tasks []string, severity 
 	if addOns := partner.Spec.AddOns; addOns != nil && addOns.CustomerSuccess != nil {
 		answer.ServiceHours = addOns.CustomerSuccess.MonthlyRetainerHours
 	}
+	if !judged.InForce() {
+		answer.Inactive = judged.Window.Message
+	}
 	if judged.Terms != nil {
 		answer.Hours, answer.PolicyURL = support.Describe(judged.Terms.OperatingHours), plan.Spec.PolicyURL
 		answer.SharedResponsibilityURL, answer.WithoutMaterials = plan.Spec.SharedResponsibilityURL, support.WithoutMaterials(plan)
@@ -160,6 +167,9 @@ func raciOf(f *fleet.Fleet, partner *v1alpha1.Partner, tasks []string, severity 
 			answer.Tasks[i].Materials = support.Materials(plan, answer.Tasks[i].ID)
 		}
 		answer.HoursLimited = judged.HoursLimited()
+		if v := judged.Forecast.Coverage; v != nil && v.Declared && v.Uncovered > 0 {
+			answer.Covered = v.Summary()
+		}
 		for _, target := range plan.Spec.ResponseTargets {
 			if target.Severity == severity {
 				answer.Within, answer.Clock = target.Within, contract.ClockOf(target)
@@ -186,6 +196,9 @@ func roleName(role support.Role) string {
 }
 
 func (t *Terminal) printRACI(answer raci, one bool) {
+	if answer.Inactive != "" {
+		fmt.Fprintf(t.Out, "%s\n\n", t.wrap("Of a contract that is not in force: "+clean(answer.Inactive), 0))
+	}
 	if one {
 		t.printTask(answer)
 		return
@@ -294,6 +307,8 @@ func (r raci) advice() []string {
 	switch {
 	case r.Widget && r.HoursLimited:
 		lines = append(lines, fmt.Sprintf("End customers reach P-CSMs in the support widget, which promises no hours: there are fewer P-CSMs than the plan requires for %s.", r.Hours))
+	case r.Widget && r.Covered != "":
+		lines = append(lines, fmt.Sprintf("P-CSMs are on duty in %s of a week, of %s; end customers reach them in the support widget.", r.Covered, r.Hours))
 	case r.Widget && r.Hours != "":
 		lines = append(lines, fmt.Sprintf("P-CSMs answer %s; end customers reach them in the support widget.", r.Hours))
 	}

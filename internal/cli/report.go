@@ -28,7 +28,7 @@ time line, and conditions. The HTML page needs nothing else, and is good in prin
 				return err
 			}
 			f.Isolation = c.isolation(cmd.Context())
-			r := report.New(f, at.instant(p.terminal.now()))
+			r := report.New(f, p.terminal.now(), at.instant(p.terminal.now()))
 			out := bufio.NewWriter(p.terminal.Out)
 			switch output.value {
 			case "markdown":

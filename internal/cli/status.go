@@ -108,24 +108,30 @@ const watchEvery = 2 * time.Second
 // watchStatus shows the status whenever it has changed, until it is interrupted. What cannot be read for a
 // while is told on the way.
 func (p *plugin) watchStatus(ctx context.Context, args []string, flags statusFlags, chosen labels.Selector) error {
-	terminal, last := *p.terminal, ""
+	terminal, last, told := *p.terminal, "", ""
 	again := *p
 	again.terminal = &terminal
+	first := true
 	for {
-		var out bytes.Buffer
-		terminal.Out = &out
+		var out, said bytes.Buffer
+		terminal.Out, terminal.Err = &out, &said
 		if err := again.status(ctx, args, flags, chosen); err != nil && ctx.Err() == nil {
-			if last == "" {
+			if first {
 				return err
 			}
-			fmt.Fprintln(p.terminal.Err, clean(err.Error()))
+			fmt.Fprintln(&said, clean(err.Error()))
 		} else if shown := out.String(); err == nil && shown != last {
-			if last != "" {
+			if !first {
 				fmt.Fprintf(p.terminal.Out, "\n%s\n", p.terminal.now().Format(time.TimeOnly))
 			}
 			fmt.Fprint(p.terminal.Out, shown)
 			last = shown
 		}
+		if said.String() != told {
+			told = said.String()
+			fmt.Fprint(p.terminal.Err, told)
+		}
+		first = false
 		select {
 		case <-ctx.Done():
 			return nil

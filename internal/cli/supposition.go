@@ -71,8 +71,9 @@ func (p *plugin) simulate(cmd *cobra.Command, name string, flags supposition, ou
 		return fmt.Errorf("there is no SupportPlan %q: kubectl get supportplans lists those that are there", flags.plan)
 	}
 	now, day := p.terminal.now(), flags.at.instant(p.terminal.now())
-	before := f.StaffingOf(partner, f.AllocationsOf(name), now, day)
-	after := f.StaffingOf(supposed(partner, cmd, flags, now), supposedAllocations(f.AllocationsOf(name), name, fte, flags.fte != ""), now, day)
+	allocations := f.AllocationsOf(partner.Name)
+	before := f.StaffingOf(partner, allocations, now, day)
+	after := f.StaffingOf(supposed(partner, cmd, flags, now), supposedAllocations(allocations, partner.Name, fte, flags.fte != ""), now, day)
 	return p.terminal.print(output, struct {
 		Now       fleet.Staffing `json:"now"`
 		Simulated fleet.Staffing `json:"simulated"`
@@ -82,10 +83,18 @@ func (p *plugin) simulate(cmd *cobra.Command, name string, flags supposition, ou
 // whiteLabelled finds a Partner that can have P-CSMs.
 func whiteLabelled(f *fleet.Fleet, name, origin string) (*v1alpha1.Partner, error) {
 	partner, err := find(f, name, origin)
-	if err == nil && !partner.Spec.ChannelModel.WhiteLabels() {
-		return nil, fmt.Errorf("%q is a %s: only an OEM or MSP can have P-CSMs, and Dispel serves the customers of the others", name, partner.Spec.ChannelModel)
+	if err == nil {
+		err = withoutPCSMs(partner)
 	}
 	return partner, err
+}
+
+// withoutPCSMs says why a Partner can have no P-CSMs; nil if it can.
+func withoutPCSMs(partner *v1alpha1.Partner) error {
+	if partner.Spec.ChannelModel.WhiteLabels() {
+		return nil
+	}
+	return fmt.Errorf("%q is a %s: only an OEM or MSP can have P-CSMs, and Dispel serves the customers of the others", partner.Name, partner.Spec.ChannelModel)
 }
 
 // supposed is a Partner with what the flags say.

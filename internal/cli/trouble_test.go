@@ -66,8 +66,31 @@ var _ = Describe("What cannot be read", func() {
 		Entry("a partner in manifests, for a deadline", "deadline nobody -f config/samples --severity 1", `error: there is no Partner "nobody" in the manifests: kubectl partner plan`),
 		Entry("a plan", "capacity acme --plan gold", `error: there is no SupportPlan "gold": kubectl get supportplans lists those that are there`),
 		Entry("a partner that can have no P-CSMs", "capacity wayne", `error: "wayne" is a Reseller: only an OEM or MSP can have P-CSMs`),
+		Entry("who is on duty for one that can have no P-CSMs", "coverage wayne --now", `error: "wayne" is a Reseller: only an OEM or MSP can have P-CSMs`),
 		Entry("a context", "status --context other", `error: finding the cluster: context "other" does not exist`),
 	)
+
+	It("is a target that no hours reach, beside others", func(ctx SpecContext) {
+		file := filepath.Join(GinkgoT().TempDir(), "plan.yaml")
+		Expect(os.WriteFile(file, []byte(`
+apiVersion: partner.dispel.com/v1alpha1
+kind: Partner
+metadata: {name: acme}
+spec: {displayName: Acme, channelModel: OEM, supportPlanRef: {name: short}}
+---
+apiVersion: partner.dispel.com/v1alpha1
+kind: SupportPlan
+metadata: {name: short}
+spec:
+  tier: Basic
+  operatingHours: {days: [Monday], opens: "09:00", closes: "11:00", timeZone: UTC, holidays: None}
+  responseTargets: [{severity: 1, within: 1h}, {severity: 3, within: 2000h}]
+`), 0o600)).To(Succeed())
+		got := run(ctx, "deadline acme --at 2026-12-04 -f "+file)
+		Expect(got.out).To(MatchRegexp(`(?s)Answer due +Mon 2026-12-07 10:00 UTC.*Severity +3.*Answer due +SupportPlan "short": `))
+		Expect(got.status).To(BeZero())
+		Expect(run(ctx, "deadline acme --at 2026-12-04 --severity 3 -f "+file).status).To(Equal(3))
+	})
 
 	It("is a cluster that cannot be reached", func(ctx SpecContext) {
 		config := controlPlane.Config()

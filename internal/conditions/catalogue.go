@@ -299,8 +299,8 @@ var Catalogue = []Kind{
 		{Type: v1alpha1.ConditionContractActive,
 			Cases: []Case{
 				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonWithinContractWindow}, Remedy: "nothing"},
-				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonContractNotStarted}, Remedy: "wait for `spec.validFrom`, or set it to an earlier day", Decided: true},
-				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonContractEnded}, Remedy: "extend `spec.validUntil`, or delete the Partner, which gives the host up", Decided: true},
+				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonContractNotStarted}, Remedy: "wait for `spec.validFrom`, or set it to an earlier day", Field: "spec.validFrom", Decided: true},
+				{Status: metav1.ConditionFalse, Reasons: []v1alpha1.Reason{v1alpha1.ReasonContractEnded}, Remedy: "extend `spec.validUntil`, or delete the Partner, which gives the host up", Field: "spec.validUntil", Decided: true},
 			},
 		},
 		{Type: v1alpha1.ConditionObjectsIgnored, Bad: true,

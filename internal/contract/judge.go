@@ -49,6 +49,12 @@ func PlanNotFound(partner *v1alpha1.Partner, near string) conditions.Finding {
 		"there is no SupportPlan %q%s: create it, or name another in spec.supportPlanRef; what runs is left as it is", PlanName(partner), near))
 }
 
+// InForce reports whether the contract with a partner is in force on a day, by its window.
+func InForce(partner *v1alpha1.Partner, day time.Time) bool {
+	window, err := staffing.PartnerWindow(partner)
+	return err != nil || window.Contains(day) // the schema refuses such dates
+}
+
 // Judgement is what is agreed with a partner, and whether the staff keeps it, at a moment.
 type Judgement struct {
 	// Terms are those of the plan in force; nil, with a Fault, if there is none that can be

@@ -77,7 +77,7 @@ func (r *Roster) Between(from, until time.Time) Period {
 			here, _ := active[i].onDuty(span.From)
 			fte += here
 		}
-		p.add(span, r.hours.Open(span.From), fte, active)
+		p.add(span, r.hours.Open(span.From) && r.window.Contains(span.From), fte, active)
 		return true
 	})
 	return p
@@ -90,7 +90,13 @@ func (r *Roster) walk(from, until time.Time, visit func(span Span, active []staf
 	var active []staff
 	for at, changed := from, from; at.Before(until); {
 		if !at.Before(changed) { // a contract begins or ends
-			active, changed = r.at(at), until
+			active, changed = nil, until
+			if r.window.Contains(at) {
+				active = r.at(at)
+			}
+			if change := r.window.Next(at); !change.IsZero() && change.Before(changed) {
+				changed = change
+			}
 			for i := range r.staff {
 				if change := r.staff[i].window.Next(at); !change.IsZero() && change.Before(changed) {
 					changed = change

@@ -248,3 +248,17 @@ var _ = Describe("Who is on duty", func() {
 		Expect([]int{period.OperatingMinutes, period.CoveredMinutes}).To(Equal([]int{480, 480}))
 	})
 })
+
+var _ = Describe("The contract with the partner", func() {
+	It("bounds real days, and not the regular week", func() {
+		partner := acme.DeepCopy()
+		partner.Spec.ValidUntil = "2026-12-05"
+		r, err := coverage.New(always, partner, []v1alpha1.PCSMAllocation{person("a", "UTC", shift(everyDay, "09:00", "14:00"))})
+		Expect(err).NotTo(HaveOccurred())
+		days := r.Between(at("2026-12-05T00:00:00Z"), at("2026-12-08T00:00:00Z"))
+		Expect(days.OperatingMinutes).To(Equal(24 * 60))
+		Expect(days.OnDuty).To(ConsistOf(HaveField("Span", coverage.Span{From: at("2026-12-05T09:00:00Z"), Until: at("2026-12-05T14:00:00Z")})))
+		Expect(days.Gaps).To(HaveLen(2))
+		Expect(r.Judge(at("2026-12-07T00:00:00Z")).Declared).To(BeTrue())
+	})
+})

@@ -18,7 +18,9 @@ const (
 // Roster is a plan's operating hours, and the schedules of those who are to cover them.
 type Roster struct {
 	hours support.Hours
-	staff []staff
+	// window is when the contract with the partner is in force.
+	window staffing.Window
+	staff  []staff
 	// others are the allocations without shifts.
 	others []contract
 }
@@ -45,6 +47,7 @@ func New(hours v1alpha1.OperatingHours, partner *v1alpha1.Partner, allocations [
 		return nil, err
 	}
 	r := &Roster{hours: known}
+	r.window, _ = staffing.PartnerWindow(partner) // the schema refuses what is none
 	for i := range allocations {
 		allocation := &allocations[i]
 		window, err := staffing.WindowOf(allocation)

@@ -66,7 +66,7 @@ type Status struct {
 func (f *Fleet) Overview(now time.Time) []Status {
 	all := make([]Status, 0, len(f.Partners))
 	for _, name := range f.Names() {
-		all = append(all, statusOf(f.Partners[name], now))
+		all = append(all, f.statusOf(f.Partners[name], now))
 	}
 	slices.SortStableFunc(all, func(a, b Status) int {
 		return cmp.Compare(slices.Index(states, a.State), slices.Index(states, b.State))
@@ -74,8 +74,27 @@ func (f *Fleet) Overview(now time.Time) []Status {
 	return all
 }
 
-// statusOf says how a partner is, by what the operator reports of it.
-func statusOf(partner *v1alpha1.Partner, now time.Time) Status {
+// Active reports whether P-CSMs are expected to serve a partner's customers on a day: its contract is in
+// force, and it is neither suspended nor being deleted.
+func Active(partner *v1alpha1.Partner, day time.Time) bool {
+	return contract.InForce(partner, day) && !ptr.Deref(partner.Spec.Suspend, false) && partner.DeletionTimestamp.IsZero()
+}
+
+// endsSoon is how long before the end of a contract that is told.
+const endsSoon = 30 * 24 * time.Hour
+
+// ClosesSoon is the end of the contract of a partner whose sub-domain is served until then, if that is near; zero
+// if it is not.
+func ClosesSoon(partner *v1alpha1.Partner, now time.Time) time.Time {
+	window, err := staffing.PartnerWindow(partner)
+	if err != nil || partner.Status.Subdomain == nil || !Active(partner, now) || window.Until.IsZero() || window.Until.Sub(now) > endsSoon {
+		return time.Time{}
+	}
+	return window.Until
+}
+
+// statusOf says how a partner is, by what the operator reports of it and of its allocations.
+func (f *Fleet) statusOf(partner *v1alpha1.Partner, now time.Time) Status {
 	s := Status{
 		Partner: partner.Name, DisplayName: partner.Spec.DisplayName, ChannelModel: partner.Spec.ChannelModel,
 		SupportPlan: contract.PlanName(partner), State: Fine, Host: objects.HostOf(partner),
@@ -97,10 +116,18 @@ func statusOf(partner *v1alpha1.Partner, now time.Time) Status {
 	suspended, ended := find(v1alpha1.ConditionSuspended).Status == metav1.ConditionTrue, find(v1alpha1.ConditionContractActive).Status == metav1.ConditionFalse
 	reachable := find(v1alpha1.ConditionSubdomainReachable)
 	note(!unprovisioned && !suspended && !ended && reachable.Status == metav1.ConditionFalse, Broken, reachable)
-	note(sufficient.Status != "" && sufficient.Status != metav1.ConditionTrue || sufficient.Reason == string(v1alpha1.ReasonNearCapacity), Strained, sufficient)
+	for _, allocation := range f.AllocationsOf(partner.Name) {
+		ready := Accepted(&allocation, partner, now)
+		ready.Message = fmt.Sprintf("PCSMAllocation %q: %s", allocation.Name, ready.Message)
+		note(ready.Status != metav1.ConditionTrue && !suspended, Broken, ready)
+	}
 	note(ended, Idle, find(v1alpha1.ConditionContractActive))
 	note(suspended, Idle, find(v1alpha1.ConditionSuspended))
-	if !suspended && !ended {
+	if Active(partner, now) && !suspended && !ended {
+		note(sufficient.Status != "" && sufficient.Status != metav1.ConditionTrue || sufficient.Reason == string(v1alpha1.ReasonNearCapacity), Strained, sufficient)
+		ends := ClosesSoon(partner, now)
+		note(!ends.IsZero(), Strained, metav1.Condition{Reason: string(v1alpha1.ReasonContractEnds), Message: fmt.Sprintf(
+			"the last day of the contract is %s; the sub-domain and the widget close then: extend spec.validUntil if it goes on", partner.Spec.ValidUntil)})
 		covered, shortfall, stale := find(v1alpha1.ConditionHoursCovered), find(v1alpha1.ConditionShortfallExpected), find(v1alpha1.ConditionCustomerCountStale)
 		note(covered.Status == metav1.ConditionFalse, Strained, covered)
 		near := partner.Status.Staffing != nil && staffing.ShortfallIsNear(partner.Status.Staffing.NextShortfall, now)
@@ -197,11 +224,18 @@ func (f *Fleet) Tree(name string, now time.Time) *Part {
 	root.Parts = append(root.Parts, f.planPart(partner))
 	if contract := meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionContractActive)); contract != nil && contract.Status != metav1.ConditionTrue {
 		root.Parts = append(root.Parts, Part{What: "Contract " + contract.Reason, State: Idle, Note: contract.Message})
+	} else if !ClosesSoon(partner, now).IsZero() {
+		root.Parts = append(root.Parts, Part{What: fmt.Sprintf("Contract until %s", partner.Spec.ValidUntil), State: Strained, Note: "the sub-domain and the widget close then: extend spec.validUntil if it goes on", Runbook: "PartnerSubdomainClosing"})
 	}
 	for _, allocation := range f.AllocationsOf(name) {
 		root.Parts = append(root.Parts, allocationPart(&allocation, partner, now))
 	}
-	root.Parts = append(root.Parts, staffingParts(partner)...)
+	for _, part := range staffingParts(partner) {
+		if !Active(partner, now) && part.State != Fine {
+			part.State, part.Runbook = Idle, ""
+		}
+		root.Parts = append(root.Parts, part)
+	}
 	root.Parts = append(root.Parts, releaseParts(partner)...)
 	root.Parts = append(root.Parts, f.chain(partner, now)...)
 	if f.Manager != "" {
@@ -229,10 +263,15 @@ func (f *Fleet) planPart(partner *v1alpha1.Partner) Part {
 	return part
 }
 
+// Accepted is the condition Ready of an allocation of a partner, which is nil if there is none of that name.
+func Accepted(allocation *v1alpha1.PCSMAllocation, partner *v1alpha1.Partner, now time.Time) metav1.Condition {
+	status, _, _ := staffing.Status(allocation, partner, now)
+	return *meta.FindStatusCondition(status.Conditions, string(v1alpha1.ConditionReady))
+}
+
 func allocationPart(allocation *v1alpha1.PCSMAllocation, partner *v1alpha1.Partner, now time.Time) Part {
 	part := Part{What: fmt.Sprintf("PCSMAllocation %s", allocation.Name), State: Fine}
-	status, _, _ := staffing.Status(allocation, partner, now)
-	ready := meta.FindStatusCondition(status.Conditions, string(v1alpha1.ConditionReady))
+	ready := Accepted(allocation, partner, now)
 	part.Note = ready.Message
 	switch {
 	case ready.Status != metav1.ConditionTrue:

@@ -60,7 +60,7 @@ func (p *Plan) declare(object judged) (Declaration, error) {
 }
 
 // told are the conditions whose change of reason is an effect worth telling first.
-var told = []v1alpha1.ConditionType{v1alpha1.ConditionStaffingSufficient, v1alpha1.ConditionHoursCovered, v1alpha1.ConditionShortfallExpected}
+var told = []v1alpha1.ConditionType{v1alpha1.ConditionContractActive, v1alpha1.ConditionStaffingSufficient, v1alpha1.ConditionHoursCovered, v1alpha1.ConditionShortfallExpected}
 
 // effects are the reasons of conditions that a plan changes, each as
 // "WithinCapacity -> CapacityExceeded".
@@ -82,6 +82,9 @@ func effects(before, after []metav1.Condition) []string {
 func reasonOf(conditions []metav1.Condition, of v1alpha1.ConditionType) string {
 	if condition := meta.FindStatusCondition(conditions, string(of)); condition != nil {
 		return condition.Reason
+	}
+	if of == v1alpha1.ConditionContractActive && len(conditions) > 0 {
+		return string(v1alpha1.ReasonWithinContractWindow) // of a contract without a window
 	}
 	return ""
 }

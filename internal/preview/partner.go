@@ -119,9 +119,20 @@ func (p *Partner) Changed() bool {
 		slices.ContainsFunc(p.Objects, func(o Object) bool { return o.Action != Keep })
 }
 
+// onDay is a Partner on the day that is judged, with the customers that signed deals bring until then.
+func (p *Plan) onDay(partner *v1alpha1.Partner) *v1alpha1.Partner {
+	customers := staffing.CustomersOn(partner, cmp.Or(p.options.Today, p.options.Now), p.options.Now)
+	if customers == int64(ptr.Deref(partner.Spec.CustomerCount, 0)) {
+		return partner
+	}
+	partner = partner.DeepCopy()
+	partner.Spec.CustomerCount = new(int32(customers)) //nolint:gosec // it is one of those in the spec
+	return partner
+}
+
 // partner works out what becomes of a Partner.
 func (p *Plan) partner(ctx context.Context, name string) (*Partner, error) {
-	declared := p.fleet.Partners[name]
+	declared := p.onDay(p.fleet.Partners[name])
 	settings := p.options.Settings
 	settings.RouteOverlap = -1 // what is replaced is told as gone
 	snapshot, err := p.fleet.Snapshot(ctx, declared, settings, p.options.Now)
@@ -262,6 +273,13 @@ func (p *Plan) outcomeFindings(partner *Partner, source manifests.Source, outcom
 			return nil, ""
 		}
 		return condition, severities[conditions.SeverityOf(*condition)]
+	}
+	if active, _ := find(v1alpha1.ConditionContractActive); active != nil && active.Status == metav1.ConditionFalse {
+		weight := Notice
+		if active.Reason == string(v1alpha1.ReasonContractEnded) {
+			weight = Warning
+		}
+		add(active, weight, active.Message)
 	}
 	if sufficient, weight := find(v1alpha1.ConditionStaffingSufficient); weight != "" && partner.Verdict != nil {
 		add(sufficient, weight, partner.Verdict.Message)

@@ -46,6 +46,8 @@ type Options struct {
 	Settings objects.Settings
 	// Now is the time.
 	Now time.Time
+	// Today is from when on signed deals count until Now; Now if it is zero.
+	Today time.Time
 	// Cluster is what is there already; it is changed. nil stands for a cluster with
 	// nothing but the plans that come with the operator, and the optional APIs.
 	Cluster *fleet.Fleet

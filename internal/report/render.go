@@ -242,11 +242,7 @@ func (r *Report) Markdown(out io.Writer) error {
 	}
 	windows := newTable("Partner", "What", "Size", "From", "Until", "Afterwards")
 	for _, w := range r.Windows {
-		what, size := w.Allocation, w.FTE.String()+" FTE"
-		if what == "" {
-			what, size = "signed deal", fmt.Sprintf("%d customers", w.Customers)
-		}
-		windows.AppendRow(table.Row{w.Partner, what, size, w.ValidFrom, w.ValidUntil, w.Afterwards})
+		windows.AppendRow(table.Row{w.Partner, w.What(), w.Size(), w.ValidFrom, w.ValidUntil, w.Afterwards})
 	}
 	dns := newTable("Partner", "Name", "Type", "Value", "TTL")
 	for _, record := range r.Records {

@@ -47,6 +47,7 @@ type Report struct {
 	// Records are the DNS records that partners have to set for routes with addresses.
 	Records []Record `json:"records,omitempty"`
 
+	today, day  time.Time
 	from, until time.Time
 	names       map[string]string
 	// plain are the partners without TLS, as Display has them.
@@ -79,8 +80,8 @@ const (
 	Past    = 31 * 24 * time.Hour
 )
 
-// Window is an allocation's contract window, whole days in UTC, or a signed deal, which has
-// Customers from its first day on and no allocation.
+// Window is the contract window of an allocation or of a Partner, whole days in UTC, or a signed deal, which
+// has Customers from its first day on. Only an allocation's has a name of one.
 type Window struct {
 	Partner    string        `json:"partner"`
 	Allocation string        `json:"allocation,omitempty"`
@@ -131,9 +132,9 @@ type Conditions struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// New makes a report of a fleet.
-func New(f *fleet.Fleet, now time.Time) *Report {
-	r := &Report{At: v1alpha1.Date(now.UTC().Format(time.DateOnly)), Capacity: f.Capacity(now, now), from: now.Add(-Past), until: now.Add(Horizon), Isolation: f.Isolation,
+// New makes a report of a fleet on a day, which is today or to come: signed deals that begin until then count.
+func New(f *fleet.Fleet, today, now time.Time) *Report {
+	r := &Report{At: v1alpha1.Date(now.UTC().Format(time.DateOnly)), Capacity: f.Capacity(today, now), today: today, day: now, from: now.Add(-Past), until: now.Add(Horizon), Isolation: f.Isolation,
 		Coverage: []Coverage{}, Windows: []Window{}, Conditions: []Conditions{}, names: map[string]string{}}
 	slices.SortStableFunc(r.Capacity, func(a, b fleet.Staffing) int {
 		return cmp.Or(cmp.Compare(missing(b), missing(a)), cmp.Compare(expected(b), expected(a)))
@@ -213,6 +214,10 @@ func conditionsOf(partner *v1alpha1.Partner, status fleet.Status) Conditions {
 
 func (r *Report) addWindows(f *fleet.Fleet, now time.Time) {
 	for _, allocation := range f.Allocations {
+		partner := f.Partners[string(allocation.Spec.PartnerRef.Name)]
+		if partner == nil || fleet.Accepted(allocation, partner, now).Status != metav1.ConditionTrue {
+			continue // there is a task about it
+		}
 		window, err := staffing.WindowOf(allocation)
 		opens, closes := r.shows(window.From), r.shows(window.Until)
 		if err != nil || !opens && !closes {
@@ -223,16 +228,20 @@ func (r *Report) addWindows(f *fleet.Fleet, now time.Time) {
 			Partner: string(allocation.Spec.PartnerRef.Name), Allocation: allocation.Name, FTE: allocation.Spec.FTE,
 			ValidFrom: allocation.Spec.ValidFrom, ValidUntil: allocation.Spec.ValidUntil, window: window,
 		}
-		if partner := f.Partners[w.Partner]; partner != nil && closes && partner.Spec.ChannelModel.WhiteLabels() {
+		if closes {
 			allocations := f.AllocationsOf(w.Partner)
-			last, after := f.StaffingOf(partner, allocations, now, window.Until.Add(-time.Second)), f.StaffingOf(partner, allocations, now, window.Until)
-			if after.Reason != last.Reason && (after.Insufficient() || !after.Contracted()) {
+			last, after := f.StaffingOf(partner, allocations, r.today, window.Until.Add(-time.Second)), f.StaffingOf(partner, allocations, r.today, window.Until)
+			if (after.Reason != last.Reason || missing(after) > missing(last)) && (after.Insufficient() || !after.Contracted()) {
 				w.Afterwards = after.Reason
 			}
 		}
 		r.Windows = append(r.Windows, w)
 	}
 	for _, name := range f.Names() {
+		partner := f.Partners[name]
+		if window, err := staffing.PartnerWindow(partner); err == nil && (r.shows(window.From) || r.shows(window.Until)) {
+			r.Windows = append(r.Windows, Window{Partner: name, ValidFrom: partner.Spec.ValidFrom, ValidUntil: partner.Spec.ValidUntil, window: window})
+		}
 		for _, deal := range f.Partners[name].Spec.ExpectedCustomers {
 			if on, err := deal.On.Time(time.UTC); err == nil && on.After(now) && r.shows(on) {
 				r.Windows = append(r.Windows, Window{Partner: name, Customers: *deal.Count, ValidFrom: deal.On, window: staffing.Window{From: on}})
@@ -293,6 +302,28 @@ func (r *Report) addRecords(f *fleet.Fleet) {
 // shows reports whether an instant is on the time line.
 func (r *Report) shows(at time.Time) bool {
 	return !at.IsZero() && at.After(r.from) && at.Before(r.until)
+}
+
+// What is what has the window: an allocation, a signed deal or the contract with the partner.
+func (w Window) What() string {
+	switch {
+	case w.Allocation != "":
+		return w.Allocation
+	case w.Customers != 0:
+		return "signed deal"
+	}
+	return "contract with the partner"
+}
+
+// Size is what What brings; empty of the contract itself.
+func (w Window) Size() string {
+	switch {
+	case w.Allocation != "":
+		return w.FTE.String() + " FTE"
+	case w.Customers != 0:
+		return plural(int(w.Customers), "customer")
+	}
+	return ""
 }
 
 // next is the first boundary of the window after an instant.

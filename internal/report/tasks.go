@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -10,6 +11,7 @@ import (
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/conditions"
 	"github.com/dispel/partner-operator/internal/fleet"
+	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/support"
 )
 
@@ -69,6 +71,16 @@ func (r *Report) tasks(f *fleet.Fleet) []Task {
 		tasks = append(tasks, task)
 	}
 	for _, s := range r.Capacity {
+		partner := f.Partners[s.Partner]
+		if !fleet.Active(partner, r.day) {
+			if window, err := staffing.PartnerWindow(partner); err == nil && !window.Begun(r.day) && s.Verdict != nil && s.Insufficient() {
+				add(Task{Work: Plan, Partner: s.Partner, What: fmt.Sprintf("add %s FTE", s.Verdict.MissingFTE), Why: "the contract starts: " + s.Message, By: partner.Spec.ValidFrom, FTE: s.Verdict.MissingFTE})
+			}
+			continue
+		}
+		if ends := fleet.ClosesSoon(partner, r.day); !ends.IsZero() {
+			add(Task{Work: Plan, Partner: s.Partner, What: "extend the contract", By: partner.Spec.ValidUntil, Why: "it ends on that day, and the sub-domain and the support widget close: extend spec.validUntil if it goes on"})
+		}
 		if s.Verdict != nil && s.Insufficient() {
 			add(Task{Work: Hire, Partner: s.Partner, What: fmt.Sprintf("add %s FTE", s.Verdict.MissingFTE), Why: s.Message, FTE: s.Verdict.MissingFTE})
 		}
@@ -82,6 +94,9 @@ func (r *Report) tasks(f *fleet.Fleet) []Task {
 	}
 	var unknown []string
 	for _, c := range r.Coverage {
+		if !fleet.Active(f.Partners[c.Partner], r.day) {
+			continue
+		}
 		if c.Undeclared {
 			unknown = append(unknown, r.Display(c.Partner))
 		}
@@ -100,17 +115,24 @@ func (r *Report) tasks(f *fleet.Fleet) []Task {
 		add(Task{Work: Cover, What: "declare the shifts of " + plural(len(unknown), "partner"), Why: "their hours are unknown without spec.shifts of the PCSMAllocations: " + conditions.Listed(unknown, mostNames)})
 	}
 	for _, c := range r.Conditions {
-		if len(c.Conditions) == 0 && c.State == fleet.Broken {
-			add(Task{Work: Repair, Partner: c.Partner, What: c.Reason, Why: c.Message})
-		}
+		before := len(tasks)
 		for _, condition := range c.Conditions {
 			switch kind := v1alpha1.ConditionType(condition.Type); {
-			case kind == v1alpha1.ConditionCustomerCountStale:
+			case kind == v1alpha1.ConditionCustomerCountStale && fleet.Active(f.Partners[c.Partner], r.day):
 				add(Task{Work: Update, Partner: c.Partner, What: "report customers", Why: condition.Message})
-			case kind == v1alpha1.ConditionStaffingSufficient, kind == v1alpha1.ConditionCapacityExceeded, kind == v1alpha1.ConditionHoursCovered:
+			case kind == v1alpha1.ConditionCustomerCountStale, kind == v1alpha1.ConditionStaffingSufficient, kind == v1alpha1.ConditionCapacityExceeded, kind == v1alpha1.ConditionHoursCovered:
 			case kind == v1alpha1.ConditionSubdomainReachable && condition.Status == metav1.ConditionFalse, conditions.SeverityOf(condition) == conditions.Error:
 				add(Task{Work: Repair, Partner: c.Partner, What: condition.Reason, Why: condition.Message})
 			}
+		}
+		if c.State == fleet.Broken && !slices.ContainsFunc(tasks[before:], func(task Task) bool { return task.Work == Repair }) {
+			add(Task{Work: Repair, Partner: c.Partner, What: c.Reason, Why: c.Message})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Allocations)) {
+		if allocation := f.Allocations[name]; f.Partners[string(allocation.Spec.PartnerRef.Name)] == nil {
+			ready := fleet.Accepted(allocation, nil, r.day)
+			add(Task{Work: Repair, What: ready.Reason, Why: fmt.Sprintf("PCSMAllocation %q: %s", name, ready.Message)})
 		}
 	}
 	if r.Isolation != nil && r.Isolation.Status == metav1.ConditionFalse {
@@ -189,7 +211,10 @@ func (r *Report) Tiles() []Tile {
 		case task.Work == Plan && task.FTE > 0:
 			later, expected = append(later, fmt.Sprintf("%s, %s", task.DisplayName, task.By)), expected+task.FTE
 		case task.Work == Cover && task.Partner != "":
-			hours, uncovered = append(hours, task.DisplayName), uncovered+task.minutes
+			uncovered += task.minutes
+			if !slices.Contains(hours, task.DisplayName) {
+				hours = append(hours, task.DisplayName)
+			}
 		case task.Work == Repair && !slices.Contains(broken, task.DisplayName):
 			broken = append(broken, task.DisplayName)
 		}

@@ -58,7 +58,7 @@ func reported(ctx context.Context) string {
 	}
 	file, err := os.Create(filepath.Join(GinkgoT().TempDir(), "report.html"))
 	Expect(err).NotTo(HaveOccurred())
-	Expect(report.New(f, day).HTML(file)).To(Succeed())
+	Expect(report.New(f, day, day).HTML(file)).To(Succeed())
 	Expect(file.Close()).To(Succeed())
 	return "file://" + file.Name()
 }
