@@ -172,6 +172,11 @@ var _ = Describe("plan", func() {
 			MatchRegexp(`warning \S+:4: Partner leaver: spec\.customerCount: 14`+why), MatchRegexp(`notice  \S+:4: Partner leaver: spec\.suspend: true`+why),
 			ContainSubstring("+ Namespace partner-leaver"),
 		))
+
+		By("handing its host over, with which the sub-domain goes")
+		kubectl(ctx, "apply", "-f", file(leaver+", subdomain: {host: remote.leaver.example, backend: {external: {host: engine.example.net, port: 80}}}"))
+		got = run(ctx, "plan --against-cluster -f "+file(leaver+", handOver: {host: remote.leaver.example, partnerRef: {name: acme}}"))
+		Expect(got.out).To(And(ContainSubstring("handOver"), Not(ContainSubstring("spec.subdomain: "))))
 	})
 
 	It("finds what routes a host elsewhere, as the operator does", func(ctx SpecContext) {

@@ -244,6 +244,9 @@ func (p *Plan) accept(v verdict) []judged {
 			continue
 		}
 		for _, field := range j.removed {
+			if partner, ok := j.typed.(*v1alpha1.Partner); ok && partner.Spec.HandOver != nil && strings.HasPrefix(field.field, "spec.subdomain") {
+				continue // which goes with the host
+			}
 			p.Findings = append(p.Findings, finding(j.source, field.field, field.severity(), ReasonFieldRemoved, field.String()))
 		}
 		taken = append(taken, j)
