@@ -81,6 +81,36 @@ var _ = Describe("A change of a default", func() {
 	}
 	const what = "the operator's defaults change the route from ingress class waves-before to ingress class waves-after, which does not reach this Partner yet: "
 
+	It("waits for a class that is gone, as while its chart is installed anew", func(ctx SpecContext) {
+		classes(ctx)
+		mark := func(name string) {
+			GinkgoHelper()
+			of := get(ctx, &networkingv1.IngressClass{}, name, "")
+			of.Annotations = map[string]string{networkingv1.AnnotationIsDefaultIngressClass: "true"}
+			Expect(direct.Update(ctx, of)).To(Succeed())
+		}
+		mark("waves-before")
+		running := startManager(under(""))
+		defer running.stop()
+		applyYAML(ctx, partnerYAML("waved-gone", ""))
+		eventually(ctx, "waved-gone", "SubdomainReady=True/RouteAccepted")
+		Expect(class(ctx, "waved-gone")).To(Equal("waves-before"))
+		mark("waves-after")
+		for range 2 {
+			Expect(direct.Delete(ctx, get(ctx, &networkingv1.IngressClass{}, "waves-before", ""))).To(Succeed())
+			eventually(ctx, "waved-gone", "ChangeHeld=True/IngressClassGone")
+			Expect(direct.Create(ctx, &networkingv1.IngressClass{ObjectMeta: metav1.ObjectMeta{Name: "waves-before"}, Spec: networkingv1.IngressClassSpec{Controller: "example.net/waves-before"}})).To(Succeed())
+			Eventually(held(ctx, "waved-gone")).Should(BeEmpty())
+			Expect(class(ctx, "waved-gone")).To(Equal("waves-before"))
+		}
+		By("moving on if it does not come back")
+		Expect(direct.Delete(ctx, get(ctx, &networkingv1.IngressClass{}, "waves-before", ""))).To(Succeed())
+		eventually(ctx, "waved-gone", "ChangeHeld=True/IngressClassGone")
+		now.step(time.Minute)
+		patchPartner(ctx, "waved-gone", `spec: {displayName: Moved}`)
+		Eventually(moved(ctx)).Should(ConsistOf("waved-gone"))
+	})
+
 	It("reaches partners in waves, and no further than they are served", func(ctx SpecContext) {
 		classes(ctx)
 		first := startManager(under("waves-before"))

@@ -82,7 +82,7 @@ const (
 	// ConditionChangeHeld is True while a change of the operator's defaults, such as --ingress-class, does
 	// not reach the Partner yet, which is served as before. It is present only while True.
 	//
-	// True with WaitsForWave, ChangesFailing or OutsideChangeWindow.
+	// True with WaitsForWave, ChangesFailing, OutsideChangeWindow or IngressClassGone.
 	ConditionChangeHeld ConditionType = "ChangeHeld"
 
 	// ConditionReplacementReachable reports whether the prober reached the sub-domain at the address of the
@@ -326,6 +326,8 @@ const (
 	ReasonChangesFailing Reason = "ChangesFailing"
 	// ReasonOutsideChangeWindow is of one that waits for the plan's next change window.
 	ReasonOutsideChangeWindow Reason = "OutsideChangeWindow"
+	// ReasonIngressClassGone is of one that comes of a missing class, which may be back in a moment.
+	ReasonIngressClassGone Reason = "IngressClassGone"
 
 	ReasonFixedTimeZone         Reason = "FixedTimeZone"
 	ReasonFederalHolidaysAbroad Reason = "FederalHolidaysAbroad"

@@ -96,14 +96,12 @@ func (g *Gate) Changed() <-chan event.GenericEvent { return g.told }
 
 // Hold says why a change has to wait; nil if it has not to.
 func (g *Gate) Hold(s *snapshot.Snapshot, change objects.Change) *snapshot.HeldChange {
-	class := change.From.IngressClass
-	gone := class != "" && !slices.ContainsFunc(s.IngressClasses, func(of networkingv1.IngressClass) bool { return of.Name == class })
 	if !waits(s.Partner, s.Reached, s.Now) {
 		return nil
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if gone {
+	if class := change.From.IngressClass; gone(class, s.IngressClasses) {
 		return g.holdForClass(class, s.Now)
 	}
 	if _, turn := g.turns[s.Partner.Name]; turn {
@@ -133,6 +131,20 @@ func (g *Gate) Hold(s *snapshot.Snapshot, change objects.Change) *snapshot.HeldC
 	return held
 }
 
+// gone reports whether an ingress class, unless it is empty, is none of those that there are.
+func gone(class string, there []networkingv1.IngressClass) bool {
+	return class != "" && !slices.ContainsFunc(there, func(of networkingv1.IngressClass) bool { return of.Name == class })
+}
+
+// notice forgets that classes were gone which are there, and those of which nobody asked any more.
+func (g *Gate) notice(there []networkingv1.IngressClass) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	maps.DeleteFunc(g.missing, func(class string, absent absence) bool {
+		return !gone(class, there) || g.Clock.Now().After(absent.until)
+	})
+}
+
 // holdForClass says why the change of a class that is gone waits; nil once it has been gone for some time.
 func (g *Gate) holdForClass(class string, now time.Time) *snapshot.HeldChange {
 	absent := g.missing[class]
@@ -141,12 +153,13 @@ func (g *Gate) holdForClass(class string, now time.Time) *snapshot.HeldChange {
 	}
 	absent.until = now.Add(2 * grace) // all are asked again within that
 	g.missing[class] = absent
+	g.asked = true
 	over := absent.since.Add(grace)
 	if !now.Before(over) {
 		return nil
 	}
-	return &snapshot.HeldChange{Reason: v1alpha1.ReasonWaitsForWave, Again: over, Message: fmt.Sprintf(
-		"IngressClass %q, by which the sub-domain is served, is gone, as while its chart is installed anew: the route keeps it until %s, and moves to another class if it is not back then", class, over.UTC().Format(time.TimeOnly+" MST"))}
+	return &snapshot.HeldChange{Reason: v1alpha1.ReasonIngressClassGone, Again: over, Message: fmt.Sprintf(
+		"IngressClass %q, by which the sub-domain is served, is gone, as while its chart is installed anew: if it is not back within a minute, the route moves to the cluster's default class", class)}
 }
 
 // waits reports whether a change has to wait for a Partner's turn: the Partner is served, and no annotation skips the
@@ -198,7 +211,7 @@ type member struct {
 func (g *Gate) Start(ctx context.Context) error {
 	wait.UntilWithContext(ctx, func(ctx context.Context) {
 		g.mu.Lock()
-		idle := !g.asked && len(g.turns) == 0 && g.failing == ""
+		idle := !g.asked && len(g.turns) == 0 && len(g.missing) == 0 && g.failing == ""
 		g.asked = false
 		turns := maps.Clone(g.turns)
 		g.mu.Unlock()
@@ -299,6 +312,7 @@ func (g *Gate) fleet(ctx context.Context, turns map[string]time.Time) ([]member,
 			return nil, 0, err
 		}
 	}
+	g.notice(classes.Items)
 	byName := map[v1alpha1.ObjectName]*v1alpha1.SupportPlan{}
 	for i := range plans.Items {
 		byName[v1alpha1.ObjectName(plans.Items[i].Name)] = &plans.Items[i]
@@ -321,7 +335,8 @@ func (g *Gate) fleet(ctx context.Context, turns map[string]time.Time) ([]member,
 		if reached.After(now) {
 			reached = time.Time{} // by another's clock
 		}
-		m := member{name: partner.Name, pending: change != nil, waits: change != nil && waits(partner, reached, now), reached: reached}
+		m := member{name: partner.Name, pending: change != nil, reached: reached}
+		m.waits = change != nil && !gone(change.From.IngressClass, classes.Items) && waits(partner, reached, now)
 		if given, turn := turns[partner.Name]; turn && change != nil {
 			reached = given // it may fail before it is on any route
 		} else if change != nil && reached.IsZero() {

@@ -7,7 +7,9 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/dispel/partner-operator/api/v1alpha1"
 	"github.com/dispel/partner-operator/internal/objects"
@@ -106,13 +108,14 @@ var _ = Describe("A class that is gone", func() {
 	}
 
 	It("keeps its routes for a minute, in which its chart may bring it back", func() {
-		g := New(Options{Share: 0.1})
-		Expect(held(g, now)).To(And(
-			HaveField("Message", `IngressClass "traefik", by which the sub-domain is served, is gone, as while its chart is installed anew: the route keeps it until 12:01:00 UTC, and moves to another class if it is not back then`),
-			HaveField("Again", now.Add(time.Minute))))
+		g := New(Options{Share: 0.1, Clock: clocktesting.NewFakePassiveClock(now)})
+		Expect(held(g, now)).To(And(HaveField("Reason", v1alpha1.ReasonIngressClassGone), HaveField("Again", now.Add(time.Minute))))
 		Expect(held(g, now.Add(59*time.Second))).NotTo(BeNil())
 		Expect(held(g, now.Add(time.Minute))).To(BeNil())
 		By("going again another day")
 		Expect(held(g, now.AddDate(0, 0, 1))).NotTo(BeNil())
+		By("coming back, and going once more within the minute")
+		g.notice([]networkingv1.IngressClass{{ObjectMeta: metav1.ObjectMeta{Name: "traefik"}}})
+		Expect(held(g, now.AddDate(0, 0, 1).Add(50*time.Second))).To(HaveField("Again", now.AddDate(0, 0, 1).Add(110*time.Second)))
 	})
 })

@@ -248,6 +248,7 @@ var Catalogue = []Kind{
 				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonWaitsForWave}, Remedy: "wait for its wave (the operator's `--wave`)", Severity: Notice, Decided: true},
 				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonChangesFailing}, Remedy: "see [the runbook](runbooks/PartnerChangesHeld.md)", Severity: Warning},
 				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonOutsideChangeWindow}, Remedy: "wait for the plan's next change window", Severity: Notice, Decided: true},
+				{Status: metav1.ConditionTrue, Reasons: []v1alpha1.Reason{v1alpha1.ReasonIngressClassGone}, Remedy: "create the IngressClass within a minute to keep the route", Severity: Notice, Decided: true},
 			},
 		},
 		{Type: v1alpha1.ConditionSupportWidgetEnabled, Under: v1alpha1.ConditionSubdomainReady,

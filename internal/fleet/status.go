@@ -119,14 +119,14 @@ func (f *Fleet) statusOf(partner *v1alpha1.Partner, now time.Time) Status {
 	for _, allocation := range f.AllocationsOf(partner.Name) {
 		ready := Accepted(&allocation, partner, now)
 		ready.Message = fmt.Sprintf("PCSMAllocation %q: %s", allocation.Name, ready.Message)
-		note(ready.Status != metav1.ConditionTrue && !suspended, Broken, ready)
+		note(ready.Status != metav1.ConditionTrue && Active(partner, now), Broken, ready)
 	}
 	note(ended, Idle, find(v1alpha1.ConditionContractActive))
 	note(suspended, Idle, find(v1alpha1.ConditionSuspended))
 	if Active(partner, now) && !suspended && !ended {
 		note(sufficient.Status != "" && sufficient.Status != metav1.ConditionTrue || sufficient.Reason == string(v1alpha1.ReasonNearCapacity), Strained, sufficient)
 		ends := ClosesSoon(partner, now)
-		note(!ends.IsZero(), Strained, metav1.Condition{Reason: string(v1alpha1.ReasonContractEnds), Message: fmt.Sprintf(
+		note(!ends.IsZero(), Strained, metav1.Condition{Reason: reasonContractEnding, Message: fmt.Sprintf(
 			"the last day of the contract is %s; the sub-domain and the widget close then: extend spec.validUntil if it goes on", partner.Spec.ValidUntil)})
 		covered, shortfall, stale := find(v1alpha1.ConditionHoursCovered), find(v1alpha1.ConditionShortfallExpected), find(v1alpha1.ConditionCustomerCountStale)
 		note(covered.Status == metav1.ConditionFalse, Strained, covered)
@@ -167,6 +167,8 @@ const (
 	reasonNotReconciled = "NotReconciled"
 	// reasonDeleting is of a Partner that is going.
 	reasonDeleting = "Deleting"
+	// reasonContractEnding is of a contract with a partner that ends soon.
+	reasonContractEnding = "ContractEnding"
 )
 
 // provisioning says how far the operator is with a partner, and what holds it up.

@@ -244,6 +244,7 @@ var _ = Describe("A table of tenants", func() {
 		Entry("with an empty line before one that names the separator", "\r\nsep=|\r\n"+strings.ReplaceAll(header+"acme,Acme Corp,OEM,remote.acme.example,engine.example.net:80,1\n", ",", "|"), "Acme Corp", "remote.acme.example"),
 		Entry("with returns alone, as old Macs end lines", strings.ReplaceAll(header+"acme,Acme Corp,OEM,remote.acme.example,engine.example.net:80,1\n", "\n", "\r"), "Acme Corp", "remote.acme.example"),
 		Entry("with a title, and columns without names", "Tenants; of 2026\n;;;;;;;\n"+strings.ReplaceAll(",name,displayName,,channelModel,host,external,fte\n,acme,Acme Corp,,OEM,remote.acme.example,engine.example.net:80,\n", ",", ";"), "Acme Corp", "remote.acme.example"),
+		Entry("with a number sign", header+"acme,#ACME,OEM,remote.acme.example,engine.example.net:80,1\n", "#ACME", "remote.acme.example"),
 		Entry("with a host in upper case and a dot at its end", header+"acme,Acme Corp,OEM,Remote.ACME.example.,engine.example.net:80,\n", "Acme Corp", "remote.acme.example"),
 		Entry("with names of columns in other case, and empty rows", "Name,DISPLAYNAME,channelmodel,Host,External,fte\nacme,Acme Corp,OEM,remote.acme.example,engine.example.net:80,\n,,,,,\n\n", "Acme Corp", "remote.acme.example"),
 	)

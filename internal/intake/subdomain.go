@@ -41,7 +41,7 @@ func (r *reading) subdomain() {
 	if !r.failed && subdomain.Backend.Service == nil && subdomain.Backend.External == nil {
 		why := ""
 		if len(r.paths) > 0 {
-			why = fmt.Sprintf(": of its routes, none leads all paths somewhere, only %s", strings.Join(r.paths, ", "))
+			why = fmt.Sprintf(": none of its routes leads all paths to one Service of the namespace, only %s", strings.Join(r.paths, ", "))
 		}
 		if !r.partner.Spec.ChannelModel.WhiteLabels() {
 			r.fail("no backend found for %s%s; a %s has no sub-domain: leave its host out", host, why, r.partner.Spec.ChannelModel)
@@ -385,17 +385,25 @@ func (r *reading) fromHTTPRoutes(subdomain *v1alpha1.Subdomain, routes []*gatewa
 		}) {
 			if len(rule.BackendRefs) == 1 {
 				root = &rule.BackendRefs[0]
+			} else {
+				r.paths = append(r.paths, fmt.Sprintf("/ to %d backends of %s", len(rule.BackendRefs), about))
 			}
 			continue
 		}
 		for _, match := range rule.Matches {
-			if match.Path != nil {
-				r.paths = append(r.paths, fmt.Sprintf("%s of %s", ptr.Deref(match.Path.Value, "/"), about))
+			with := ""
+			if len(match.Headers)+len(match.QueryParams) > 0 || match.Method != nil {
+				with = " with headers, queries or a method"
 			}
+			r.paths = append(r.paths, fmt.Sprintf("%s%s of %s", ptr.Deref(ptr.Deref(match.Path, gatewayv1.HTTPPathMatch{}).Value, "/"), with, about))
 		}
 		r.partial(about, replaced, "a rule for other paths, headers, queries or methods")
 	}
-	if root != nil && ptr.Deref(root.Kind, "Service") == "Service" && ptr.Deref(root.Namespace, gatewayv1.Namespace(route.Namespace)) == gatewayv1.Namespace(route.Namespace) {
+	switch namespace := gatewayv1.Namespace(route.Namespace); {
+	case root == nil:
+	case ptr.Deref(root.Kind, "Service") != "Service" || ptr.Deref(root.Namespace, namespace) != namespace:
+		r.paths = append(r.paths, fmt.Sprintf("/ to %s %s/%s of %s", ptr.Deref(root.Kind, "Service"), ptr.Deref(root.Namespace, namespace), root.Name, about))
+	default:
 		r.backend(subdomain, &networkingv1.IngressServiceBackend{Name: string(root.Name), Port: networkingv1.ServiceBackendPort{Number: ptr.Deref(root.Port, 0)}}, about)
 	}
 	if len(route.Spec.ParentRefs) == 0 || ptr.Deref(route.Spec.ParentRefs[0].Kind, "Gateway") != "Gateway" {

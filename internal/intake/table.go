@@ -379,7 +379,7 @@ func (t *table) readHeader(header []string, line int) bool {
 }
 
 // spreadsheetError is what spreadsheets write in place of a value, in any language.
-var spreadsheetError = regexp.MustCompile(`^(#[\p{Lu}0-9/_¡¿?!.]+|#+|Err:\d+)$`)
+var spreadsheetError = regexp.MustCompile(`^(#[\p{Lu}0-9/_¡¿.]+[!?]|#(N/A|N/D|NV|GETTING_DATA)|##+|Err:\d+)$`)
 
 // visible is a value without the space, and what cannot be seen, around it.
 func visible(value string) string {

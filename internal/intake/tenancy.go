@@ -149,7 +149,7 @@ func splitAdministrators(list string) []string {
 
 func parseAdministrator(text string) (v1alpha1.Administrator, error) {
 	kind, name, ok := strings.Cut(text, ":")
-	name = strings.Join(strings.Fields(name), " ") // also those that do not break, which no group has
+	name = strings.TrimSpace(strings.ReplaceAll(name, "\u00a0", " ")) // the space that does not break, which no group has
 	administrator := v1alpha1.Administrator{Kind: v1alpha1.SubjectKind(kind), Name: name}
 	if administrator.Kind == v1alpha1.ServiceAccountSubject {
 		administrator.Namespace, administrator.Name, ok = strings.Cut(name, "/")

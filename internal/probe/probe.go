@@ -88,8 +88,9 @@ const (
 	// one family, and maxAddresses how many are reported.
 	maxTried, maxAddresses = 8, 64
 	// maxRedirects is how many redirects within the host are followed, as browsers do.
-	maxRedirects = 20
-	widgetPath   = "/.dispel/support/"
+	// After manyRedirects, it is their number for which there is no answer in time.
+	maxRedirects, manyRedirects = 20, 5
+	widgetPath                  = "/.dispel/support/"
 )
 
 // broken is the error of a broken link.
@@ -433,7 +434,7 @@ func (w *walk) compare(ctx context.Context, found []netip.Addr) error {
 		if !w.mayReach(parsed) {
 			return nil
 		}
-		of[parsed.Unmap()] = true
+		of[untranslated(parsed)] = true
 	}
 	found = slices.Clone(found)
 	for try := range maxCompared {
@@ -443,10 +444,10 @@ func (w *walk) compare(ctx context.Context, found []netip.Addr) error {
 				return nil
 			}
 			for _, address := range resolved {
-				of[address] = true
+				of[untranslated(address)] = true
 			}
 		}
-		if len(of) == 0 || slices.ContainsFunc(found, func(a netip.Addr) bool { return of[a] }) {
+		if len(of) == 0 || slices.ContainsFunc(found, func(a netip.Addr) bool { return of[untranslated(a)] }) {
 			return nil
 		}
 		if len(names) == 0 {
@@ -505,12 +506,24 @@ func Public(address netip.Addr) bool {
 // translated are the IPv6 addresses that DNS64 makes of IPv4 ones, which are their last four bytes (RFC 6052).
 var translated = netip.MustParsePrefix("64:ff9b::/96")
 
+// untranslated is the IPv4 address that an address stands for, if it is a translated one.
+func untranslated(address netip.Addr) netip.Addr {
+	address = address.Unmap()
+	if bytes := address.As16(); translated.Contains(address) {
+		return netip.AddrFrom4([4]byte(bytes[12:]))
+	}
+	return address
+}
+
 // mayReach reports whether the prober may connect to an address: of a translated one, to that which it stands for.
 func (p *Prober) mayReach(address netip.Addr) bool {
 	address = address.Unmap().WithZone("")
-	if bytes := address.As16(); translated.Contains(address) {
-		address = netip.AddrFrom4([4]byte(bytes[12:]))
+	for _, allowed := range p.Allowed {
+		if allowed.Contains(address) {
+			return true
+		}
 	}
+	address = untranslated(address)
 	return Public(address) || slices.ContainsFunc(p.Allowed, func(p netip.Prefix) bool { return p.Contains(address) })
 }
 
@@ -700,7 +713,9 @@ func untrusted(leaf *x509.Certificate, err error) string {
 	switch {
 	case !ok:
 		return "no authority that is trusted signed it: have the server send the whole chain, or trust the authority with --ca-file"
-	case invalid.Cert.Equal(leaf):
+	case invalid.Reason == x509.CANotAuthorizedForThisName:
+		return "a certificate between it and its authority may not sign for this name: have another authority issue it"
+	case invalid.Reason == x509.IncompatibleUsage && !forServers(leaf):
 		return "it may not be used by a server: have it issued anew with the key usage \"server auth\""
 	case invalid.Reason == x509.Expired && bytes.Equal(invalid.Cert.RawIssuer, invalid.Cert.RawSubject):
 		return fmt.Sprintf("its authority, %s, is out of date: trust the renewed one, in place of that in --ca-file or the system's store", invalid.Cert.Subject)
@@ -708,6 +723,12 @@ func untrusted(leaf *x509.Certificate, err error) string {
 		return "a certificate between it and its authority is out of date: have the server send the renewed one"
 	}
 	return "a certificate between it and its authority may not be used for this: have the server send the whole chain"
+}
+
+// forServers reports whether a certificate may be a server's.
+func forServers(leaf *x509.Certificate) bool {
+	return len(leaf.ExtKeyUsage)+len(leaf.UnknownExtKeyUsage) == 0 ||
+		slices.ContainsFunc(leaf.ExtKeyUsage, func(u x509.ExtKeyUsage) bool { return u == x509.ExtKeyUsageServerAuth || u == x509.ExtKeyUsageAny })
 }
 
 // client asks over the connection that was looked at, and over others to the same
@@ -779,12 +800,15 @@ func (w *walk) toHTTPS(a answer) bool {
 	return !w.secure && within && a.location.Scheme == "https"
 }
 
-// get asks for a path, follows redirects within the host, and reads no more of the answer than is needed: what is
-// JSON into something, unless that is nil. Whatever else it finds there it leaves alone.
-func (w *walk) get(ctx context.Context, path string, into any) (answer, error) {
+// get asks for a path, follows redirects within the host, and reads no more of the answer than is needed: none, or a
+// config. Whatever else it finds there it leaves alone.
+func (w *walk) get(ctx context.Context, path string, into *config) (answer, error) {
 	at := w.url(path)
-	for range maxRedirects + 1 {
+	for hops := range maxRedirects + 1 {
 		got, err := w.ask(ctx, at, into)
+		if err != nil && hops >= manyRedirects { // time is up
+			break
+		}
 		within, _ := w.within(got.location)
 		if err != nil || !within || w.toHTTPS(got) {
 			return got, err
@@ -794,7 +818,7 @@ func (w *walk) get(ctx context.Context, path string, into any) (answer, error) {
 	return answer{}, errors.New("it redirects in circles; if it does so between http and https, have it trust the header X-Forwarded-Proto of the proxy before it")
 }
 
-func (w *walk) ask(ctx context.Context, at string, into any) (answer, error) {
+func (w *walk) ask(ctx context.Context, at string, into *config) (answer, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
 	if err != nil {
 		return answer{}, err
@@ -813,7 +837,9 @@ func (w *walk) ask(ctx context.Context, at string, into any) (answer, error) {
 	case got.status >= 300 && got.status < 400:
 		got.location, _ = response.Location() // none is no redirect
 	case into != nil && got.status == http.StatusOK:
-		err = json.NewDecoder(io.LimitReader(response.Body, maxBody)).Decode(into)
+		if err = json.NewDecoder(io.LimitReader(response.Body, maxBody)).Decode(into); err != nil {
+			*into = config{}
+		}
 		if _, broke := errors.AsType[net.Error](err); !broke {
 			err = nil
 		}

@@ -240,7 +240,12 @@ var _ = Describe("A probe", func() {
 		for address, reason := range map[string]probe.Reason{"64:ff9b::101:101": probe.ConnectionFailed, "64:ff9b::a00:7": probe.TargetNotAllowed} {
 			p.Resolver, p.Timeout = site.NewZone(map[string][]string{host: {address}}).Resolver, 100*time.Millisecond
 			Expect(p.Probe(ctx, target).Reason).To(Equal(reason), address)
+			with := target
+			with.Addresses = []string{"1.1.1.1"}
+			Expect(p.Probe(ctx, with).Reason).To(Equal(reason), address)
 		}
+		p.Allowed = []netip.Prefix{netip.MustParsePrefix("64:ff9b::/96")}
+		Expect(p.Probe(ctx, target).Reason).NotTo(Equal(probe.TargetNotAllowed))
 	}, SpecTimeout(time.Minute))
 
 	It("tells a long chain of aliases from one that leads in a circle", func(ctx SpecContext) {
@@ -389,6 +394,10 @@ var _ = Describe("A probe", func() {
 			"https://remote.acmecorp.com/ answers with status 502", SpecTimeout(time.Minute)),
 		Entry("redirects in circles", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusFound) }),
 			"it redirects in circles", SpecTimeout(time.Minute)),
+		Entry("redirects in slow circles", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			<-time.After(40 * time.Millisecond)
+			http.Redirect(w, r, "/", http.StatusFound)
+		}), "it redirects in circles", SpecTimeout(time.Minute)),
 		Entry("no answer", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }),
 			"no answer in time", SpecTimeout(time.Minute)),
 	)

@@ -86,7 +86,7 @@ type Window struct {
 	Partner    string        `json:"partner"`
 	Allocation string        `json:"allocation,omitempty"`
 	FTE        v1alpha1.FTE  `json:"fte,omitempty"`
-	Customers  int32         `json:"customers,omitempty"`
+	Customers  *int32        `json:"customers,omitempty"`
 	ValidFrom  v1alpha1.Date `json:"validFrom,omitempty"`
 	ValidUntil v1alpha1.Date `json:"validUntil,omitempty"`
 	// Afterwards is the verdict on the partner's staffing on the day after the end,
@@ -244,7 +244,7 @@ func (r *Report) addWindows(f *fleet.Fleet, now time.Time) {
 		}
 		for _, deal := range f.Partners[name].Spec.ExpectedCustomers {
 			if on, err := deal.On.Time(time.UTC); err == nil && on.After(now) && r.shows(on) {
-				r.Windows = append(r.Windows, Window{Partner: name, Customers: *deal.Count, ValidFrom: deal.On, window: staffing.Window{From: on}})
+				r.Windows = append(r.Windows, Window{Partner: name, Customers: deal.Count, ValidFrom: deal.On, window: staffing.Window{From: on}})
 			}
 		}
 	}
@@ -309,7 +309,7 @@ func (w Window) What() string {
 	switch {
 	case w.Allocation != "":
 		return w.Allocation
-	case w.Customers != 0:
+	case w.Customers != nil:
 		return "signed deal"
 	}
 	return "contract with the partner"
@@ -320,8 +320,8 @@ func (w Window) Size() string {
 	switch {
 	case w.Allocation != "":
 		return w.FTE.String() + " FTE"
-	case w.Customers != 0:
-		return plural(int(w.Customers), "customer")
+	case w.Customers != nil:
+		return plural(int(*w.Customers), "customer")
 	}
 	return ""
 }

@@ -73,7 +73,8 @@ func (r *Report) tasks(f *fleet.Fleet) []Task {
 	for _, s := range r.Capacity {
 		partner := f.Partners[s.Partner]
 		if !fleet.Active(partner, r.day) {
-			if window, err := staffing.PartnerWindow(partner); err == nil && !window.Begun(r.day) && s.Verdict != nil && s.Insufficient() {
+			window, err := staffing.PartnerWindow(partner)
+			if begins := err == nil && !window.Begun(r.day) && fleet.Active(partner, window.From); begins && s.Verdict != nil && s.Insufficient() {
 				add(Task{Work: Plan, Partner: s.Partner, What: fmt.Sprintf("add %s FTE", s.Verdict.MissingFTE), Why: "the contract starts: " + s.Message, By: partner.Spec.ValidFrom, FTE: s.Verdict.MissingFTE})
 			}
 			continue

@@ -96,10 +96,6 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err != nil {
 		return nil, err
 	}
-	compressed, err := gzhttp.NewWrapper(gzhttp.EnableZstd(false))
-	if err != nil {
-		return nil, err
-	}
 	handler := &Handler{Directory: directory, Ready: full, Clock: options.Clock, Logger: mgr.GetLogger().WithName("widget")}
 	return mgr, mgr.Add(&ctrlmanager.Server{
 		Name:            "widget",
@@ -127,6 +123,15 @@ var ready = prometheus.NewGauge(prometheus.GaugeOpts{
 var Metrics = []prometheus.Collector{requests, ready}
 
 var register = sync.OnceFunc(func() { metrics.Registry.MustRegister(Metrics...) })
+
+// compressed answers in gzip those who take it.
+func compressed(handler http.Handler) http.Handler {
+	wrap, err := gzhttp.NewWrapper(gzhttp.EnableZstd(false))
+	if err != nil {
+		panic(err) // the options are valid
+	}
+	return wrap(handler)
+}
 
 // closing has clients take another connection for their next request while the server
 // drains.

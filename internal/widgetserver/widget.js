@@ -373,7 +373,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
     #asking = false;
     #missed = false; // the last answer was that there is no widget
     #opened = false;
-    #wanted = false; // to be opened once the config has come
+    #wanted = 0; // when it was to be opened, before the config had come
     #talking = false;
     #drawn = "";
     #shown = element("div", { class: "shown" }); // what is drawn anew
@@ -450,15 +450,19 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       this.#offset.replaceSync(across ? `:host { --across: ${across}px !important; --upward: ${upward}px !important; }` : "");
     }
 
-    /** Opens the panel, as a click on the launcher does; once the widget has come, if that is later. */
+    /** Opens the panel, as a click on the launcher does; if the widget comes within some seconds, then. */
     show() {
       const outer = around();
       if (outer) {
         outer.show?.();
         return;
       }
-      this.#wanted = !this.#config;
-      if (!this.#config || this.#opened) return;
+      if (!this.#config) {
+        this.#wanted = Date.now();
+        this.#fetch();
+        return;
+      }
+      if (this.#opened) return;
       this.#before = focus();
       this.#opened = true;
       this.#draw();
@@ -468,7 +472,7 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
 
     /** Closes it. The focus goes back to where it was before, unless it is in the page. */
     hide() {
-      this.#wanted = false;
+      this.#wanted = 0;
       if (!this.#opened) {
         around()?.hide?.();
         return;
@@ -525,7 +529,8 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
           this.#config = config;
           this.#missed = false;
           this.#patience = REFETCH;
-          if (this.#wanted) this.show();
+          if (this.#wanted > Date.now() - 10_000) this.show();
+          this.#wanted = 0;
         } else if (response.status === 404) {
           this.#miss();
         }
