@@ -230,6 +230,17 @@ var _ = Describe("The chart", func() {
 		}
 	})
 
+	It("has names that the API server takes, whatever the release is called", func(ctx SpecContext) {
+		out, err := cluster.Tool(ctx, "helm", "template", "edge.eu", chart(), "--namespace=1234", "--set=probe.enabled=true,monitoring.dashboard.enabled=true,monitoring.prometheusRule.enabled=true,probe.isolation.enabled=true", "--set-string=priorityClassName=2000").Output()
+		Expect(err).NotTo(HaveOccurred())
+		for _, object := range cluster.ParseObjects(out) {
+			Expect(object.GetNamespace()).To(Or(BeEmpty(), Equal("1234"), HaveSuffix("-canary")), object.GetName())
+			if object.GetKind() == "Service" || object.GetKind() == "Namespace" {
+				Expect(object.GetName()).To(MatchRegexp("^[a-z]([-a-z0-9]*[a-z0-9])?$"))
+			}
+		}
+	})
+
 	It("runs no Pods of what has no replicas", func(ctx SpecContext) {
 		Expect(strings.Count(rendered(ctx, "--set=manager.replicas=0", "--set=widget.replicas=0"), "replicas: 0\n")).To(Equal(2))
 	})
@@ -405,7 +416,7 @@ var _ = Describe("The chart", func() {
 		})
 
 		It("names a Secret for images once", func(ctx SpecContext) {
-			Expect(strings.Count(rendered(ctx, "--set=imagePullSecrets={registry,registry}"), "- name: registry\n")).To(Equal(3), "once in each Deployment, and in the test")
+			Expect(strings.Count(rendered(ctx, "--set=imagePullSecrets={registry,registry}"), "- name: \"registry\"\n")).To(Equal(3), "once in each Deployment, and in the test")
 		})
 
 		It("gives Pods the time that their delay needs", func(ctx SpecContext) {

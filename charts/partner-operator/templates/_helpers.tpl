@@ -3,9 +3,9 @@
 {{- if .Values.fullnameOverride }}
 {{- .Values.fullnameOverride | trunc 47 | trimSuffix "-" }}
 {{- else if contains .Chart.Name .Release.Name }}
-{{- .Release.Name | trunc 47 | trimSuffix "-" }}
+{{- .Release.Name | replace "." "-" | trunc 47 | trimSuffix "-" }}
 {{- else }}
-{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 47 | trimSuffix "-" }}
+{{- printf "%s-%s" .Release.Name .Chart.Name | replace "." "-" | trunc 47 | trimSuffix "-" }}
 {{- end }}
 {{- end }}
 
@@ -139,7 +139,7 @@ apiVersion: apps/v1
 kind: Deployment
 metadata:
   name: {{ $name }}
-  namespace: {{ $root.Release.Namespace }}
+  namespace: {{ $root.Release.Namespace | quote }}
   labels:
     {{- include "partner-operator.labels" $root | nindent 4 }}
     app.kubernetes.io/component: {{ $component }}
@@ -164,11 +164,11 @@ spec:
       {{- with $root.Values.imagePullSecrets }}
       imagePullSecrets:
         {{- range uniq . }}
-        - name: {{ . }}
+        - name: {{ . | quote }}
         {{- end }}
       {{- end }}
       {{- with $root.Values.priorityClassName }}
-      priorityClassName: {{ . }}
+      priorityClassName: {{ . | quote }}
       {{- end }}
       terminationGracePeriodSeconds: {{ add 25 ($values.shutdownDelaySeconds | default 0) }}
       securityContext:
@@ -267,7 +267,7 @@ apiVersion: v1
 kind: ServiceAccount
 metadata:
   name: {{ include "partner-operator.serviceAccount" (list $component $root) }}
-  namespace: {{ $root.Release.Namespace }}
+  namespace: {{ $root.Release.Namespace | quote }}
   labels:
     {{- include "partner-operator.labels" $root | nindent 4 }}
     app.kubernetes.io/component: {{ $component }}
@@ -289,7 +289,7 @@ roleRef:
 subjects:
   - kind: ServiceAccount
     name: {{ include "partner-operator.serviceAccount" (list $component $root) }}
-    namespace: {{ $root.Release.Namespace }}
+    namespace: {{ $root.Release.Namespace | quote }}
 {{- range .ports }}
 {{- if hasKey . "service" }}
 ---
@@ -297,7 +297,7 @@ apiVersion: v1
 kind: Service
 metadata:
   name: {{ $name }}{{ .service }}
-  namespace: {{ $root.Release.Namespace }}
+  namespace: {{ $root.Release.Namespace | quote }}
   labels:
     {{- include "partner-operator.labels" $root | nindent 4 }}
     app.kubernetes.io/component: {{ $component }}
@@ -316,7 +316,7 @@ apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata:
   name: {{ $name }}
-  namespace: {{ $root.Release.Namespace }}
+  namespace: {{ $root.Release.Namespace | quote }}
   labels:
     {{- include "partner-operator.labels" $root | nindent 4 }}
     app.kubernetes.io/component: {{ $component }}
@@ -332,7 +332,7 @@ apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
   name: {{ $name }}
-  namespace: {{ $root.Release.Namespace }}
+  namespace: {{ $root.Release.Namespace | quote }}
   labels:
     {{- include "partner-operator.labels" $root | nindent 4 }}
     app.kubernetes.io/component: {{ $component }}
