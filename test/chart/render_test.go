@@ -166,7 +166,7 @@ var _ = Describe("The chart", func() {
 		for _, want := range []string{
 			"--gateway=infra/public", "--default-issuer=ClusterIssuer/letsencrypt", "--reserved-host-suffixes=a.example,b.example", "--workers=16",
 			"--proxy-namespaces=envoy,traefik", "--messenger-url=https://chat.example.net/{partner}",
-			"--messenger-display=panel", "priorityClassName: high", "partner-operator@sha256:000", "team: platform", "- name: pull", "scrape: never", "disk: fast",
+			"--messenger-display=panel", `priorityClassName: "high"`, "partner-operator@sha256:000", "team: platform", `- name: "pull"`, "scrape: never", "disk: fast",
 			"serviceAccountName: given", "name: po-manager", "--widget-backend=po-widget.partner-operator-system.svc.internal.example:8082",
 		} {
 			Expect(out).To(ContainSubstring(want))
