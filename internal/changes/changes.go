@@ -102,7 +102,7 @@ func (g *Gate) Hold(s *snapshot.Snapshot, change objects.Change) *snapshot.HeldC
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if class := change.From.IngressClass; gone(class, s.IngressClasses) {
-		return g.holdForClass(class, s.Now)
+		return g.holdForClass(change, s.Now)
 	}
 	if _, turn := g.turns[s.Partner.Name]; turn {
 		return nil
@@ -146,20 +146,20 @@ func (g *Gate) notice(there []networkingv1.IngressClass) {
 }
 
 // holdForClass says why the change of a class that is gone waits; nil once it has been gone for some time.
-func (g *Gate) holdForClass(class string, now time.Time) *snapshot.HeldChange {
+func (g *Gate) holdForClass(change objects.Change, now time.Time) *snapshot.HeldChange {
+	class := change.From.IngressClass
 	absent := g.missing[class]
 	if now.After(absent.until) {
 		absent.since = now
 	}
 	absent.until = now.Add(2 * grace) // all are asked again within that
 	g.missing[class] = absent
-	g.asked = true
 	over := absent.since.Add(grace)
 	if !now.Before(over) {
 		return nil
 	}
 	return &snapshot.HeldChange{Reason: v1alpha1.ReasonIngressClassGone, Again: over, Message: fmt.Sprintf(
-		"IngressClass %q, by which the sub-domain is served, is gone, as while its chart is installed anew: if it is not back within a minute, the route moves to the cluster's default class", class)}
+		"IngressClass %q, by which the sub-domain is served, is gone, as while its chart is installed anew: if it is not back within a minute, this changes %s", class, change.What())}
 }
 
 // waits reports whether a change has to wait for a Partner's turn: the Partner is served, and no annotation skips the

@@ -245,28 +245,32 @@ var _ = Describe("What people look for first", func() {
 		Expect(run(ctx, "status -l region=nowhere").err).To(Equal("None of 9 partners matches.\n"))
 	})
 
-	It("is said once while it stays the same", func(ctx SpecContext) {
-		told := gbytes.NewBuffer()
+	// watch runs status until it is told to end.
+	watch := func(ctx SpecContext, terminal *cli.Terminal, args ...string) (end func()) {
 		watching, stop := context.WithCancel(ctx)
 		ended := make(chan int, 1)
 		go func() {
 			defer GinkgoRecover()
-			ended <- cli.Run(watching, &cli.Terminal{Out: GinkgoWriter, Err: told}, []string{"status", "-l", "region=nowhere", "--watch", "--kubeconfig", reader})
+			ended <- cli.Run(watching, terminal, append([]string{"status", "--watch", "--kubeconfig", reader}, args...))
 		}()
+		return func() {
+			GinkgoHelper()
+			stop()
+			Eventually(ended, "10s").Should(Receive(BeZero()))
+		}
+	}
+
+	It("is said once while it stays the same", func(ctx SpecContext) {
+		told := gbytes.NewBuffer()
+		end := watch(ctx, &cli.Terminal{Out: GinkgoWriter, Err: told}, "-l", "region=nowhere")
 		Eventually(told, "30s").Should(gbytes.Say("None of 9 partners matches.\n"))
 		Consistently(told, "5s").ShouldNot(gbytes.Say("None"))
-		stop()
-		Eventually(ended, "10s").Should(Receive(BeZero()))
+		end()
 	})
 
 	It("is shown again when it changes", func(ctx SpecContext) {
 		out := gbytes.NewBuffer()
-		watching, stop := context.WithCancel(ctx)
-		ended := make(chan int, 1)
-		go func() {
-			defer GinkgoRecover()
-			ended <- cli.Run(watching, &cli.Terminal{Out: out, Err: GinkgoWriter}, []string{"status", "wonka", "--watch", "--kubeconfig", reader})
-		}()
+		end := watch(ctx, &cli.Terminal{Out: out, Err: GinkgoWriter}, "wonka")
 		Eventually(out, "30s").Should(gbytes.Say("Partner wonka   Wonka, Distributor"))
 		kubectl(ctx, "patch", "partner", "wonka", "--type=merge", `--patch={"spec":{"displayName":"Wonka Industries"}}`)
 		DeferCleanup(func(ctx SpecContext) {
@@ -274,7 +278,6 @@ var _ = Describe("What people look for first", func() {
 			kubectl(ctx, "wait", "partner", "wonka", "--for=condition=Ready", "--timeout=60s")
 		})
 		Eventually(out, "30s").Should(gbytes.Say("Partner wonka   Wonka Industries, Distributor"))
-		stop()
-		Eventually(ended, "10s").Should(Receive(BeZero()))
+		end()
 	})
 })

@@ -197,7 +197,7 @@ func roleName(role support.Role) string {
 
 func (t *Terminal) printRACI(answer raci, one bool) {
 	if answer.Inactive != "" {
-		fmt.Fprintf(t.Out, "%s\n\n", t.wrap("Of a contract that is not in force: "+clean(answer.Inactive), 0))
+		fmt.Fprintf(t.Out, "%s\n\n", t.wrap("The contract is not in force: "+clean(answer.Inactive), 0))
 	}
 	if one {
 		t.printTask(answer)
@@ -308,7 +308,7 @@ func (r raci) advice() []string {
 	case r.Widget && r.HoursLimited:
 		lines = append(lines, fmt.Sprintf("End customers reach P-CSMs in the support widget, which promises no hours: there are fewer P-CSMs than the plan requires for %s.", r.Hours))
 	case r.Widget && r.Covered != "":
-		lines = append(lines, fmt.Sprintf("P-CSMs are on duty in %s of a week, of %s; end customers reach them in the support widget.", r.Covered, r.Hours))
+		lines = append(lines, fmt.Sprintf("Of the plan's hours (%s), %s a week have a P-CSM on duty; end customers reach P-CSMs in the support widget.", r.Hours, r.Covered))
 	case r.Widget && r.Hours != "":
 		lines = append(lines, fmt.Sprintf("P-CSMs answer %s; end customers reach them in the support widget.", r.Hours))
 	}

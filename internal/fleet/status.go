@@ -83,14 +83,14 @@ func Active(partner *v1alpha1.Partner, day time.Time) bool {
 // endsSoon is how long before the end of a contract that is told.
 const endsSoon = 30 * 24 * time.Hour
 
-// ClosesSoon is the end of the contract of a partner whose sub-domain is served until then, if that is near; zero
-// if it is not.
-func ClosesSoon(partner *v1alpha1.Partner, now time.Time) time.Time {
+// ClosesSoon says what comes of the end of a partner's contract whose sub-domain is served until then, if that is near;
+// empty if it is not.
+func ClosesSoon(partner *v1alpha1.Partner, now time.Time) string {
 	window, err := staffing.PartnerWindow(partner)
 	if err != nil || partner.Status.Subdomain == nil || !Active(partner, now) || window.Until.IsZero() || window.Until.Sub(now) > endsSoon {
-		return time.Time{}
+		return ""
 	}
-	return window.Until
+	return fmt.Sprintf("the last day of the contract is %s; the sub-domain and the support widget close then: extend spec.validUntil if it goes on", partner.Spec.ValidUntil)
 }
 
 // statusOf says how a partner is, by what the operator reports of it and of its allocations.
@@ -113,21 +113,20 @@ func (f *Fleet) statusOf(partner *v1alpha1.Partner, now time.Time) Status {
 	state, reason, message := provisioning(partner)
 	unprovisioned := state != Fine && state != Idle
 	note(unprovisioned, state, metav1.Condition{Reason: reason, Message: message})
-	suspended, ended := find(v1alpha1.ConditionSuspended).Status == metav1.ConditionTrue, find(v1alpha1.ConditionContractActive).Status == metav1.ConditionFalse
+	active, suspended, inForce := Active(partner, now), find(v1alpha1.ConditionSuspended), find(v1alpha1.ConditionContractActive)
 	reachable := find(v1alpha1.ConditionSubdomainReachable)
-	note(!unprovisioned && !suspended && !ended && reachable.Status == metav1.ConditionFalse, Broken, reachable)
+	note(!unprovisioned && active && reachable.Status == metav1.ConditionFalse, Broken, reachable)
 	for _, allocation := range f.AllocationsOf(partner.Name) {
-		ready := Accepted(&allocation, partner, now)
+		ready := AllocationReady(&allocation, partner, now)
 		ready.Message = fmt.Sprintf("PCSMAllocation %q: %s", allocation.Name, ready.Message)
-		note(ready.Status != metav1.ConditionTrue && Active(partner, now), Broken, ready)
+		note(ready.Status != metav1.ConditionTrue && active, Broken, ready)
 	}
-	note(ended, Idle, find(v1alpha1.ConditionContractActive))
-	note(suspended, Idle, find(v1alpha1.ConditionSuspended))
-	if Active(partner, now) && !suspended && !ended {
+	note(inForce.Status == metav1.ConditionFalse, Idle, inForce)
+	note(suspended.Status == metav1.ConditionTrue, Idle, suspended)
+	if active {
 		note(sufficient.Status != "" && sufficient.Status != metav1.ConditionTrue || sufficient.Reason == string(v1alpha1.ReasonNearCapacity), Strained, sufficient)
-		ends := ClosesSoon(partner, now)
-		note(!ends.IsZero(), Strained, metav1.Condition{Reason: reasonContractEnding, Message: fmt.Sprintf(
-			"the last day of the contract is %s; the sub-domain and the widget close then: extend spec.validUntil if it goes on", partner.Spec.ValidUntil)})
+		closes := ClosesSoon(partner, now)
+		note(closes != "", Strained, metav1.Condition{Reason: reasonContractEnding, Message: closes})
 		covered, shortfall, stale := find(v1alpha1.ConditionHoursCovered), find(v1alpha1.ConditionShortfallExpected), find(v1alpha1.ConditionCustomerCountStale)
 		note(covered.Status == metav1.ConditionFalse, Strained, covered)
 		near := partner.Status.Staffing != nil && staffing.ShortfallIsNear(partner.Status.Staffing.NextShortfall, now)
@@ -226,8 +225,8 @@ func (f *Fleet) Tree(name string, now time.Time) *Part {
 	root.Parts = append(root.Parts, f.planPart(partner))
 	if contract := meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionContractActive)); contract != nil && contract.Status != metav1.ConditionTrue {
 		root.Parts = append(root.Parts, Part{What: "Contract " + contract.Reason, State: Idle, Note: contract.Message})
-	} else if !ClosesSoon(partner, now).IsZero() {
-		root.Parts = append(root.Parts, Part{What: fmt.Sprintf("Contract until %s", partner.Spec.ValidUntil), State: Strained, Note: "the sub-domain and the widget close then: extend spec.validUntil if it goes on", Runbook: "PartnerSubdomainClosing"})
+	} else if closes := ClosesSoon(partner, now); closes != "" {
+		root.Parts = append(root.Parts, Part{What: "Contract " + reasonContractEnding, State: Strained, Note: closes, Runbook: "PartnerSubdomainClosing"})
 	}
 	for _, allocation := range f.AllocationsOf(name) {
 		root.Parts = append(root.Parts, allocationPart(&allocation, partner, now))
@@ -265,15 +264,15 @@ func (f *Fleet) planPart(partner *v1alpha1.Partner) Part {
 	return part
 }
 
-// Accepted is the condition Ready of an allocation of a partner, which is nil if there is none of that name.
-func Accepted(allocation *v1alpha1.PCSMAllocation, partner *v1alpha1.Partner, now time.Time) metav1.Condition {
+// AllocationReady is the condition Ready of an allocation; partner is nil if there is none of the name that it has.
+func AllocationReady(allocation *v1alpha1.PCSMAllocation, partner *v1alpha1.Partner, now time.Time) metav1.Condition {
 	status, _, _ := staffing.Status(allocation, partner, now)
 	return *meta.FindStatusCondition(status.Conditions, string(v1alpha1.ConditionReady))
 }
 
 func allocationPart(allocation *v1alpha1.PCSMAllocation, partner *v1alpha1.Partner, now time.Time) Part {
 	part := Part{What: fmt.Sprintf("PCSMAllocation %s", allocation.Name), State: Fine}
-	ready := Accepted(allocation, partner, now)
+	ready := AllocationReady(allocation, partner, now)
 	part.Note = ready.Message
 	switch {
 	case ready.Status != metav1.ConditionTrue:

@@ -109,7 +109,7 @@ func (b *broken) maybe(own Own) *broken {
 	return b
 }
 
-// surely adds what of the prober's own it does come of.
+// surely adds what of the prober's own it comes of, unless others get further.
 func (b *broken) surely(own Own) *broken {
 	b.own, b.sure = own, true
 	return b
@@ -517,14 +517,12 @@ func untranslated(address netip.Addr) netip.Addr {
 
 // mayReach reports whether the prober may connect to an address: of a translated one, to that which it stands for.
 func (p *Prober) mayReach(address netip.Addr) bool {
-	address = address.Unmap().WithZone("")
-	for _, allowed := range p.Allowed {
-		if allowed.Contains(address) {
-			return true
-		}
+	allowed := func(address netip.Addr) bool {
+		return slices.ContainsFunc(p.Allowed, func(p netip.Prefix) bool { return p.Contains(address) })
 	}
-	address = untranslated(address)
-	return Public(address) || slices.ContainsFunc(p.Allowed, func(p netip.Prefix) bool { return p.Contains(address) })
+	address = address.Unmap().WithZone("")
+	meant := untranslated(address)
+	return Public(meant) || allowed(meant) || allowed(address)
 }
 
 func joined(addresses []netip.Addr) string {

@@ -64,7 +64,7 @@ type Result struct {
 	// Lifetime is for how long that certificate is valid in all.
 	Lifetime time.Duration `json:"-"`
 	// Own is what of the prober's own surroundings a broken link may come of; empty if it
-	// comes of the sub-domain. Sure reports that it does come of that.
+	// comes of the sub-domain. Sure reports that one such failure tells, unless others get further.
 	Own  Own  `json:"-"`
 	Sure bool `json:"-"`
 }

@@ -12,7 +12,8 @@ import (
 )
 
 // witnesses is how many sub-domains that were reachable have to fail alike, and none to get further
-// for an interval, before what they fail at counts as the prober's own.
+// for an interval, before what they fail at counts as the prober's own. Until one has got further at all,
+// those that were not reachable count, too.
 const witnesses = 2
 
 // sight tells the prober's own faults from those of sub-domains: that its DNS server does not
@@ -51,7 +52,7 @@ func (s *sight) judge(ctx context.Context, target probe.Target, was bool, result
 		failed = map[string]time.Time{}
 		s.failed[own] = failed
 	}
-	if was || s.passed[own].IsZero() { // or nothing tells yet who is at fault
+	if was || s.passed[own].IsZero() {
 		failed[witness(target, result)] = now
 	}
 	for who, at := range failed {

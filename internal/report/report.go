@@ -133,8 +133,8 @@ type Conditions struct {
 }
 
 // New makes a report of a fleet on a day, which is today or to come: signed deals that begin until then count.
-func New(f *fleet.Fleet, today, now time.Time) *Report {
-	r := &Report{At: v1alpha1.Date(now.UTC().Format(time.DateOnly)), Capacity: f.Capacity(today, now), today: today, day: now, from: now.Add(-Past), until: now.Add(Horizon), Isolation: f.Isolation,
+func New(f *fleet.Fleet, today, day time.Time) *Report {
+	r := &Report{At: v1alpha1.Date(day.UTC().Format(time.DateOnly)), Capacity: f.Capacity(today, day), today: today, day: day, from: day.Add(-Past), until: day.Add(Horizon), Isolation: f.Isolation,
 		Coverage: []Coverage{}, Windows: []Window{}, Conditions: []Conditions{}, names: map[string]string{}}
 	slices.SortStableFunc(r.Capacity, func(a, b fleet.Staffing) int {
 		return cmp.Or(cmp.Compare(missing(b), missing(a)), cmp.Compare(expected(b), expected(a)))
@@ -160,15 +160,15 @@ func New(f *fleet.Fleet, today, now time.Time) *Report {
 			r.Summary.Insufficient++
 		}
 	}
-	for _, status := range f.Overview(now) {
+	for _, status := range f.Overview(day) {
 		r.Conditions = append(r.Conditions, conditionsOf(f.Partners[status.Partner], status))
 		if status.Ready != metav1.ConditionTrue {
 			r.Summary.NotReady++
 		}
 	}
 	r.Summary.Partners = len(r.Conditions)
-	r.addWindows(f, now)
-	r.addCoverage(f, now)
+	r.addWindows(f, day)
+	r.addCoverage(f, day)
 	r.Tasks = r.tasks(f)
 	return r
 }
@@ -215,7 +215,7 @@ func conditionsOf(partner *v1alpha1.Partner, status fleet.Status) Conditions {
 func (r *Report) addWindows(f *fleet.Fleet, now time.Time) {
 	for _, allocation := range f.Allocations {
 		partner := f.Partners[string(allocation.Spec.PartnerRef.Name)]
-		if partner == nil || fleet.Accepted(allocation, partner, now).Status != metav1.ConditionTrue {
+		if partner == nil || fleet.AllocationReady(allocation, partner, now).Status != metav1.ConditionTrue {
 			continue // there is a task about it
 		}
 		window, err := staffing.WindowOf(allocation)

@@ -79,8 +79,8 @@ func (r *Report) tasks(f *fleet.Fleet) []Task {
 			}
 			continue
 		}
-		if ends := fleet.ClosesSoon(partner, r.day); !ends.IsZero() {
-			add(Task{Work: Plan, Partner: s.Partner, What: "extend the contract", By: partner.Spec.ValidUntil, Why: "it ends on that day, and the sub-domain and the support widget close: extend spec.validUntil if it goes on"})
+		if closes := fleet.ClosesSoon(partner, r.day); closes != "" {
+			add(Task{Work: Plan, Partner: s.Partner, What: "extend the contract", By: partner.Spec.ValidUntil, Why: closes})
 		}
 		if s.Verdict != nil && s.Insufficient() {
 			add(Task{Work: Hire, Partner: s.Partner, What: fmt.Sprintf("add %s FTE", s.Verdict.MissingFTE), Why: s.Message, FTE: s.Verdict.MissingFTE})
@@ -132,7 +132,7 @@ func (r *Report) tasks(f *fleet.Fleet) []Task {
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.Allocations)) {
 		if allocation := f.Allocations[name]; f.Partners[string(allocation.Spec.PartnerRef.Name)] == nil {
-			ready := fleet.Accepted(allocation, nil, r.day)
+			ready := fleet.AllocationReady(allocation, nil, r.day)
 			add(Task{Work: Repair, What: ready.Reason, Why: fmt.Sprintf("PCSMAllocation %q: %s", name, ready.Message)})
 		}
 	}

@@ -485,9 +485,8 @@ iframe { flex: 1; width: 100%; border: 0; background: #fff; }
       // A page may show again what it hid meanwhile.
       this.dispatchEvent(new CustomEvent("dispel-support-close", { bubbles: true, composed: true }));
       if (away || focus()) return;
-      const launcher = this.#root.querySelector(".launcher");
       if (before?.isConnected && takes(before)) return;
-      launcher?.focus();
+      this.#root.querySelector(".launcher")?.focus();
       if (this.#root.activeElement) return;
       for (let at = before?.parentElement; at && !takes(at);) at = at.parentElement;
     }
