@@ -84,6 +84,7 @@ func newProbeCommand() *cobra.Command {
 	flags.Uint16Var(&options.Prober.HTTPSPort, "https-port", 443, "port of sub-domains with TLS")
 	flags.StringVar(&given.canary, "isolation-canary", "", "Service of a canary, as namespace/name, that shows whether NetworkPolicies are enforced; empty for none")
 	flags.DurationVar(&given.isolation, "isolation-interval", 15*time.Second, "how often the canary is looked at")
+	flags.StringVar(&options.LeaseNamespace, "lease-namespace", "", "namespace of the Lease that says since when every sub-domain has been probed; empty: the Pod's namespace")
 	flags.StringVar(&options.HealthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 for none")
 	flags.StringVar(&options.MetricsAddress, "metrics-bind-address", ":8443", "address of /metrics, over HTTPS, for those whom the API server allows to get the path; 0 for none")
 	cluster.add(flags)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -26,6 +27,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
@@ -35,6 +37,7 @@ import (
 	"github.com/dispel/partner-operator/internal/isolation"
 	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/objects"
+	"github.com/dispel/partner-operator/internal/prober"
 	"github.com/dispel/partner-operator/internal/scheme"
 )
 
@@ -192,7 +195,7 @@ func (c *cluster) isolation(ctx context.Context) *metav1.Condition {
 }
 
 // surroundings reads what there is about a partner beside the operator's own kinds: the end of its
-// certificate, and the manager's version. What cannot be read is left out.
+// certificate, the last probes, and the manager's version. What cannot be read is left out.
 func (c *cluster) surroundings(ctx context.Context, f *fleet.Fleet, partner *v1alpha1.Partner) {
 	if subdomain := partner.Spec.Subdomain; subdomain != nil {
 		if certificate := c.certificate(ctx, partner, string(subdomain.Host)); certificate != nil {
@@ -202,19 +205,23 @@ func (c *cluster) surroundings(ctx context.Context, f *fleet.Fleet, partner *v1a
 			}
 		}
 	}
-	var services corev1.ServiceList
-	if c.reader.List(ctx, &services, client.MatchingLabels{"app.kubernetes.io/name": "partner-operator", "app.kubernetes.io/component": "manager"}) != nil {
-		return
-	}
-	tenants := sets.New[string]()
+	tenants := sets.New[string]() // whose administrators may name their objects as they like
 	for _, other := range f.Partners {
 		tenants.Insert(objects.NamespaceOf(other))
 	}
+	var services corev1.ServiceList
+	_ = c.reader.List(ctx, &services, client.MatchingLabels{"app.kubernetes.io/name": "partner-operator", "app.kubernetes.io/component": "manager"})
 	for _, service := range services.Items {
-		if tenants.Has(service.Namespace) {
-			continue // whose administrators may name it so
+		if !tenants.Has(service.Namespace) {
+			f.Manager = cmp.Or(f.Manager, service.Labels["app.kubernetes.io/version"])
 		}
-		f.Manager = cmp.Or(f.Manager, service.Labels["app.kubernetes.io/version"])
+	}
+	var leases coordinationv1.LeaseList
+	_ = c.reader.List(ctx, &leases, client.MatchingFields{metav1.ObjectNameField: prober.LeaseName})
+	for _, lease := range leases.Items {
+		if renewed := lease.Spec.RenewTime; renewed != nil && !tenants.Has(lease.Namespace) && renewed.After(f.Probed) {
+			f.Probed, f.ProbesLate = renewed.Time, time.Duration(ptr.Deref(lease.Spec.LeaseDurationSeconds, 0))*time.Second
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/dispel/partner-operator/internal/cli"
 	"github.com/dispel/partner-operator/internal/testing/cluster"
+	"github.com/dispel/partner-operator/internal/testing/partners"
 )
 
 var _ = Describe("What people look for first", func() {
@@ -90,6 +91,16 @@ var _ = Describe("What people look for first", func() {
 		Entry("by raci", "raci NAME", ContainSubstring("Primary")),
 		Entry("by deadline", "deadline NAME", BeEmpty()),
 	)
+
+	It("says of who does what that the contract has ended", Serial, func(ctx SpecContext) {
+		partner := partners.New("ended", "")
+		partner.Spec.Subdomain, partner.Spec.ValidUntil = nil, "2026-06-30"
+		Expect(direct.Create(ctx, partner)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(direct.Delete(ctx, partner)).To(Succeed()) })
+		Expect(run(ctx, "raci acme").out).NotTo(ContainSubstring("not in force"))
+		got := run(ctx, "raci ended")
+		Expect(got.out).To(ContainSubstring("The contract is not in force: the last day of the contract was 2026-06-30"), got.err)
+	})
 
 	It("is checked by its host, too, as its holder's", func(ctx SpecContext) {
 		got := run(ctx, "check portal.stark.com --connect-to 127.0.0.1:1")

@@ -35,6 +35,10 @@ type Fleet struct {
 
 	// CertificateEnds are when the certificates of hosts end, by host, as far as that was read.
 	CertificateEnds map[string]time.Time
+	// Probed is since when every sub-domain has been probed, and ProbesLate after how long that is too long ago;
+	// zero if nothing shows it.
+	Probed     time.Time
+	ProbesLate time.Duration
 	// Manager is the version of the manager; empty if nothing shows it.
 	Manager string
 

@@ -414,7 +414,7 @@ func (f *Fleet) chain(partner *v1alpha1.Partner, now time.Time) []Part {
 	if link(conditions.RouteLink, strings.TrimSpace("Route by "+cmp.Or(string(route.Route), "none")), note) {
 		return parts
 	}
-	return append(append(parts, widgetPart(partner)...), reachabilityPart(partner)...)
+	return append(append(parts, widgetPart(partner)...), f.reachabilityPart(partner, now)...)
 }
 
 // certificateNote says where the certificate comes from, and when it ends.
@@ -468,8 +468,9 @@ func releaseParts(partner *v1alpha1.Partner) []Part {
 	return parts
 }
 
-// reachabilityPart is what the prober reports of the way from DNS to the widget; nothing where none runs.
-func reachabilityPart(partner *v1alpha1.Partner) []Part {
+// reachabilityPart is what the prober reports of the way from DNS to the widget, and when it last looked; nothing
+// where none runs.
+func (f *Fleet) reachabilityPart(partner *v1alpha1.Partner, now time.Time) []Part {
 	reachable := meta.FindStatusCondition(partner.Status.Conditions, string(v1alpha1.ConditionSubdomainReachable))
 	if reachable == nil {
 		return nil
@@ -481,7 +482,16 @@ func reachabilityPart(partner *v1alpha1.Partner) []Part {
 	case metav1.ConditionUnknown:
 		part.State = Idle
 	}
-	return []Part{part.withRunbook(*reachable)}
+	part = part.withRunbook(*reachable)
+	if ago := now.Sub(f.Probed); !f.Probed.IsZero() && ago > f.ProbesLate {
+		part.Note += fmt.Sprintf("; perhaps no more, as it was last probed more than %s ago: see whether the prober runs", duration.HumanDuration(ago))
+		if part.State != Broken {
+			part.State, part.Runbook = Strained, "PartnerProberDown"
+		}
+	} else if !f.Probed.IsZero() {
+		part.Note += fmt.Sprintf("; probed within the last %s", duration.HumanDuration(ago))
+	}
+	return []Part{part}
 }
 
 // withRunbook is a part with the runbook for a condition, unless it is as it should be.

@@ -1,6 +1,7 @@
 package prober
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
@@ -21,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
@@ -36,6 +39,7 @@ import (
 // +kubebuilder:rbac:groups=partner.dispel.com,resources=partners/status,verbs=patch
 // +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
+// +kubebuilder:rbac:namespace=system,groups=coordination.k8s.io,resources=leases,verbs=create;patch
 
 // Options are what the prober can be told.
 type Options struct {
@@ -52,6 +56,11 @@ type Options struct {
 	// MetricsAddress is where /metrics are served, over HTTPS, to those whom the API server
 	// lets get them; "0" for nowhere.
 	MetricsAddress string
+	// LeaseNamespace is where the Lease of the last probes is; the Pod's namespace if empty, and outside of
+	// a cluster there is none then.
+	LeaseNamespace string
+	// HeartbeatPeriod is how often that is written; the interval, but at most every 15 seconds, if zero.
+	HeartbeatPeriod time.Duration
 	// Clock tells the time; the system's if nil.
 	Clock clock.PassiveClock
 }
@@ -63,6 +72,8 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 	if options.Clock == nil {
 		options.Clock = clock.RealClock{}
 	}
+	options.LeaseNamespace = cmp.Or(options.LeaseNamespace, ownNamespace())
+	options.HeartbeatPeriod = cmp.Or(options.HeartbeatPeriod, max(options.Interval, heartbeatPeriod))
 	scheme := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		return nil, err
@@ -82,8 +93,16 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 		return nil, err
 	}
 	r := &reconciler{Options: options, client: mgr.GetClient(), known: map[string]*state{}, sight: newSight()}
-	if _, err := readiness.Serve(mgr, options.HealthAddress, nil); err != nil {
+	if _, err = readiness.Serve(mgr, options.HealthAddress, nil); err != nil {
 		return nil, err
+	}
+	if options.LeaseNamespace != "" {
+		if r.leases, err = coordinationv1client.NewForConfigAndClient(config, mgr.GetHTTPClient()); err != nil {
+			return nil, err
+		}
+		if err = mgr.Add(manager.RunnableFunc(r.heartbeat)); err != nil {
+			return nil, err
+		}
 	}
 	return mgr, ctrl.NewControllerManagedBy(mgr).
 		Named("probe").
@@ -134,6 +153,7 @@ func reachable(partner *v1alpha1.Partner) *metav1.Condition {
 type reconciler struct {
 	Options
 	client client.Client
+	leases coordinationv1client.LeasesGetter
 
 	mu sync.Mutex
 	// known are the sub-domains that were probed, by partner. Each is used by one
@@ -149,6 +169,8 @@ type state struct {
 	record record
 	// due is when it is probed next, and hurried when that was last brought forward for other addresses.
 	due, hurried time.Time
+	// probed is when it was last probed; guarded by the reconciler's mu.
+	probed time.Time
 	// unwritten is a verdict that could not be written yet; nil if there is none.
 	unwritten *metav1.Condition
 	// replaced is the verdict on the route that is to take the place of the one that serves; nil if there is no such
@@ -197,6 +219,9 @@ func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	show(partner.Name, result)
 	now = r.Clock.Now()
+	r.mu.Lock()
+	s.probed = now
+	r.mu.Unlock()
 	s.due = next(partner.Name, now, r.Interval) // whatever becomes of the write
 	was := observed != nil && observed.Status == metav1.ConditionTrue
 	longest := r.Interval + r.Prober.Longest()

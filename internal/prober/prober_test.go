@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"golang.org/x/net/dns/dnsmessage"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -378,6 +379,40 @@ var _ = Describe("The prober", func() {
 		p.refused.Store(false)
 		Eventually(verdict(ctx, "unwritten")).Should(Equal("True/Reachable"))
 		Expect(probed.Load()).To(Equal(int64(1)))
+	}, SpecTimeout(time.Minute))
+
+	It("says since when every sub-domain has been probed, and no later while one waits", func(ctx SpecContext) {
+		var slow atomic.Bool
+		engine := site.Engine("Acme Corp")
+		address := site.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if slow.Load() && strings.HasPrefix(r.Host, "heart2.") {
+				<-r.Context().Done()
+			}
+			engine.ServeHTTP(w, r)
+		}), new(ca.Sign(time.Hour, "heart1.example.com", "heart2.example.com")))
+		for _, name := range []string{"heart1", "heart2"} {
+			zone.Set(name+".example.com", "127.0.0.1")
+			declare(ctx, name, "127.0.0.1")
+		}
+		options := to(address)
+		options.LeaseNamespace, options.HeartbeatPeriod, options.Prober.Timeout = "system", 20*time.Millisecond, 5*time.Second
+		p := start(options)
+		var lease coordinationv1.Lease
+		renewed := func(g Gomega) time.Time {
+			g.Expect(direct.Get(ctx, client.ObjectKey{Namespace: "system", Name: prober.LeaseName}, &lease)).To(Succeed())
+			return lease.Spec.RenewTime.Time
+		}
+		began := time.Now()
+		Eventually(renewed).Should(BeTemporally(">", began))
+		Expect(*lease.Spec.LeaseDurationSeconds).To(Equal(int32(21)), "two probes of two timeouts each, and what passes between them")
+
+		slow.Store(true)
+		since := time.Now()
+		Consistently(renewed, "500ms").Should(BeTemporally("<", since.Add(interval)))
+		slow.Store(false)
+		Eventually(renewed).WithTimeout(15 * time.Second).Should(BeTemporally(">", since.Add(time.Second)))
+		p.stop()
+		Expect(p.writes.Load()).To(BeNumerically(">", 3))
 	}, SpecTimeout(time.Minute))
 
 	It("may write nothing else of a Partner", func(ctx SpecContext) {

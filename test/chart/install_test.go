@@ -285,12 +285,14 @@ var _ = Describe("An installation of the chart", func() {
 
 		By("probing the sub-domains, which lead nowhere here")
 		var ofProber rights.Recorder
-		prober := i.start(ctx, "probe", &ofProber, "PARTNER_OPERATOR_INTERVAL=1s", "PARTNER_OPERATOR_DNS_SERVER="+site.NewZone(nil).Address)
+		prober := i.start(ctx, "probe", &ofProber, "PARTNER_OPERATOR_INTERVAL=1s", "PARTNER_OPERATOR_DNS_SERVER="+site.NewZone(nil).Address, "PARTNER_OPERATOR_LEASE_NAMESPACE="+namespace)
 		i.kubectl(ctx, "wait", "partner", "acme", "--for=jsonpath={.status.conditions[?(@.type=='SubdomainReachable')].reason}=NameNotResolved", "--timeout=60s")
 		i.kubectl(ctx, "wait", "partner", "acme", "--for=condition=Ready", "--timeout=60s")
 		Expect(scrape(ctx, "https://"+prober.metrics+"/metrics", token)).To(And(ContainSubstring(`partner_operator_probes_total{reason="NameNotResolved"}`),
 			ContainSubstring(`partner_operator_api_writes_total{kind="Partner",operation="status",result="success"}`)))
 		Eventually(ofPartners).Should(ContainSubstring(`partner_operator_condition{condition="SubdomainReachable",kind="Partner",name="acme",reason="NameNotResolved",status="False"} 1`))
+
+		i.kubectl(ctx, "wait", "lease", "partner-operator-probe.partner.dispel.com", "--namespace="+namespace, "--for=create", "--timeout=60s")
 
 		By("passing its own test")
 		i.check(ctx, widget.widget, &ofCheck)
