@@ -438,7 +438,7 @@ var _ = Describe("Without the policies, a tenant's administrator", func() {
 				"undone.example.com":     `{"spec":{"defaultBackend":{"service":{"name":"evil","port":{"number":80}}},"tls":[{"hosts":["victim.example.com"]}]}}`,
 			}[child.GetName()]
 			if change == "" {
-				Expect(eve.Patch(ctx, child, jsonPatch(`{"metadata":{"labels":null}}`))).To(MatchError(apierrors.IsForbidden, "the role admin may write it: add a change to those above"))
+				Expect(eve.Patch(ctx, child, jsonPatch(`{"metadata":{"labels":null}}`))).To(MatchError(apierrors.IsForbidden, "IsForbidden"), "the role admin may write %s: add a change to those above", child.GetName())
 				continue
 			}
 			// Taken off and edited in one request.

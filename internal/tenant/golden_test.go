@@ -479,7 +479,7 @@ func checkContract(outcome tenant.Outcome) {
 	Expect(err).NotTo(HaveOccurred())
 	for _, object := range outcome.Objects {
 		contract, ok := object.(*corev1.ConfigMap)
-		if !ok {
+		if !ok || contract.Name != kinds.ContractName {
 			continue
 		}
 		instance, err := jsonschema.UnmarshalJSON(strings.NewReader(contract.Data[kinds.ContractKey]))
