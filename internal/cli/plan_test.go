@@ -179,6 +179,26 @@ var _ = Describe("plan", func() {
 		Expect(got.out).To(And(ContainSubstring("handOver"), Not(ContainSubstring("spec.subdomain: "))))
 	})
 
+	It("lists the routes that go with a host that is handed over", func(ctx SpecContext) {
+		const subdomain = "  subdomain:\n    host: remote.acmecorp.com\n    backend:\n      external: {host: acme.engine.example.net, port: 8080}\n"
+		sample, err := os.ReadFile(filepath.Join(cluster.Root(), "config", "samples", "partners", "acme.yaml"))
+		Expect(err).NotTo(HaveOccurred())
+		source := strings.Replace(string(sample), subdomain, "  handOver: {host: remote.acmecorp.com, partnerRef: {name: taker}}\n", 1)
+		target := "apiVersion: partner.dispel.com/v1alpha1\nkind: Partner\nmetadata: {name: taker}\nspec:\n  displayName: Taker\n  channelModel: OEM\n  supportPlanRef: {name: premium}\n" + subdomain
+		plan := func(manifests string) string {
+			file := filepath.Join(GinkgoT().TempDir(), "handing.yaml")
+			Expect(os.WriteFile(file, []byte(manifests), 0o600)).To(Succeed())
+			return run(ctx, "plan --against-cluster -f "+file).out
+		}
+		Expect(plan(source + "---\n" + target)).To(And(
+			ContainSubstring("- Ingress remote.acmecorp.com"), ContainSubstring("- Service dispel-engine"),
+			ContainSubstring("+ Ingress remote.acmecorp.com"), Not(ContainSubstring("- SubdomainClaim")),
+		))
+
+		By("keeping them where nobody takes it over")
+		Expect(plan(source)).To(And(ContainSubstring("handOver"), Not(ContainSubstring("- Ingress"))))
+	})
+
 	It("finds what routes a host elsewhere, as the operator does", func(ctx SpecContext) {
 		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "partner-squatter", Labels: map[string]string{v1alpha1.PartnerLabel: "squatter"}}}
 		Expect(direct.Create(ctx, namespace)).To(Succeed())

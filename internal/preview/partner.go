@@ -24,6 +24,7 @@ import (
 	"github.com/dispel/partner-operator/internal/kinds"
 	"github.com/dispel/partner-operator/internal/manifests"
 	"github.com/dispel/partner-operator/internal/objects"
+	"github.com/dispel/partner-operator/internal/snapshot"
 	"github.com/dispel/partner-operator/internal/staffing"
 	"github.com/dispel/partner-operator/internal/tenant"
 )
@@ -135,48 +136,49 @@ func (p *Plan) partner(ctx context.Context, name string) (*Partner, error) {
 	declared := p.onDay(p.fleet.Partners[name])
 	settings := p.options.Settings
 	settings.RouteOverlap = -1 // what is replaced is told as gone
-	snapshot, err := p.fleet.Snapshot(ctx, declared, settings, p.options.Now)
+	found, err := p.fleet.Snapshot(ctx, declared, settings, p.options.Now)
 	if err != nil {
 		return nil, err
 	}
 	host := objects.HostOf(declared)
 	// Of several that want a host, the first one that is declared gets it.
-	if holder := p.holders[host]; holder != "" && holder != name && (snapshot.Claim == nil || p.letsGo(host)) {
-		snapshot.Claim = &v1alpha1.SubdomainClaim{
+	if holder := p.holders[host]; holder != "" && holder != name && (found.Claim == nil || p.letsGo(host)) {
+		found.Claim = &v1alpha1.SubdomainClaim{
 			ObjectMeta: metav1.ObjectMeta{Name: host},
 			Spec:       v1alpha1.SubdomainClaimSpec{PartnerRef: v1alpha1.PartnerReference{Name: v1alpha1.PartnerName(holder)}},
 		}
-		snapshot.Holder = p.fleet.Partners[holder]
+		found.Holder = p.fleet.Partners[holder]
 	}
-	if snapshot.Claim != nil && slices.Contains(snapshot.Sources, string(snapshot.Claim.Spec.PartnerRef.Name)) {
+	if found.Claim != nil && slices.Contains(found.Sources, string(found.Claim.Spec.PartnerRef.Name)) {
 		// What is to be handed over is offered by then.
-		snapshot.Claim = snapshot.Claim.DeepCopy()
-		snapshot.Claim.Spec.HandOverTo = &v1alpha1.PartnerReference{Name: v1alpha1.PartnerName(name)}
+		found.Claim = found.Claim.DeepCopy()
+		found.Claim.Spec.HandOverTo = &v1alpha1.PartnerReference{Name: v1alpha1.PartnerName(name)}
 	}
+	passOn(found)
 	source := p.source(name)
 	result := &Partner{
 		Name: name, DisplayName: declared.Spec.DisplayName, ChannelModel: declared.Spec.ChannelModel,
 		Namespace: objects.NamespaceOf(declared), SupportPlan: contract.PlanName(declared), Host: host, Declared: p.declared[name], Objects: []Object{},
 	}
-	if snapshot.Plan != nil {
-		result.Tier = snapshot.Plan.Spec.Tier
+	if found.Plan != nil {
+		result.Tier = found.Plan.Spec.Tier
 	}
 	if !declared.DeletionTimestamp.IsZero() {
 		result.Findings = []Finding{{Notice, ReasonDeleting, "it is being deleted in the cluster, so that nothing is made of it", "Partner", name, source.At("metadata")}}
 		return result, nil
 	}
-	outcome := tenant.Settle(*snapshot)
+	outcome := tenant.Settle(*found)
 	if p.before != nil && p.before.Partners[name] != nil {
 		result.Effects = effects(p.before.Partners[name].Status.Conditions, outcome.Status.Conditions)
 	}
 	result.Staffing = outcome.Status.Staffing
 	result.Verdict, result.Coverage = verdictOf(outcome.Status.Conditions), outcome.Status.Coverage
 	for _, object := range outcome.Objects {
-		action, err := p.action(object, snapshot.Observed(object))
+		action, err := p.action(object, found.Observed(object))
 		if err != nil {
 			return nil, err
 		}
-		result.add(action, object, snapshot.Observed(object))
+		result.add(action, object, found.Observed(object))
 	}
 	for _, object := range outcome.Prune {
 		result.add(Remove, object, object)
@@ -195,6 +197,25 @@ func (p *Plan) partner(ctx context.Context, name string) (*Partner, error) {
 		}
 	}
 	return result, nil
+}
+
+// passOn has a snapshot show the host that its Partner hands over as served by its target already, if that
+// declares it: what a plan tells is how it ends.
+func passOn(s *snapshot.Snapshot) {
+	handing := objects.HandOverOf(s.Partner)
+	if handing.Host == "" || !s.HandsOver() || s.Target == nil || objects.HostOf(s.Target) != string(handing.Host) {
+		return
+	}
+	s.Target = s.Target.DeepCopy()
+	s.Target.Status.Subdomain = &v1alpha1.SubdomainStatus{URL: "https://" + string(handing.Host)}
+	meta.SetStatusCondition(&s.Target.Status.Conditions, metav1.Condition{Type: string(v1alpha1.ConditionSubdomainReady), Status: metav1.ConditionTrue, Reason: string(v1alpha1.ReasonProvisioned)})
+	s.Handed = &v1alpha1.SubdomainClaim{
+		ObjectMeta: metav1.ObjectMeta{Name: string(handing.Host)},
+		Spec:       v1alpha1.SubdomainClaimSpec{PartnerRef: handing.PartnerRef},
+	}
+	s.Children = slices.DeleteFunc(s.Children, func(o kinds.Object) bool {
+		return kinds.Name(o) == kinds.SubdomainClaim && o.GetName() == string(handing.Host)
+	})
 }
 
 // verdictOf is the verdict among conditions; nil if there is none.
