@@ -94,7 +94,7 @@ var _ = Describe("What people look for first", func() {
 
 	It("says of who does what that the contract has ended", Serial, func(ctx SpecContext) {
 		partner := partners.New("ended", "")
-		partner.Spec.Subdomain, partner.Spec.ValidUntil = nil, "2026-06-30"
+		partner.Spec.Subdomain, partner.Spec.ValidUntil, partner.Spec.Suspend = nil, "2026-06-30", new(true) // nothing is made of it
 		Expect(direct.Create(ctx, partner)).To(Succeed())
 		DeferCleanup(func(ctx SpecContext) { Expect(direct.Delete(ctx, partner)).To(Succeed()) })
 		Expect(run(ctx, "raci acme").out).NotTo(ContainSubstring("not in force"))
