@@ -71,6 +71,9 @@ NODE := build/node
 # The releases that upgrades start from, by their commits.
 NODE_RELEASES := v0.2.0:d73cfe19370160e895ff4345ddad636015f4e500
 NODE_IMAGES := pod dns traefik certmanager kubectl-partner
+# The longest parts come first. So many clusters run at once; each needs two processors, or requests time out.
+NODE_PARTS := faults upgrade install limits
+NODE_CLUSTERS ?= 1
 .PHONY: test-node
 test-node: node-possible tools bin/traefik ## Run the images on two real nodes with enforced policies; needs Linux, root and Debian's packages.
 	@$(PREPARE) node
@@ -84,8 +87,13 @@ test-node: node-possible tools bin/traefik ## Run the images on two real nodes w
 		go -C $$dir build -ldflags "-s -w" -o ../partner-operator-$${of%:*} ./cmd/partner-operator && \
 		$(NODE)/image -dockerfile $$dir/Dockerfile -tag local/partner-operator:$${of%:*} -o $$dir.tar $(NODE)/partner-operator-$${of%:*} || exit; done
 	go test -c -vet=off -tags node -ldflags="-s -w" -o $(NODE)/suite ./test/node
-	cd test/node && $(CURDIR)/$(NODE)/node $(foreach image,partner-operator $(NODE_IMAGES) $(foreach of,$(NODE_RELEASES),$(firstword $(subst :, ,$(of)))),-image $(CURDIR)/$(NODE)/$(image).tar) -- \
-		$(CURDIR)/$(NODE)/suite -test.timeout 60m -ginkgo.v $(ARGS)
+	@$(MAKE) --no-print-directory --keep-going --jobs=$(NODE_CLUSTERS) $(NODE_PARTS:%=test-node-%)
+
+# Each part of the suite runs on a cluster of its own.
+.PHONY: $(NODE_PARTS:%=test-node-%)
+$(NODE_PARTS:%=test-node-%): test-node-%:
+	@cd test/node && $(CURDIR)/$(NODE)/node $(foreach image,partner-operator $(NODE_IMAGES) $(foreach of,$(NODE_RELEASES),$(firstword $(subst :, ,$(of)))),-image $(CURDIR)/$(NODE)/$(image).tar) -- \
+		$(CURDIR)/$(NODE)/suite -test.timeout 60m -ginkgo.v -ginkgo.no-color -ginkgo.label-filter=$* $(ARGS) 2>&1 | sed --unbuffered 's/^/$*: /'
 
 # What nodes need, before anything is built.
 .PHONY: node-possible

@@ -47,8 +47,10 @@ func (n *node) components() []*component {
 				"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
 				"--service-account-key-file=" + shared("service-account.key"), "--service-account-signing-key-file=" + shared("service-account.key"),
 			}},
+			// With leader election it starts anew after an outage of the API server, as elsewhere, and does not take
+			// nodes for lost that could not renew their leases meanwhile.
 			&component{name: "kube-controller-manager", path: "kube-controller-manager", args: []string{
-				"--kubeconfig=" + shared("controller-manager.kubeconfig"), "--leader-elect=false", "--secure-port=0", "--flex-volume-plugin-dir=" + n.path("volume-plugins"),
+				"--kubeconfig=" + shared("controller-manager.kubeconfig"), "--secure-port=0", "--flex-volume-plugin-dir=" + n.path("volume-plugins"),
 				"--service-account-private-key-file=" + shared("service-account.key"), "--root-ca-file=" + shared("apiserver", "apiserver.crt"),
 				"--allocate-node-cidrs=false", "--cluster-cidr=" + podRange,
 				"--kube-api-qps=500", "--kube-api-burst=1000",

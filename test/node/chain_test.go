@@ -3,6 +3,7 @@
 package node
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -74,6 +75,14 @@ spec: {selector: {app: %[2]s}, ports: [%[3]s]}
 `, namespace, name, strings.Join(ports, ", "))
 }
 
+// class is what Traefik serves.
+const class = `---
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: traefik}
+spec: {controller: traefik.io/ingress-controller}
+`
+
 // issuer is a ClusterIssuer with a certificate authority of its own.
 const issuer = `---
 apiVersion: cert-manager.io/v1
@@ -92,22 +101,28 @@ metadata: {name: test}
 spec: {ca: {secretName: ca}}
 `
 
+// serve starts Traefik as ingress controller, and an engine outside of all tenants.
+func serve(ctx context.Context) {
+	GinkgoHelper()
+	apply(ctx, class+account(proxies, "traefik", "cluster-admin")+service(proxies, "traefik", "{name: http, port: 80, targetPort: 8000}", "{name: https, port: 443, targetPort: 8443}")+
+		deployment(proxies, "traefik", "local/traefik:1", "traefik", 2, 8443, "--global.checknewversion=false", "--global.sendanonymoususage=false", "--log.level=INFO",
+			"--entrypoints.web.address=:8000", "--entrypoints.websecure.address=:8443", "--entrypoints.websecure.asdefault=true", "--entrypoints.websecure.http.tls=true",
+			"--entrypoints.websecure.transport.lifecycle.requestacceptgracetimeout=5", "--accesslog=true", "--accesslog.format=json", "--accesslog.filters.minduration=1s",
+			"--providers.kubernetesingress=true", "--providers.kubernetesingress.ingressclass=traefik", "--providers.kubernetesingress.allowexternalnameservices=true",
+			"--providers.kubernetesingress.ingressendpoint.publishedservice="+proxies+"/traefik")+
+		service(engines, "engine", "{port: 8080}")+deployment(engines, "engine", "local/pod:1", "default", 2, 8080, "serve", "8080", "engine outside"))
+	rolledOut(ctx, proxies, "traefik")
+	rolledOut(ctx, engines, "engine")
+}
+
 func servesBesideOthers() {
 	It("a sub-domain serves the engine and the widget over TLS, and the prober's Pod sees that it does", func(ctx SpecContext) {
 		for _, file := range cluster.CertManagerCRDs() {
 			kubectl(ctx, "apply", "--server-side", "-f", file)
 		}
 		start := time.Now()
-		apply(ctx, account("cert-manager", "cert-manager", "cluster-admin")+deployment("cert-manager", "cert-manager", "local/certmanager:1", "cert-manager", 1, 0)+
-			account(proxies, "traefik", "cluster-admin")+service(proxies, "traefik", "{name: http, port: 80, targetPort: 8000}", "{name: https, port: 443, targetPort: 8443}")+
-			deployment(proxies, "traefik", "local/traefik:1", "traefik", 2, 8443, "--global.checknewversion=false", "--global.sendanonymoususage=false", "--log.level=INFO",
-				"--entrypoints.web.address=:8000", "--entrypoints.websecure.address=:8443", "--entrypoints.websecure.asdefault=true", "--entrypoints.websecure.http.tls=true",
-				"--entrypoints.websecure.transport.lifecycle.requestacceptgracetimeout=5", "--accesslog=true", "--accesslog.format=json", "--accesslog.filters.minduration=1s",
-				"--providers.kubernetesingress=true", "--providers.kubernetesingress.ingressclass=traefik", "--providers.kubernetesingress.allowexternalnameservices=true",
-				"--providers.kubernetesingress.ingressendpoint.publishedservice="+proxies+"/traefik")+
-			service(engines, "engine", "{port: 8080}")+deployment(engines, "engine", "local/pod:1", "default", 2, 8080, "serve", "8080", "engine outside"))
-		rolledOut(ctx, proxies, "traefik")
-		rolledOut(ctx, engines, "engine")
+		apply(ctx, account("cert-manager", "cert-manager", "cluster-admin")+deployment("cert-manager", "cert-manager", "local/certmanager:1", "cert-manager", 1, 0))
+		serve(ctx)
 		rolledOut(ctx, "cert-manager", "cert-manager")
 		Eventually(func() error {
 			_, err := try(ctx, "apply", "--server-side", "-f", write("issuer.yaml", issuer))

@@ -3,6 +3,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -32,21 +33,31 @@ data:
   globex.engine.example.net: engine.engines.svc.cluster.local
 `
 
-var _ = Describe("On real nodes", Ordered, ContinueOnFailure, func() {
-	installs()
-	servesBesideOthers()
-	provesIsolation()
-	outlivesFaults()
-	upgrades()
-	staysWithinLimits()
-})
+// Each part has a cluster of its own, so that parts can run beside each other.
+var (
+	_ = Describe("An installation", Ordered, ContinueOnFailure, Label("install"), func() {
+		installs()
+		servesBesideOthers()
+		provesIsolation()
+	})
+	_ = Describe("An installation under faults", Ordered, ContinueOnFailure, Label("faults"), outlivesFaults)
+	_ = Describe("A released version", Ordered, ContinueOnFailure, Label("upgrade"), upgrades)
+	_ = Describe("A small manager", Ordered, ContinueOnFailure, Label("limits"), staysWithinLimits)
+)
+
+// install installs the release with a prober, and declares the samples.
+func install(ctx context.Context) {
+	GinkgoHelper()
+	apply(ctx, names)
+	start := time.Now()
+	helm(ctx, append([]string{"install", release, "charts/partner-operator", "--set=probe.enabled=true", "--set=probe.interval=5s", "--set=probe.allowedTargets={10.96.0.0/16}"}, values("head")...)...)
+	took("helm install --wait", start)
+	kubectl(ctx, "apply", "--server-side", "-k", "config/samples")
+}
 
 func installs() {
 	It("the chart installs, as README says, where Pods are restricted", func(ctx SpecContext) {
-		apply(ctx, names)
-		start := time.Now()
-		helm(ctx, append([]string{"install", release, "charts/partner-operator", "--set=probe.enabled=true", "--set=probe.interval=5s", "--set=probe.allowedTargets={10.96.0.0/16}"}, values("head")...)...)
-		took("helm install --wait", start)
+		install(ctx)
 		for name, replicas := range map[string]int{"manager": 2, "widget": 2, "probe": 1} {
 			pods := podsOf(ctx, name)
 			Expect(pods).To(HaveLen(replicas), name)
@@ -55,8 +66,7 @@ func installs() {
 				Expect(p.Status.Conditions).To(ContainElement(And(HaveField("Type", corev1.PodReady), HaveField("Status", corev1.ConditionTrue))), p.Name)
 			}
 		}
-		start = time.Now()
-		kubectl(ctx, "apply", "--server-side", "-k", "config/samples")
+		start := time.Now()
 		for partner, wanted := range map[string]string{
 			"acme": "True/Provisioned", "globex": "True/Provisioned", "hooli": "True/Provisioned", "initech": "True/Provisioned",
 			"soylent": "True/Provisioned", "stark": "True/Provisioned", "wayne": "True/Provisioned", "wonka": "True/Provisioned",

@@ -12,7 +12,8 @@ import (
 func staysWithinLimits() {
 	It("a thousand partners come about within the chart's memory and a tenth of a processor", func(ctx SpecContext) {
 		const many = 1000
-		helm(ctx, append([]string{"upgrade", release, "charts/partner-operator", "--reset-then-reuse-values", "--set=probe.enabled=false", "--set=manager.resources.limits.cpu=100m", "--set=manager.resources.requests.cpu=100m"}, values("head")...)...)
+		serve(ctx)
+		helm(ctx, append([]string{"install", release, "charts/partner-operator", "--set=manager.resources.limits.cpu=100m", "--set=manager.resources.requests.cpu=100m"}, values("head")...)...)
 		rolledOut(ctx, system, release+"-manager")
 		start := time.Now()
 		declare(ctx, "many", many)

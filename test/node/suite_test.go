@@ -189,7 +189,7 @@ spec:
     imagePullPolicy: Never
     args: [%s]
     securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
-    resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {cpu: "1", memory: 64Mi}}
+    resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {cpu: "1", memory: 256Mi}}
 `, name, namespace, name, quoted(args))
 }
 

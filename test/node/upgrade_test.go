@@ -50,11 +50,7 @@ func identities(ctx context.Context) map[string]types.UID {
 
 func upgrades() {
 	It("an upgrade from "+released+", back and again, loses no tenant's object and no request", func(ctx SpecContext) {
-		By("starting from nothing")
-		helm(ctx, "uninstall", release, "--wait", "--ignore-not-found")
-		for _, crd := range []string{"partners", "pcsmallocations", "supportplans", "subdomainclaims"} {
-			kubectl(ctx, "delete", "crd", crd+".partner.dispel.com", "--ignore-not-found", "--timeout=2m")
-		}
+		serve(ctx)
 		chart := filepath.Join(cluster.Root(), "build", "node", released, "charts", "partner-operator")
 		helm(ctx, append([]string{"install", release, chart}, values(released)...)...)
 		start := time.Now()
